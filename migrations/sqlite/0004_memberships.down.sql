@@ -1,0 +1,4 @@
+DROP TABLE Attribution;
+DROP TABLE Association;
+
+UPDATE MLMDEnv SET schema_version = 3;

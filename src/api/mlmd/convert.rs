@@ -1,0 +1,241 @@
+//! Nodes and edges: the wire's messages and the graph's structs.
+//!
+//! Enums of the wire are closed: a number that is not declared means that the field is unset.
+
+use std::collections::BTreeMap;
+
+use crate::graph::{ArtifactAndEvent, EventEdge, ListOptions, Mask, Order};
+use crate::model::{self, Value as Stored};
+use crate::model::{EventType, Membership, Node, Properties, Step};
+use crate::proto::ml_metadata::event::path::{Step as WireStep, step};
+use crate::proto::ml_metadata::list_operation_options::order_by_field::Field;
+use crate::proto::ml_metadata::{
+    Artifact, Association, Attribution, Context, Event, Execution, ListOperationOptions,
+    ParentContext, Value, artifact, event, execution, put_execution_request,
+    put_lineage_subgraph_request, value,
+};
+
+type WireProperties = BTreeMap<String, Value>;
+
+fn properties_in(given: WireProperties) -> Properties {
+    given
+        .into_iter()
+        .map(|(name, value)| (name, value_in(value)))
+        .collect()
+}
+
+fn value_in(given: Value) -> Stored {
+    match given.value {
+        None => Stored::Empty,
+        Some(value::Value::IntValue(value)) => Stored::Int(value),
+        Some(value::Value::DoubleValue(value)) => Stored::Double(value),
+        Some(value::Value::StringValue(value)) => Stored::String(value),
+        Some(value::Value::StructValue(value)) => Stored::Struct(value),
+        Some(value::Value::ProtoValue(value)) => Stored::Proto(value),
+        Some(value::Value::BoolValue(value)) => Stored::Bool(value),
+    }
+}
+
+fn properties_out(stored: Properties) -> WireProperties {
+    stored
+        .into_iter()
+        .map(|(name, value)| (name, value_out(value)))
+        .collect()
+}
+
+fn value_out(stored: Stored) -> Value {
+    let value = match stored {
+        Stored::Empty => None,
+        Stored::Int(value) => Some(value::Value::IntValue(value)),
+        Stored::Double(value) => Some(value::Value::DoubleValue(value)),
+        Stored::String(value) => Some(value::Value::StringValue(value)),
+        Stored::Struct(value) => Some(value::Value::StructValue(value)),
+        Stored::Proto(value) => Some(value::Value::ProtoValue(value)),
+        Stored::Bool(value) => Some(value::Value::BoolValue(value)),
+    };
+    Value { value }
+}
+
+/// A number, if an enum of the wire declares it.
+fn known<Enum: TryFrom<i32>>(number: i32) -> Option<i32> {
+    Enum::try_from(number).is_ok().then_some(number)
+}
+
+/// The number of a stored enum as the wire has it.
+fn number_out(stored: i64) -> Option<i32> {
+    i32::try_from(stored).ok()
+}
+
+macro_rules! node {
+    ($message:ident $(, uri $uri:ident)? $(, state $state:ident $states:ty)? $(; else $default:expr)?) => {
+        impl From<$message> for Node {
+            fn from(given: $message) -> Self {
+                Self {
+                    id: given.id,
+                    type_id: given.type_id,
+                    type_name: given.r#type,
+                    name: given.name,
+                    external_id: given.external_id,
+                    $(uri: given.$uri,)?
+                    $(state: given.$state.and_then(known::<$states>).map(i64::from),)?
+                    properties: properties_in(given.properties),
+                    custom_properties: properties_in(given.custom_properties),
+                    create_time: given.create_time_since_epoch,
+                    update_time: given.last_update_time_since_epoch,
+                    has_more: given.system_metadata.is_some()
+                        $(|| given.$state.is_some_and(|number| known::<$states>(number).is_none()))?,
+                    $(..$default)?
+                }
+            }
+        }
+
+        impl From<Node> for $message {
+            fn from(stored: Node) -> Self {
+                Self {
+                    id: stored.id,
+                    type_id: stored.type_id,
+                    r#type: stored.type_name,
+                    name: stored.name,
+                    external_id: stored.external_id,
+                    $($uri: stored.uri,)?
+                    $($state: stored.state.and_then(number_out),)?
+                    properties: properties_out(stored.properties),
+                    custom_properties: properties_out(stored.custom_properties),
+                    create_time_since_epoch: stored.create_time,
+                    last_update_time_since_epoch: stored.update_time,
+                    system_metadata: None,
+                }
+            }
+        }
+    };
+}
+node!(Artifact, uri uri, state state artifact::State);
+node!(Execution, state last_known_state execution::State; else Self::default());
+node!(Context; else Self::default());
+
+impl From<Event> for model::Event {
+    fn from(given: Event) -> Self {
+        let steps = given.path.into_iter().flat_map(|path| path.steps);
+        Self {
+            artifact_id: given.artifact_id,
+            execution_id: given.execution_id,
+            event_type: given
+                .r#type
+                .filter(|number| {
+                    event::Type::try_from(*number).is_ok_and(|known| known != event::Type::Unknown)
+                })
+                .map(|number| EventType(number.into())),
+            milliseconds: given.milliseconds_since_epoch,
+            path: steps.filter_map(step_in).collect(),
+        }
+    }
+}
+
+/// A step that is neither an index nor a key is no step.
+fn step_in(given: WireStep) -> Option<Step> {
+    given.value.map(|value| match value {
+        step::Value::Index(index) => Step::Index(index),
+        step::Value::Key(key) => Step::Key(key),
+    })
+}
+
+impl From<model::Event> for Event {
+    fn from(stored: model::Event) -> Self {
+        let step_out = |step| WireStep {
+            value: Some(match step {
+                Step::Index(index) => step::Value::Index(index),
+                Step::Key(key) => step::Value::Key(key),
+            }),
+        };
+        let steps: Vec<WireStep> = stored.path.into_iter().map(step_out).collect();
+        Self {
+            artifact_id: stored.artifact_id,
+            execution_id: stored.execution_id,
+            path: (!steps.is_empty()).then_some(event::Path { steps }),
+            r#type: stored.event_type.and_then(|kind| number_out(kind.0)),
+            milliseconds_since_epoch: stored.milliseconds,
+            system_metadata: None,
+        }
+    }
+}
+
+macro_rules! membership {
+    ($message:ident, $node_id:ident) => {
+        impl From<$message> for Membership {
+            fn from(given: $message) -> Self {
+                Self {
+                    context_id: given.context_id(),
+                    node_id: given.$node_id(),
+                }
+            }
+        }
+
+        impl From<Membership> for $message {
+            fn from(stored: Membership) -> Self {
+                Self {
+                    context_id: Some(stored.context_id),
+                    $node_id: Some(stored.node_id),
+                    system_metadata: None,
+                }
+            }
+        }
+    };
+}
+membership!(Attribution, artifact_id);
+membership!(Association, execution_id);
+
+impl From<ParentContext> for model::ParentContext {
+    fn from(given: ParentContext) -> Self {
+        Self {
+            parent_id: given.parent_id,
+            child_id: given.child_id,
+        }
+    }
+}
+
+impl From<put_execution_request::ArtifactAndEvent> for ArtifactAndEvent {
+    fn from(given: put_execution_request::ArtifactAndEvent) -> Self {
+        Self {
+            artifact: given.artifact.map(Into::into),
+            event: given.event.map(Into::into),
+        }
+    }
+}
+
+impl From<put_lineage_subgraph_request::EventEdge> for EventEdge {
+    fn from(given: put_lineage_subgraph_request::EventEdge) -> Self {
+        Self {
+            execution_index: given.execution_index,
+            artifact_index: given.artifact_index,
+            event: given.event.map(Into::into),
+        }
+    }
+}
+
+impl From<ListOperationOptions> for ListOptions {
+    fn from(given: ListOperationOptions) -> Self {
+        Self {
+            max_result_size: given.max_result_size,
+            order_by: given.order_by_field.map(|order| Order {
+                field: order.field.and_then(known::<Field>),
+                is_asc: order.is_asc,
+            }),
+            next_page_token: given.next_page_token,
+            filter_query: given.filter_query,
+        }
+    }
+}
+
+/// The mask that a field mask message means, if it names anything.
+pub(super) fn mask(given: Option<prost_types::FieldMask>) -> Option<Mask> {
+    let paths = given?.paths;
+    Mask::from_paths(paths.iter().map(String::as_str))
+}
+
+/// A list of one kind of thing as a list of another.
+pub(super) fn all<From, To>(list: impl IntoIterator<Item = From>) -> Vec<To>
+where
+    To: std::convert::From<From>,
+{
+    list.into_iter().map(To::from).collect()
+}

@@ -1,0 +1,160 @@
+//! ML Metadata's `MetadataStoreService`: 52 methods, each one line here and one `rpc!` in the file of its subject.
+
+mod contexts;
+mod convert;
+mod lineage;
+mod nodes;
+mod signature;
+mod types;
+mod writes;
+
+use tonic::{Request, Response, Status};
+
+use crate::error::Result;
+use crate::graph::Graph;
+use crate::proto::GetArtifactsByUriRequest;
+use crate::proto::ml_metadata::metadata_store_service_server::MetadataStoreService;
+use crate::proto::ml_metadata::{
+    GetArtifactByTypeAndNameRequest, GetArtifactByTypeAndNameResponse, GetArtifactTypeRequest,
+    GetArtifactTypeResponse, GetArtifactTypesByExternalIdsRequest,
+    GetArtifactTypesByExternalIdsResponse, GetArtifactTypesByIdRequest,
+    GetArtifactTypesByIdResponse, GetArtifactTypesRequest, GetArtifactTypesResponse,
+    GetArtifactsByContextRequest, GetArtifactsByContextResponse, GetArtifactsByExternalIdsRequest,
+    GetArtifactsByExternalIdsResponse, GetArtifactsByIdRequest, GetArtifactsByIdResponse,
+    GetArtifactsByTypeRequest, GetArtifactsByTypeResponse, GetArtifactsByUriResponse,
+    GetArtifactsRequest, GetArtifactsResponse, GetChildrenContextsByContextRequest,
+    GetChildrenContextsByContextResponse, GetChildrenContextsByContextsRequest,
+    GetChildrenContextsByContextsResponse, GetContextByTypeAndNameRequest,
+    GetContextByTypeAndNameResponse, GetContextTypeRequest, GetContextTypeResponse,
+    GetContextTypesByExternalIdsRequest, GetContextTypesByExternalIdsResponse,
+    GetContextTypesByIdRequest, GetContextTypesByIdResponse, GetContextTypesRequest,
+    GetContextTypesResponse, GetContextsByArtifactRequest, GetContextsByArtifactResponse,
+    GetContextsByExecutionRequest, GetContextsByExecutionResponse, GetContextsByExternalIdsRequest,
+    GetContextsByExternalIdsResponse, GetContextsByIdRequest, GetContextsByIdResponse,
+    GetContextsByTypeRequest, GetContextsByTypeResponse, GetContextsRequest, GetContextsResponse,
+    GetEventsByArtifactIDsRequest, GetEventsByArtifactIDsResponse, GetEventsByExecutionIDsRequest,
+    GetEventsByExecutionIDsResponse, GetExecutionByTypeAndNameRequest,
+    GetExecutionByTypeAndNameResponse, GetExecutionTypeRequest, GetExecutionTypeResponse,
+    GetExecutionTypesByExternalIdsRequest, GetExecutionTypesByExternalIdsResponse,
+    GetExecutionTypesByIdRequest, GetExecutionTypesByIdResponse, GetExecutionTypesRequest,
+    GetExecutionTypesResponse, GetExecutionsByContextRequest, GetExecutionsByContextResponse,
+    GetExecutionsByExternalIdsRequest, GetExecutionsByExternalIdsResponse,
+    GetExecutionsByIdRequest, GetExecutionsByIdResponse, GetExecutionsByTypeRequest,
+    GetExecutionsByTypeResponse, GetExecutionsRequest, GetExecutionsResponse,
+    GetLineageGraphRequest, GetLineageGraphResponse, GetLineageSubgraphRequest,
+    GetLineageSubgraphResponse, GetParentContextsByContextRequest,
+    GetParentContextsByContextResponse, GetParentContextsByContextsRequest,
+    GetParentContextsByContextsResponse, PutArtifactTypeRequest, PutArtifactTypeResponse,
+    PutArtifactsRequest, PutArtifactsResponse, PutAttributionsAndAssociationsRequest,
+    PutAttributionsAndAssociationsResponse, PutContextTypeRequest, PutContextTypeResponse,
+    PutContextsRequest, PutContextsResponse, PutEventsRequest, PutEventsResponse,
+    PutExecutionRequest, PutExecutionResponse, PutExecutionTypeRequest, PutExecutionTypeResponse,
+    PutExecutionsRequest, PutExecutionsResponse, PutLineageSubgraphRequest,
+    PutLineageSubgraphResponse, PutParentContextsRequest, PutParentContextsResponse,
+    PutTypesRequest, PutTypesResponse,
+};
+
+/// The service on one graph.
+#[derive(Clone, Debug)]
+pub struct Service {
+    graph: Graph,
+}
+
+impl Service {
+    #[must_use]
+    pub const fn new(graph: Graph) -> Self {
+        Self { graph }
+    }
+}
+
+/// What a request does: convert, call the graph, convert back.
+trait Rpc: Send {
+    type Response;
+
+    fn run(self, graph: &Graph) -> impl Future<Output = Result<Self::Response>> + Send;
+}
+
+/// Says what a request does. `$body` is async and may use `?`.
+macro_rules! rpc {
+    ($request_type:ty => $response:ty, |$request:ident, $graph:ident| $body:expr) => {
+        impl crate::api::mlmd::Rpc for $request_type {
+            type Response = $response;
+
+            async fn run(self, $graph: &crate::graph::Graph) -> crate::error::Result<$response> {
+                let $request = self;
+                Ok($body)
+            }
+        }
+    };
+}
+use rpc;
+
+/// The methods of the service. A method is its request's [`Rpc::run`].
+macro_rules! methods {
+    ($($method:ident($request:ty) -> $response:ty;)*) => {
+        #[tonic::async_trait]
+        impl MetadataStoreService for Service {
+            $(async fn $method(
+                &self,
+                request: Request<$request>,
+            ) -> Result<Response<$response>, Status> {
+                Ok(Response::new(request.into_inner().run(&self.graph).await?))
+            })*
+        }
+    };
+}
+
+methods! {
+    put_artifact_type(PutArtifactTypeRequest) -> PutArtifactTypeResponse;
+    put_execution_type(PutExecutionTypeRequest) -> PutExecutionTypeResponse;
+    put_context_type(PutContextTypeRequest) -> PutContextTypeResponse;
+    put_types(PutTypesRequest) -> PutTypesResponse;
+    put_artifacts(PutArtifactsRequest) -> PutArtifactsResponse;
+    put_executions(PutExecutionsRequest) -> PutExecutionsResponse;
+    put_contexts(PutContextsRequest) -> PutContextsResponse;
+    put_events(PutEventsRequest) -> PutEventsResponse;
+    put_attributions_and_associations(PutAttributionsAndAssociationsRequest) -> PutAttributionsAndAssociationsResponse;
+    put_parent_contexts(PutParentContextsRequest) -> PutParentContextsResponse;
+    put_execution(PutExecutionRequest) -> PutExecutionResponse;
+    put_lineage_subgraph(PutLineageSubgraphRequest) -> PutLineageSubgraphResponse;
+    get_artifact_type(GetArtifactTypeRequest) -> GetArtifactTypeResponse;
+    get_execution_type(GetExecutionTypeRequest) -> GetExecutionTypeResponse;
+    get_context_type(GetContextTypeRequest) -> GetContextTypeResponse;
+    get_artifact_types_by_id(GetArtifactTypesByIdRequest) -> GetArtifactTypesByIdResponse;
+    get_execution_types_by_id(GetExecutionTypesByIdRequest) -> GetExecutionTypesByIdResponse;
+    get_context_types_by_id(GetContextTypesByIdRequest) -> GetContextTypesByIdResponse;
+    get_artifact_types(GetArtifactTypesRequest) -> GetArtifactTypesResponse;
+    get_execution_types(GetExecutionTypesRequest) -> GetExecutionTypesResponse;
+    get_context_types(GetContextTypesRequest) -> GetContextTypesResponse;
+    get_artifact_types_by_external_ids(GetArtifactTypesByExternalIdsRequest) -> GetArtifactTypesByExternalIdsResponse;
+    get_execution_types_by_external_ids(GetExecutionTypesByExternalIdsRequest) -> GetExecutionTypesByExternalIdsResponse;
+    get_context_types_by_external_ids(GetContextTypesByExternalIdsRequest) -> GetContextTypesByExternalIdsResponse;
+    get_artifacts(GetArtifactsRequest) -> GetArtifactsResponse;
+    get_executions(GetExecutionsRequest) -> GetExecutionsResponse;
+    get_contexts(GetContextsRequest) -> GetContextsResponse;
+    get_artifacts_by_id(GetArtifactsByIdRequest) -> GetArtifactsByIdResponse;
+    get_executions_by_id(GetExecutionsByIdRequest) -> GetExecutionsByIdResponse;
+    get_contexts_by_id(GetContextsByIdRequest) -> GetContextsByIdResponse;
+    get_artifacts_by_type(GetArtifactsByTypeRequest) -> GetArtifactsByTypeResponse;
+    get_executions_by_type(GetExecutionsByTypeRequest) -> GetExecutionsByTypeResponse;
+    get_contexts_by_type(GetContextsByTypeRequest) -> GetContextsByTypeResponse;
+    get_artifact_by_type_and_name(GetArtifactByTypeAndNameRequest) -> GetArtifactByTypeAndNameResponse;
+    get_execution_by_type_and_name(GetExecutionByTypeAndNameRequest) -> GetExecutionByTypeAndNameResponse;
+    get_context_by_type_and_name(GetContextByTypeAndNameRequest) -> GetContextByTypeAndNameResponse;
+    get_artifacts_by_external_ids(GetArtifactsByExternalIdsRequest) -> GetArtifactsByExternalIdsResponse;
+    get_executions_by_external_ids(GetExecutionsByExternalIdsRequest) -> GetExecutionsByExternalIdsResponse;
+    get_contexts_by_external_ids(GetContextsByExternalIdsRequest) -> GetContextsByExternalIdsResponse;
+    get_artifacts_by_uri(GetArtifactsByUriRequest) -> GetArtifactsByUriResponse;
+    get_events_by_execution_i_ds(GetEventsByExecutionIDsRequest) -> GetEventsByExecutionIDsResponse;
+    get_events_by_artifact_i_ds(GetEventsByArtifactIDsRequest) -> GetEventsByArtifactIDsResponse;
+    get_contexts_by_artifact(GetContextsByArtifactRequest) -> GetContextsByArtifactResponse;
+    get_contexts_by_execution(GetContextsByExecutionRequest) -> GetContextsByExecutionResponse;
+    get_artifacts_by_context(GetArtifactsByContextRequest) -> GetArtifactsByContextResponse;
+    get_executions_by_context(GetExecutionsByContextRequest) -> GetExecutionsByContextResponse;
+    get_parent_contexts_by_context(GetParentContextsByContextRequest) -> GetParentContextsByContextResponse;
+    get_children_contexts_by_context(GetChildrenContextsByContextRequest) -> GetChildrenContextsByContextResponse;
+    get_parent_contexts_by_contexts(GetParentContextsByContextsRequest) -> GetParentContextsByContextsResponse;
+    get_children_contexts_by_contexts(GetChildrenContextsByContextsRequest) -> GetChildrenContextsByContextsResponse;
+    get_lineage_subgraph(GetLineageSubgraphRequest) -> GetLineageSubgraphResponse;
+    get_lineage_graph(GetLineageGraphRequest) -> GetLineageGraphResponse;
+}

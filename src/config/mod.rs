@@ -1,0 +1,223 @@
+//! Flags, environment and file become one validated configuration. A flag beats the environment, which beats the file.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, ValueEnum};
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+use crate::storage::migrate::Migration;
+
+/// Everything the server needs to know, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub listen: SocketAddr,
+    pub database_url: String,
+    /// Connections that read from a SQLite file at once.
+    pub readers: u32,
+    pub migration: Migration,
+    /// The largest request, in bytes.
+    pub max_request: usize,
+    /// How long requests that are under way may take after a signal to stop.
+    pub grace: Duration,
+    pub log: Log,
+}
+
+/// How to log.
+#[derive(Clone, Debug)]
+pub struct Log {
+    pub format: LogFormat,
+    /// A level, or directives such as `info,pedigree=debug`.
+    pub level: String,
+}
+
+/// The shape of a log line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+/// A metadata and lineage server for machine learning, speaking the ML Metadata gRPC protocol.
+///
+/// Every option can also be given by the environment variable named with it, or as a key of the configuration file
+/// (its name with underscores: `grpc_port = 8080`).
+#[derive(Debug, Default, Parser)]
+#[command(name = "pedigree", version, max_term_width = 100)]
+struct Command {
+    /// Configuration file, in TOML
+    #[arg(long, value_name = "FILE", env = "PEDIGREE_CONFIG")]
+    config: Option<PathBuf>,
+
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// The options, each in the three ways it can be given.
+#[derive(Clone, Debug, Default, Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    /// Address to listen on [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS", env = "PEDIGREE_GRPC_HOST")]
+    grpc_host: Option<IpAddr>,
+
+    /// Port to listen on; 0 takes a free one [default: 8080]
+    #[arg(long, value_name = "PORT", env = "PEDIGREE_GRPC_PORT")]
+    grpc_port: Option<u16>,
+
+    /// Database: `sqlite:PATH`, or `sqlite::memory:` for one that lives as long as the process [default: sqlite:pedigree.db]
+    #[arg(long, value_name = "URL", env = "PEDIGREE_DATABASE_URL")]
+    database_url: Option<String>,
+
+    /// Connections that read from a SQLite file at once [default: 8]
+    #[arg(long, value_name = "N", env = "PEDIGREE_SQLITE_READERS")]
+    sqlite_readers: Option<u32>,
+
+    /// Upgrade a database of an older schema version at start
+    #[arg(
+        long, value_name = "BOOL", env = "PEDIGREE_UPGRADE_SCHEMA",
+        num_args = 0..=1, default_missing_value = "true"
+    )]
+    upgrade_schema: Option<bool>,
+
+    /// Downgrade the database to this schema version, for an older server, and exit
+    #[arg(long, value_name = "VERSION", env = "PEDIGREE_DOWNGRADE_SCHEMA_TO")]
+    downgrade_schema_to: Option<i64>,
+
+    /// Largest request, in bytes [default: 134217728]
+    #[arg(long, value_name = "BYTES", env = "PEDIGREE_MAX_REQUEST_BYTES")]
+    max_request_bytes: Option<usize>,
+
+    /// Seconds that requests under way may take after a signal to stop [default: 25]
+    #[arg(long, value_name = "SECONDS", env = "PEDIGREE_SHUTDOWN_GRACE")]
+    shutdown_grace: Option<u64>,
+
+    /// Shape of log lines [default: text]
+    #[arg(long, value_enum, value_name = "FORMAT", env = "PEDIGREE_LOG_FORMAT")]
+    log_format: Option<LogFormat>,
+
+    /// Log level: error, warn, info, debug, trace, or directives such as info,sqlx=debug [default: info]
+    #[arg(long, value_name = "LEVEL", env = "PEDIGREE_LOG_LEVEL")]
+    log_level: Option<String>,
+}
+
+impl Settings {
+    /// These settings, and where they are silent the others.
+    fn or(self, other: Self) -> Self {
+        Self {
+            grpc_host: self.grpc_host.or(other.grpc_host),
+            grpc_port: self.grpc_port.or(other.grpc_port),
+            database_url: self.database_url.or(other.database_url),
+            sqlite_readers: self.sqlite_readers.or(other.sqlite_readers),
+            upgrade_schema: self.upgrade_schema.or(other.upgrade_schema),
+            downgrade_schema_to: self.downgrade_schema_to.or(other.downgrade_schema_to),
+            max_request_bytes: self.max_request_bytes.or(other.max_request_bytes),
+            shutdown_grace: self.shutdown_grace.or(other.shutdown_grace),
+            log_format: self.log_format.or(other.log_format),
+            log_level: self.log_level.or(other.log_level),
+        }
+    }
+
+    /// Fills in defaults and reports all that is wrong at once.
+    fn validate(self) -> Result<Config> {
+        let mut wrong = Vec::new();
+        let database_url = self
+            .database_url
+            .unwrap_or_else(|| "sqlite:pedigree.db".into());
+        if !database_url.starts_with("sqlite:") || database_url == "sqlite:" {
+            wrong.push("database-url must be sqlite:PATH or sqlite::memory:".to_owned());
+        }
+        let readers = self.sqlite_readers.unwrap_or(8);
+        if readers == 0 {
+            wrong.push("sqlite-readers must be at least 1".to_owned());
+        }
+        let level = self.log_level.unwrap_or_else(|| "info".into());
+        if level
+            .parse::<tracing_subscriber::filter::Targets>()
+            .is_err()
+        {
+            wrong.push(format!(
+                "log-level `{level}` is neither a level nor directives"
+            ));
+        }
+        if !wrong.is_empty() {
+            return Err(Error::invalid(wrong.join("; ")));
+        }
+        let host = self.grpc_host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        Ok(Config {
+            listen: SocketAddr::new(host, self.grpc_port.unwrap_or(8080)),
+            database_url,
+            readers,
+            migration: Migration {
+                upgrade: self.upgrade_schema.unwrap_or(false),
+                downgrade_to: self.downgrade_schema_to,
+            },
+            max_request: self.max_request_bytes.unwrap_or(128 << 20),
+            grace: Duration::from_secs(self.shutdown_grace.unwrap_or(25)),
+            log: Log {
+                format: self.log_format.unwrap_or_default(),
+                level,
+            },
+        })
+    }
+}
+
+impl Config {
+    /// The configuration of this process. Ends it for `--help`, `--version` and options that cannot be read.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` for a file that cannot be used and for values that make no sense.
+    pub fn from_process() -> Result<Self> {
+        let command = Command::parse();
+        let file = match &command.config {
+            Some(path) => {
+                let refused = |error: &dyn std::fmt::Display| {
+                    Error::invalid(format!(
+                        "cannot use the configuration file {}: {error}",
+                        path.display()
+                    ))
+                };
+                let text = std::fs::read_to_string(path).map_err(|error| refused(&error))?;
+                toml::from_str(&text).map_err(|error| refused(&error.message()))?
+            }
+            None => Settings::default(),
+        };
+        command.settings.or(file).validate()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_beats_the_file_which_beats_the_default() {
+        let file: Settings = toml::from_str("grpc_port = 1\nlog_format = \"json\"").unwrap();
+        let flags = Command::parse_from(["pedigree", "--grpc-port", "2", "--upgrade-schema"]);
+        let config = flags.settings.or(file).validate().unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:2");
+        assert_eq!(config.log.format, LogFormat::Json);
+        assert_eq!(config.database_url, "sqlite:pedigree.db");
+        assert!(config.migration.upgrade);
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_reported_at_once() {
+        let settings = Settings {
+            database_url: Some("oracle:x".into()),
+            sqlite_readers: Some(0),
+            log_level: Some("pedigree=loud".into()),
+            ..Settings::default()
+        };
+        let text = settings.validate().unwrap_err().to_string();
+        for part in ["database-url", "sqlite-readers", "log-level"] {
+            assert!(text.contains(part), "{text}");
+        }
+        assert!(toml::from_str::<Settings>("grcp_port = 1").is_err());
+    }
+}

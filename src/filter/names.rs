@@ -1,0 +1,243 @@
+//! The names a query can use: attributes of nodes, fields of their neighbours, and enum values.
+//!
+//! Attribute and field names are case-insensitive; prefixes of neighbours and enum values are not.
+
+use super::term::Type;
+use crate::model::Kind;
+
+/// An enum column: the names that can stand beside it, with their numbers.
+pub(super) type Enumeration = [(&'static str, i64)];
+
+/// A plain attribute of a node, or a field of a neighbour.
+#[derive(Debug)]
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    pub(super) place: Place,
+    pub(super) ty: Type,
+    pub(super) values: Option<&'static Enumeration>,
+}
+
+/// Where a field is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In the column of the same name.
+    Column,
+    /// `type`: in the name of the Type row that `type_id` points to.
+    TypeName,
+}
+
+/// A kind of neighbour. A query names one by prefix and an alias of its own choice, as in
+/// `contexts_a`.
+#[derive(Debug)]
+pub(super) struct Relation {
+    pub(super) prefix: &'static str,
+    pub(super) fields: &'static [Field],
+    /// Joins the neighbour as `m#` to the node `n`, where `#` stands for the number of the join.
+    pub(super) join: &'static str,
+    /// How many tables that joins.
+    pub(super) tables: usize,
+}
+
+const fn field(name: &'static str, ty: Type) -> Field {
+    Field {
+        name,
+        place: Place::Column,
+        ty,
+        values: None,
+    }
+}
+
+const fn enumerated(name: &'static str, values: &'static Enumeration) -> Field {
+    Field {
+        name,
+        place: Place::Column,
+        ty: Type::Int,
+        values: Some(values),
+    }
+}
+
+const ARTIFACT_STATE: &Enumeration = &[
+    ("UNKNOWN", 0),
+    ("PENDING", 1),
+    ("LIVE", 2),
+    ("MARKED_FOR_DELETION", 3),
+    ("DELETED", 4),
+    ("ABANDONED", 5),
+    ("REFERENCE", 6),
+];
+
+const EXECUTION_STATE: &Enumeration = &[
+    ("UNKNOWN", 0),
+    ("NEW", 1),
+    ("RUNNING", 2),
+    ("COMPLETE", 3),
+    ("FAILED", 4),
+    ("CACHED", 5),
+    ("CANCELED", 6),
+];
+
+const EVENT_TYPE: &Enumeration = &[
+    ("UNKNOWN", 0),
+    ("DECLARED_OUTPUT", 1),
+    ("DECLARED_INPUT", 2),
+    ("INPUT", 3),
+    ("OUTPUT", 4),
+    ("INTERNAL_INPUT", 5),
+    ("INTERNAL_OUTPUT", 6),
+    ("PENDING_OUTPUT", 7),
+];
+
+const ID: Field = field("id", Type::Int);
+const TYPE_ID: Field = field("type_id", Type::Int);
+const NAME: Field = field("name", Type::Text);
+const TYPE: Field = Field {
+    name: "type",
+    place: Place::TypeName,
+    ty: Type::Text,
+    values: None,
+};
+const EXTERNAL_ID: Field = field("external_id", Type::Text);
+const URI: Field = field("uri", Type::Text);
+const STATE: Field = enumerated("state", ARTIFACT_STATE);
+const LAST_KNOWN_STATE: Field = enumerated("last_known_state", EXECUTION_STATE);
+const CREATED: Field = field("create_time_since_epoch", Type::Int);
+const UPDATED: Field = field("last_update_time_since_epoch", Type::Int);
+const EVENT: Field = enumerated("type", EVENT_TYPE);
+const ARTIFACT_ID: Field = field("artifact_id", Type::Int);
+const EXECUTION_ID: Field = field("execution_id", Type::Int);
+const MILLISECONDS: Field = field("milliseconds_since_epoch", Type::Int);
+
+/// The plain attributes of a kind of node.
+pub(super) const fn attributes(kind: Kind) -> &'static [Field] {
+    match kind {
+        Kind::Artifact => &[
+            ID,
+            TYPE_ID,
+            NAME,
+            TYPE,
+            EXTERNAL_ID,
+            CREATED,
+            UPDATED,
+            URI,
+            STATE,
+        ],
+        Kind::Execution => &[
+            ID,
+            TYPE_ID,
+            NAME,
+            TYPE,
+            EXTERNAL_ID,
+            CREATED,
+            UPDATED,
+            LAST_KNOWN_STATE,
+        ],
+        Kind::Context => &[ID, TYPE_ID, NAME, TYPE, EXTERNAL_ID, CREATED, UPDATED],
+    }
+}
+
+const CONTEXT_FIELDS: &[Field] = &[ID, NAME, TYPE, CREATED, UPDATED];
+
+/// The neighbours of a kind of node.
+pub(super) const fn relations(kind: Kind) -> &'static [Relation] {
+    match kind {
+        Kind::Artifact => &[
+            Relation {
+                prefix: "contexts_",
+                fields: CONTEXT_FIELDS,
+                join: " JOIN Attribution l# ON l#.artifact_id = n.id \
+                      JOIN Context m# ON m#.id = l#.context_id",
+                tables: 2,
+            },
+            Relation {
+                prefix: "events_",
+                fields: &[EVENT, MILLISECONDS, EXECUTION_ID],
+                join: " JOIN Event m# ON m#.artifact_id = n.id",
+                tables: 1,
+            },
+        ],
+        Kind::Execution => &[
+            Relation {
+                prefix: "contexts_",
+                fields: CONTEXT_FIELDS,
+                join: " JOIN Association l# ON l#.execution_id = n.id \
+                      JOIN Context m# ON m#.id = l#.context_id",
+                tables: 2,
+            },
+            Relation {
+                prefix: "events_",
+                fields: &[EVENT, MILLISECONDS, ARTIFACT_ID],
+                join: " JOIN Event m# ON m#.execution_id = n.id",
+                tables: 1,
+            },
+        ],
+        Kind::Context => &[
+            Relation {
+                prefix: "parent_contexts_",
+                fields: CONTEXT_FIELDS,
+                join: " JOIN ParentContext l# ON l#.context_id = n.id \
+                      JOIN Context m# ON m#.id = l#.parent_context_id",
+                tables: 2,
+            },
+            Relation {
+                prefix: "child_contexts_",
+                fields: CONTEXT_FIELDS,
+                join: " JOIN ParentContext l# ON l#.parent_context_id = n.id \
+                      JOIN Context m# ON m#.id = l#.context_id",
+                tables: 2,
+            },
+            Relation {
+                prefix: "artifacts_",
+                fields: &[ID, NAME, TYPE, URI, STATE, CREATED, UPDATED, EXTERNAL_ID],
+                join: " JOIN Attribution l# ON l#.context_id = n.id \
+                      JOIN Artifact m# ON m#.id = l#.artifact_id",
+                tables: 2,
+            },
+            Relation {
+                prefix: "executions_",
+                fields: &[
+                    ID,
+                    NAME,
+                    TYPE,
+                    LAST_KNOWN_STATE,
+                    CREATED,
+                    UPDATED,
+                    EXTERNAL_ID,
+                ],
+                join: " JOIN Association l# ON l#.context_id = n.id \
+                      JOIN Execution m# ON m#.id = l#.execution_id",
+                tables: 2,
+            },
+        ],
+    }
+}
+
+/// The value fields of a property: as written in a query, which is also the column.
+pub(super) const VALUE_FIELDS: [(&str, Type); 4] = [
+    ("int_value", Type::Int),
+    ("double_value", Type::Double),
+    ("string_value", Type::Text),
+    ("bool_value", Type::Bool),
+];
+
+/// Looks a field up by name.
+pub(super) fn find(fields: &'static [Field], name: &str) -> Option<&'static Field> {
+    fields
+        .iter()
+        .find(|field| field.name.eq_ignore_ascii_case(name))
+}
+
+/// The relation that a name such as `contexts_a` belongs to.
+pub(super) fn relation(kind: Kind, name: &str) -> Option<&'static Relation> {
+    relations(kind).iter().find(|relation| {
+        name.strip_prefix(relation.prefix)
+            .is_some_and(|alias| !alias.is_empty())
+    })
+}
+
+/// The number of an enum value.
+pub(super) fn value_of(values: &Enumeration, name: &str) -> Option<i64> {
+    values
+        .iter()
+        .find(|value| value.0 == name)
+        .map(|value| value.1)
+}

@@ -1,0 +1,97 @@
+//! Put and get events.
+
+use std::collections::HashSet;
+
+use super::{Graph, Write};
+use crate::error::{Error, Result};
+use crate::model::{Event, Kind};
+use crate::storage::Tx;
+use crate::storage::tables::{events, nodes};
+
+/// Records events between artifacts and executions that exist (`PutEvents`).
+#[derive(Clone, Debug)]
+pub struct PutEvents {
+    pub events: Vec<Event>,
+}
+
+impl Write for PutEvents {
+    type Answer = ();
+
+    async fn apply(&self, tx: &mut Tx, now: i64) -> Result<()> {
+        put(tx, &self.events, now).await
+    }
+}
+
+/// Records events in order; the first that is refused decides the error.
+pub(super) async fn put(tx: &mut Tx, given: &[Event], now: i64) -> Result<()> {
+    let artifact_ids: Vec<i64> = given.iter().filter_map(|event| event.artifact_id).collect();
+    let execution_ids: Vec<i64> = given
+        .iter()
+        .filter_map(|event| event.execution_id)
+        .collect();
+    let artifacts = nodes::existing(tx, Kind::Artifact, &artifact_ids).await?;
+    let executions = nodes::existing(tx, Kind::Execution, &execution_ids).await?;
+    let refused = given
+        .iter()
+        .enumerate()
+        .find_map(|(place, event)| Some((place, check(event, &artifacts, &executions).err()?)));
+    let valid = &given[..refused.as_ref().map_or(given.len(), |(place, _)| *place)];
+    events::insert(tx, valid, now)
+        .await
+        .map_err(|error| error.on_duplicate(|| already_exists(valid)))?;
+    match refused {
+        Some((_, error)) => Err(error),
+        None => Ok(()),
+    }
+}
+
+fn check(event: &Event, artifacts: &HashSet<i64>, executions: &HashSet<i64>) -> Result<()> {
+    let Some(artifact) = event.artifact_id else {
+        return Err(Error::invalid("No artifact id is specified."));
+    };
+    let Some(execution) = event.execution_id else {
+        return Err(Error::invalid("No execution id is specified."));
+    };
+    if event.event_type.is_none() {
+        return Err(Error::invalid("No event type is specified."));
+    }
+    if !artifacts.contains(&artifact) {
+        return Err(Error::invalid(format!(
+            "No artifact with the given id {artifact}"
+        )));
+    }
+    if !executions.contains(&execution) {
+        return Err(Error::invalid(format!(
+            "No execution with the given id {execution}"
+        )));
+    }
+    Ok(())
+}
+
+fn already_exists(events: &[Event]) -> String {
+    let first = events.first().cloned().unwrap_or_default();
+    format!(
+        "Given event already exists: {} artifact {}, execution {}",
+        if events.len() == 1 {
+            "between"
+        } else {
+            "one of several, the first between"
+        },
+        first.artifact_id.unwrap_or_default(),
+        first.execution_id.unwrap_or_default(),
+    )
+}
+
+impl Graph {
+    /// The events of artifacts or of executions, each once, ascending by event id.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn events_of(&self, kind: Kind, ids: &[i64]) -> Result<Vec<Event>> {
+        let mut tx = self.read().await?;
+        let mut found = events::of_nodes(&mut tx, kind, ids, &[]).await?;
+        events::attach_paths(&mut tx, &mut found).await?;
+        Ok(found.into_iter().map(|stored| stored.event).collect())
+    }
+}

@@ -1,0 +1,131 @@
+//! The metadata graph and its rules, in plain structs. Knows no protocol and no SQL.
+//!
+//! A [`Graph`] is the handle that a request works on. What changes the graph is a [`Write`]: a plain struct that says what to
+//! do, applied in one transaction that is run again when the database asks for it. What reads it is a method of [`Graph`].
+
+mod contexts;
+mod events;
+mod execution;
+mod lineage;
+mod memberships;
+mod node_rules;
+mod node_writer;
+mod nodes;
+mod page;
+mod subgraph;
+mod type_rules;
+mod types;
+mod walk;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use backon::{ExponentialBuilder, Retryable};
+
+pub use crate::storage::tables::memberships::End;
+pub use contexts::PutParentContexts;
+pub use events::PutEvents;
+pub use execution::{ArtifactAndEvent, PutExecution, PutExecutionAnswer};
+pub use lineage::{Boundary, GraphQuery, LineageGraph, Parts, SubgraphQuery};
+pub use memberships::PutMemberships;
+pub use node_rules::Mask;
+pub use nodes::PutNodes;
+pub use page::{ListOptions, NodePage, Order, OrderField};
+pub use subgraph::{EventEdge, PutSubgraph, PutSubgraphAnswer};
+pub use types::PutTypes;
+pub use walk::Direction;
+
+use crate::error::{Error, Result};
+use crate::storage::{Database, Tx};
+
+/// How often a transaction is run again after it lost to others.
+const RETRIES: usize = 8;
+
+/// Milliseconds since epoch, now.
+pub type Clock = fn() -> i64;
+
+/// A handle on one metadata graph. Cheap to clone; every request asks for its own.
+#[derive(Clone, Debug)]
+pub struct Graph {
+    database: Database,
+    clock: Clock,
+}
+
+/// A change of the graph.
+pub trait Write: Sync {
+    /// What the caller gets when the change is stored.
+    type Answer: Send;
+
+    /// Makes the change in a transaction that the caller commits. `now` is in milliseconds since epoch. May run more than
+    /// once, each time in a new transaction.
+    fn apply(&self, tx: &mut Tx, now: i64) -> impl Future<Output = Result<Self::Answer>> + Send;
+}
+
+impl Graph {
+    /// A handle on the graph in this database, whose schema is ready.
+    #[must_use]
+    pub const fn new(database: Database) -> Self {
+        Self {
+            database,
+            clock: system_clock,
+        }
+    }
+
+    /// Stores a change entirely or not at all; when this returns it is durable.
+    ///
+    /// # Errors
+    ///
+    /// Those of the change; `Contention` when others went first each of several times.
+    pub async fn write<W: Write>(&self, change: &W) -> Result<W::Answer> {
+        let attempt = || async {
+            let mut tx = self.database.write().await?;
+            let answer = change.apply(&mut tx, (self.clock)()).await?;
+            tx.commit().await?;
+            Ok(answer)
+        };
+        attempt
+            .retry(
+                ExponentialBuilder::default()
+                    .with_min_delay(Duration::from_millis(2))
+                    .with_max_delay(Duration::from_millis(500))
+                    .with_jitter()
+                    .with_max_times(RETRIES),
+            )
+            .when(|error| matches!(error, Error::Contention(_)))
+            .await
+    }
+
+    /// Begins a transaction that sees one state of the graph.
+    async fn read(&self) -> Result<Tx> {
+        self.database.read().await
+    }
+}
+
+fn system_clock() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+    since_epoch.map_or(0, |time| {
+        i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+    })
+}
+
+/// The texts, each once, in the order of their first appearance.
+///
+/// # Errors
+///
+/// `InvalidArgument` when one of them is empty.
+fn distinct_external_ids(ids: &[String]) -> Result<Vec<&str>> {
+    if ids.iter().any(String::is_empty) {
+        return Err(Error::invalid(
+            "Invalid argument because at least one empty external_id exists.",
+        ));
+    }
+    Ok(distinct_texts(ids))
+}
+
+fn distinct_texts(texts: &[String]) -> Vec<&str> {
+    let mut seen = std::collections::HashSet::new();
+    texts
+        .iter()
+        .map(String::as_str)
+        .filter(|text| seen.insert(*text))
+        .collect()
+}

@@ -1,0 +1,276 @@
+//! Puts nodes of one kind in the order given, in few statements.
+//!
+//! New nodes wait for each other and go to the database together, and so do changed ones. What waits is written before
+//! anything that could depend on it, so the outcome is that of one node after the other: the first node that is refused, by a
+//! rule or by a unique key, decides the error.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+
+use super::node_rules::{self, Mask, describe};
+use crate::error::{Error, Result};
+use crate::model::{Kind, Node, NodeType};
+use crate::storage::Tx;
+use crate::storage::tables::{nodes, properties, types};
+
+/// How nodes are put.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct PutOptions<'a> {
+    pub mask: Option<&'a Mask>,
+    /// Refuse a node whose stored last update time is not the given one.
+    pub abort_if_changed: bool,
+    /// Move the last update time of a node that does not change, too.
+    pub force_update_time: bool,
+    /// The caller looked for the new nodes and did not find them: one that exists now was created by somebody else meanwhile,
+    /// and the transaction is worth running again.
+    pub looked_up: bool,
+}
+
+pub(super) struct NodeWriter<'a> {
+    kind: Kind,
+    options: PutOptions<'a>,
+    now: i64,
+    types: HashMap<i64, NodeType>,
+    /// Nodes that exist, as they are after what was put so far.
+    known: HashMap<i64, Node>,
+    /// New nodes, each with its place in `ids`.
+    creates: Vec<(usize, Cow<'a, Node>)>,
+    /// What nodes were in the database; `known` has what they shall be.
+    updates: BTreeMap<i64, Node>,
+    ids: Vec<Option<i64>>,
+}
+
+impl<'a> NodeWriter<'a> {
+    /// Reads what the nodes to come refer to. A node that is put later but is not among `coming` must have an id that
+    /// [`Self::load`] was told of.
+    pub(super) async fn new(
+        tx: &mut Tx,
+        kind: Kind,
+        coming: impl Iterator<Item = &Node> + Clone,
+        options: PutOptions<'a>,
+        now: i64,
+    ) -> Result<Self> {
+        let mut writer = Self {
+            kind,
+            options,
+            now,
+            types: HashMap::new(),
+            known: HashMap::new(),
+            creates: Vec::new(),
+            updates: BTreeMap::new(),
+            ids: Vec::new(),
+        };
+        let ids = coming.clone().filter_map(|node| node.id).collect();
+        let mut type_ids: Vec<i64> = coming
+            .filter(|node| node.id.is_none())
+            .filter_map(|node| node.type_id)
+            .collect();
+        type_ids.extend(writer.load_nodes(tx, ids).await?);
+        writer.load_types(tx, type_ids).await?;
+        Ok(writer)
+    }
+
+    /// Reads stored nodes that will be updated, and their types.
+    pub(super) async fn load(&mut self, tx: &mut Tx, ids: Vec<i64>) -> Result<()> {
+        let type_ids = self.load_nodes(tx, ids).await?;
+        self.load_types(tx, type_ids).await
+    }
+
+    /// Reads nodes and returns the ids of their types.
+    async fn load_nodes(&mut self, tx: &mut Tx, mut ids: Vec<i64>) -> Result<Vec<i64>> {
+        ids.sort_unstable();
+        ids.dedup();
+        ids.retain(|id| !self.known.contains_key(id));
+        let stored = nodes::by_ids(tx, self.kind, &ids).await?;
+        let type_ids = stored.iter().filter_map(|node| node.type_id).collect();
+        let by_id = stored.into_iter().filter_map(|node| Some((node.id?, node)));
+        self.known.extend(by_id);
+        Ok(type_ids)
+    }
+
+    async fn load_types(&mut self, tx: &mut Tx, mut ids: Vec<i64>) -> Result<()> {
+        ids.sort_unstable();
+        ids.dedup();
+        ids.retain(|id| !self.types.contains_key(id));
+        let found = types::by_ids(tx, self.kind, &ids).await?;
+        let by_id = found
+            .into_iter()
+            .filter_map(|found| Some((found.id?, found)));
+        self.types.extend(by_id);
+        Ok(())
+    }
+
+    /// Puts the next node and returns its place in the answer of [`Self::finish`].
+    ///
+    /// # Errors
+    ///
+    /// That of the first node that is refused, this one or one that waits.
+    pub(super) async fn put(&mut self, tx: &mut Tx, node: Cow<'a, Node>) -> Result<usize> {
+        let place = self.ids.len();
+        let put = match node.id {
+            None => {
+                self.write_updates(tx).await?;
+                self.create(place, node)
+            }
+            Some(id) => {
+                self.write_creates(tx).await?;
+                self.update(id, &node)
+            }
+        };
+        if put.is_err() {
+            self.write(tx).await?;
+        }
+        put.map(|()| place)
+    }
+
+    fn create(&mut self, place: usize, node: Cow<'a, Node>) -> Result<()> {
+        let Some(type_id) = node.type_id else {
+            return Err(Error::invalid("Type id is missing."));
+        };
+        let Some(node_type) = self.types.get(&type_id) else {
+            return Err(Error::NotFound(format!(
+                "Cannot find type for {}: No type found for query, type_id: {type_id}",
+                describe(self.kind, &node)
+            )));
+        };
+        node_rules::check_new(self.kind, &node, node_type)?;
+        self.creates.push((place, node));
+        self.ids.push(None);
+        Ok(())
+    }
+
+    fn update(&mut self, id: i64, given: &Node) -> Result<()> {
+        let Some(stored) = self.known.get(&id) else {
+            return Err(Error::invalid(format!("Cannot find the given id {id}")));
+        };
+        if self.options.abort_if_changed {
+            let expected = given.update_time.unwrap_or(0);
+            if stored.update_time != Some(expected) {
+                return Err(Error::FailedPrecondition(format!(
+                    "`abort_if_latest_updated_time_changed` is set, and the stored {} with id = {id} was updated at {}, not at {expected}",
+                    self.kind.noun(),
+                    stored.update_time.unwrap_or(0),
+                )));
+            }
+        }
+        let type_id = stored.type_id.unwrap_or_default();
+        let Some(node_type) = self.types.get(&type_id) else {
+            return Err(Error::NotFound(format!(
+                "No type found for query, type_id: {type_id}"
+            )));
+        };
+        let mut merged = node_rules::merge(self.kind, stored, given, node_type, self.options.mask)?;
+        if self.options.force_update_time || node_rules::is_change(stored, given, &merged) {
+            merged.update_time = Some(self.update_time(stored));
+            let before = std::mem::replace(self.known.entry(id).or_default(), merged);
+            self.updates.entry(id).or_insert(before);
+        }
+        self.ids.push(Some(id));
+        Ok(())
+    }
+
+    /// Who waits for a change of the time must see one, even within the same millisecond.
+    fn update_time(&self, stored: &Node) -> i64 {
+        match stored.update_time {
+            Some(time) if self.options.abort_if_changed => self.now.max(time + 1),
+            _ => self.now,
+        }
+    }
+
+    /// Writes all that waits.
+    async fn write(&mut self, tx: &mut Tx) -> Result<()> {
+        self.write_creates(tx).await?;
+        self.write_updates(tx).await
+    }
+
+    async fn write_creates(&mut self, tx: &mut Tx) -> Result<()> {
+        if self.creates.is_empty() {
+            return Ok(());
+        }
+        let waiting: Vec<&Node> = self.creates.iter().map(|(_, node)| &**node).collect();
+        let ids = nodes::insert(tx, self.kind, &waiting, self.now)
+            .await
+            .map_err(|error| match error {
+                Error::AlreadyExists(_) if self.options.looked_up => Error::Contention(format!(
+                    "Concurrent creation of the same {} at the first time. {}",
+                    self.kind.noun(),
+                    already_exists(self.kind, &waiting)
+                )),
+                error => error.on_duplicate(|| already_exists(self.kind, &waiting)),
+            })?;
+        for (id, (place, node)) in ids.into_iter().zip(std::mem::take(&mut self.creates)) {
+            self.ids[place] = Some(id);
+            let type_name = node.type_id.and_then(|id| self.types.get(&id));
+            let stored = Node {
+                id: Some(id),
+                type_name: type_name.map(|known| known.name.clone()),
+                uri: (self.kind == Kind::Artifact).then(|| node.uri.clone().unwrap_or_default()),
+                create_time: Some(self.now),
+                update_time: Some(self.now),
+                has_more: false,
+                ..node.into_owned()
+            };
+            self.known.insert(id, stored);
+        }
+        Ok(())
+    }
+
+    async fn write_updates(&mut self, tx: &mut Tx) -> Result<()> {
+        if self.updates.is_empty() {
+            return Ok(());
+        }
+        let before = std::mem::take(&mut self.updates);
+        let changes: Vec<(&Node, &Node)> = before
+            .iter()
+            .filter_map(|(id, before)| Some((before, self.known.get(id)?)))
+            .collect();
+        let after: Vec<&Node> = changes.iter().map(|(_, after)| *after).collect();
+        nodes::update(tx, self.kind, &after)
+            .await
+            .map_err(|error| error.on_duplicate(|| already_exists(self.kind, &after)))?;
+        properties::update(tx, self.kind, &changes).await
+    }
+
+    /// The id of a node that was put, written now if it waits.
+    pub(super) async fn id_at(&mut self, tx: &mut Tx, place: usize) -> Result<Option<i64>> {
+        if self.ids.get(place).is_some_and(Option::is_none) {
+            self.write_creates(tx).await?;
+        }
+        Ok(self.ids.get(place).copied().flatten())
+    }
+
+    /// Whether a node exists, of those this writer was told of.
+    pub(super) fn knows(&self, id: i64) -> bool {
+        self.known.contains_key(&id)
+    }
+
+    /// The error that a caller's own refusal of the next node leads to: that of a node which waits comes first.
+    pub(super) async fn refuse(&mut self, tx: &mut Tx, error: Error) -> Error {
+        self.write(tx).await.err().unwrap_or(error)
+    }
+
+    /// Writes what waits and returns the ids, in the order in which the nodes were put.
+    ///
+    /// # Errors
+    ///
+    /// That of the first node that is refused.
+    pub(super) async fn finish(mut self, tx: &mut Tx) -> Result<Vec<i64>> {
+        self.write(tx).await?;
+        Ok(self.ids.into_iter().flatten().collect())
+    }
+}
+
+fn already_exists(kind: Kind, nodes: &[&Node]) -> String {
+    let which = match nodes {
+        [node] => describe(kind, node),
+        many => format!(
+            "one of {} {}, the first of them {}",
+            many.len(),
+            kind.plural(),
+            many.first()
+                .map(|node| describe(kind, node))
+                .unwrap_or_default()
+        ),
+    };
+    format!("Given node already exists: {which}")
+}

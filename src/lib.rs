@@ -1,0 +1,23 @@
+//! Pedigree: a metadata and lineage server for machine learning.
+//!
+//! The map, from the outside in; each layer knows only those below it:
+//!
+//! * [`config`]: flags, environment and file become one validated configuration.
+//! * [`telemetry`]: logs, one event a line.
+//! * [`server`]: the listener, the layers around every request, graceful shutdown.
+//! * [`api`]: the doors, one folder per protocol: convert, call the graph, convert back.
+//! * [`graph`]: the metadata graph and its rules.
+//! * [`filter`]: the filter language, from text to SQL with bound values.
+//! * [`storage`]: SQL for three databases.
+//! * [`model`]: the vocabulary; [`error`]: what can go wrong; [`proto`]: generated code.
+
+pub mod api;
+pub mod config;
+pub mod error;
+pub mod filter;
+pub mod graph;
+pub mod model;
+pub mod proto;
+pub mod server;
+pub mod storage;
+pub mod telemetry;

@@ -1,0 +1,63 @@
+//! The command: arguments, logs, listener, server, exit code.
+
+use std::process::ExitCode;
+
+use pedigree::config::Config;
+use pedigree::error::{Error, Result};
+use pedigree::{server, telemetry};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        // A downgrade that was asked for ends here, done.
+        Err(Error::Cancelled(done)) => {
+            println!("{done}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("pedigree: {}", error.chain());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> Result<()> {
+    let config = Config::from_process()?;
+    telemetry::start(&config.log);
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|error| Error::invalid(format!("cannot listen on {}: {error}", config.listen)))?;
+    let database = server::open(&config).await?;
+    tracing::info!(database = config.database_url, "opened the database");
+    let address = listener.local_addr().unwrap_or(config.listen);
+    tracing::info!(%address, "listening");
+    let stop = stop_on_signal()?;
+    server::run(&config, database, listener, stop).await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// A token that is cancelled by Ctrl-C and by SIGTERM.
+fn stop_on_signal() -> Result<CancellationToken> {
+    let failed = |error: std::io::Error| Error::Internal {
+        context: "cannot listen for signals".into(),
+        source: Some(error.into()),
+    };
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("asked to stop; finishing the requests under way");
+        stopped.cancel();
+    });
+    Ok(stop)
+}

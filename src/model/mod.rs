@@ -1,0 +1,15 @@
+//! The vocabulary of the metadata graph: plain data that every layer may name.
+//!
+//! Nothing here knows a protocol or a database. Names are ML Metadata's own.
+
+mod edge;
+mod kind;
+mod node;
+mod types;
+mod value;
+
+pub use edge::{Event, EventPath, EventType, Membership, ParentContext, Step};
+pub use kind::Kind;
+pub use node::{Node, NodeKey, Properties};
+pub use types::{BaseType, NodeType, PropertyType, SIMPLE_TYPES};
+pub use value::Value;

@@ -1,0 +1,74 @@
+//! The generated messages and services, and the one message that is written by hand.
+
+use prost::bytes::{Buf, BufMut};
+use prost::encoding::{DecodeContext, WireType};
+use prost::{DecodeError, Message};
+
+/// ML Metadata's messages and service, generated from `proto/ml_metadata/proto`.
+#[expect(
+    clippy::pedantic,
+    clippy::large_enum_variant,
+    clippy::allow_attributes_without_reason,
+    reason = "generated code"
+)]
+pub mod ml_metadata {
+    tonic::include_proto!("ml_metadata");
+}
+
+/// The descriptors of all files in `proto/`, serialized as a `google.protobuf.FileDescriptorSet`.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+/// `ml_metadata.GetArtifactsByURIRequest`, which remembers whether its retired field 1 was sent.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetArtifactsByUriRequest {
+    /// The URIs of the artifacts to find.
+    pub uris: Vec<String>,
+    /// Whether the request has field 1, `uri`, in whatever wire type.
+    pub has_retired_uri: bool,
+}
+
+/// The number of the field `uri`, retired and refused.
+const RETIRED_URI: u32 = 1;
+
+/// The fields that count, for the derived codec.
+#[derive(Clone, PartialEq, Message)]
+struct Uris {
+    #[prost(string, repeated, tag = "2")]
+    uris: Vec<String>,
+}
+
+impl Message for GetArtifactsByUriRequest {
+    fn encode_raw(&self, buf: &mut impl BufMut) {
+        Uris {
+            uris: self.uris.clone(),
+        }
+        .encode_raw(buf);
+    }
+
+    fn merge_field(
+        &mut self,
+        tag: u32,
+        wire_type: WireType,
+        buf: &mut impl Buf,
+        ctx: DecodeContext,
+    ) -> Result<(), DecodeError> {
+        self.has_retired_uri |= tag == RETIRED_URI;
+        let mut fields = Uris {
+            uris: std::mem::take(&mut self.uris),
+        };
+        let merged = fields.merge_field(tag, wire_type, buf, ctx);
+        self.uris = fields.uris;
+        merged
+    }
+
+    fn encoded_len(&self) -> usize {
+        Uris {
+            uris: self.uris.clone(),
+        }
+        .encoded_len()
+    }
+
+    fn clear(&mut self) {
+        *self = Self::default();
+    }
+}

@@ -1,0 +1,237 @@
+//! Many rows in few statements, with texts that do not depend on how many.
+
+use std::borrow::Cow;
+
+use super::query::{Cell, Query};
+use super::{Dialect, Tx};
+use crate::error::Result;
+
+/// The most rows of one statement where rows are written out as VALUES.
+const ROWS_PER_STATEMENT: usize = 128;
+
+/// The most rows of one statement where columns travel as arrays.
+const ROWS_PER_ARRAY: usize = 16_384;
+
+/// The SQL type of a column, for arrays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnType {
+    Int,
+    Double,
+    Bool,
+    Text,
+    Bytes,
+}
+
+/// A table, or those of its columns that a statement writes.
+#[derive(Debug)]
+pub struct Table {
+    pub name: &'static str,
+    pub columns: &'static [(&'static str, ColumnType)],
+    /// How many of the columns, from the first, identify a row in [`Tx::upsert_rows`] and [`Tx::delete_rows`].
+    pub key: usize,
+}
+
+/// Rows to write: cells in the order of the table's columns, row after row.
+#[derive(Debug)]
+pub struct Rows<'a> {
+    table: &'static Table,
+    width: usize,
+    cells: Vec<Cell<'a>>,
+}
+
+impl<'a> Rows<'a> {
+    /// No rows yet, of all columns.
+    #[must_use]
+    pub fn new(table: &'static Table) -> Self {
+        Self {
+            table,
+            width: table.columns.len(),
+            cells: Vec::new(),
+        }
+    }
+
+    /// No rows yet, of the key columns only.
+    #[must_use]
+    pub fn keys(table: &'static Table) -> Self {
+        Self {
+            width: table.key,
+            ..Self::new(table)
+        }
+    }
+
+    /// Adds a row.
+    pub fn push(&mut self, row: impl IntoIterator<Item = Cell<'a>>) {
+        self.cells.extend(row);
+        debug_assert_eq!(self.cells.len() % self.width, 0, "{}", self.table.name);
+    }
+
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.cells.is_empty()
+    }
+
+    /// Splits the rows into the batches of one statement each. Where the text shows how many rows there are, batches are
+    /// powers of two, so that a table has few texts.
+    fn batches(&self, dialect: Dialect) -> impl Iterator<Item = &[Cell<'a>]> {
+        let mut rest = self.cells.as_slice();
+        let width = self.width;
+        std::iter::from_fn(move || {
+            let rows = rest.len() / width;
+            if rows == 0 {
+                return None;
+            }
+            let batch = if dialect == Dialect::Postgres {
+                rows.min(ROWS_PER_ARRAY)
+            } else {
+                (1 << rows.ilog2()).min(ROWS_PER_STATEMENT)
+            };
+            let (head, tail) = rest.split_at(batch * width);
+            rest = tail;
+            Some(head)
+        })
+    }
+
+    fn push_columns(&self, query: &mut Query) {
+        for (index, (name, _)) in self.table.columns[..self.width].iter().enumerate() {
+            query.push(if index == 0 { "" } else { ", " }).push(name);
+        }
+    }
+
+    /// `INSERT INTO t (columns) VALUES (…), (…)`, or `SELECT * FROM UNNEST(…)` on PostgreSQL.
+    fn insert(&self, dialect: Dialect, batch: &[Cell<'a>]) -> Query {
+        let mut query = Query::new(dialect, "INSERT INTO ");
+        query.push(self.table.name).push(" (");
+        self.push_columns(&mut query);
+        query.push(") ");
+        if dialect != Dialect::Postgres {
+            query.push("VALUES ");
+        }
+        self.push_rows(&mut query, batch);
+        query
+    }
+
+    fn push_rows(&self, query: &mut Query, batch: &[Cell<'a>]) {
+        if query.dialect() == Dialect::Postgres {
+            query.push("SELECT * FROM UNNEST(");
+            for (index, (_, column)) in self.table.columns[..self.width].iter().enumerate() {
+                query.push(if index == 0 { "" } else { ", " });
+                let cells = batch.iter().skip(index).step_by(self.width);
+                cells.clone().for_each(|cell| query.check(cell));
+                push_array(query, *column, cells);
+            }
+            query.push(")");
+            return;
+        }
+        for (index, row) in batch.chunks(self.width).enumerate() {
+            query.push(if index == 0 { "(?" } else { ", (?" });
+            for _ in 1..self.width {
+                query.push(", ?");
+            }
+            query.push(")");
+            for cell in row {
+                query.bind(cell.clone());
+            }
+        }
+    }
+}
+
+fn push_array<'c, 'a: 'c>(
+    query: &mut Query,
+    column: ColumnType,
+    cells: impl Iterator<Item = &'c Cell<'a>>,
+) {
+    macro_rules! array {
+        ($sql:literal, $variant:ident, $own:expr) => {{
+            let values: Vec<_> = cells
+                .map(|cell| match cell {
+                    Cell::$variant(value) => value.as_ref().map($own),
+                    _ => None,
+                })
+                .collect();
+            query.push($sql).bind_array(values);
+        }};
+    }
+    match column {
+        ColumnType::Int => array!("?::bigint[]", Int, |value| *value),
+        ColumnType::Double => array!("?::float8[]", Double, |value| *value),
+        ColumnType::Bool => array!("?::bool[]", Bool, |value| *value),
+        ColumnType::Text => array!("?::text[]", Text, Cow::as_ref),
+        ColumnType::Bytes => array!("?::bytea[]", Bytes, Cow::as_ref),
+    }
+}
+
+impl Tx {
+    /// Inserts the rows.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists` when a unique key forbids one of them.
+    pub async fn insert_rows(&mut self, rows: &Rows<'_>) -> Result<()> {
+        for batch in rows.batches(self.dialect()) {
+            self.run(rows.insert(self.dialect(), batch)).await?;
+        }
+        Ok(())
+    }
+
+    /// Inserts the rows that no unique key forbids.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn insert_missing_rows(&mut self, rows: &Rows<'_>) -> Result<()> {
+        for batch in rows.batches(self.dialect()) {
+            let mut query = rows.insert(self.dialect(), batch);
+            query.push(self.dialect().ignore_duplicates());
+            self.run(query).await?;
+        }
+        Ok(())
+    }
+
+    /// Inserts the rows into a table with generated ids; the ids are in the order of the rows.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::insert_rows`].
+    pub async fn insert_rows_for_ids(&mut self, rows: &Rows<'_>) -> Result<Vec<i64>> {
+        let mut ids = Vec::with_capacity(rows.cells.len() / rows.width);
+        for batch in rows.batches(self.dialect()) {
+            let query = rows.insert(self.dialect(), batch);
+            let count = batch.len() / rows.width;
+            ids.extend(self.insert_returning_ids(query, count).await?);
+        }
+        Ok(ids)
+    }
+
+    /// Inserts the rows, or changes those whose key exists to what is given.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists` when another unique key forbids one of them.
+    pub async fn upsert_rows(&mut self, rows: &Rows<'_>) -> Result<()> {
+        for batch in rows.batches(self.dialect()) {
+            let mut query = rows.insert(self.dialect(), batch);
+            self.dialect().push_upsert(&mut query, rows.table);
+            self.run(query).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the rows that have one of the keys.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn delete_rows(&mut self, keys: &Rows<'_>) -> Result<()> {
+        for batch in keys.batches(self.dialect()) {
+            let mut query = self.sql("DELETE FROM ");
+            query.push(keys.table.name).push(" WHERE (");
+            keys.push_columns(&mut query);
+            query.push(self.dialect().in_rows());
+            keys.push_rows(&mut query, batch);
+            query.push(")");
+            self.run(query).await?;
+        }
+        Ok(())
+    }
+}

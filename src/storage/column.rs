@@ -1,0 +1,65 @@
+//! Columns as every driver can decode them.
+//!
+//! Upstream's databases differ in details that drivers are strict about: PostgreSQL has INT4 where we have BIGINT, SQLite
+//! keeps text in BLOB columns, and MySQL may hand out text as bytes. These types accept all of it.
+
+use sqlx::error::BoxDynError;
+use sqlx::{Database, Decode, MySql, Postgres, Sqlite, Type, TypeInfo, ValueRef};
+
+/// Any integer, widened to 64 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Int(pub i64);
+
+/// A truth value: BOOLEAN, or an integer that is not 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flag(pub bool);
+
+/// Text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text(pub String);
+
+/// Bytes, whether the column or the value in it is binary or text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bytes(pub Vec<u8>);
+
+macro_rules! column {
+    ($name:ident as $inner:ty, $($database:ty),*) => { $(
+        impl Type<$database> for $name {
+            fn type_info() -> <$database as Database>::TypeInfo {
+                <$inner as Type<$database>>::type_info()
+            }
+            fn compatible(_: &<$database as Database>::TypeInfo) -> bool {
+                true // The statement chose the column; what it holds is checked when it is decoded.
+            }
+        }
+    )* };
+}
+column!(Int as i64, Postgres, MySql, Sqlite);
+column!(Flag as bool, Postgres, MySql, Sqlite);
+column!(Text as String, Postgres, MySql, Sqlite);
+column!(Bytes as Vec<u8>, Postgres, MySql, Sqlite);
+
+impl<'r> Decode<'r, Postgres> for Int {
+    fn decode(value: <Postgres as Database>::ValueRef<'r>) -> Result<Self, BoxDynError> {
+        let name = value.type_info().name().to_owned();
+        Ok(Self(match name.as_str() {
+            "INT2" => <i16 as Decode<Postgres>>::decode(value)?.into(),
+            "INT4" => <i32 as Decode<Postgres>>::decode(value)?.into(),
+            _ => <i64 as Decode<Postgres>>::decode(value)?,
+        }))
+    }
+}
+
+macro_rules! decode {
+    ($name:ident as $inner:ty, $($database:ty),*) => { $(
+        impl<'r> Decode<'r, $database> for $name {
+            fn decode(value: <$database as Database>::ValueRef<'r>) -> Result<Self, BoxDynError> {
+                <$inner as Decode<$database>>::decode(value).map(Self)
+            }
+        }
+    )* };
+}
+decode!(Int as i64, MySql, Sqlite);
+decode!(Flag as bool, Postgres, MySql, Sqlite);
+decode!(Text as String, Postgres, MySql, Sqlite);
+decode!(Bytes as Vec<u8>, Postgres, MySql, Sqlite);

@@ -1,0 +1,100 @@
+//! What differs between the databases. Each difference is a method with a name; statements ask for it by that name.
+
+use super::bulk::Table;
+use super::query::Query;
+
+/// The SQL dialect of a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    Sqlite,
+    Postgres,
+    MySql,
+}
+
+impl Dialect {
+    /// Whether the column type for floating-point numbers can hold this one. SQLite turns NaN into NULL; MySQL has
+    /// neither NaN nor infinities.
+    #[must_use]
+    pub fn stores_double(self, value: f64) -> bool {
+        match self {
+            Self::Sqlite => !value.is_nan(),
+            Self::Postgres => true,
+            Self::MySql => value.is_finite(),
+        }
+    }
+
+    /// Whether a serialized `google.protobuf.Any` is stored as its bytes; elsewhere as base64 text in the same column.
+    #[must_use]
+    pub const fn stores_raw_proto(self) -> bool {
+        matches!(self, Self::Postgres)
+    }
+
+    /// The end of an INSERT that leaves existing rows alone.
+    #[must_use]
+    pub const fn ignore_duplicates(self) -> &'static str {
+        match self {
+            Self::Sqlite | Self::Postgres => " ON CONFLICT DO NOTHING",
+            Self::MySql => " ON DUPLICATE KEY UPDATE context_id = context_id",
+        }
+    }
+
+    /// The end of a SELECT that keeps the rows it read until the transaction ends. SQLite has one writer and needs none.
+    #[must_use]
+    pub const fn for_update(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres | Self::MySql => " FOR UPDATE",
+        }
+    }
+
+    /// A NULL of text type, for a column that one kind of node has and another has not.
+    #[must_use]
+    pub const fn null_text(self) -> &'static str {
+        match self {
+            Self::Sqlite | Self::MySql => "NULL",
+            Self::Postgres => "CAST(NULL AS TEXT)",
+        }
+    }
+
+    /// The end of a SELECT from one table without an id, for rows in the order in which they were inserted. InnoDB has a hidden
+    /// row id that it reads them by; PostgreSQL's place of a row never moves, as such rows are never updated.
+    #[must_use]
+    pub const fn in_insertion_order(self) -> &'static str {
+        match self {
+            Self::Sqlite => " ORDER BY rowid",
+            Self::Postgres => " ORDER BY ctid",
+            Self::MySql => "",
+        }
+    }
+
+    /// What stands between a list of columns and a list of rows in a condition that compares whole rows.
+    #[must_use]
+    pub const fn in_rows(self) -> &'static str {
+        match self {
+            Self::Sqlite => ") IN (VALUES ",
+            Self::Postgres | Self::MySql => ") IN (",
+        }
+    }
+
+    /// The end of an INSERT that changes the rows whose key exists instead.
+    pub(super) fn push_upsert(self, query: &mut Query, table: &Table) {
+        let (keys, others) = table.columns.split_at(table.key);
+        if self == Self::MySql {
+            query.push(" ON DUPLICATE KEY UPDATE ");
+        } else {
+            query.push(" ON CONFLICT (");
+            for (index, (name, _)) in keys.iter().enumerate() {
+                query.push(if index == 0 { "" } else { ", " }).push(name);
+            }
+            query.push(") DO UPDATE SET ");
+        }
+        for (index, (name, _)) in others.iter().enumerate() {
+            query.push(if index == 0 { "" } else { ", " }).push(name);
+            if self == Self::MySql {
+                query.push(" = VALUES(").push(name).push(")");
+            } else {
+                query.push(" = excluded.").push(name);
+            }
+        }
+    }
+}

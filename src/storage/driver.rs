@@ -1,0 +1,340 @@
+//! Pools, transactions and rows: the only file that matches on the driver.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::mysql::{MySqlPool, MySqlRow};
+use sqlx::postgres::{PgPool, PgRow};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
+};
+use sqlx::{FromRow, MySql, Postgres, Sqlite, Transaction};
+
+use super::query::{Args, Query};
+use super::{Dialect, fault};
+use crate::error::{Error, Result};
+
+/// How long a statement waits for another process that writes the same SQLite file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Prepared statements that a connection keeps.
+const STATEMENTS: usize = 512;
+
+/// A row that every driver can decode: `#[derive(FromRow)]`, or a tuple, of [`super::column`] types.
+pub trait Record:
+    for<'r> FromRow<'r, PgRow>
+    + for<'r> FromRow<'r, MySqlRow>
+    + for<'r> FromRow<'r, SqliteRow>
+    + Send
+    + Unpin
+{
+}
+impl<T> Record for T where
+    T: for<'r> FromRow<'r, PgRow>
+        + for<'r> FromRow<'r, MySqlRow>
+        + for<'r> FromRow<'r, SqliteRow>
+        + Send
+        + Unpin
+{
+}
+
+/// A database: connections for transactions that write, and others for those that only read. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Database {
+    pools: Pools,
+}
+
+/// On SQLite the writer is one connection, which puts writes in a queue: the place where waiting writes can later be
+/// committed together. A store in memory has one connection for everything, because it lives in that connection.
+#[derive(Clone, Debug)]
+enum Pools {
+    Sqlite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+    },
+    Postgres(PgPool),
+    MySql(MySqlPool),
+}
+
+impl Database {
+    /// Opens `sqlite:PATH`, `sqlite::memory:`, `postgres://…` or `mysql://…`, with at most `readers` reading connections
+    /// on SQLite. A SQLite file that does not exist is created.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` when the URL is of no such form, `Unavailable` when the database cannot be opened.
+    pub async fn open(url: &str, readers: u32) -> Result<Self> {
+        let pools = match url.split_once(':').map(|(scheme, _)| scheme) {
+            Some("sqlite") => open_sqlite(url, readers).await?,
+            Some("postgres" | "postgresql") => {
+                Pools::Postgres(PgPool::connect(url).await.map_err(fault::from)?)
+            }
+            Some("mysql" | "mariadb") => {
+                Pools::MySql(MySqlPool::connect(url).await.map_err(fault::from)?)
+            }
+            _ => {
+                return Err(Error::invalid(
+                    "the database URL must start with sqlite:, postgres: or mysql:",
+                ));
+            }
+        };
+        Ok(Self { pools })
+    }
+
+    /// The dialect of this database.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        match self.pools {
+            Pools::Sqlite { .. } => Dialect::Sqlite,
+            Pools::Postgres(_) => Dialect::Postgres,
+            Pools::MySql(_) => Dialect::MySql,
+        }
+    }
+
+    /// Begins a transaction that sees one state of the database and writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` or `Exhausted` when no connection can be had.
+    pub async fn read(&self) -> Result<Tx> {
+        match self.pools.clone() {
+            Pools::Sqlite { readers, .. } => begin_sqlite(readers, "BEGIN").await,
+            Pools::Postgres(pool) => {
+                begin_postgres(pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
+            }
+            Pools::MySql(pool) => begin_mysql(pool, "START TRANSACTION READ ONLY").await,
+        }
+    }
+
+    /// Begins a transaction that may write. On SQLite it holds the write lock from the start, so that it never has to
+    /// give up half-way because somebody else wrote.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`], and `Contention` when another process holds the lock of a SQLite file for too long.
+    pub async fn write(&self) -> Result<Tx> {
+        match self.pools.clone() {
+            Pools::Sqlite { writer, .. } => begin_sqlite(writer, "BEGIN IMMEDIATE").await,
+            Pools::Postgres(pool) => begin_postgres(pool, "BEGIN").await,
+            Pools::MySql(pool) => begin_mysql(pool, "START TRANSACTION").await,
+        }
+    }
+
+    /// Closes all connections once they are idle; later transactions fail.
+    pub async fn close(&self) {
+        match &self.pools {
+            Pools::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Pools::Postgres(pool) => pool.close().await,
+            Pools::MySql(pool) => pool.close().await,
+        }
+    }
+}
+
+async fn open_sqlite(url: &str, readers: u32) -> Result<Pools> {
+    let options = SqliteConnectOptions::from_str(url)
+        .map_err(|error| Error::invalid(format!("cannot use the database URL: {error}")))?
+        .create_if_missing(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .statement_cache_capacity(STATEMENTS)
+        .synchronous(SqliteSynchronous::Full);
+    let one = SqlitePoolOptions::new()
+        .max_connections(1)
+        .min_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None);
+    if url.starts_with("sqlite::memory:") {
+        let only = one.connect_with(options).await.map_err(fault::from)?;
+        return Ok(Pools::Sqlite {
+            writer: only.clone(),
+            readers: only,
+        });
+    }
+    let options = options.journal_mode(SqliteJournalMode::Wal);
+    let writer = one
+        .connect_with(options.clone())
+        .await
+        .map_err(fault::from)?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(readers)
+        .connect_lazy_with(options.pragma("query_only", "ON"));
+    Ok(Pools::Sqlite { writer, readers })
+}
+
+/// The three `begin_*` run in a task of their own: tonic drops a handler when its client goes away, and sqlx 0.9.0 leaves
+/// an open transaction in the pool when `begin` is dropped half-way (transact-rs/sqlx#4385).
+macro_rules! begin {
+    ($name:ident, $database:ty, $variant:ident) => {
+        async fn $name(pool: sqlx::Pool<$database>, begin: &'static str) -> Result<Tx> {
+            tokio::spawn(async move { pool.begin_with(begin).await })
+                .await
+                .map_err(|_| Error::internal("the task that begins a transaction ended early"))?
+                .map(Tx::$variant)
+                .map_err(fault::from)
+        }
+    };
+}
+begin!(begin_sqlite, Sqlite, Sqlite);
+begin!(begin_postgres, Postgres, Postgres);
+begin!(begin_mysql, MySql, MySql);
+
+/// An open transaction. Dropped without [`Tx::commit`], it is rolled back.
+#[derive(Debug)]
+pub enum Tx {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+    MySql(Transaction<'static, MySql>),
+}
+
+/// Runs `$body` with the driver's connection and query.
+macro_rules! with_driver {
+    ($tx:expr, $query:expr, |$connection:ident, $prepared:ident| $body:expr) => {{
+        let (text, args) = $query.into_parts()?;
+        match ($tx, args) {
+            (Self::Sqlite(tx), Args::Sqlite(args)) => {
+                let ($connection, $prepared) = (&mut **tx, sqlx::query_with(text, args));
+                $body
+            }
+            (Self::Postgres(tx), Args::Postgres(args)) => {
+                let ($connection, $prepared) = (&mut **tx, sqlx::query_with(text, args));
+                $body
+            }
+            (Self::MySql(tx), Args::MySql(args)) => {
+                let ($connection, $prepared) = (&mut **tx, sqlx::query_with(text, args));
+                $body
+            }
+            _ => Err(Error::internal("a query was built for another dialect")),
+        }
+    }};
+}
+
+impl Tx {
+    /// The dialect to write queries in.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        match self {
+            Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
+            Self::MySql(_) => Dialect::MySql,
+        }
+    }
+
+    /// Starts a query in this transaction's dialect.
+    #[must_use]
+    pub fn sql(&self, text: &'static str) -> Query {
+        Query::new(self.dialect(), text)
+    }
+
+    /// All rows of a query.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the database answers, by [`fault::from`]; `DataLoss` for a row that cannot be decoded.
+    pub async fn all<T: Record>(&mut self, query: Query) -> Result<Vec<T>> {
+        with_driver!(self, query, |connection, prepared| {
+            let rows = prepared.fetch_all(connection).await.map_err(fault::from)?;
+            rows.iter()
+                .map(|row| T::from_row(row).map_err(fault::from))
+                .collect()
+        })
+    }
+
+    /// The first row of a query, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::all`].
+    pub async fn first<T: Record>(&mut self, query: Query) -> Result<Option<T>> {
+        with_driver!(self, query, |connection, prepared| {
+            let row = prepared
+                .fetch_optional(connection)
+                .await
+                .map_err(fault::from)?;
+            row.map(|row| T::from_row(&row).map_err(fault::from))
+                .transpose()
+        })
+    }
+
+    /// Runs a statement and tells how many rows it changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::all`]; `AlreadyExists` when a unique key forbids the row.
+    pub async fn run(&mut self, query: Query) -> Result<u64> {
+        with_driver!(self, query, |connection, prepared| {
+            let done = prepared.execute(connection).await.map_err(fault::from)?;
+            Ok(done.rows_affected())
+        })
+    }
+
+    /// Runs an INSERT of `rows` rows into a table with generated ids, and returns the ids in the order of the rows.
+    ///
+    /// SQLite and PostgreSQL return the ids, whose order they do not promise: they grow in the order of the rows, so sorting
+    /// aligns them. MySQL numbers the rows of one INSERT in steps of `auto_increment_increment`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run`].
+    pub(super) async fn insert_returning_ids(
+        &mut self,
+        mut query: Query,
+        rows: usize,
+    ) -> Result<Vec<i64>> {
+        if let Self::MySql(tx) = self {
+            let (text, Args::MySql(args)) = query.into_parts()? else {
+                return Err(Error::internal("a query was built for another dialect"));
+            };
+            let done = sqlx::query_with(text, args)
+                .execute(&mut **tx)
+                .await
+                .map_err(fault::from)?;
+            let first = i64::try_from(done.last_insert_id())
+                .map_err(|_| Error::internal("a generated id is out of range"))?;
+            let step = self
+                .all::<(i64,)>(self.sql("SELECT CAST(@@auto_increment_increment AS SIGNED)"))
+                .await?;
+            let step = step.first().map_or(1, |row| row.0);
+            return Ok((0..).map(|row| first + row * step).take(rows).collect());
+        }
+        query.push(" RETURNING id");
+        let mut ids: Vec<i64> = self
+            .all::<(super::column::Int,)>(query)
+            .await?
+            .into_iter()
+            .map(|(id,)| id.0)
+            .collect();
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    /// Runs several statements without parameters, as a migration file holds them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run`].
+    pub(super) async fn script(&mut self, sql: &'static str) -> Result<()> {
+        match self {
+            Self::Sqlite(tx) => sqlx::raw_sql(sql).execute(&mut **tx).await.map(|_| ()),
+            Self::Postgres(tx) => sqlx::raw_sql(sql).execute(&mut **tx).await.map(|_| ()),
+            Self::MySql(tx) => sqlx::raw_sql(sql).execute(&mut **tx).await.map(|_| ()),
+        }
+        .map_err(fault::from)
+    }
+
+    /// Makes everything in this transaction durable and visible.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run`]; nothing is stored then.
+    pub async fn commit(self) -> Result<()> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await,
+            Self::Postgres(tx) => tx.commit().await,
+            Self::MySql(tx) => tx.commit().await,
+        }
+        .map_err(fault::from)
+    }
+}

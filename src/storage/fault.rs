@@ -1,0 +1,58 @@
+//! What a database's refusal means to us.
+
+use sqlx::error::{DatabaseError, ErrorKind};
+use sqlx::mysql::MySqlDatabaseError;
+
+use crate::error::Error;
+
+/// Sorts a driver's error by what a caller can do about it.
+pub(super) fn from(error: sqlx::Error) -> Error {
+    match error {
+        sqlx::Error::Database(refusal) => from_refusal(refusal),
+        sqlx::Error::PoolTimedOut => {
+            Error::Exhausted("no database connection became free in time".into())
+        }
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => Error::Unavailable(error.into()),
+        sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => {
+            Error::DataLoss(format!("a stored value cannot be read: {error}"))
+        }
+        other => Error::Internal {
+            context: "the database driver failed".into(),
+            source: Some(other.into()),
+        },
+    }
+}
+
+fn from_refusal(refusal: Box<dyn DatabaseError>) -> Error {
+    if refusal.kind() == ErrorKind::UniqueViolation {
+        return Error::AlreadyExists("a row with the same unique key exists".into());
+    }
+    // MySQL's `code()` is the SQLSTATE only, too coarse here.
+    let code = match refusal.try_downcast_ref::<MySqlDatabaseError>() {
+        Some(mysql) => mysql.number().to_string(),
+        None => refusal.code().unwrap_or_default().into_owned(),
+    };
+    match code.as_str() {
+        // PostgreSQL: serialization failure, deadlock, lock not available. MySQL: lock wait timeout, deadlock.
+        // SQLite: busy in its variants.
+        "40001" | "40P01" | "55P03" | "1205" | "1213" | "5" | "261" | "517" | "773" => {
+            Error::Contention("other writes on the same data went first; try again".into())
+        }
+        // PostgreSQL: disk full, out of memory, too many connections. MySQL: disk full, table full, too many connections.
+        // SQLite: full.
+        "53100" | "53200" | "53300" | "1021" | "1114" | "1040" | "1203" | "13" => {
+            Error::Exhausted("the database has no room for this now".into())
+        }
+        // PostgreSQL: shutting down, crashed, starting up, connection failures. MySQL: shutdown, gone away, lost.
+        // SQLite: I/O errors in their variants, cannot open.
+        "57P01" | "57P02" | "57P03" | "08000" | "08003" | "08006" | "1053" | "1927" | "2006"
+        | "2013" | "10" | "14" => Error::Unavailable(refusal.into()),
+        _ => Error::Internal {
+            context: "the database refused a statement".into(),
+            source: Some(refusal.into()),
+        },
+    }
+}

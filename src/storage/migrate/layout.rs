@@ -1,0 +1,141 @@
+//! Which tables and columns a database has, and which it should have.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::error::Result;
+use crate::storage::column::Text;
+use crate::storage::{Dialect, Tx};
+
+/// The tables of the library's version, with their columns separated by spaces.
+pub(super) const TABLES: [(&str, &str); 15] = [
+    (
+        "Type",
+        "id name version type_kind description input_type output_type external_id",
+    ),
+    ("TypeProperty", "type_id name data_type"),
+    ("ParentType", "type_id parent_type_id"),
+    (
+        "Artifact",
+        "id type_id uri state name external_id create_time_since_epoch \
+         last_update_time_since_epoch",
+    ),
+    (
+        "ArtifactProperty",
+        "artifact_id name is_custom_property int_value double_value string_value byte_value \
+         proto_value bool_value",
+    ),
+    (
+        "Execution",
+        "id type_id last_known_state name external_id create_time_since_epoch \
+         last_update_time_since_epoch",
+    ),
+    (
+        "ExecutionProperty",
+        "execution_id name is_custom_property int_value double_value string_value byte_value \
+         proto_value bool_value",
+    ),
+    (
+        "Event",
+        "id artifact_id execution_id type milliseconds_since_epoch",
+    ),
+    ("EventPath", "event_id is_index_step step_index step_key"),
+    ("MLMDEnv", "schema_version"),
+    (
+        "Context",
+        "id type_id name external_id create_time_since_epoch last_update_time_since_epoch",
+    ),
+    (
+        "ContextProperty",
+        "context_id name is_custom_property int_value double_value string_value byte_value \
+         proto_value bool_value",
+    ),
+    ("ParentContext", "context_id parent_context_id"),
+    ("Association", "id context_id execution_id"),
+    ("Attribution", "id context_id artifact_id"),
+];
+
+/// The tables by which a database is known that does not say its version yet.
+const TABLES_0: [&str; 8] = [
+    "Artifact",
+    "ArtifactProperty",
+    "Event",
+    "EventPath",
+    "Execution",
+    "ExecutionProperty",
+    "Type",
+    "TypeProperty",
+];
+
+/// How much of the schema is there.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Completeness {
+    Complete,
+    Absent,
+    /// The tables that are not there, or have not all their columns.
+    Partial {
+        missing: Vec<&'static str>,
+    },
+}
+
+/// The tables of a database with their columns, all names in lower case: databases differ in how they keep them.
+pub(super) struct Layout(HashMap<String, HashSet<String>>);
+
+impl Layout {
+    /// Reads the database's own catalogue, because a statement that fails on a missing table ends a transaction on
+    /// PostgreSQL.
+    pub(super) async fn read(tx: &mut Tx) -> Result<Self> {
+        let rows: Vec<(Text, Text)> = tx.all(tx.sql(catalogue(tx.dialect()))).await?;
+        let mut tables: HashMap<_, HashSet<_>> = HashMap::new();
+        for (table, column) in rows {
+            let columns = tables.entry(table.0.to_ascii_lowercase()).or_default();
+            columns.insert(column.0.to_ascii_lowercase());
+        }
+        Ok(Self(tables))
+    }
+
+    /// Whether the table is there and has the columns.
+    pub(super) fn has<'a>(&self, table: &str, columns: impl IntoIterator<Item = &'a str>) -> bool {
+        let found = self.0.get(&table.to_ascii_lowercase());
+        found.is_some_and(|found| columns.into_iter().all(|name| found.contains(name)))
+    }
+
+    /// Whether these are the tables of version 0, which has none that says the version.
+    pub(super) fn is_version_0(&self) -> bool {
+        TABLES_0.iter().all(|table| self.has(table, [])) && self.has("Type", ["is_artifact_type"])
+    }
+
+    /// Compares with the library's version. A table counts when it has all its columns; more do no harm.
+    pub(super) fn completeness(&self) -> Completeness {
+        if TABLES.iter().all(|(table, _)| !self.has(table, [])) {
+            return Completeness::Absent;
+        }
+        let missing: Vec<_> = TABLES
+            .iter()
+            .filter(|(table, columns)| !self.has(table, columns.split(' ')))
+            .map(|(table, _)| *table)
+            .collect();
+        if missing.is_empty() {
+            Completeness::Complete
+        } else {
+            Completeness::Partial { missing }
+        }
+    }
+}
+
+/// The query for all pairs of table and column.
+const fn catalogue(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => {
+            "SELECT tables.name, columns.name FROM sqlite_master AS tables \
+             JOIN pragma_table_info(tables.name) AS columns WHERE tables.type = 'table'"
+        }
+        Dialect::Postgres => {
+            "SELECT CAST(table_name AS TEXT), CAST(column_name AS TEXT) \
+             FROM information_schema.columns WHERE table_schema = current_schema()"
+        }
+        Dialect::MySql => {
+            "SELECT table_name, column_name FROM information_schema.columns \
+             WHERE table_schema = DATABASE()"
+        }
+    }
+}

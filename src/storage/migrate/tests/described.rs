@@ -1,0 +1,116 @@
+//! A SQLite file for one test, and what it holds as text.
+
+use sqlx::AssertSqlSafe;
+use tempfile::TempDir;
+
+use crate::error::Result;
+use crate::storage::migrate::{Migration, prepare};
+use crate::storage::{Database, Tx};
+
+/// Columns, keys and indexes, one a line. The text of a statement counts only where no pragma tells the same:
+/// AUTOINCREMENT, and the condition of a partial index.
+const SCHEMA: &str = "
+    SELECT format('%s AUTOINCREMENT %d', name, sql LIKE '%AUTOINCREMENT%')
+    FROM sqlite_master
+    WHERE type = 'table'
+    UNION ALL
+    SELECT format(
+        '%s %d %s %s, not null %d, default %s, key %d',
+        t.name, c.cid, c.name, c.type, c.\"notnull\", c.dflt_value, c.pk
+    )
+    FROM sqlite_master AS t JOIN pragma_table_info(t.name) AS c
+    WHERE t.type = 'table'
+    UNION ALL
+    SELECT format(
+        '%s %s, unique %d, origin %s, partial %d: %d %d %s %d %s %d',
+        t.name, i.name, i.\"unique\", i.origin, i.partial, c.seqno, c.cid, c.name, c.\"desc\", c.coll, c.key
+    )
+    FROM sqlite_master AS t JOIN pragma_index_list(t.name) AS i JOIN pragma_index_xinfo(i.name) AS c
+    WHERE t.type = 'table'
+    UNION ALL
+    SELECT format('%s %s', name, replace(substr(sql, instr(sql, 'WHERE')), '`', ''))
+    FROM sqlite_master
+    WHERE type = 'index' AND instr(sql, 'WHERE') > 0
+    ORDER BY 1";
+
+/// For each table a query that shows its rows as text, in the order they have in the file.
+const ROW_QUERIES: &str = "
+    SELECT format(
+        'SELECT ''%s: '' || %s FROM \"%s\" ORDER BY rowid',
+        t.name, group_concat('quote(\"' || c.name || '\")', ' || '','' || ' ORDER BY c.cid), t.name
+    )
+    FROM sqlite_master AS t JOIN pragma_table_info(t.name) AS c
+    WHERE t.type = 'table' AND t.name <> 'sqlite_sequence'
+    GROUP BY t.name";
+
+pub(super) struct Store {
+    database: Database,
+    folder: TempDir,
+}
+
+async fn open(folder: &TempDir) -> Database {
+    let url = format!("sqlite:{}", folder.path().join("store.db").display());
+    Database::open(&url, 1).await.unwrap()
+}
+
+impl Store {
+    /// A new file with what the script makes.
+    pub(super) async fn load(script: &'static str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = open(&folder).await;
+        let store = Self { database, folder };
+        store.run(script).await;
+        store
+    }
+
+    /// The same file, as another process would have it.
+    pub(super) async fn open_again(&self) -> Database {
+        open(&self.folder).await
+    }
+
+    pub(super) async fn run(&self, script: &'static str) {
+        let mut tx = self.database.write().await.unwrap();
+        tx.script(script).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    pub(super) async fn prepare(&self, options: Migration) -> Result<()> {
+        prepare(&self.database, &options).await
+    }
+
+    /// The one text column of a query.
+    pub(super) async fn texts(&self, sql: &str) -> Vec<String> {
+        let Tx::Sqlite(mut tx) = self.database.write().await.unwrap() else {
+            panic!("these tests are for SQLite");
+        };
+        sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_all(&mut *tx)
+            .await
+            .unwrap()
+    }
+
+    pub(super) async fn schema(&self) -> Vec<String> {
+        self.texts(SCHEMA).await
+    }
+
+    pub(super) async fn rows(&self) -> Vec<String> {
+        let mut rows = Vec::new();
+        for query in self.texts(ROW_QUERIES).await {
+            rows.extend(self.texts(&query).await);
+        }
+        rows
+    }
+
+    /// Schema, rows and the highest ids given.
+    pub(super) async fn everything(&self) -> [Vec<String>; 3] {
+        let given = "SELECT name || ' ' || seq FROM sqlite_sequence ORDER BY name";
+        let given = match self
+            .texts("SELECT name FROM sqlite_master WHERE name = 'sqlite_sequence'")
+            .await
+        {
+            tables if tables.is_empty() => tables,
+            _ => self.texts(given).await,
+        };
+        [self.schema().await, self.rows().await, given]
+    }
+}

@@ -1,0 +1,20 @@
+//! SQL and nothing else: one set of statements for three databases.
+//!
+//! * [`query`]: SQL text with bound values; there is no way to put a client's string into the text.
+//! * [`dialect`]: every difference between the databases, as a named method.
+//! * [`driver`]: pools, transactions and rows; the only file that matches on the driver.
+//! * [`migrate`]: create, check, upgrade and downgrade the schema.
+//! * [`tables`]: the statements, a file per table family.
+
+mod bulk;
+pub mod column;
+pub mod dialect;
+pub mod driver;
+mod fault;
+pub mod migrate;
+pub mod query;
+pub mod tables;
+
+pub use dialect::Dialect;
+pub use driver::{Database, Tx};
+pub use query::{Cell, Query};

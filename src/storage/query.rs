@@ -1,0 +1,291 @@
+//! SQL text plus bound values, written once for three databases.
+
+use std::borrow::Cow;
+
+use sqlx::mysql::MySqlArguments;
+use sqlx::postgres::PgArguments;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Arguments, AssertSqlSafe};
+
+use super::Dialect;
+use crate::error::{Error, Result};
+
+/// Above this length a list of values travels as one JSON text where the database has no arrays.
+const LONGEST_LIST: usize = 256;
+
+/// A value to bind, with the SQL type that a NULL of it has.
+#[derive(Clone, Debug)]
+pub enum Cell<'a> {
+    Int(Option<i64>),
+    Double(Option<f64>),
+    Bool(Option<bool>),
+    Text(Option<Cow<'a, str>>),
+    Bytes(Option<Cow<'a, [u8]>>),
+}
+
+macro_rules! cell_from {
+    ($($from:ty => $variant:ident),*) => { $(
+        impl<'a> From<$from> for Cell<'a> {
+            fn from(value: $from) -> Self { Self::$variant(Some(value.into())) }
+        }
+        impl<'a> From<Option<$from>> for Cell<'a> {
+            fn from(value: Option<$from>) -> Self { Self::$variant(value.map(Into::into)) }
+        }
+    )* };
+}
+cell_from!(i64 => Int, f64 => Double, bool => Bool, &'a str => Text, String => Text, Vec<u8> => Bytes);
+
+/// The arguments of a query, as its driver wants them.
+pub enum Args {
+    Postgres(PgArguments),
+    MySql(MySqlArguments),
+    Sqlite(SqliteArguments),
+}
+
+impl Args {
+    fn new(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Postgres => Self::Postgres(PgArguments::default()),
+            Dialect::MySql => Self::MySql(MySqlArguments::default()),
+            Dialect::Sqlite => Self::Sqlite(SqliteArguments::default()),
+        }
+    }
+
+    fn add(&mut self, cell: Cell<'_>) {
+        macro_rules! add {
+            ($value:expr) => {{
+                let value = $value;
+                match self {
+                    Self::Postgres(args) => args.add(value),
+                    Self::MySql(args) => args.add(value),
+                    Self::Sqlite(args) => args.add(value),
+                }
+            }};
+        }
+        let added = match cell {
+            Cell::Int(value) => add!(value),
+            Cell::Double(value) => add!(value),
+            Cell::Bool(value) => add!(value),
+            Cell::Text(value) => add!(value.map(Cow::into_owned)),
+            Cell::Bytes(value) => add!(value.map(Cow::into_owned)),
+        };
+        debug_assert!(added.is_ok(), "plain values always encode");
+    }
+}
+
+/// SQL text plus encoded values.
+///
+/// Text is pushed as literals only, so a client's string can reach the database in no other way than as a bound value.
+/// Keep the text independent of how many values there are, or the cache of prepared statements is of no use.
+pub struct Query {
+    dialect: Dialect,
+    text: String,
+    args: Args,
+    parameters: usize,
+    refused: Option<&'static str>,
+}
+
+impl Query {
+    /// Starts a query. Each `?` in pushed text is a parameter and needs one `bind`, in order.
+    #[must_use]
+    pub fn new(dialect: Dialect, sql: &'static str) -> Self {
+        let mut query = Self {
+            dialect,
+            text: String::with_capacity(sql.len() + 64),
+            args: Args::new(dialect),
+            parameters: 0,
+            refused: None,
+        };
+        query.push(sql);
+        query
+    }
+
+    /// The dialect the text is written in.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The text so far, as the database will get it.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Appends text.
+    pub fn push(&mut self, sql: &'static str) -> &mut Self {
+        if self.dialect == Dialect::Postgres {
+            let mut parts = sql.split('?');
+            self.text.push_str(parts.next().unwrap_or_default());
+            for part in parts {
+                self.parameters += 1;
+                self.text.push('$');
+                self.push_number(self.parameters);
+                self.text.push_str(part);
+            }
+        } else {
+            self.text.push_str(sql);
+        }
+        self
+    }
+
+    /// Appends a number, to tell aliases apart: `push("p").push_number(3)` is `p3`.
+    pub fn push_number(&mut self, number: usize) -> &mut Self {
+        use std::fmt::Write;
+        let written = write!(self.text, "{number}");
+        debug_assert!(written.is_ok(), "writing to a string does not fail");
+        self
+    }
+
+    /// Binds the next value. A query with a value that not every database can store is refused when it runs.
+    pub fn bind<'a>(&mut self, value: impl Into<Cell<'a>>) -> &mut Self {
+        let cell = value.into();
+        self.check(&cell);
+        self.args.add(cell);
+        self
+    }
+
+    /// Notes why a value cannot be stored, if it cannot. PostgreSQL has no text with NUL, so no text of ours has one.
+    pub(super) fn check(&mut self, cell: &Cell<'_>) {
+        match cell {
+            Cell::Text(Some(text)) => self.check_text(text),
+            Cell::Double(Some(value)) if !self.dialect.stores_double(*value) => {
+                self.refused = Some("this database cannot store a double that is no number");
+            }
+            _ => {}
+        }
+    }
+
+    fn check_text(&mut self, text: &str) {
+        if text.contains('\0') {
+            self.refused = Some("text must not contain the character NUL");
+        }
+    }
+
+    /// Binds a PostgreSQL array as the next value.
+    pub(super) fn bind_array<'t, T>(&mut self, values: Vec<T>) -> &mut Self
+    where
+        Vec<T>: sqlx::Encode<'t, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
+    {
+        if let Args::Postgres(args) = &mut self.args {
+            let added = args.add(values);
+            debug_assert!(added.is_ok(), "plain values always encode");
+        }
+        self
+    }
+
+    /// Appends a condition that what stands before is one of the numbers.
+    pub fn push_in(&mut self, values: &[i64]) -> &mut Self {
+        if let Args::Postgres(args) = &mut self.args {
+            let added = args.add(values);
+            debug_assert!(added.is_ok(), "plain values always encode");
+            return self.push(" = ANY(?)");
+        }
+        if values.len() > LONGEST_LIST {
+            return self.push_in_json(Json::Numbers, serde_json::json!(values).to_string());
+        }
+        self.push_in_padded(values, || -1)
+    }
+
+    /// Appends a condition that what stands before is one of the texts.
+    pub fn push_in_texts(&mut self, values: &[&str]) -> &mut Self {
+        for text in values {
+            self.check_text(text);
+        }
+        if let Args::Postgres(args) = &mut self.args {
+            let added = args.add(values);
+            debug_assert!(added.is_ok(), "plain values always encode");
+            return self.push(" = ANY(?)");
+        }
+        if values.len() > LONGEST_LIST {
+            return self.push_in_json(Json::Texts, serde_json::json!(values).to_string());
+        }
+        self.push_in_padded(values, || "")
+    }
+
+    /// A list padded to the next power of two by repeating its last value, so that few texts exist.
+    /// An empty list matches nothing: its one value is compared with `AND 1 = 0`.
+    fn push_in_padded<'a, T: Copy + Into<Cell<'a>>>(
+        &mut self,
+        values: &[T],
+        filler: impl Fn() -> T,
+    ) -> &mut Self {
+        let Some(&last) = values.last() else {
+            return self.push(" IN (?) AND 1 = 0").bind(filler());
+        };
+        let padded = values.len().next_power_of_two();
+        self.push(" IN (?");
+        for _ in 1..padded {
+            self.push(",?");
+        }
+        self.push(")");
+        for index in 0..padded {
+            self.bind(values.get(index).copied().unwrap_or(last));
+        }
+        self
+    }
+
+    fn push_in_json(&mut self, json: Json, list: String) -> &mut Self {
+        self.push(match (self.dialect, json) {
+            (Dialect::MySql, Json::Numbers) => {
+                " IN (SELECT v FROM JSON_TABLE(?, '$[*]' COLUMNS(v BIGINT PATH '$')) AS list)"
+            }
+            (Dialect::MySql, Json::Texts) => {
+                " IN (SELECT v FROM JSON_TABLE(?, '$[*]' COLUMNS(v LONGTEXT PATH '$')) AS list)"
+            }
+            _ => " IN (SELECT value FROM json_each(?))",
+        });
+        self.bind(list)
+    }
+
+    /// The text and the arguments for the driver. The text is safe: it was made from literals and numbers only.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` when a value cannot be stored.
+    pub(super) fn into_parts(self) -> Result<(AssertSqlSafe<String>, Args)> {
+        match self.refused {
+            None => Ok((AssertSqlSafe(self.text), self.args)),
+            Some(why) => Err(Error::invalid(why)),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Json {
+    Numbers,
+    Texts,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text_of(dialect: Dialect, ids: &[i64]) -> String {
+        let mut query = Query::new(dialect, "SELECT id FROM Type WHERE name = ? AND id");
+        query.bind("n").push_in(ids);
+        query.text().to_owned()
+    }
+
+    #[test]
+    fn placeholders_are_numbered_for_postgres_only() {
+        assert_eq!(
+            text_of(Dialect::Postgres, &[1, 2, 3]),
+            "SELECT id FROM Type WHERE name = $1 AND id = ANY($2)"
+        );
+        assert_eq!(
+            text_of(Dialect::MySql, &[1]),
+            "SELECT id FROM Type WHERE name = ? AND id IN (?)"
+        );
+    }
+
+    #[test]
+    fn few_texts_for_many_lengths() {
+        for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::MySql] {
+            let texts: std::collections::HashSet<_> = (0..2000)
+                .map(|length| text_of(dialect, &vec![7; length]))
+                .collect();
+            assert!(texts.len() <= 11, "{dialect:?}: {}", texts.len());
+        }
+    }
+}

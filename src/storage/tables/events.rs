@@ -1,0 +1,140 @@
+//! The tables `Event` and `EventPath`.
+
+use std::collections::HashMap;
+
+use super::super::Tx;
+use super::super::bulk::ColumnType::{Bool, Int as IntColumn, Text as TextColumn};
+use super::super::bulk::{Rows, Table};
+use super::super::column::{Flag, Int, Text};
+use super::super::query::Cell;
+use super::schema::NodeTables;
+use crate::error::Result;
+use crate::model::{Event, EventType, Kind, Step};
+
+static EVENT: Table = Table {
+    name: "Event",
+    columns: &[
+        ("artifact_id", IntColumn),
+        ("execution_id", IntColumn),
+        ("type", IntColumn),
+        ("milliseconds_since_epoch", IntColumn),
+    ],
+    key: 0,
+};
+
+static EVENT_PATH: Table = Table {
+    name: "EventPath",
+    columns: &[
+        ("event_id", IntColumn),
+        ("is_index_step", Bool),
+        ("step_index", IntColumn),
+        ("step_key", TextColumn),
+    ],
+    key: 0,
+};
+
+/// Id, artifact, execution, type and time of an event.
+type Row = (Int, Int, Int, Int, Option<Int>);
+
+/// Inserts events and their paths. The time of an event without one is `now`, in milliseconds since epoch.
+///
+/// # Errors
+///
+/// `AlreadyExists` when artifact, execution and type have an event already.
+pub async fn insert(tx: &mut Tx, events: &[Event], now: i64) -> Result<()> {
+    let mut rows = Rows::new(&EVENT);
+    for event in events {
+        rows.push([
+            Cell::Int(event.artifact_id),
+            Cell::Int(event.execution_id),
+            Cell::Int(event.event_type.map(|kind| kind.0)),
+            event.milliseconds.unwrap_or(now).into(),
+        ]);
+    }
+    let ids = tx.insert_rows_for_ids(&rows).await?;
+    let mut steps = Rows::new(&EVENT_PATH);
+    for (id, event) in ids.into_iter().zip(events) {
+        for step in &event.path {
+            let (index, key) = match step {
+                Step::Index(index) => (Some(*index), None),
+                Step::Key(key) => (None, Some(key.as_str())),
+            };
+            let is_index = index.is_some();
+            steps.push([id.into(), is_index.into(), index.into(), key.into()]);
+        }
+    }
+    tx.insert_rows(&steps).await
+}
+
+/// An event as it is stored, its path left out until [`attach_paths`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredEvent {
+    pub id: i64,
+    pub event: Event,
+}
+
+/// The events of artifacts or of executions, ascending by event id and without their paths; of the given types only, if any
+/// are given.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn of_nodes(
+    tx: &mut Tx,
+    kind: Kind,
+    ids: &[i64],
+    event_types: &[i64],
+) -> Result<Vec<StoredEvent>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = tx.sql(
+        "SELECT id, artifact_id, execution_id, type, milliseconds_since_epoch FROM Event WHERE ",
+    );
+    query.push(NodeTables::of(kind).reference).push_in(ids);
+    if !event_types.is_empty() {
+        query.push(" AND type").push_in(event_types);
+    }
+    query.push(" ORDER BY id");
+    let rows: Vec<Row> = tx.all(query).await?;
+    let stored = |(id, artifact_id, execution_id, event_type, time): Row| StoredEvent {
+        id: id.0,
+        event: Event {
+            artifact_id: Some(artifact_id.0),
+            execution_id: Some(execution_id.0),
+            event_type: Some(EventType(event_type.0)),
+            milliseconds: time.map(|time| time.0),
+            path: Vec::new(),
+        },
+    };
+    Ok(rows.into_iter().map(stored).collect())
+}
+
+/// Reads the paths of events into them.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn attach_paths(tx: &mut Tx, events: &mut [StoredEvent]) -> Result<()> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<i64> = events.iter().map(|stored| stored.id).collect();
+    let mut query = tx
+        .sql("SELECT event_id, is_index_step, step_index, step_key FROM EventPath WHERE event_id");
+    query.push_in(&ids);
+    query.push(tx.dialect().in_insertion_order());
+    let rows: Vec<(Int, Flag, Option<Int>, Option<Text>)> = tx.all(query).await?;
+    let places: HashMap<i64, usize> = ids.into_iter().zip(0..).collect();
+    for (event_id, is_index, index, key) in rows {
+        let Some(&place) = places.get(&event_id.0) else {
+            continue;
+        };
+        events[place].event.path.push(if is_index.0 {
+            Step::Index(index.map_or(0, |index| index.0))
+        } else {
+            Step::Key(key.map(|key| key.0).unwrap_or_default())
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! The tables `Attribution`, `Association` and `ParentContext`: which artifacts, executions and contexts are in which contexts.
+
+use super::super::Tx;
+use super::super::bulk::Rows;
+use super::super::column::Int;
+use super::schema::membership;
+use crate::error::Result;
+use crate::model::{Kind, Membership};
+
+/// Which end of a membership is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The context, which is the parent when the node is a context itself.
+    Context,
+    /// The node in the context.
+    Node,
+}
+
+fn rows_of(kind: Kind, members: &[Membership]) -> Rows<'static> {
+    let mut rows = Rows::new(membership(kind));
+    for member in members {
+        rows.push([member.context_id.into(), member.node_id.into()]);
+    }
+    rows
+}
+
+/// Puts nodes into contexts.
+///
+/// # Errors
+///
+/// `AlreadyExists` when one of them is in already.
+pub async fn insert(tx: &mut Tx, kind: Kind, members: &[Membership]) -> Result<()> {
+    tx.insert_rows(&rows_of(kind, members)).await
+}
+
+/// Puts nodes into contexts; those that are in already stay as they are.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn insert_missing(tx: &mut Tx, kind: Kind, members: &[Membership]) -> Result<()> {
+    tx.insert_missing_rows(&rows_of(kind, members)).await
+}
+
+/// The memberships of nodes of a kind that have one of the ids at this end, ascending by context and node.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn find(tx: &mut Tx, kind: Kind, at: End, ids: &[i64]) -> Result<Vec<Membership>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let table = membership(kind);
+    let [(context, _), (node, _)] = table.columns else {
+        return Ok(Vec::new());
+    };
+    let mut query = tx.sql("SELECT ");
+    query
+        .push(context)
+        .push(", ")
+        .push(node)
+        .push(" FROM ")
+        .push(table.name)
+        .push(" WHERE ")
+        .push(match at {
+            End::Context => context,
+            End::Node => node,
+        })
+        .push_in(ids)
+        .push(" ORDER BY 1, 2");
+    let rows: Vec<(Int, Int)> = tx.all(query).await?;
+    Ok(rows
+        .into_iter()
+        .map(|(context_id, node_id)| Membership {
+            context_id: context_id.0,
+            node_id: node_id.0,
+        })
+        .collect())
+}

@@ -1,0 +1,10 @@
+//! The statements, a file per table family. Functions take the transaction they run in; a rule of the graph does not belong
+//! here, nor does a difference between databases.
+
+pub mod events;
+pub mod lists;
+pub mod memberships;
+pub mod nodes;
+pub mod properties;
+mod schema;
+pub mod types;

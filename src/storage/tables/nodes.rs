@@ -1,0 +1,242 @@
+//! The tables Artifact, Execution and Context.
+
+use std::collections::{HashMap, HashSet};
+
+use super::super::bulk::Rows;
+use super::super::column::{Int, Text};
+use super::super::query::{Cell, Query};
+use super::super::{Dialect, Tx};
+use super::properties;
+use super::schema::NodeTables;
+use crate::error::Result;
+use crate::model::{Kind, Node, NodeKey};
+
+/// A node as its own table and the name of its type have it, in the column order of `NodeTables::select`.
+type Row = (
+    Int,
+    Int,
+    Option<Text>,
+    Option<Text>,
+    Option<Text>,
+    Int,
+    Int,
+    Option<Int>,
+    Option<Text>,
+);
+
+/// Starts a query for whole nodes `n` of a kind; append a condition and an order, then call [`fetch`].
+#[must_use]
+pub(super) fn select(dialect: Dialect, kind: Kind) -> Query {
+    Query::new(dialect, NodeTables::of(kind).select)
+}
+
+/// The nodes of a query made by [`select`], in its order, with their properties.
+pub(super) async fn fetch(tx: &mut Tx, kind: Kind, query: Query) -> Result<Vec<Node>> {
+    let rows: Vec<Row> = tx.all(query).await?;
+    let mut nodes: Vec<Node> = rows.into_iter().map(|row| from_row(kind, row)).collect();
+    properties::attach(tx, kind, &mut nodes).await?;
+    Ok(nodes)
+}
+
+fn from_row(kind: Kind, row: Row) -> Node {
+    let (id, type_id, type_name, name, external_id, create_time, update_time, state, uri) = row;
+    let uri = uri.map(|uri| uri.0);
+    Node {
+        id: Some(id.0),
+        type_id: Some(type_id.0),
+        type_name: type_name.map(|name| name.0),
+        name: name.map(|name| name.0),
+        external_id: external_id.map(|id| id.0),
+        // Databases that were upgraded from old versions have NULL; readers always get a text.
+        uri: (kind == Kind::Artifact).then(|| uri.unwrap_or_default()),
+        state: state.map(|state| state.0),
+        create_time: Some(create_time.0),
+        update_time: Some(update_time.0),
+        ..Node::default()
+    }
+}
+
+/// The nodes with these ids, ascending by id; ids that do not exist are left out.
+///
+/// # Errors
+///
+/// Those of the database, and of [`properties`] for values that cannot be decoded.
+pub async fn by_ids(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Node>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = select(tx.dialect(), kind);
+    query
+        .push(" WHERE n.id")
+        .push_in(ids)
+        .push(" ORDER BY n.id");
+    fetch(tx, kind, query).await
+}
+
+/// Those of the ids that exist.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn existing(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<HashSet<i64>> {
+    if ids.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let mut query = tx.sql("SELECT id FROM ");
+    query
+        .push(NodeTables::of(kind).new.name)
+        .push(" WHERE id")
+        .push_in(ids);
+    let rows: Vec<(Int,)> = tx.all(query).await?;
+    Ok(rows.into_iter().map(|(id,)| id.0).collect())
+}
+
+/// The id of the node that a key names.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn find(tx: &mut Tx, kind: Kind, key: NodeKey<'_>) -> Result<Option<i64>> {
+    let mut query = tx.sql("SELECT id FROM ");
+    query.push(NodeTables::of(kind).new.name);
+    match key {
+        NodeKey::TypeAndName(type_id, name) => query
+            .push(" WHERE type_id = ? AND name = ?")
+            .bind(type_id)
+            .bind(name),
+        NodeKey::ExternalId(id) => query.push(" WHERE external_id = ?").bind(id),
+    };
+    let row: Option<(Int,)> = tx.first(query).await?;
+    Ok(row.map(|(id,)| id.0))
+}
+
+/// The nodes with these external ids, ascending by id.
+///
+/// # Errors
+///
+/// As [`by_ids`].
+pub async fn by_external_ids(tx: &mut Tx, kind: Kind, ids: &[&str]) -> Result<Vec<Node>> {
+    let mut query = select(tx.dialect(), kind);
+    query
+        .push(" WHERE n.external_id")
+        .push_in_texts(ids)
+        .push(" ORDER BY n.id");
+    fetch(tx, kind, query).await
+}
+
+/// The ids of the nodes with these external ids.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn ids_by_external_ids(
+    tx: &mut Tx,
+    kind: Kind,
+    ids: &[&str],
+) -> Result<HashMap<String, i64>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut query = tx.sql("SELECT external_id, id FROM ");
+    query
+        .push(NodeTables::of(kind).new.name)
+        .push(" WHERE external_id")
+        .push_in_texts(ids);
+    let rows: Vec<(Text, Int)> = tx.all(query).await?;
+    Ok(rows.into_iter().map(|(text, id)| (text.0, id.0)).collect())
+}
+
+/// The ids of the nodes that have one of these types and one of these names.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn ids_by_names(
+    tx: &mut Tx,
+    kind: Kind,
+    type_ids: &[i64],
+    names: &[&str],
+) -> Result<HashMap<(i64, String), i64>> {
+    if names.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut query = tx.sql("SELECT type_id, name, id FROM ");
+    query
+        .push(NodeTables::of(kind).new.name)
+        .push(" WHERE type_id")
+        .push_in(type_ids)
+        .push(" AND name")
+        .push_in_texts(names);
+    let rows: Vec<(Int, Text, Int)> = tx.all(query).await?;
+    Ok(rows
+        .into_iter()
+        .map(|(type_id, name, id)| ((type_id.0, name.0), id.0))
+        .collect())
+}
+
+/// The artifacts with these URIs, ascending by id.
+///
+/// # Errors
+///
+/// As [`by_ids`].
+pub async fn by_uris(tx: &mut Tx, uris: &[&str]) -> Result<Vec<Node>> {
+    if uris.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = select(tx.dialect(), Kind::Artifact);
+    query
+        .push(" WHERE n.uri")
+        .push_in_texts(uris)
+        .push(" ORDER BY n.id");
+    fetch(tx, Kind::Artifact, query).await
+}
+
+/// Inserts new nodes with their properties and returns their ids, in order. Both times are `now`, in milliseconds since epoch.
+///
+/// # Errors
+///
+/// `AlreadyExists` when a name or an external id is taken.
+pub async fn insert(tx: &mut Tx, kind: Kind, nodes: &[&Node], now: i64) -> Result<Vec<i64>> {
+    let mut rows = Rows::new(&NodeTables::of(kind).new);
+    for node in nodes {
+        rows.push(cells(kind, node, now, now));
+    }
+    let ids = tx.insert_rows_for_ids(&rows).await?;
+    properties::insert(tx, kind, ids.iter().copied().zip(nodes.iter().copied())).await?;
+    Ok(ids)
+}
+
+/// Stores the columns of nodes that exist; properties are [`properties`]'s.
+///
+/// # Errors
+///
+/// `AlreadyExists` when a name or an external id is taken.
+pub async fn update(tx: &mut Tx, kind: Kind, nodes: &[&Node]) -> Result<()> {
+    let mut rows = Rows::new(&NodeTables::of(kind).stored);
+    for node in nodes {
+        let times = (node.create_time.unwrap_or(0), node.update_time.unwrap_or(0));
+        let id = std::iter::once(Cell::Int(node.id));
+        rows.push(id.chain(cells(kind, node, times.0, times.1)));
+    }
+    tx.upsert_rows(&rows).await
+}
+
+/// The cells of a node but its id, in the order of `NodeTables::new`.
+fn cells(kind: Kind, node: &Node, created: i64, updated: i64) -> impl Iterator<Item = Cell<'_>> {
+    let common = [
+        Cell::Int(node.type_id),
+        node.name.as_deref().into(),
+        node.external_id.as_deref().into(),
+        created.into(),
+        updated.into(),
+    ];
+    let own = match kind {
+        Kind::Artifact => vec![
+            node.uri.as_deref().unwrap_or_default().into(),
+            Cell::Int(node.state),
+        ],
+        Kind::Execution => vec![Cell::Int(node.state)],
+        Kind::Context => Vec::new(),
+    };
+    common.into_iter().chain(own)
+}

@@ -1,0 +1,126 @@
+//! Names of tables and columns by kind of node. What one kind has and another has not is visible here and nowhere else.
+
+use super::super::bulk::ColumnType::{Bool, Bytes, Double, Int, Text};
+use super::super::bulk::Table;
+use crate::model::Kind;
+
+/// The tables that hold the nodes of one kind.
+pub(super) struct NodeTables {
+    /// The node table, with all columns but the id.
+    pub new: Table,
+    /// The node table, with the id.
+    pub stored: Table,
+    pub properties: Table,
+    /// `SELECT` of all columns of a node `n` and the name of its type `t`, up to and including the join.
+    pub select: &'static str,
+    /// The column that names a node of this kind in other tables.
+    pub reference: &'static str,
+}
+
+impl NodeTables {
+    pub(super) const fn of(kind: Kind) -> &'static Self {
+        match kind {
+            Kind::Artifact => &ARTIFACT,
+            Kind::Execution => &EXECUTION,
+            Kind::Context => &CONTEXT,
+        }
+    }
+}
+
+macro_rules! node_tables {
+    ($table:literal, $properties:literal, $reference:literal, [$($own:literal: $type:ident),*], $select:literal) => {
+        NodeTables {
+            new: Table {
+                name: $table,
+                columns: &[
+                    ("type_id", Int),
+                    ("name", Text),
+                    ("external_id", Text),
+                    ("create_time_since_epoch", Int),
+                    ("last_update_time_since_epoch", Int),
+                    $(($own, $type)),*
+                ],
+                key: 0,
+            },
+            stored: Table {
+                name: $table,
+                columns: &[
+                    ("id", Int),
+                    ("type_id", Int),
+                    ("name", Text),
+                    ("external_id", Text),
+                    ("create_time_since_epoch", Int),
+                    ("last_update_time_since_epoch", Int),
+                    $(($own, $type)),*
+                ],
+                key: 1,
+            },
+            properties: Table {
+                name: $properties,
+                columns: &[
+                    ($reference, Int),
+                    ("name", Text),
+                    ("is_custom_property", Bool),
+                    ("int_value", Int),
+                    ("double_value", Double),
+                    ("string_value", Text),
+                    ("proto_value", Bytes),
+                    ("bool_value", Bool),
+                ],
+                key: 3,
+            },
+            select: concat!(
+                "SELECT n.id, n.type_id, t.name, n.name, n.external_id, n.create_time_since_epoch, \
+                 n.last_update_time_since_epoch, ",
+                $select,
+                " FROM ",
+                $table,
+                " n LEFT JOIN Type t ON t.id = n.type_id"
+            ),
+            reference: $reference,
+        }
+    };
+}
+
+static ARTIFACT: NodeTables = node_tables!(
+    "Artifact",
+    "ArtifactProperty",
+    "artifact_id",
+    ["uri": Text, "state": Int],
+    "n.state, n.uri"
+);
+static EXECUTION: NodeTables = node_tables!(
+    "Execution",
+    "ExecutionProperty",
+    "execution_id",
+    ["last_known_state": Int],
+    "n.last_known_state, CAST(NULL AS CHAR(1))"
+);
+static CONTEXT: NodeTables = node_tables!(
+    "Context",
+    "ContextProperty",
+    "context_id",
+    [],
+    "NULL, CAST(NULL AS CHAR(1))"
+);
+
+/// The table that puts nodes of a kind into contexts: the column of the context, then that of the node.
+pub(super) const fn membership(kind: Kind) -> &'static Table {
+    match kind {
+        Kind::Artifact => &Table {
+            name: "Attribution",
+            columns: &[("context_id", Int), ("artifact_id", Int)],
+            key: 2,
+        },
+        Kind::Execution => &Table {
+            name: "Association",
+            columns: &[("context_id", Int), ("execution_id", Int)],
+            key: 2,
+        },
+        Kind::Context => &Table {
+            name: "ParentContext",
+            columns: &[("parent_context_id", Int), ("context_id", Int)],
+            key: 2,
+        },
+    }
+}

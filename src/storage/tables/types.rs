@@ -1,0 +1,268 @@
+//! The tables `Type`, `TypeProperty` and `ParentType`.
+
+use std::collections::HashMap;
+
+use super::super::bulk::ColumnType::{Int as IntColumn, Text as TextColumn};
+use super::super::bulk::{Rows, Table};
+use super::super::column::{Int, Text};
+use super::super::query::{Cell, Query};
+use super::super::{Dialect, Tx};
+use crate::error::Result;
+use crate::model::{BaseType, Kind, NodeType, PropertyType, SIMPLE_TYPES};
+
+static TYPE: Table = Table {
+    name: "Type",
+    columns: &[
+        ("name", TextColumn),
+        ("version", TextColumn),
+        ("type_kind", IntColumn),
+        ("description", TextColumn),
+        ("input_type", TextColumn),
+        ("output_type", TextColumn),
+        ("external_id", TextColumn),
+    ],
+    key: 0,
+};
+
+static TYPE_PROPERTY: Table = Table {
+    name: "TypeProperty",
+    columns: &[
+        ("type_id", IntColumn),
+        ("name", TextColumn),
+        ("data_type", IntColumn),
+    ],
+    key: 2,
+};
+
+static PARENT_TYPE: Table = Table {
+    name: "ParentType",
+    columns: &[("type_id", IntColumn), ("parent_type_id", IntColumn)],
+    key: 2,
+};
+
+type Row = (
+    Int,
+    Text,
+    Option<Text>,
+    Option<Text>,
+    Option<Text>,
+    Option<Text>,
+    Option<Text>,
+);
+
+fn select(dialect: Dialect, kind: Kind) -> Query {
+    let mut query = Query::new(
+        dialect,
+        "SELECT id, name, version, description, external_id, input_type, output_type FROM Type \
+         WHERE type_kind = ?",
+    );
+    query.bind(kind.number());
+    query
+}
+
+/// The types of a query made by [`select`], in its order, with properties and base types.
+async fn fetch(tx: &mut Tx, query: Query) -> Result<Vec<NodeType>> {
+    let rows: Vec<Row> = tx.all(query).await?;
+    let mut types: Vec<NodeType> = rows.into_iter().map(from_row).collect();
+    attach_properties(tx, &mut types).await?;
+    attach_base_types(tx, &mut types).await?;
+    Ok(types)
+}
+
+fn from_row(row: Row) -> NodeType {
+    let (id, name, version, description, external_id, input_type, output_type) = row;
+    NodeType {
+        id: Some(id.0),
+        name: name.0,
+        version: version.map(|text| text.0),
+        description: description.map(|text| text.0),
+        external_id: external_id.map(|text| text.0),
+        input_type: input_type.map(|text| text.0),
+        output_type: output_type.map(|text| text.0),
+        ..NodeType::default()
+    }
+}
+
+fn places(types: &[NodeType]) -> HashMap<i64, usize> {
+    types
+        .iter()
+        .enumerate()
+        .filter_map(|(place, found)| Some((found.id?, place)))
+        .collect()
+}
+
+async fn attach_properties(tx: &mut Tx, types: &mut [NodeType]) -> Result<()> {
+    if types.is_empty() {
+        return Ok(());
+    }
+    let places = places(types);
+    let ids: Vec<i64> = places.keys().copied().collect();
+    let mut query = tx.sql("SELECT type_id, name, data_type FROM TypeProperty WHERE type_id");
+    query.push_in(&ids);
+    let rows: Vec<(Int, Text, Int)> = tx.all(query).await?;
+    for (type_id, name, data_type) in rows {
+        if let Some(&place) = places.get(&type_id.0) {
+            let data_type = PropertyType::from_number(data_type.0).unwrap_or(PropertyType::Unknown);
+            types[place].properties.insert(name.0, data_type);
+        }
+    }
+    Ok(())
+}
+
+async fn attach_base_types(tx: &mut Tx, types: &mut [NodeType]) -> Result<()> {
+    if types.is_empty() {
+        return Ok(());
+    }
+    let places = places(types);
+    let ids: Vec<i64> = places.keys().copied().collect();
+    let mut query = tx.sql(
+        "SELECT p.type_id, t.name FROM ParentType p JOIN Type t ON t.id = p.parent_type_id \
+         WHERE p.type_id",
+    );
+    query.push_in(&ids);
+    let rows: Vec<(Int, Text)> = tx.all(query).await?;
+    for (type_id, parent) in rows {
+        let simple = SIMPLE_TYPES.iter().find(|(_, name)| *name == parent.0);
+        if let (Some(&place), Some((_, name))) = (places.get(&type_id.0), simple) {
+            types[place].base_type = Some(BaseType::Simple(name));
+        }
+    }
+    Ok(())
+}
+
+/// The type of a kind with this name and version; of duplicates, which old servers could make, the oldest.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn find(
+    tx: &mut Tx,
+    kind: Kind,
+    name: &str,
+    version: Option<&str>,
+) -> Result<Option<NodeType>> {
+    let mut query = select(tx.dialect(), kind);
+    query.push(" AND name = ?").bind(name);
+    match version {
+        Some(version) => query.push(" AND version = ?").bind(version),
+        None => query.push(" AND version IS NULL"),
+    };
+    query.push(" ORDER BY id LIMIT 1");
+    Ok(fetch(tx, query).await?.pop())
+}
+
+/// The types of a kind with these names, in all versions, ascending by id.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn by_names(tx: &mut Tx, kind: Kind, names: &[&str]) -> Result<Vec<NodeType>> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = select(tx.dialect(), kind);
+    query
+        .push(" AND name")
+        .push_in_texts(names)
+        .push(" ORDER BY id");
+    fetch(tx, query).await
+}
+
+/// The types of a kind with these ids, ascending by id; ids of other kinds are left out.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn by_ids(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<NodeType>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = select(tx.dialect(), kind);
+    query.push(" AND id").push_in(ids).push(" ORDER BY id");
+    fetch(tx, query).await
+}
+
+/// All types of a kind, ascending by id.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn all(tx: &mut Tx, kind: Kind) -> Result<Vec<NodeType>> {
+    let mut query = select(tx.dialect(), kind);
+    query.push(" ORDER BY id");
+    fetch(tx, query).await
+}
+
+/// The types of a kind with these external ids, ascending by id.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn by_external_ids(tx: &mut Tx, kind: Kind, ids: &[&str]) -> Result<Vec<NodeType>> {
+    let mut query = select(tx.dialect(), kind);
+    query
+        .push(" AND external_id")
+        .push_in_texts(ids)
+        .push(" ORDER BY id");
+    fetch(tx, query).await
+}
+
+/// Inserts a type without its properties and returns its id.
+///
+/// # Errors
+///
+/// `AlreadyExists` when a type of any kind has its external id.
+pub async fn insert(tx: &mut Tx, kind: Kind, new: &NodeType) -> Result<i64> {
+    let mut rows = Rows::new(&TYPE);
+    rows.push([
+        new.name.as_str().into(),
+        new.version.as_deref().into(),
+        kind.number().into(),
+        new.description.as_deref().into(),
+        new.input_type.as_deref().into(),
+        new.output_type.as_deref().into(),
+        new.external_id.as_deref().into(),
+    ]);
+    let ids = tx.insert_rows_for_ids(&rows).await?;
+    Ok(ids.first().copied().unwrap_or_default())
+}
+
+/// Declares further properties of a type.
+///
+/// # Errors
+///
+/// `AlreadyExists` when one of them is declared.
+pub async fn add_properties<'a>(
+    tx: &mut Tx,
+    id: i64,
+    properties: impl Iterator<Item = (&'a String, &'a PropertyType)>,
+) -> Result<()> {
+    let mut rows = Rows::new(&TYPE_PROPERTY);
+    for (name, data_type) in properties {
+        let number = i64::from(data_type.number());
+        rows.push([id.into(), name.as_str().into(), number.into()]);
+    }
+    tx.insert_rows(&rows).await
+}
+
+/// Gives a type another external id.
+///
+/// # Errors
+///
+/// `AlreadyExists` when a type of any kind has it.
+pub async fn set_external_id(tx: &mut Tx, id: i64, external_id: &str) -> Result<()> {
+    let mut query = tx.sql("UPDATE Type SET external_id = ? WHERE id = ?");
+    query.bind(external_id).bind(id);
+    tx.run(query).await.map(|_| ())
+}
+
+/// Makes one type the parent of another.
+///
+/// # Errors
+///
+/// `AlreadyExists` when it is.
+pub async fn insert_parent(tx: &mut Tx, id: i64, parent: i64) -> Result<()> {
+    let mut rows = Rows::new(&PARENT_TYPE);
+    rows.push([Cell::from(id), Cell::from(parent)]);
+    tx.insert_rows(&rows).await
+}
