@@ -247,17 +247,17 @@ impl Checker {
                 .then_some(Type::Bool),
         };
         let Some(wanted) = wanted else {
-            let kinds = if subject.is_some() {
-                "as the operand"
-            } else {
-                "BOOL"
-            };
             let types = type_list(subject.iter().chain(&whens));
-            let text = format!(
-                "No matching signature for operator CASE; all WHEN argument types must be {kinds} \
-                 but found: {types}"
-            );
-            return Err(Problem::new(at, text));
+            let text = match subject {
+                Some(_) => format!("operator CASE for argument types: {types}"),
+                None => format!(
+                    "operator CASE; all WHEN argument types must be BOOL but found: {types}"
+                ),
+            };
+            return Err(Problem::new(
+                at,
+                format!("No matching signature for {text}"),
+            ));
         };
         let Some(result) = common_type(results.iter().chain(&otherwise)) else {
             let types = type_list(results.iter().chain(&otherwise));

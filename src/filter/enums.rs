@@ -128,9 +128,13 @@ fn or_null(condition: Term, column: Option<Term>) -> Term {
     }
 }
 
+/// Negative numbers are no exception of ours: MLMD does not see them either.
 fn refuse_constant(expr: &Expr) -> Checked<()> {
     match expr.node {
-        Syntax::Int(value) => Err(unsupported(value)),
+        Syntax::Int(value @ 0..) => Err(unsupported(value)),
+        Syntax::Double(value) => Err(unsupported(value)),
+        Syntax::Bool(true) => Err(unsupported("TRUE")),
+        Syntax::Bool(false) => Err(unsupported("FALSE")),
         Syntax::Null => Err(unsupported("NULL")),
         _ => Ok(()),
     }

@@ -256,7 +256,7 @@ impl<'a> Lexer<'a> {
                 }
                 None => Err(Problem::syntax(
                     self.at,
-                    format!("Illegal input character \"{}\"", first.escape_default()),
+                    format!("Illegal input character \"{}\"", first.escape_debug()),
                 )),
             },
         }

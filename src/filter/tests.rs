@@ -135,6 +135,7 @@ fn enums() {
         ("state NOT IN (2)", "(NOT (n.state IN (?)))"),
         ("state <> 2", "(n.state <> ?)"),
         ("2 = state", "(n.state = ?)"),
+        ("state = -1", "(n.state = ?)"),
         ("state = type_id", "(n.state = n.type_id)"),
         ("name = 'state = FOO'", "(n.name = ?)"),
     ] {
@@ -150,6 +151,8 @@ fn enums() {
         ("state IN (1, 2)", "1"),
         ("state IN (LIVE, 2)", "2"),
         ("state = NULL", "NULL"),
+        ("state != 2.5", "2.5"),
+        ("state = TRUE", "TRUE"),
         ("state IN (NULL)", "NULL"),
         ("live = state", "live"),
         ("events_a.type = LIVE", "LIVE"),
