@@ -8,7 +8,7 @@
 //! ```
 //!
 //! * `lexer`, `literal`, `parser`, `operands`, `operators`: text to `syntax`.
-//! * `check`, `enums`, `functions`, `resolve`: syntax to typed `term`s over the `names` that exist.
+//! * `check`, `case`, `enums`, `functions`, `resolve`: syntax to typed `term`s over known `names`.
 //! * `sql`: terms to SQL, with the differences between databases in `portable`.
 //! * `size`: how much a query may ask for; `invalid`: what is wrong with it.
 //!
@@ -20,6 +20,7 @@
 //! is bound. All sizes are bounded: length of the text, depth, number of tables, and size of the
 //! SQL.
 
+mod case;
 mod check;
 mod enums;
 mod functions;
