@@ -31,7 +31,9 @@ async fn serve() -> Result<()> {
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| Error::invalid(format!("cannot listen on {}: {error}", config.listen)))?;
-    let database = server::open(&config).await?;
+    let database = server::open(&config)
+        .await
+        .map_err(|error| unusable(&config, error))?;
     tracing::info!(database = config.database_url, "opened the database");
     let address = listener.local_addr().unwrap_or(config.listen);
     tracing::info!(%address, "listening");
@@ -39,6 +41,18 @@ async fn serve() -> Result<()> {
     server::run(&config, database, listener, stop).await?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Says of which database an error is. A downgrade that was asked for stays what it is.
+fn unusable(config: &Config, error: Error) -> Error {
+    match error {
+        Error::Cancelled(_) => error,
+        error => Error::invalid(format!(
+            "cannot use the database {}: {}",
+            config.database_url,
+            error.chain()
+        )),
+    }
 }
 
 /// A token that is cancelled by Ctrl-C and by SIGTERM.

@@ -17,6 +17,9 @@ use crate::storage::{Database, migrate};
 /// Flow-control window of a stream and of a connection, in bytes: large requests come in without a pause each 64 KiB.
 const WINDOW: u32 = 1 << 20;
 
+/// How long the database may take to close.
+const CLOSING: Duration = Duration::from_secs(3);
+
 /// Opens the database of a configuration and makes its schema ready.
 ///
 /// # Errors
@@ -68,6 +71,9 @@ pub async fn run(
             Ok(())
         }
     };
-    database.close().await;
+    // A transaction of a request that was cut off may still run.
+    if tokio::time::timeout(CLOSING, database.close()).await.is_err() {
+        tracing::warn!("the database was left while in use");
+    }
     served
 }

@@ -1,7 +1,7 @@
 //! Flags, environment and file become one validated configuration. A flag beats the environment, which beats the file.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
@@ -167,28 +167,50 @@ impl Settings {
 }
 
 impl Config {
-    /// The configuration of this process. Ends it for `--help`, `--version` and options that cannot be read.
+    /// The configuration of this process. Ends it for `--help` and `--version`.
     ///
     /// # Errors
     ///
-    /// `InvalidArgument` for a file that cannot be used and for values that make no sense.
+    /// `InvalidArgument` for options and files that cannot be read and for values that make no sense.
     pub fn from_process() -> Result<Self> {
-        let command = Command::parse();
-        let file = match &command.config {
-            Some(path) => {
-                let refused = |error: &dyn std::fmt::Display| {
-                    Error::invalid(format!(
-                        "cannot use the configuration file {}: {error}",
-                        path.display()
-                    ))
-                };
-                let text = std::fs::read_to_string(path).map_err(|error| refused(&error))?;
-                toml::from_str(&text).map_err(|error| refused(&error.message()))?
+        let command = Command::try_parse().map_err(|error| {
+            if error.use_stderr() {
+                unreadable(&error)
+            } else {
+                error.exit()
             }
+        })?;
+        let file = match &command.config {
+            Some(path) => read_file(path)?,
             None => Settings::default(),
         };
         command.settings.or(file).validate()
     }
+}
+
+/// What is wrong with the arguments, in one line: the first paragraph, without the usage that follows it.
+fn unreadable(error: &clap::Error) -> Error {
+    let text = error.to_string();
+    let lines = text.lines().map(str::trim);
+    let paragraph: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
+    let paragraph = paragraph.join(" ");
+    let problem = paragraph.strip_prefix("error: ").unwrap_or(&paragraph);
+    Error::invalid(format!("{problem} (see --help)"))
+}
+
+fn read_file(path: &Path) -> Result<Settings> {
+    let refused = |problem: String| {
+        let path = path.display();
+        Error::invalid(format!(
+            "cannot use the configuration file {path}: {problem}"
+        ))
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
+    toml::from_str(&text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start));
+        let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+        refused(format!("line {line}: {}", error.message()))
+    })
 }
 
 #[cfg(test)]

@@ -176,8 +176,9 @@ def _composite_writes(store, data, step, run):
 
 
 def _updates(store, data, artifacts):
-    """One artifact made anew, another with some fields masked."""
+    """One artifact made anew, another with some fields masked. Both properties named `int` go, because the wheel cannot remove one alone."""
     changed = pb.Artifact(id=artifacts[0], type_id=data, uri="gs://changed", properties={"string": pb.Value(string_value="new")})
     store.ok("PutArtifacts", artifacts=[changed])
     masked = pb.Artifact(id=artifacts[1], type_id=data, state=pb.Artifact.LIVE, custom_properties={"a.b": pb.Value(int_value=1)})
-    store.ok("PutArtifacts", artifacts=[masked], update_mask={"paths": ["state", "custom_properties.a.b", "properties.int"]})
+    paths = ["state", "custom_properties.a.b", "properties.int", "custom_properties.int"]
+    store.ok("PutArtifacts", artifacts=[masked], update_mask={"paths": paths})

@@ -1,0 +1,113 @@
+//! Requests that are large or deep: they work, or are refused, and the server goes on.
+
+use pb::value;
+use prost_types::value::Kind;
+use prost_types::{Struct, Value as StructValue};
+
+use crate::support::prelude::*;
+
+on_every_database! {
+    a_text_of_5_megabytes_comes_back,
+    a_request_of_100_000_nodes_is_all_or_nothing,
+    a_very_long_filter_is_refused,
+    a_deeply_nested_filter_is_refused,
+    a_deeply_nested_struct_comes_back_or_is_refused,
+}
+
+async fn a_text_of_5_megabytes_comes_back(store: Store) {
+    let type_id = store.put_type::<Artifact>("T", &[]).await;
+    let long = text("long \u{e9} ".repeat(5 << 17));
+    let id = store
+        .put(Artifact::new(type_id, "n").with_custom("s", long.clone()))
+        .await;
+    assert!(store.get::<Artifact>(id).await.custom_properties["s"] == long);
+}
+
+async fn a_request_of_100_000_nodes_is_all_or_nothing(store: Store) {
+    let type_id = store
+        .put_type::<Execution>("T", &[("i", PropertyType::Int)])
+        .await;
+    let mut nodes: Vec<Execution> = (0..100_000)
+        .map(|number| {
+            Execution::default()
+                .with_type(type_id)
+                .with("i", int(number))
+        })
+        .collect();
+    let good = nodes[99_999].clone();
+    nodes[99_999] = Execution::default()
+        .with_type(type_id)
+        .with("i", text("not a number"));
+    let lead = "Cannot validate properties of ";
+    store
+        .refuses(Execution::put(nodes.clone()), Code::InvalidArgument, lead)
+        .await;
+    nodes[99_999] = good;
+    let ids = store.ask(Execution::put(nodes)).await;
+    assert_eq!(ids.len(), 100_000);
+    assert_eq!(
+        store
+            .find::<Execution>("properties.i.int_value = 99999")
+            .await,
+        ids[99_999..]
+    );
+}
+
+async fn a_very_long_filter_is_refused(store: Store) {
+    let long = format!("name = '{}'", "x".repeat(1 << 20));
+    let many = format!("id = 1 {}", "OR id = 1 ".repeat(100_000));
+    for filter in [long, many] {
+        let list = Artifact::list(Some(matching(&filter)));
+        store
+            .refuses(list, Code::InvalidArgument, "Invalid `filter_query`: ")
+            .await;
+    }
+}
+
+async fn a_deeply_nested_filter_is_refused(store: Store) {
+    for (open, inside, close) in [
+        ("(", "TRUE", ")"),
+        ("NOT ", "TRUE", ""),
+        ("-", "1", " = 1"),
+        ("ABS(", "id", ")"),
+    ] {
+        let filter = format!("{}{inside}{}", open.repeat(5000), close.repeat(5000));
+        let list = Context::list(Some(matching(&filter)));
+        store
+            .refuses(list, Code::InvalidArgument, "Invalid `filter_query`: ")
+            .await;
+    }
+}
+
+fn nested(depth: usize) -> Value {
+    let mut fields = Struct::default();
+    for _ in 1..depth {
+        let value = StructValue {
+            kind: Some(Kind::StructValue(fields)),
+        };
+        fields = Struct {
+            fields: [("s".to_owned(), value)].into(),
+        };
+    }
+    of(value::Value::StructValue(fields))
+}
+
+/// Whoever is told that the value is stored must be able to read it.
+async fn a_deeply_nested_struct_comes_back_or_is_refused(store: Store) {
+    let type_id = store.put_type::<Artifact>("T", &[]).await;
+    for depth in [1, 10, 20, 24, 28, 30, 31, 32, 33, 34, 36, 40, 100, 1000] {
+        let node = Artifact::default()
+            .with_type(type_id)
+            .with_custom("s", nested(depth));
+        match store.send(Artifact::put(vec![node])).await {
+            Ok(ids) => {
+                let stored = store.get::<Artifact>(ids[0]).await;
+                assert!(stored.custom_properties["s"] == nested(depth), "{depth}");
+            }
+            Err(status) => {
+                assert_eq!(status.code(), Code::Internal, "{depth}: {status:?}");
+                assert!(depth > 20, "{depth}: {status:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The program `pedigree` as a process of its own, as a user runs it.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tonic::transport::Channel;
+
+use crate::support::Client;
+
+/// How long a condition may take to become true. Far more than it takes.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Tells what became of `attempt`, which is made until it gives something.
+pub fn wait_for<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = attempt() {
+            return found;
+        }
+        assert!(Instant::now() < end, "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A command line of the program, which sees no environment but its own.
+pub fn pedigree(dir: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pedigree"));
+    command
+        .env_clear()
+        .current_dir(dir)
+        .args(arguments)
+        .stdin(Stdio::null());
+    command
+}
+
+/// A running program. Its log is a file, and it is ended when this is dropped.
+pub struct Process {
+    child: Child,
+    log: TempDir,
+}
+
+impl Process {
+    pub fn start(mut command: Command) -> Self {
+        let log = TempDir::new().unwrap();
+        let stderr = File::create(log.path().join("stderr")).unwrap();
+        let stdout = File::create(log.path().join("stdout")).unwrap();
+        let child = command.stdout(stdout).stderr(stderr).spawn().unwrap();
+        Self { child, log }
+    }
+
+    /// What it has written to standard error.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log.path().join("stderr")).unwrap()
+    }
+
+    /// What it has written to standard output.
+    pub fn output(&self) -> String {
+        fs::read_to_string(self.log.path().join("stdout")).unwrap()
+    }
+
+    /// Waits until it has logged this.
+    pub fn wait_for_log(&self, text: &str) {
+        wait_for(text, || self.log().contains(text).then_some(()));
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits until it has ended.
+    pub fn end(&mut self) -> ExitStatus {
+        wait_for("the end of the process", || self.child.try_wait().unwrap())
+    }
+
+    fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+}
+
+/// What a process left behind that has ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs a command line to its end.
+pub fn run(command: Command) -> Ended {
+    let mut process = Process::start(command);
+    Ended {
+        status: process.end(),
+        stdout: process.output(),
+        stderr: process.log(),
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already, and then it has been waited for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A process that serves on a port of its own.
+pub struct Server {
+    pub process: Process,
+    pub port: u16,
+}
+
+impl Server {
+    /// Serves a SQLite file of this directory.
+    pub fn start(dir: &Path, file: &str, more: &[&str]) -> Self {
+        let url = format!("sqlite:{file}");
+        let mut arguments = vec!["--grpc-port", "0", "--database-url", &url];
+        arguments.extend(more);
+        Self::wait(Process::start(pedigree(dir, &arguments)))
+    }
+
+    /// Waits until a process serves.
+    pub fn wait(mut process: Process) -> Self {
+        let port = wait_for("the port", || {
+            let port = port_in(&process.log());
+            assert!(port.is_some() || !process.has_ended(), "{}", process.log());
+            port
+        });
+        Self { process, port }
+    }
+
+    /// A connection of its own.
+    pub async fn connect(&self) -> Channel {
+        let channel = Channel::from_shared(format!("http://127.0.0.1:{}", self.port));
+        channel.unwrap().connect().await.unwrap()
+    }
+
+    /// A client with a connection of its own.
+    pub async fn client(&self) -> Client {
+        Client::new(self.connect().await)
+    }
+
+    /// Asks the server to stop, which must end well.
+    pub fn stop(mut self) {
+        self.process.signal(Signal::TERM);
+        let status = self.process.end();
+        assert!(status.success(), "{status}: {}", self.process.log());
+    }
+
+    /// Ends the server without warning.
+    pub fn kill(mut self) {
+        self.process.signal(Signal::KILL);
+        self.process.end();
+    }
+}
+
+/// The port in the log line that says where the server listens.
+fn port_in(log: &str) -> Option<u16> {
+    let (_, rest) = log.split_once("address=127.0.0.1:")?;
+    let (port, _) = rest.split_once('\n')?;
+    port.parse().ok()
+}

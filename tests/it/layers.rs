@@ -1,0 +1,120 @@
+//! Each layer knows only those below it; the map is in `src/lib.rs`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The longest a source file may be, in lines.
+const LONGEST: usize = 500;
+
+/// A part of `src/`, and what its files must not name.
+const FORBIDDEN: [(&str, &[&str]); 6] = [
+    (
+        "graph",
+        &[
+            "tonic::",
+            "sqlx::",
+            "crate::api",
+            "crate::server",
+            "crate::proto",
+            "crate::config",
+        ],
+    ),
+    (
+        "filter",
+        &[
+            "tonic::",
+            "sqlx::",
+            "crate::api",
+            "crate::server",
+            "crate::graph",
+            "crate::proto",
+        ],
+    ),
+    (
+        "storage",
+        &[
+            "tonic::",
+            "crate::api",
+            "crate::server",
+            "crate::graph",
+            "crate::filter",
+            "crate::proto",
+        ],
+    ),
+    ("model", &["crate::", "tonic::", "sqlx::"]),
+    (
+        "api",
+        &["sqlx::", "crate::storage", "crate::server", "crate::config"],
+    ),
+    ("", &["todo!", "dbg!"]),
+];
+
+/// All Rust files of a part of `src/`, with their texts.
+fn files(part: &str) -> Vec<(PathBuf, String)> {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(part)];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                files.push((path.clone(), fs::read_to_string(path).unwrap()));
+            }
+        }
+    }
+    assert!(!files.is_empty(), "nothing in src/{part}");
+    files
+}
+
+/// The lines that name one of `words`, with where they are.
+fn naming<'a>(path: &Path, text: &'a str, words: &[&str]) -> Vec<String> {
+    let code = |line: &'a str| line.split("//").next().unwrap_or_default();
+    let lines = text.lines().map(code).zip(1..);
+    lines
+        .filter(|(line, _)| words.iter().any(|word| line.contains(word)))
+        .map(|(line, number)| format!("{}:{number}: {}", path.display(), line.trim()))
+        .collect()
+}
+
+#[test]
+fn nothing_points_back_up() {
+    let mut wrong = Vec::new();
+    for (part, words) in FORBIDDEN {
+        for (path, text) in files(part) {
+            wrong.extend(naming(&path, &text, words));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn only_storage_names_the_database_driver() {
+    let mut wrong = Vec::new();
+    for (path, text) in files("") {
+        let inside = path.iter().any(|folder| folder == "storage");
+        if !inside {
+            wrong.extend(naming(&path, &text, &["sqlx::"]));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_statement_is_put_together_from_values() {
+    let mut wrong = Vec::new();
+    for (path, text) in files("storage/tables") {
+        let lines = naming(&path, &text, &["format!", "AssertSqlSafe"]);
+        // The text of an error is no statement.
+        wrong.extend(lines.into_iter().filter(|line| !line.contains("Error::")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_file_is_too_long() {
+    for (path, text) in files("") {
+        let lines = text.lines().count();
+        assert!(lines <= LONGEST, "{}: {lines} lines", path.display());
+    }
+}

@@ -1,0 +1,34 @@
+//! The behaviour of the server as a client sees it: the same cases on every database.
+//!
+//! A case is an `async fn case(store: Store)`; [`support`] opens the store, and `on_every_database!` registers the case.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on should end there"
+)]
+#![expect(
+    deprecated,
+    reason = "servers still answer for what the protocol has given up"
+)]
+
+#[macro_use]
+mod support;
+
+mod bad_input;
+mod binary;
+mod composite;
+mod contract;
+mod crash;
+mod layers;
+mod lineage;
+mod lists;
+mod nodes;
+mod process;
+mod python;
+mod quirks_fixed;
+mod quirks_kept;
+mod races;
+mod sql;
+mod types;
+mod wheel;

@@ -1,0 +1,4 @@
+//! Nodes: how they are put, updated and read.
+
+mod updates;
+mod values;

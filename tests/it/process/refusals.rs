@@ -1,0 +1,160 @@
+//! What the program cannot work with it says in one line, and ends.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::VERSION_10;
+use crate::binary::{pedigree, run};
+use crate::sql::{query, run_sql};
+
+const VERSION_7: &str = include_str!("../../data/schema/v7.sql");
+
+/// The one line that the program ends with.
+fn refusal(dir: &Path, arguments: &[&str]) -> String {
+    let mut command = pedigree(dir, arguments);
+    command.env("PEDIGREE_GRPC_PORT", "0");
+    command.env("RUST_BACKTRACE", "1");
+    let ended = run(command);
+    let said = ended.stderr;
+    assert!(!ended.status.success(), "{arguments:?}: {said}");
+    assert_eq!(ended.stdout, "");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    let line = said.trim_end().strip_prefix("pedigree: ");
+    line.unwrap_or_else(|| panic!("{said}")).to_owned()
+}
+
+/// Checks that the program refuses these arguments with a line that has all these parts.
+fn refuses(dir: &TempDir, arguments: &[&str], parts: &[&str]) {
+    let line = refusal(dir.path(), arguments);
+    for part in parts {
+        assert!(line.contains(part), "no {part} in: {line}");
+    }
+}
+
+#[test]
+fn arguments_that_cannot_be_read() {
+    let dir = TempDir::new().unwrap();
+    refuses(&dir, &["--grcp-port=1"], &["--grcp-port", "--help"]);
+    refuses(&dir, &["serve"], &["serve"]);
+    refuses(&dir, &["--grpc-host", "here"], &["--grpc-host", "here"]);
+    let expected = ["--log-format", "xml", "text, json"];
+    refuses(&dir, &["--log-format", "xml"], &expected);
+}
+
+#[test]
+fn values_that_make_no_sense_all_at_once() {
+    let dir = TempDir::new().unwrap();
+    refuses(
+        &dir,
+        &[
+            "--database-url=oracle:x",
+            "--sqlite-readers=0",
+            "--log-level=pedigree=loud",
+        ],
+        &["database-url", "sqlite-readers", "log-level"],
+    );
+}
+
+#[test]
+fn configuration_files() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("config.toml");
+    for (text, parts) in [
+        ("\ngrcp_port = 1", ["line 2", "unknown field `grcp_port`"]),
+        ("grpc_port = \"x\"", ["line 1", "expected u16"]),
+        ("\n\ngrpc_port", ["line 3", "="]),
+        ("sqlite_readers = 0", ["sqlite-readers", "at least 1"]),
+    ] {
+        fs::write(&file, text).unwrap();
+        refuses(&dir, &["--config", "config.toml"], &parts);
+    }
+    refuses(
+        &dir,
+        &["--config", "none.toml"],
+        &["none.toml", "No such file"],
+    );
+    refuses(&dir, &["--config", "."], &["directory"]);
+}
+
+#[test]
+fn a_port_that_is_taken() {
+    let dir = TempDir::new().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let port = taken.local_addr().unwrap().port().to_string();
+    refuses(
+        &dir,
+        &["--grpc-port", &port],
+        &["listen", &address, "in use"],
+    );
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn databases() {
+    let dir = TempDir::new().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    fs::create_dir(path("folder")).unwrap();
+    fs::write(path("text.db"), "no database, but a file\n".repeat(100)).unwrap();
+    run_sql(&path("old.db"), VERSION_7).await;
+    run_sql(&path("new.db"), VERSION_10).await;
+    run_sql(&path("new.db"), "UPDATE MLMDEnv SET schema_version = 11").await;
+
+    for (url, parts) in [
+        (
+            "sqlite:none/store.db",
+            vec!["none/store.db", "unable to open"],
+        ),
+        // Not even root can create a file there.
+        (
+            "sqlite:/proc/store.db",
+            vec!["/proc/store.db", "unable to open"],
+        ),
+        ("sqlite:folder", vec!["folder", "unable to open"]),
+        ("sqlite:text.db", vec!["text.db", "file is not a database"]),
+        (
+            "sqlite:old.db",
+            vec![
+                "old.db",
+                "MLMD database version 7 is older than library version 10. Schema migration is disabled.",
+            ],
+        ),
+        (
+            "sqlite:new.db",
+            vec![
+                "new.db",
+                "MLMD database version 11 is greater than library version 10.",
+            ],
+        ),
+    ] {
+        refuses(&dir, &["--database-url", url], &parts);
+        refuses(
+            &dir,
+            &["--database-url", url, "--upgrade-schema=false"],
+            &parts,
+        );
+    }
+    let upgrade = ["--database-url", "sqlite:new.db", "--upgrade-schema"];
+    refuses(&dir, &upgrade, &["version 11 is greater"]);
+    let version = "SELECT CAST(schema_version AS TEXT) FROM MLMDEnv";
+    assert_eq!(query(&path("old.db"), version).await, ["7"]);
+    assert_eq!(query(&path("new.db"), version).await, ["11"]);
+}
+
+#[tokio::test]
+async fn downgrades() {
+    let dir = TempDir::new().unwrap();
+    run_sql(&dir.path().join("store.db"), VERSION_10).await;
+    let refuses = |url: &str, version: &str, expected: &str| {
+        let arguments = ["--database-url", url, "--downgrade-schema-to", version];
+        refuses(&dir, &arguments, &[expected]);
+    };
+    let too_new = "MLMD cannot be downgraded to schema_version: 11.";
+    refuses("sqlite:store.db", "11", too_new);
+    let empty = "Empty database is given. Downgrade operation is not needed.";
+    refuses("sqlite:empty.db", "9", empty);
+    refuses("sqlite::memory:", "9", empty);
+}

@@ -1,0 +1,112 @@
+//! The way down: requests under way are finished, the file is left whole.
+
+use std::fs;
+use std::net::TcpStream;
+use std::path::Path;
+
+use pb::{PutArtifactsRequest, PutArtifactsResponse};
+use rustix::process::Signal;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::{Request, Status};
+use tonic_prost::ProstCodec;
+
+use super::{artifact_names, put_type};
+use crate::binary::{Server, wait_for};
+use crate::sql::query;
+use crate::support::Client;
+use crate::support::prelude::*;
+
+/// A request whose message has been sent, but not its end, for which the server waits.
+struct Unfinished {
+    end: mpsc::Sender<PutArtifactsRequest>,
+    answer: JoinHandle<Result<PutArtifactsResponse, Status>>,
+}
+
+impl Unfinished {
+    /// Has an artifact of this name put, but for the end of the request.
+    async fn put(server: &Server, name: &str) -> Self {
+        let channel = server.connect().await;
+        let client = Client::new(channel.clone());
+        let request = PutArtifactsRequest {
+            artifacts: vec![Artifact::new(put_type(&client).await, name)],
+            ..Default::default()
+        };
+        let (end, messages) = mpsc::channel(1);
+        end.send(request).await.unwrap();
+        let mut grpc = Grpc::new(channel);
+        let answer = tokio::spawn(async move {
+            grpc.ready().await.unwrap();
+            let method = "/ml_metadata.MetadataStoreService/PutArtifacts";
+            let messages = Request::new(ReceiverStream::new(messages));
+            let codec = ProstCodec::default();
+            grpc.client_streaming(messages, PathAndQuery::from_static(method), codec)
+                .await
+                .map(tonic::Response::into_inner)
+        });
+        // The message has left when there is room for another. The next request on the same connection comes after it.
+        drop(end.reserve().await.unwrap());
+        artifact_names(client).await;
+        Self { end, answer }
+    }
+
+    async fn finish(self) -> Result<PutArtifactsResponse, Status> {
+        drop(self.end);
+        self.answer.await.unwrap()
+    }
+}
+
+/// Checks that a store which was closed is one file that is a whole database.
+async fn assert_closed_well(dir: &Path) {
+    let files = fs::read_dir(dir).unwrap();
+    let files: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(files, ["store.db"]);
+    let file = dir.join("store.db");
+    assert_eq!(query(&file, "PRAGMA integrity_check").await, ["ok"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_under_way_are_finished() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let dir = TempDir::new().unwrap();
+        let mut server = Server::start(dir.path(), "store.db", &[]);
+        // A client that says nothing any more is not waited for.
+        let idle = server.client().await;
+        put_type(&idle).await;
+        let unfinished = Unfinished::put(&server, "last").await;
+
+        server.process.signal(signal);
+        server.process.wait_for_log("asked to stop");
+        wait_for("the port to close", || {
+            TcpStream::connect(("127.0.0.1", server.port)).err()
+        });
+        let answer = unfinished.finish().await.unwrap();
+        assert_eq!(answer.artifact_ids, [1]);
+        let status = server.process.end();
+        assert_eq!(status.code(), Some(0), "{}", server.process.log());
+        assert!(server.process.log().contains("stopped"));
+        assert_closed_well(dir.path()).await;
+        let names = query(&dir.path().join("store.db"), "SELECT name FROM Artifact").await;
+        assert_eq!(names, ["last"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_that_do_not_end_are_cut_off() {
+    let dir = TempDir::new().unwrap();
+    let mut server = Server::start(dir.path(), "store.db", &["--shutdown-grace", "0"]);
+    let unfinished = Unfinished::put(&server, "lost").await;
+
+    server.process.signal(Signal::TERM);
+    let status = server.process.end();
+    assert_eq!(status.code(), Some(0), "{}", server.process.log());
+    assert!(server.process.log().contains("cut off"));
+    unfinished.finish().await.unwrap_err();
+    assert_closed_well(dir.path()).await;
+    let names = query(&dir.path().join("store.db"), "SELECT name FROM Artifact").await;
+    assert_eq!(names, [""; 0]);
+}

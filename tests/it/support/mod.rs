@@ -1,0 +1,54 @@
+//! What the cases are written with: a server with its database, short ways to build requests, and assertions.
+
+mod ask;
+mod build;
+mod dump;
+mod node;
+mod raw;
+mod store;
+
+pub use ask::{Ask, Then};
+pub use node::{Page, TestNode};
+pub use store::{Backend, Client, Store};
+
+/// What every file of cases needs.
+pub mod prelude {
+    pub use pedigree::proto::ml_metadata::{
+        self as pb, Artifact, Context, Execution, PropertyType, Value,
+    };
+    pub use tonic::Code;
+
+    pub use super::build::*;
+    pub use super::node::{TestNode, declared, ids};
+    pub use super::{Ask, Store};
+}
+
+/// Registers cases, each as one test per database.
+macro_rules! on_every_database {
+    ($($case:ident),* $(,)?) => {
+        on_database!(sqlite_file, SqliteFile: $($case)*);
+        on_database!(sqlite_memory, SqliteMemory: $($case)*);
+    };
+}
+
+macro_rules! on_database {
+    ($module:ident, $backend:ident: $($case:ident)*) => {
+        mod $module {
+            use crate::support::{Backend, Store};
+
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                super::$case(Store::open(Backend::$backend).await).await;
+            })*
+        }
+    };
+}
+
+/// Runs a check that is generic over the kind of node, for each of the three.
+macro_rules! for_every_kind {
+    ($check:ident($store:expr)) => {
+        $check::<pedigree::proto::ml_metadata::Artifact>($store).await;
+        $check::<pedigree::proto::ml_metadata::Execution>($store).await;
+        $check::<pedigree::proto::ml_metadata::Context>($store).await;
+    };
+}

@@ -1,0 +1,120 @@
+//! A server of its own for every case, in this process, with a new database.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use pedigree::config::{Config, Log, LogFormat};
+use pedigree::proto::ml_metadata::metadata_store_service_client::MetadataStoreServiceClient;
+use pedigree::server;
+use pedigree::storage::migrate::Migration;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+
+use super::Ask;
+
+pub type Client = MetadataStoreServiceClient<Channel>;
+
+/// A database to run the cases on. To add one: a variant with its URL here, a line in `on_every_database!`.
+#[derive(Clone, Copy, Debug)]
+pub enum Backend {
+    SqliteFile,
+    SqliteMemory,
+}
+
+impl Backend {
+    /// The URL of a new database, which may live in `dir`.
+    fn url(self, dir: &TempDir) -> String {
+        match self {
+            Self::SqliteFile => format!("sqlite:{}", dir.path().join("store.db").display()),
+            Self::SqliteMemory => "sqlite::memory:".to_owned(),
+        }
+    }
+}
+
+/// A running server and a client of it. Clones share the server, which stops with the last of them.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub channel: Channel,
+    client: Client,
+    _server: Arc<(DropGuard, TempDir)>,
+}
+
+impl Store {
+    pub async fn open(backend: Backend) -> Self {
+        let dir = TempDir::new().unwrap();
+        let config = Config {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            database_url: backend.url(&dir),
+            readers: 4,
+            migration: Migration::default(),
+            max_request: 128 << 20,
+            grace: Duration::ZERO,
+            log: Log {
+                format: LogFormat::Text,
+                level: "off".to_owned(),
+            },
+        };
+        let listener = TcpListener::bind(config.listen).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let database = server::open(&config).await.unwrap();
+        let stop = CancellationToken::new();
+        let guard = stop.clone().drop_guard();
+        tokio::spawn(async move { server::run(&config, database, listener, stop).await });
+        let channel = Channel::from_shared(format!("http://{address}"))
+            .unwrap()
+            .connect()
+            .await
+            .unwrap();
+        Self {
+            client: Client::new(channel.clone())
+                .max_decoding_message_size(usize::MAX)
+                .max_encoding_message_size(usize::MAX),
+            channel,
+            _server: Arc::new((guard, dir)),
+        }
+    }
+
+    /// Sends a request and returns whatever comes.
+    pub async fn send<A: Ask>(&self, request: A) -> Result<A::Answer, Status> {
+        request.ask(self.client.clone()).await
+    }
+
+    /// Sends a request that must succeed.
+    #[track_caller]
+    pub fn ask<A: Ask>(&self, request: A) -> impl Future<Output = A::Answer> + Send {
+        let caller = std::panic::Location::caller();
+        let sent = request.ask(self.client.clone());
+        async move {
+            match sent.await {
+                Ok(answer) => answer,
+                Err(status) => panic!("{caller}: {status:?}"),
+            }
+        }
+    }
+
+    /// Sends a request that must be refused with this code and a text that starts so, and must change nothing.
+    #[track_caller]
+    pub fn refuses<A: Ask>(
+        &self,
+        request: A,
+        code: Code,
+        lead: &str,
+    ) -> impl Future<Output = Status> + Send {
+        let caller = std::panic::Location::caller();
+        let lead = lead.to_owned();
+        async move {
+            let before = self.dump().await;
+            let Err(status) = self.send(request).await else {
+                panic!("{caller}: not refused");
+            };
+            assert_eq!(status.code(), code, "{caller}: {status:?}");
+            assert!(status.message().starts_with(&lead), "{caller}: {status:?}");
+            assert_eq!(self.dump().await, before, "{caller}: something was written");
+            status
+        }
+    }
+}
