@@ -72,7 +72,10 @@ pub async fn run(
         }
     };
     // A transaction of a request that was cut off may still run.
-    if tokio::time::timeout(CLOSING, database.close()).await.is_err() {
+    if tokio::time::timeout(CLOSING, database.close())
+        .await
+        .is_err()
+    {
         tracing::warn!("the database was left while in use");
     }
     served
