@@ -154,6 +154,7 @@ impl Settings {
             readers,
             migration: Migration {
                 upgrade: self.upgrade_schema.unwrap_or(false),
+                widen: false,
                 downgrade_to: self.downgrade_schema_to,
             },
             max_request: self.max_request_bytes.unwrap_or(128 << 20),

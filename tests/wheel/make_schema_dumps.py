@@ -55,11 +55,11 @@ def proto():
     return value
 
 
-def fill(store):
+def fill(store, widest=1 << 40):
     """Writes rows into every table."""
     properties = {"n": pb.INT, "d": pb.DOUBLE, "s": pb.STRING, "t": pb.STRUCT, "p": pb.PROTO, "b": pb.BOOLEAN}
     values = {
-        "n": ints(1 << 40),
+        "n": ints(widest),
         "d": pb.Value(double_value=0.5),
         "s": strings("größe 漢字"),
         "t": struct(rows=[1, None]),

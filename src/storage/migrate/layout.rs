@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::storage::column::Text;
 use crate::storage::{Dialect, Tx};
 
@@ -119,6 +119,20 @@ impl Layout {
         } else {
             Completeness::Partial { missing }
         }
+    }
+
+    /// Refuses a schema with gaps.
+    pub(super) fn check(&self) -> Result<()> {
+        let missing = match self.completeness() {
+            Completeness::Complete => return Ok(()),
+            Completeness::Absent => TABLES.map(|(table, _)| table).to_vec(),
+            Completeness::Partial { missing } => missing,
+        };
+        Err(Error::Contention(format!(
+            "There are a subset of tables in MLMD instance. \
+             Another process may be creating them; try again. Missing or incomplete: {}.",
+            missing.join(", ")
+        )))
     }
 }
 

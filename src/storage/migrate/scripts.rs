@@ -1,36 +1,74 @@
-//! The files in `migrations/`, by dialect.
+//! What a dialect contributes to migrations: the files in `migrations/`, and its statements for the lock.
 
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::storage::Dialect;
 
-/// What a dialect contributes: its files.
-pub(super) struct Scripts {
-    /// Creates the schema of the library's version.
-    pub create: &'static str,
-    /// The steps, oldest first; the last one leads to the library's version.
-    pub steps: &'static [Step],
+/// A file in `migrations/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// Its path in that folder.
+    pub file: &'static str,
+    pub sql: &'static str,
 }
 
 /// One step between two versions.
 pub(super) struct Step {
     /// The version that `up` leads to and `down` leaves.
     pub version: i64,
-    pub up: &'static str,
-    pub down: &'static str,
+    pub up: Script,
+    pub down: Script,
+}
+
+/// Statements that let one process at a time change the schema.
+pub(super) struct Lock {
+    /// Selects 1 once the lock is taken.
+    pub take: &'static str,
+    /// Gives it back where the end of the transaction does not.
+    pub release: Option<&'static str>,
+}
+
+/// Makes columns and indexes of an upstream database as wide as in one that we create.
+pub(super) struct Widening {
+    /// Counts what is to be changed.
+    pub narrow: &'static str,
+    pub script: Script,
+}
+
+pub(super) struct Scripts {
+    /// Creates the schema of the library's version.
+    pub create: Script,
+    /// The steps, oldest first; the last one leads to the library's version.
+    pub steps: &'static [Step],
+    pub widening: Option<Widening>,
+    pub lock: Option<Lock>,
+    /// Whether a script that fails leaves nothing behind, nor do those before it.
+    pub atomic: bool,
+    /// The error of a database that has the table for the version, but no version in it.
+    pub no_version: fn(String) -> Error,
+}
+
+macro_rules! script {
+    ($path:expr) => {
+        Script {
+            file: $path,
+            sql: include_str!(concat!("../../../migrations/", $path)),
+        }
+    };
 }
 
 macro_rules! step {
     ($version:literal, $path:literal) => {
         Step {
             version: $version,
-            up: include_str!(concat!("../../../migrations/", $path, ".up.sql")),
-            down: include_str!(concat!("../../../migrations/", $path, ".down.sql")),
+            up: script!(concat!($path, ".up.sql")),
+            down: script!(concat!($path, ".down.sql")),
         }
     };
 }
 
+/// A transaction that writes has the lock of the whole file. Integers have 64 bits whatever a column says.
 static SQLITE: Scripts = Scripts {
-    create: include_str!("../../../migrations/sqlite/schema.sql"),
+    create: script!("sqlite/schema.sql"),
     steps: &[
         step!(1, "sqlite/0001_schema_version"),
         step!(2, "sqlite/0002_type_kind"),
@@ -43,16 +81,64 @@ static SQLITE: Scripts = Scripts {
         step!(9, "sqlite/0009_external_ids"),
         step!(10, "sqlite/0010_proto_and_bool_values"),
     ],
+    widening: None,
+    lock: None,
+    atomic: true,
+    no_version: Error::Contention,
+};
+
+/// ML Metadata came to PostgreSQL with version 10, and its steps between older ones do not work there.
+static POSTGRES: Scripts = Scripts {
+    create: script!("postgres/schema.sql"),
+    steps: &[step!(10, "postgres/0010_proto_and_bool_values")],
+    widening: Some(Widening {
+        narrow: include_str!("../../../migrations/postgres/narrow.sql"),
+        script: script!("postgres/widen.sql"),
+    }),
+    // The number is any that nobody else uses: "pedigree" in ASCII.
+    lock: Some(Lock {
+        take: "SELECT CAST(1 AS BIGINT) FROM pg_advisory_xact_lock(8098989908765599077)",
+        release: None,
+    }),
+    atomic: true,
+    no_version: Error::DataLoss,
+};
+
+/// Statements about the schema commit, so that the lock is not that of a transaction, but of the connection. Its name is one
+/// for the whole server.
+static MYSQL: Scripts = Scripts {
+    create: script!("mysql/schema.sql"),
+    steps: &[
+        step!(1, "mysql/0001_schema_version"),
+        step!(2, "mysql/0002_type_kind"),
+        step!(3, "mysql/0003_contexts"),
+        step!(4, "mysql/0004_memberships"),
+        step!(5, "mysql/0005_names_and_times"),
+        step!(6, "mysql/0006_parents_and_versions"),
+        step!(7, "mysql/0007_byte_values"),
+        step!(8, "mysql/0008_unique_events"),
+        step!(9, "mysql/0009_external_ids"),
+        step!(10, "mysql/0010_proto_and_bool_values"),
+    ],
+    widening: Some(Widening {
+        narrow: include_str!("../../../migrations/mysql/narrow.sql"),
+        script: script!("mysql/widen.sql"),
+    }),
+    lock: Some(Lock {
+        take: "SELECT GET_LOCK(CONCAT('pedigree ', MD5(DATABASE())), 3600)",
+        release: Some("SELECT RELEASE_LOCK(CONCAT('pedigree ', MD5(DATABASE())))"),
+    }),
+    atomic: false,
+    no_version: Error::Contention,
 };
 
 impl Scripts {
-    /// The files of a dialect.
-    pub(super) fn of(dialect: Dialect) -> Result<&'static Self> {
+    /// The scripts of a dialect.
+    pub(super) const fn of(dialect: Dialect) -> &'static Self {
         match dialect {
-            Dialect::Sqlite => Ok(&SQLITE),
-            Dialect::Postgres | Dialect::MySql => Err(Error::Unimplemented(
-                "there is no schema for this kind of database yet".into(),
-            )),
+            Dialect::Sqlite => &SQLITE,
+            Dialect::Postgres => &POSTGRES,
+            Dialect::MySql => &MYSQL,
         }
     }
 

@@ -2,7 +2,11 @@
 //! `tests/wheel/make_schema_dumps.py`.
 
 mod described;
+mod mysql;
+mod postgres;
 mod refusals;
+mod server;
+mod servers;
 
 use super::scripts::Scripts;
 use super::{LIBRARY_VERSION, Migration, prepare};
@@ -12,12 +16,20 @@ use described::Store;
 
 const UPGRADE: Migration = Migration {
     upgrade: true,
+    widen: false,
+    downgrade_to: None,
+};
+
+const WIDEN: Migration = Migration {
+    upgrade: false,
+    widen: true,
     downgrade_to: None,
 };
 
 const fn downgrade_to(version: i64) -> Migration {
     Migration {
         upgrade: false,
+        widen: false,
         downgrade_to: Some(version),
     }
 }
@@ -126,9 +138,9 @@ async fn upgrades_end_as_those_of_the_wheel() {
 async fn each_step_up_ends_in_the_schema_of_its_version() {
     let store = Store::load(OLDER[0].downgraded).await;
     let later = OLDER[1..].iter().map(|wheel| wheel.downgraded);
-    let steps = &Scripts::of(Dialect::Sqlite).unwrap().steps;
+    let steps = Scripts::of(Dialect::Sqlite).steps;
     for (step, wheel) in steps.iter().zip(later.chain([LATEST])) {
-        store.run(step.up).await;
+        store.run(step.up.sql).await;
         let wheel = Store::load(wheel).await;
         let version = step.version;
         assert_eq!(

@@ -1,0 +1,2 @@
+-- Version 0 is known by what it lacks.
+DROP TABLE MLMDEnv;

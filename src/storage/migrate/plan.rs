@@ -1,0 +1,189 @@
+//! Which scripts a database needs.
+
+use std::fmt;
+
+use super::layout::{Completeness, Layout};
+use super::scripts::{Script, Scripts, Step};
+use super::{LIBRARY_VERSION, Migration};
+use crate::error::{Error, Result};
+use crate::storage::Tx;
+use crate::storage::column::Int;
+
+/// The scripts that a database needs, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The version that the schema has, or `None` when there is none.
+    pub found: Option<i64>,
+    /// The version that it has afterwards.
+    pub reached: i64,
+    pub scripts: Vec<Planned>,
+}
+
+/// A script, and what it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Planned {
+    pub change: Change,
+    pub script: Script,
+}
+
+/// A change of the schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    Create,
+    /// To this version, from the one below.
+    Upgrade(i64),
+    /// To this version, from the one above.
+    Downgrade(i64),
+    Widen,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Create => f.write_str("creation"),
+            Self::Upgrade(version) => write!(f, "upgrade to version {version}"),
+            Self::Downgrade(version) => write!(f, "downgrade to version {version}"),
+            Self::Widen => f.write_str("widening"),
+        }
+    }
+}
+
+impl Change {
+    const fn by(self, script: Script) -> Planned {
+        Planned {
+            change: self,
+            script,
+        }
+    }
+}
+
+impl Plan {
+    pub(super) async fn make(tx: &mut Tx, scripts: &Scripts, options: &Migration) -> Result<Self> {
+        let target = options.target();
+        if let Some(target) = target {
+            check_target(scripts, target)?;
+        }
+        let layout = Layout::read(tx).await?;
+        let found = version(tx, scripts, &layout).await?;
+        if let Some(target) = target {
+            return downgrade(scripts, found, target);
+        }
+        let mut planned = match found {
+            None => create(scripts, &layout)?,
+            Some(LIBRARY_VERSION) => {
+                layout.check()?;
+                Vec::new()
+            }
+            Some(version) => upgrade(scripts, version, options.upgrade)?,
+        };
+        if options.widen && found.is_some() {
+            planned.extend(widen(tx, scripts).await?);
+        }
+        Ok(Self {
+            found,
+            reached: LIBRARY_VERSION,
+            scripts: planned,
+        })
+    }
+}
+
+/// The version that the database says it has, or `None` when it has no schema.
+async fn version(tx: &mut Tx, scripts: &Scripts, layout: &Layout) -> Result<Option<i64>> {
+    if !layout.has("MLMDEnv", ["schema_version"]) {
+        return Ok(layout.is_version_0().then_some(0));
+    }
+    let versions: Vec<(Int,)> = tx.all(tx.sql("SELECT schema_version FROM MLMDEnv")).await?;
+    match versions.as_slice() {
+        [(version,)] => Ok(Some(version.0)),
+        [] => Err((scripts.no_version)(
+            "In the given db, MLMDEnv table exists but no schema_version can be found. \
+             Another process may be creating the schema; try again."
+                .into(),
+        )),
+        several => Err(Error::DataLoss(format!(
+            "In the given db, MLMDEnv table exists but schema_version cannot be resolved: \
+             it has {} rows instead of one.",
+            several.len()
+        ))),
+    }
+}
+
+fn create(scripts: &Scripts, layout: &Layout) -> Result<Vec<Planned>> {
+    match layout.completeness() {
+        Completeness::Absent => Ok(vec![Change::Create.by(scripts.create)]),
+        Completeness::Complete | Completeness::Partial { .. } => {
+            layout.check().map(|()| Vec::new())
+        }
+    }
+}
+
+fn upgrade(scripts: &Scripts, from: i64, allowed: bool) -> Result<Vec<Planned>> {
+    if from > LIBRARY_VERSION {
+        return Err(Error::FailedPrecondition(format!(
+            "MLMD database version {from} is greater than library version {LIBRARY_VERSION}. \
+             Use a newer library, or downgrade the database with one."
+        )));
+    }
+    if !allowed {
+        return Err(Error::FailedPrecondition(format!(
+            "MLMD database version {from} is older than library version {LIBRARY_VERSION}. \
+             Schema migration is disabled. \
+             Back the database up and enable the upgrade, or use a library of its version."
+        )));
+    }
+    if from < scripts.oldest() {
+        return Err(Error::FailedPrecondition(format!(
+            "MLMD database version {from} is too old for library version {LIBRARY_VERSION}: \
+             on this kind of database it upgrades from version {} on.",
+            scripts.oldest()
+        )));
+    }
+    let steps = scripts.steps.iter().filter(|step| step.version > from);
+    Ok(steps
+        .map(|step| Change::Upgrade(step.version).by(step.up))
+        .collect())
+}
+
+/// Refuses a version that no steps lead down to.
+fn check_target(scripts: &Scripts, target: i64) -> Result<()> {
+    if (scripts.oldest()..=LIBRARY_VERSION).contains(&target) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "MLMD cannot be downgraded to schema_version: {target}. \
+         On this kind of database the version must be from {} to {LIBRARY_VERSION}.",
+        scripts.oldest()
+    )))
+}
+
+/// Brings the schema down to `target`, or leaves an older one as it is.
+fn downgrade(scripts: &Scripts, found: Option<i64>, target: i64) -> Result<Plan> {
+    let from = found.ok_or_else(|| {
+        Error::invalid("Empty database is given. Downgrade operation is not needed.")
+    })?;
+    if from > LIBRARY_VERSION {
+        return Err(Error::FailedPrecondition(format!(
+            "MLMD database version {from} is greater than library version {LIBRARY_VERSION}. \
+             The current library does not know how to downgrade it; use a newer one."
+        )));
+    }
+    let undone = |step: &&Step| (target + 1..=from).contains(&step.version);
+    let steps = scripts.steps.iter().rev().filter(undone);
+    Ok(Plan {
+        found,
+        reached: from.min(target),
+        scripts: steps
+            .map(|step| Change::Downgrade(step.version - 1).by(step.down))
+            .collect(),
+    })
+}
+
+async fn widen(tx: &mut Tx, scripts: &Scripts) -> Result<Option<Planned>> {
+    let Some(widening) = &scripts.widening else {
+        return Ok(None);
+    };
+    let narrow: Option<(Int,)> = tx.first(tx.sql(widening.narrow)).await?;
+    Ok(narrow
+        .filter(|(count,)| count.0 > 0)
+        .map(|_| Change::Widen.by(widening.script)))
+}
