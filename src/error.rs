@@ -29,6 +29,10 @@ pub enum Error {
     /// Other work on the same rows won; the same request may succeed when it is sent again.
     #[error("{0}")]
     Contention(String),
+    /// What was looked up and not found exists now: running the transaction again finds it. Should that not help, the error is
+    /// the one inside.
+    #[error(transparent)]
+    Raced(Box<Self>),
     /// The database has no room for this now: disk, memory or connections.
     #[error("{0}")]
     Exhausted(String),
@@ -75,8 +79,9 @@ impl Error {
 
     /// The gRPC code that the caller sees.
     #[must_use]
-    pub const fn code(&self) -> Code {
+    pub fn code(&self) -> Code {
         match self {
+            Self::Raced(inner) => inner.code(),
             Self::InvalidArgument(_) => Code::InvalidArgument,
             Self::OutOfRange(_) => Code::OutOfRange,
             Self::NotFound(_) => Code::NotFound,

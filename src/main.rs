@@ -34,7 +34,8 @@ async fn serve() -> Result<()> {
     let database = server::open(&config)
         .await
         .map_err(|error| unusable(&config, error))?;
-    tracing::info!(database = config.database_url, "opened the database");
+    let opened = config.database.public_url();
+    tracing::info!(database = opened, "opened the database");
     let address = listener.local_addr().unwrap_or(config.listen);
     tracing::info!(%address, "listening");
     let stop = stop_on_signal()?;
@@ -49,7 +50,7 @@ fn unusable(config: &Config, error: Error) -> Error {
         Error::Cancelled(_) => error,
         error => Error::invalid(format!(
             "cannot use the database {}: {}",
-            config.database_url,
+            config.database.public_url(),
             error.chain()
         )),
     }

@@ -20,13 +20,17 @@ const WINDOW: u32 = 1 << 20;
 /// How long the database may take to close.
 const CLOSING: Duration = Duration::from_secs(3);
 
+/// How many calls a client may cancel before they are looked at. Beyond it the whole connection is closed, which the default of
+/// 20 does to clients that only give up on a burst of calls.
+const CANCELLED_CALLS: usize = 1024;
+
 /// Opens the database of a configuration and makes its schema ready.
 ///
 /// # Errors
 ///
 /// `Unavailable` when it cannot be opened; those of [`migrate::prepare`].
 pub async fn open(config: &Config) -> Result<Database> {
-    let database = Database::open(&config.database_url, config.readers).await?;
+    let database = Database::connect(&config.database).await?;
     migrate::prepare(&database, &config.migration).await?;
     Graph::new(database.clone()).put_simple_types().await?;
     Ok(database)
@@ -51,6 +55,7 @@ pub async fn run(
     let serving = Server::builder()
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
+        .http2_max_pending_accept_reset_streams(Some(CANCELLED_CALLS))
         .http2_keepalive_interval(Some(Duration::from_mins(1)))
         .add_service(service)
         .serve_with_incoming_shutdown(

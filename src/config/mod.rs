@@ -8,15 +8,14 @@ use clap::{Args, Parser, ValueEnum};
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::storage::connect::Connect;
 use crate::storage::migrate::Migration;
 
 /// Everything the server needs to know, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub listen: SocketAddr,
-    pub database_url: String,
-    /// Connections that read from a SQLite file at once.
-    pub readers: u32,
+    pub database: Connect,
     pub migration: Migration,
     /// The largest request, in bytes.
     pub max_request: usize,
@@ -69,13 +68,43 @@ struct Settings {
     #[arg(long, value_name = "PORT", env = "PEDIGREE_GRPC_PORT")]
     grpc_port: Option<u16>,
 
-    /// Database: `sqlite:PATH`, or `sqlite::memory:` for one that lives as long as the process [default: sqlite:pedigree.db]
-    #[arg(long, value_name = "URL", env = "PEDIGREE_DATABASE_URL")]
+    /// Database: `sqlite:PATH`, `postgres://…`, `mysql://…`, or `sqlite::memory:` for one that lives as long as the process
+    /// [default: sqlite:pedigree.db]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "PEDIGREE_DATABASE_URL",
+        hide_env_values = true
+    )]
     database_url: Option<String>,
 
-    /// Connections that read from a SQLite file at once [default: 8]
-    #[arg(long, value_name = "N", env = "PEDIGREE_SQLITE_READERS")]
-    sqlite_readers: Option<u32>,
+    /// Most connections to the database, half of them for writing [default: 16]
+    #[arg(long, value_name = "N", env = "PEDIGREE_DATABASE_CONNECTIONS")]
+    database_connections: Option<u32>,
+
+    /// Seconds that a request waits for a connection [default: 10]
+    #[arg(long, value_name = "SECONDS", env = "PEDIGREE_DATABASE_WAIT")]
+    database_wait: Option<u64>,
+
+    /// Seconds that an unused connection stays open [default: 600]
+    #[arg(long, value_name = "SECONDS", env = "PEDIGREE_DATABASE_IDLE")]
+    database_idle: Option<u64>,
+
+    /// Seconds that any connection stays open [default: 1800]
+    #[arg(long, value_name = "SECONDS", env = "PEDIGREE_DATABASE_AGE")]
+    database_age: Option<u64>,
+
+    /// Whether a missing PostgreSQL or MySQL database is created [default: true]
+    #[arg(long, value_name = "BOOL", env = "PEDIGREE_DATABASE_CREATE")]
+    database_create: Option<bool>,
+
+    /// Whether MySQL text travels as utf8mb4, for databases that upstream's servers never open; they send UTF-8 as latin1
+    /// [default: false]
+    #[arg(
+        long, value_name = "BOOL", env = "PEDIGREE_MYSQL_UTF8MB4",
+        num_args = 0..=1, default_missing_value = "true"
+    )]
+    mysql_utf8mb4: Option<bool>,
 
     /// Upgrade a database of an older schema version at start
     #[arg(
@@ -112,7 +141,12 @@ impl Settings {
             grpc_host: self.grpc_host.or(other.grpc_host),
             grpc_port: self.grpc_port.or(other.grpc_port),
             database_url: self.database_url.or(other.database_url),
-            sqlite_readers: self.sqlite_readers.or(other.sqlite_readers),
+            database_connections: self.database_connections.or(other.database_connections),
+            database_wait: self.database_wait.or(other.database_wait),
+            database_idle: self.database_idle.or(other.database_idle),
+            database_age: self.database_age.or(other.database_age),
+            database_create: self.database_create.or(other.database_create),
+            mysql_utf8mb4: self.mysql_utf8mb4.or(other.mysql_utf8mb4),
             upgrade_schema: self.upgrade_schema.or(other.upgrade_schema),
             downgrade_schema_to: self.downgrade_schema_to.or(other.downgrade_schema_to),
             max_request_bytes: self.max_request_bytes.or(other.max_request_bytes),
@@ -122,18 +156,42 @@ impl Settings {
         }
     }
 
+    fn database(&self) -> Connect {
+        let url = self.database_url.clone();
+        let usual = Connect::new(url.unwrap_or_else(|| "sqlite:pedigree.db".into()));
+        Connect {
+            connections: self.database_connections.unwrap_or(usual.connections),
+            wait: self.database_wait.map_or(usual.wait, Duration::from_secs),
+            idle: self.database_idle.map_or(usual.idle, Duration::from_secs),
+            age: self.database_age.map_or(usual.age, Duration::from_secs),
+            create: self.database_create.unwrap_or(usual.create),
+            mysql_utf8mb4: self.mysql_utf8mb4.unwrap_or(usual.mysql_utf8mb4),
+            url: usual.url,
+        }
+    }
+
     /// Fills in defaults and reports all that is wrong at once.
     fn validate(self) -> Result<Config> {
         let mut wrong = Vec::new();
-        let database_url = self
-            .database_url
-            .unwrap_or_else(|| "sqlite:pedigree.db".into());
-        if !database_url.starts_with("sqlite:") || database_url == "sqlite:" {
-            wrong.push("database-url must be sqlite:PATH or sqlite::memory:".to_owned());
+        let database = self.database();
+        let schemes = [
+            "sqlite:",
+            "postgres://",
+            "postgresql://",
+            "mysql://",
+            "mariadb://",
+        ];
+        if !schemes
+            .iter()
+            .any(|scheme| database.url.starts_with(scheme) && database.url != *scheme)
+        {
+            wrong.push(
+                "database-url must be sqlite:PATH, sqlite::memory:, postgres://… or mysql://…"
+                    .to_owned(),
+            );
         }
-        let readers = self.sqlite_readers.unwrap_or(8);
-        if readers == 0 {
-            wrong.push("sqlite-readers must be at least 1".to_owned());
+        if database.connections < 2 {
+            wrong.push("database-connections must be at least 2".to_owned());
         }
         let level = self.log_level.unwrap_or_else(|| "info".into());
         if level
@@ -150,8 +208,7 @@ impl Settings {
         let host = self.grpc_host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
         Ok(Config {
             listen: SocketAddr::new(host, self.grpc_port.unwrap_or(8080)),
-            database_url,
-            readers,
+            database,
             migration: Migration {
                 upgrade: self.upgrade_schema.unwrap_or(false),
                 widen: false,
@@ -225,7 +282,7 @@ mod tests {
         let config = flags.settings.or(file).validate().unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:2");
         assert_eq!(config.log.format, LogFormat::Json);
-        assert_eq!(config.database_url, "sqlite:pedigree.db");
+        assert_eq!(config.database.url, "sqlite:pedigree.db");
         assert!(config.migration.upgrade);
     }
 
@@ -233,12 +290,12 @@ mod tests {
     fn all_that_is_wrong_is_reported_at_once() {
         let settings = Settings {
             database_url: Some("oracle:x".into()),
-            sqlite_readers: Some(0),
+            database_connections: Some(0),
             log_level: Some("pedigree=loud".into()),
             ..Settings::default()
         };
         let text = settings.validate().unwrap_err().to_string();
-        for part in ["database-url", "sqlite-readers", "log-level"] {
+        for part in ["database-url", "database-connections", "log-level"] {
             assert!(text.contains(part), "{text}");
         }
         assert!(toml::from_str::<Settings>("grcp_port = 1").is_err());

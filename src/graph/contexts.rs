@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::model::{Kind, Membership, Node, ParentContext};
 use crate::storage::Tx;
 use crate::storage::tables::memberships::{self, End};
-use crate::storage::tables::nodes;
+use crate::storage::tables::{locks, nodes};
 
 /// Makes contexts the parents of others (`PutParentContexts`).
 #[derive(Clone, Debug)]
@@ -19,6 +19,7 @@ impl Write for PutParentContexts {
     type Answer = ();
 
     async fn apply(&self, tx: &mut Tx, _now: i64) -> Result<()> {
+        locks::structure(tx).await?;
         let ends = self
             .links
             .iter()

@@ -3,6 +3,8 @@
 //! A [`Graph`] is the handle that a request works on. What changes the graph is a [`Write`]: a plain struct that says what to
 //! do, applied in one transaction that is run again when the database asks for it. What reads it is a method of [`Graph`].
 
+mod artifact_writer;
+mod context_writer;
 mod contexts;
 mod events;
 mod execution;
@@ -38,7 +40,10 @@ use crate::error::{Error, Result};
 use crate::storage::{Database, Tx};
 
 /// How often a transaction is run again after it lost to others.
-const RETRIES: usize = 8;
+const RETRIES: usize = 16;
+
+/// How often it is run again because something that it looked up was created meanwhile.
+const RACES: usize = 3;
 
 /// Milliseconds since epoch, now.
 pub type Clock = fn() -> i64;
@@ -82,16 +87,28 @@ impl Graph {
             tx.commit().await?;
             Ok(answer)
         };
+        let mut races = 0;
         attempt
             .retry(
                 ExponentialBuilder::default()
                     .with_min_delay(Duration::from_millis(2))
-                    .with_max_delay(Duration::from_millis(500))
+                    .with_max_delay(Duration::from_millis(250))
                     .with_jitter()
                     .with_max_times(RETRIES),
             )
-            .when(|error| matches!(error, Error::Contention(_)))
+            .when(|error| match error {
+                Error::Contention(_) => true,
+                Error::Raced(_) => {
+                    races += 1;
+                    races <= RACES
+                }
+                _ => false,
+            })
             .await
+            .map_err(|error| match error {
+                Error::Raced(inner) => *inner,
+                other => other,
+            })
     }
 
     /// Begins a transaction that sees one state of the graph.

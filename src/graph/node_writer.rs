@@ -11,7 +11,7 @@ use super::node_rules::{self, Mask, describe};
 use crate::error::{Error, Result};
 use crate::model::{Kind, Node, NodeType};
 use crate::storage::Tx;
-use crate::storage::tables::{nodes, properties, types};
+use crate::storage::tables::{locks, nodes, properties, types};
 
 /// How nodes are put.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,9 +21,20 @@ pub(super) struct PutOptions<'a> {
     pub abort_if_changed: bool,
     /// Move the last update time of a node that does not change, too.
     pub force_update_time: bool,
-    /// The caller looked for the new nodes and did not find them: one that exists now was created by somebody else meanwhile,
-    /// and the transaction is worth running again.
-    pub looked_up: bool,
+    /// The caller looked for the new nodes and did not find them.
+    pub lookup: Lookup,
+}
+
+/// What it means when a new node exists after all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Lookup {
+    /// Nobody looked for it.
+    #[default]
+    None,
+    /// Somebody else was faster, or another of its keys is taken.
+    Missed,
+    /// As `Missed`, and the client is to try again.
+    MissedAborts,
 }
 
 pub(super) struct NodeWriter<'a> {
@@ -41,8 +52,7 @@ pub(super) struct NodeWriter<'a> {
 }
 
 impl<'a> NodeWriter<'a> {
-    /// Reads what the nodes to come refer to. A node that is put later but is not among `coming` must have an id that
-    /// [`Self::load`] was told of.
+    /// Reads what the nodes to come refer to, and locks those that they will change.
     pub(super) async fn new(
         tx: &mut Tx,
         kind: Kind,
@@ -60,32 +70,62 @@ impl<'a> NodeWriter<'a> {
             updates: BTreeMap::new(),
             ids: Vec::new(),
         };
-        let ids = coming.clone().filter_map(|node| node.id).collect();
-        let mut type_ids: Vec<i64> = coming
-            .filter(|node| node.id.is_none())
-            .filter_map(|node| node.type_id)
-            .collect();
-        type_ids.extend(writer.load_nodes(tx, ids).await?);
+        let new = coming.clone().filter(|node| node.id.is_none());
+        let type_ids = new.filter_map(|node| node.type_id).collect();
         writer.load_types(tx, type_ids).await?;
+        let updates = coming.filter_map(|node| Some((node.id?, node)));
+        writer.load(tx, updates).await?;
         Ok(writer)
     }
 
-    /// Reads stored nodes that will be updated, and their types.
-    pub(super) async fn load(&mut self, tx: &mut Tx, ids: Vec<i64>) -> Result<()> {
-        let type_ids = self.load_nodes(tx, ids).await?;
-        self.load_types(tx, type_ids).await
+    /// Reads nodes that will be put with these ids, and locks those that change.
+    pub(super) async fn load<'n>(
+        &mut self,
+        tx: &mut Tx,
+        coming: impl Iterator<Item = (i64, &'n Node)> + Clone,
+    ) -> Result<()> {
+        let ids = coming.clone().map(|(id, _)| id).collect();
+        self.load_nodes(tx, ids).await?;
+        let type_ids = self.known.values().filter_map(|node| node.type_id);
+        self.load_types(tx, type_ids.collect()).await?;
+        if !tx.dialect().has_row_locks() {
+            return Ok(());
+        }
+        let changing = coming.filter(|(id, given)| self.would_change(*id, given));
+        let mut ids: Vec<i64> = changing.map(|(id, _)| id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        locks::nodes(tx, self.kind, &ids).await?;
+        self.known.retain(|id, _| ids.binary_search(id).is_err());
+        self.load_nodes(tx, ids).await
     }
 
-    /// Reads nodes and returns the ids of their types.
-    async fn load_nodes(&mut self, tx: &mut Tx, mut ids: Vec<i64>) -> Result<Vec<i64>> {
+    /// Reads nodes that will be asked for by [`Self::knows`] only.
+    pub(super) async fn load_unchanged(&mut self, tx: &mut Tx, ids: Vec<i64>) -> Result<()> {
+        self.load_nodes(tx, ids).await
+    }
+
+    fn would_change(&self, id: i64, given: &Node) -> bool {
+        let Some(stored) = self.known.get(&id) else {
+            return false;
+        };
+        let node_type = stored.type_id.and_then(|id| self.types.get(&id));
+        let merge =
+            |node_type| node_rules::merge(self.kind, stored, given, node_type, self.options.mask);
+        let merged = node_type.and_then(|node_type| merge(node_type).ok());
+        self.options.force_update_time
+            || self.options.abort_if_changed
+            || merged.is_some_and(|merged| node_rules::is_change(stored, given, &merged))
+    }
+
+    async fn load_nodes(&mut self, tx: &mut Tx, mut ids: Vec<i64>) -> Result<()> {
         ids.sort_unstable();
         ids.dedup();
         ids.retain(|id| !self.known.contains_key(id));
         let stored = nodes::by_ids(tx, self.kind, &ids).await?;
-        let type_ids = stored.iter().filter_map(|node| node.type_id).collect();
         let by_id = stored.into_iter().filter_map(|node| Some((node.id?, node)));
         self.known.extend(by_id);
-        Ok(type_ids)
+        Ok(())
     }
 
     async fn load_types(&mut self, tx: &mut Tx, mut ids: Vec<i64>) -> Result<()> {
@@ -190,14 +230,8 @@ impl<'a> NodeWriter<'a> {
         let waiting: Vec<&Node> = self.creates.iter().map(|(_, node)| &**node).collect();
         let ids = nodes::insert(tx, self.kind, &waiting, self.now)
             .await
-            .map_err(|error| match error {
-                Error::AlreadyExists(_) if self.options.looked_up => Error::Contention(format!(
-                    "Concurrent creation of the same {} at the first time. {}",
-                    self.kind.noun(),
-                    already_exists(self.kind, &waiting)
-                )),
-                error => error.on_duplicate(|| already_exists(self.kind, &waiting)),
-            })?;
+            .map_err(|error| error.on_duplicate(|| already_exists(self.kind, &waiting)))
+            .map_err(|error| self.after_lookup(error))?;
         for (id, (place, node)) in ids.into_iter().zip(std::mem::take(&mut self.creates)) {
             self.ids[place] = Some(id);
             let type_name = node.type_id.and_then(|id| self.types.get(&id));
@@ -213,6 +247,21 @@ impl<'a> NodeWriter<'a> {
             self.known.insert(id, stored);
         }
         Ok(())
+    }
+
+    fn after_lookup(&self, error: Error) -> Error {
+        let Error::AlreadyExists(which) = error else {
+            return error;
+        };
+        let error = match self.options.lookup {
+            Lookup::None => return Error::AlreadyExists(which),
+            Lookup::Missed => Error::AlreadyExists(which),
+            Lookup::MissedAborts => Error::Contention(format!(
+                "Concurrent creation of the same {} at the first time. {which}",
+                self.kind.noun()
+            )),
+        };
+        Error::Raced(Box::new(error))
     }
 
     async fn write_updates(&mut self, tx: &mut Tx) -> Result<()> {

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::execution::{ContextReuse, ids_for_reuse, put_contexts, reusable, with_id};
+use super::artifact_writer::{ArtifactReuse, ArtifactWriter};
+use super::context_writer::{ContextReuse, ContextWriter};
 use super::node_rules;
 use super::node_writer::{NodeWriter, PutOptions};
 use super::{Write, events, memberships};
@@ -57,11 +58,25 @@ impl Write for PutSubgraph {
             by_name: self.reuse_contexts,
             by_id: false,
         };
-        let context_ids = put_contexts(tx, &self.contexts, reuse, now).await?;
-        let artifacts = self.artifacts_to_put(tx).await?;
-        let artifact_ids = put_nodes(tx, Kind::Artifact, &artifacts, now).await?;
-        let executions: Vec<_> = self.executions.iter().map(Cow::Borrowed).collect();
-        let execution_ids = put_nodes(tx, Kind::Execution, &executions, now).await?;
+        let options = PutOptions::default();
+        // Locks are taken in one order by all writes: contexts, executions, artifacts.
+        let contexts = ContextWriter::new(tx, &self.contexts, reuse, now).await?;
+        let coming = self.executions.iter();
+        let mut executions = NodeWriter::new(tx, Kind::Execution, coming, options, now).await?;
+        let reuse = if self.reuse_artifacts {
+            ArtifactReuse::Stored
+        } else {
+            ArtifactReuse::Never
+        };
+        let artifacts = self.artifacts.iter().collect();
+        let artifacts = ArtifactWriter::new(tx, artifacts, reuse, now).await?;
+
+        let context_ids = contexts.put(tx).await?;
+        let artifact_ids = artifacts.put(tx).await?;
+        for execution in &self.executions {
+            executions.put(tx, Cow::Borrowed(execution)).await?;
+        }
+        let execution_ids = executions.finish(tx).await?;
         memberships::put_all(tx, Kind::Execution, &context_ids, &execution_ids).await?;
         memberships::put_all(tx, Kind::Artifact, &context_ids, &artifact_ids).await?;
         let resolved: Vec<Event> = self
@@ -95,21 +110,6 @@ impl PutSubgraph {
             event.artifact_id,
             &self.artifacts,
         )
-    }
-
-    /// The artifacts, with the ids of those that are reused. One look-up before any insert: two new artifacts with the same
-    /// external id stay two, and the second is refused.
-    async fn artifacts_to_put(&self, tx: &mut Tx) -> Result<Vec<Cow<'_, Node>>> {
-        let known = if self.reuse_artifacts {
-            ids_for_reuse(tx, self.artifacts.iter()).await?
-        } else {
-            HashMap::new()
-        };
-        let artifact = |artifact| match reusable(artifact).and_then(|id| known.get(id)) {
-            Some(&id) => Cow::Owned(with_id(artifact, id)),
-            None => Cow::Borrowed(artifact),
-        };
-        Ok(self.artifacts.iter().map(artifact).collect())
     }
 }
 
@@ -163,15 +163,6 @@ async fn check_nodes(tx: &mut Tx, kind: Kind, nodes: &[Node]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-async fn put_nodes(tx: &mut Tx, kind: Kind, nodes: &[Cow<'_, Node>], now: i64) -> Result<Vec<i64>> {
-    let coming = nodes.iter().map(AsRef::as_ref);
-    let mut writer = NodeWriter::new(tx, kind, coming, PutOptions::default(), now).await?;
-    for node in nodes {
-        writer.put(tx, Cow::Borrowed(node.as_ref())).await?;
-    }
-    writer.finish(tx).await
 }
 
 /// The event of an edge with both ends: the id of the event itself, or that of the node at the index.

@@ -7,7 +7,7 @@ use super::{Graph, Write, distinct_external_ids};
 use crate::error::{Error, Result};
 use crate::model::{BaseType, Kind, NodeType, SIMPLE_TYPES};
 use crate::storage::Tx;
-use crate::storage::tables::types;
+use crate::storage::tables::{locks, types};
 
 /// Creates types or extends those that exist (`PutTypes` and its three single forms).
 #[derive(Clone, Debug, Default)]
@@ -33,6 +33,14 @@ impl Write for PutTypes {
             can_omit_fields: self.can_omit_fields,
         };
         let mut stored = stored_types(tx, &self.types).await?;
+        let changes = |(kind, given): &(Kind, NodeType)| {
+            let key = (*kind, given.name.clone(), given.version.clone());
+            !stored.get(&key).is_some_and(|known| is_same(known, given))
+        };
+        // No unique key keeps a type from being created twice.
+        if self.types.iter().any(changes) && locks::structure(tx).await? {
+            stored = stored_types(tx, &self.types).await?;
+        }
         let mut ids = Vec::with_capacity(self.types.len());
         for (kind, given) in &self.types {
             let key = (*kind, given.name.clone(), given.version.clone());
@@ -46,6 +54,14 @@ impl Write for PutTypes {
         }
         Ok(ids)
     }
+}
+
+/// Whether putting a type again changes nothing, as it does for most.
+fn is_same(stored: &NodeType, given: &NodeType) -> bool {
+    let declared = |(name, data_type)| stored.properties.get(name) == Some(data_type);
+    given.properties.iter().all(declared)
+        && (given.external_id.is_none() || given.external_id == stored.external_id)
+        && (given.base_type.is_none() || given.base_type == stored.base_type)
 }
 
 /// What identifies a type: kind, name and version.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::column::Int;
 use super::query::{Cell, Query};
 use super::{Dialect, Tx};
 use crate::error::Result;
@@ -109,6 +110,15 @@ impl<'a> Rows<'a> {
         }
         self.push_rows(&mut query, batch);
         query
+    }
+
+    /// ` FROM t WHERE` the key is one of a batch.
+    fn push_where(&self, query: &mut Query, batch: &[Cell<'a>]) {
+        query.push(" FROM ").push(self.table.name).push(" WHERE (");
+        self.push_columns(query);
+        query.push(query.dialect().in_rows());
+        self.push_rows(query, batch);
+        query.push(")");
     }
 
     fn push_rows(&self, query: &mut Query, batch: &[Cell<'a>]) {
@@ -224,14 +234,26 @@ impl Tx {
     /// Those of the database.
     pub async fn delete_rows(&mut self, keys: &Rows<'_>) -> Result<()> {
         for batch in keys.batches(self.dialect()) {
-            let mut query = self.sql("DELETE FROM ");
-            query.push(keys.table.name).push(" WHERE (");
-            keys.push_columns(&mut query);
-            query.push(self.dialect().in_rows());
-            keys.push_rows(&mut query, batch);
-            query.push(")");
+            let mut query = self.sql("DELETE");
+            keys.push_where(&mut query, batch);
             self.run(query).await?;
         }
         Ok(())
+    }
+
+    /// Those of the keys, pairs of ids, that rows have.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn existing_pairs(&mut self, keys: &Rows<'_>) -> Result<Vec<(Int, Int)>> {
+        let mut found = Vec::new();
+        for batch in keys.batches(self.dialect()) {
+            let mut query = self.sql("SELECT ");
+            keys.push_columns(&mut query);
+            keys.push_where(&mut query, batch);
+            found.extend(self.all::<(Int, Int)>(query).await?);
+        }
+        Ok(found)
     }
 }

@@ -38,22 +38,22 @@ impl Dialect {
         }
     }
 
-    /// The end of a SELECT that keeps the rows it read until the transaction ends. SQLite has one writer and needs none.
+    /// Whether writers lock rows. SQLite has one writer, which holds the whole database.
     #[must_use]
-    pub const fn for_update(self) -> &'static str {
-        match self {
-            Self::Sqlite => "",
-            Self::Postgres | Self::MySql => " FOR UPDATE",
-        }
+    pub const fn has_row_locks(self) -> bool {
+        matches!(self, Self::Postgres | Self::MySql)
     }
 
-    /// A NULL of text type, for a column that one kind of node has and another has not.
+    /// Whether an INSERT that leaves an existing row alone locks it all the same.
     #[must_use]
-    pub const fn null_text(self) -> &'static str {
-        match self {
-            Self::Sqlite | Self::MySql => "NULL",
-            Self::Postgres => "CAST(NULL AS TEXT)",
-        }
+    pub const fn locks_duplicates(self) -> bool {
+        matches!(self, Self::MySql)
+    }
+
+    /// Whether texts that differ in case or in trailing blanks are equal, by the collation of their columns.
+    #[must_use]
+    pub const fn compares_loosely(self) -> bool {
+        matches!(self, Self::MySql)
     }
 
     /// The end of a SELECT from one table without an id, for rows in the order in which they were inserted. InnoDB has a hidden

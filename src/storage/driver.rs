@@ -1,25 +1,13 @@
 //! Pools, transactions and rows: the only file that matches on the driver.
 
-use std::str::FromStr;
-use std::time::Duration;
-
 use sqlx::mysql::{MySqlPool, MySqlRow};
 use sqlx::postgres::{PgPool, PgRow};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
-    SqliteSynchronous,
-};
-use sqlx::{FromRow, MySql, Postgres, Sqlite, Transaction};
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{FromRow, MySql, Pool, Postgres, Sqlite, Transaction};
 
 use super::query::{Args, Query};
 use super::{Dialect, fault};
 use crate::error::{Error, Result};
-
-/// How long a statement waits for another process that writes the same SQLite file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Prepared statements that a connection keeps.
-const STATEMENTS: usize = 512;
 
 /// A row that every driver can decode: `#[derive(FromRow)]`, or a tuple, of [`super::column`] types.
 pub trait Record:
@@ -48,38 +36,24 @@ pub struct Database {
 /// On SQLite the writer is one connection, which puts writes in a queue: the place where waiting writes can later be
 /// committed together. A store in memory has one connection for everything, because it lives in that connection.
 #[derive(Clone, Debug)]
-enum Pools {
+pub(super) enum Pools {
     Sqlite {
         writer: SqlitePool,
-        readers: SqlitePool,
+        reader: SqlitePool,
     },
-    Postgres(PgPool),
-    MySql(MySqlPool),
+    Postgres {
+        writer: PgPool,
+        reader: PgPool,
+    },
+    MySql {
+        writer: MySqlPool,
+        reader: MySqlPool,
+    },
 }
 
 impl Database {
-    /// Opens `sqlite:PATH`, `sqlite::memory:`, `postgres://…` or `mysql://…`, with at most `readers` reading connections
-    /// on SQLite. A SQLite file that does not exist is created.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidArgument` when the URL is of no such form, `Unavailable` when the database cannot be opened.
-    pub async fn open(url: &str, readers: u32) -> Result<Self> {
-        let pools = match url.split_once(':').map(|(scheme, _)| scheme) {
-            Some("sqlite") => open_sqlite(url, readers).await?,
-            Some("postgres" | "postgresql") => {
-                Pools::Postgres(PgPool::connect(url).await.map_err(fault::from)?)
-            }
-            Some("mysql" | "mariadb") => {
-                Pools::MySql(MySqlPool::connect(url).await.map_err(fault::from)?)
-            }
-            _ => {
-                return Err(Error::invalid(
-                    "the database URL must start with sqlite:, postgres: or mysql:",
-                ));
-            }
-        };
-        Ok(Self { pools })
+    pub(super) const fn of(pools: Pools) -> Self {
+        Self { pools }
     }
 
     /// The dialect of this database.
@@ -87,8 +61,8 @@ impl Database {
     pub const fn dialect(&self) -> Dialect {
         match self.pools {
             Pools::Sqlite { .. } => Dialect::Sqlite,
-            Pools::Postgres(_) => Dialect::Postgres,
-            Pools::MySql(_) => Dialect::MySql,
+            Pools::Postgres { .. } => Dialect::Postgres,
+            Pools::MySql { .. } => Dialect::MySql,
         }
     }
 
@@ -99,11 +73,14 @@ impl Database {
     /// `Unavailable` or `Exhausted` when no connection can be had.
     pub async fn read(&self) -> Result<Tx> {
         match self.pools.clone() {
-            Pools::Sqlite { readers, .. } => begin_sqlite(readers, "BEGIN").await,
-            Pools::Postgres(pool) => {
-                begin_postgres(pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
+            Pools::Sqlite { reader, .. } => begin(reader, "BEGIN").await.map(Tx::Sqlite),
+            Pools::Postgres { reader, .. } => {
+                let snapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+                begin(reader, snapshot).await.map(Tx::Postgres)
             }
-            Pools::MySql(pool) => begin_mysql(pool, "START TRANSACTION READ ONLY").await,
+            Pools::MySql { reader, .. } => begin(reader, "START TRANSACTION READ ONLY")
+                .await
+                .map(Tx::MySql),
         }
     }
 
@@ -115,71 +92,44 @@ impl Database {
     /// As [`Self::read`], and `Contention` when another process holds the lock of a SQLite file for too long.
     pub async fn write(&self) -> Result<Tx> {
         match self.pools.clone() {
-            Pools::Sqlite { writer, .. } => begin_sqlite(writer, "BEGIN IMMEDIATE").await,
-            Pools::Postgres(pool) => begin_postgres(pool, "BEGIN").await,
-            Pools::MySql(pool) => begin_mysql(pool, "START TRANSACTION").await,
+            Pools::Sqlite { writer, .. } => begin(writer, "BEGIN IMMEDIATE").await.map(Tx::Sqlite),
+            Pools::Postgres { writer, .. } => begin(writer, "BEGIN").await.map(Tx::Postgres),
+            Pools::MySql { writer, .. } => begin(writer, "START TRANSACTION").await.map(Tx::MySql),
         }
     }
 
     /// Closes all connections once they are idle; later transactions fail.
     pub async fn close(&self) {
         match &self.pools {
-            Pools::Sqlite { writer, readers } => {
-                readers.close().await;
-                writer.close().await;
+            Pools::Sqlite { writer, reader } => tokio::join!(writer.close(), reader.close()),
+            Pools::Postgres { writer, reader } => tokio::join!(writer.close(), reader.close()),
+            Pools::MySql { writer, reader } => tokio::join!(writer.close(), reader.close()),
+        };
+    }
+}
+
+/// Begins a transaction, in a task of its own: tonic drops a handler when its client goes away, and sqlx 0.9.0 leaves an open
+/// transaction in the pool when `begin` is dropped half-way (transact-rs/sqlx#4385).
+///
+/// A connection that died while it was idle shows it here, where nothing is lost yet: the next one is tried.
+async fn begin<DB: sqlx::Database>(
+    pool: Pool<DB>,
+    statement: &'static str,
+) -> Result<Transaction<'static, DB>> {
+    let begun = tokio::spawn(async move {
+        let mut connections = pool.options().get_max_connections();
+        loop {
+            match pool.begin_with(statement).await {
+                Err(error) if connections > 0 && fault::is_lost(&error) => connections -= 1,
+                Err(sqlx::Error::PoolTimedOut) => return Err(fault::no_connection(&pool)),
+                begun => return begun.map_err(fault::from),
             }
-            Pools::Postgres(pool) => pool.close().await,
-            Pools::MySql(pool) => pool.close().await,
         }
-    }
-}
-
-async fn open_sqlite(url: &str, readers: u32) -> Result<Pools> {
-    let options = SqliteConnectOptions::from_str(url)
-        .map_err(|error| Error::invalid(format!("cannot use the database URL: {error}")))?
-        .create_if_missing(true)
-        .busy_timeout(BUSY_TIMEOUT)
-        .statement_cache_capacity(STATEMENTS)
-        .synchronous(SqliteSynchronous::Full);
-    let one = SqlitePoolOptions::new()
-        .max_connections(1)
-        .min_connections(1)
-        .idle_timeout(None)
-        .max_lifetime(None);
-    if url.starts_with("sqlite::memory:") {
-        let only = one.connect_with(options).await.map_err(fault::from)?;
-        return Ok(Pools::Sqlite {
-            writer: only.clone(),
-            readers: only,
-        });
-    }
-    let options = options.journal_mode(SqliteJournalMode::Wal);
-    let writer = one
-        .connect_with(options.clone())
+    });
+    begun
         .await
-        .map_err(fault::from)?;
-    let readers = SqlitePoolOptions::new()
-        .max_connections(readers)
-        .connect_lazy_with(options.pragma("query_only", "ON"));
-    Ok(Pools::Sqlite { writer, readers })
+        .map_err(|_| Error::internal("the task that begins a transaction ended early"))?
 }
-
-/// The three `begin_*` run in a task of their own: tonic drops a handler when its client goes away, and sqlx 0.9.0 leaves
-/// an open transaction in the pool when `begin` is dropped half-way (transact-rs/sqlx#4385).
-macro_rules! begin {
-    ($name:ident, $database:ty, $variant:ident) => {
-        async fn $name(pool: sqlx::Pool<$database>, begin: &'static str) -> Result<Tx> {
-            tokio::spawn(async move { pool.begin_with(begin).await })
-                .await
-                .map_err(|_| Error::internal("the task that begins a transaction ended early"))?
-                .map(Tx::$variant)
-                .map_err(fault::from)
-        }
-    };
-}
-begin!(begin_sqlite, Sqlite, Sqlite);
-begin!(begin_postgres, Postgres, Postgres);
-begin!(begin_mysql, MySql, MySql);
 
 /// An open transaction. Dropped without [`Tx::commit`], it is rolled back.
 #[derive(Debug)]

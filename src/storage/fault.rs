@@ -5,6 +5,43 @@ use sqlx::mysql::MySqlDatabaseError;
 
 use crate::error::Error;
 
+/// Whether a server refused a connection because it has no such database.
+pub(super) fn is_missing_database(error: &sqlx::Error) -> bool {
+    let refusal = error.as_database_error();
+    refusal.is_some_and(|refusal| matches!(code_of(refusal).as_str(), "3D000" | "1049"))
+}
+
+/// SQLSTATE, or MySQL's number: its `code()` is the SQLSTATE only, too coarse here.
+fn code_of(refusal: &dyn DatabaseError) -> String {
+    match refusal.try_downcast_ref::<MySqlDatabaseError>() {
+        Some(mysql) => mysql.number().to_string(),
+        None => refusal.code().unwrap_or_default().into_owned(),
+    }
+}
+
+/// Whether a connection is gone, and the statement with it.
+pub(super) fn is_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(refusal) => {
+            matches!(
+                code_of(&**refusal).as_str(),
+                "57P01" | "57P02" | "1053" | "1927" | "2006" | "2013"
+            )
+        }
+        _ => false,
+    }
+}
+
+/// Why a pool had no connection in time: all are in use, or no further one can be made.
+pub(super) fn no_connection<DB: sqlx::Database>(pool: &sqlx::Pool<DB>) -> Error {
+    if pool.size() >= pool.options().get_max_connections() {
+        from(sqlx::Error::PoolTimedOut)
+    } else {
+        Error::Unavailable("no connection to the database could be made in time".into())
+    }
+}
+
 /// Sorts a driver's error by what a caller can do about it.
 pub(super) fn from(error: sqlx::Error) -> Error {
     match error {
@@ -30,12 +67,7 @@ fn from_refusal(refusal: Box<dyn DatabaseError>) -> Error {
     if refusal.kind() == ErrorKind::UniqueViolation {
         return Error::AlreadyExists("a row with the same unique key exists".into());
     }
-    // MySQL's `code()` is the SQLSTATE only, too coarse here.
-    let code = match refusal.try_downcast_ref::<MySqlDatabaseError>() {
-        Some(mysql) => mysql.number().to_string(),
-        None => refusal.code().unwrap_or_default().into_owned(),
-    };
-    match code.as_str() {
+    match code_of(&*refusal).as_str() {
         // PostgreSQL: serialization failure, deadlock, lock not available. MySQL: lock wait timeout, deadlock.
         // SQLite: busy in its variants.
         "40001" | "40P01" | "55P03" | "1205" | "1213" | "5" | "261" | "517" | "773" => {
@@ -50,6 +82,16 @@ fn from_refusal(refusal: Box<dyn DatabaseError>) -> Error {
         // SQLite: I/O errors in their variants, cannot open.
         "57P01" | "57P02" | "57P03" | "08000" | "08003" | "08006" | "1053" | "1927" | "2006"
         | "2013" | "10" | "14" => Error::Unavailable(refusal.into()),
+        // PostgreSQL: text too long, number out of range, index row too long. MySQL: out of range, too long.
+        "22001" | "22003" | "54000" | "1264" | "1406" => Error::InvalidArgument(format!(
+            "a column of this database cannot hold a value: {}; `pedigree migrate --widen` may help",
+            refusal.message()
+        )),
+        // PostgreSQL: escape at the end of a LIKE pattern. MySQL: number out of range. SQLite: too big.
+        "22025" | "1690" | "18" => Error::InvalidArgument(format!(
+            "the database cannot compute with a value: {}",
+            refusal.message()
+        )),
         _ => Error::Internal {
             context: "the database refused a statement".into(),
             source: Some(refusal.into()),

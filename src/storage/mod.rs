@@ -2,12 +2,14 @@
 //!
 //! * [`query`]: SQL text with bound values; there is no way to put a client's string into the text.
 //! * [`dialect`]: every difference between the databases, as a named method.
+//! * [`connect`]: how connections are made.
 //! * [`driver`]: pools, transactions and rows; the only file that matches on the driver.
 //! * [`migrate`]: create, check, upgrade and downgrade the schema.
 //! * [`tables`]: the statements, a file per table family.
 
 mod bulk;
 pub mod column;
+pub mod connect;
 pub mod dialect;
 pub mod driver;
 mod fault;

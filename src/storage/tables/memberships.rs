@@ -1,5 +1,7 @@
 //! The tables `Attribution`, `Association` and `ParentContext`: which artifacts, executions and contexts are in which contexts.
 
+use std::collections::HashSet;
+
 use super::super::Tx;
 use super::super::bulk::Rows;
 use super::super::column::Int;
@@ -39,7 +41,13 @@ pub async fn insert(tx: &mut Tx, kind: Kind, members: &[Membership]) -> Result<(
 ///
 /// Those of the database.
 pub async fn insert_missing(tx: &mut Tx, kind: Kind, members: &[Membership]) -> Result<()> {
-    tx.insert_missing_rows(&rows_of(kind, members)).await
+    let mut missing = members.to_vec();
+    if tx.dialect().locks_duplicates() {
+        let found = tx.existing_pairs(&rows_of(kind, members)).await?;
+        let found: HashSet<(i64, i64)> = found.into_iter().map(|(a, b)| (a.0, b.0)).collect();
+        missing.retain(|member| !found.contains(&(member.context_id, member.node_id)));
+    }
+    tx.insert_missing_rows(&rows_of(kind, &missing)).await
 }
 
 /// The memberships of nodes of a kind that have one of the ids at this end, ascending by context and node.

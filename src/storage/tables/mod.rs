@@ -3,6 +3,7 @@
 
 pub mod events;
 pub mod lists;
+pub mod locks;
 pub mod memberships;
 pub mod nodes;
 pub mod properties;

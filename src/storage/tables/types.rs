@@ -147,8 +147,11 @@ pub async fn find(
         Some(version) => query.push(" AND version = ?").bind(version),
         None => query.push(" AND version IS NULL"),
     };
-    query.push(" ORDER BY id LIMIT 1");
-    Ok(fetch(tx, query).await?.pop())
+    query.push(" ORDER BY id");
+    let found = fetch(tx, query).await?;
+    // A collation may find more than what was asked for.
+    let exact = |found: &NodeType| found.name == name && found.version.as_deref() == version;
+    Ok(found.into_iter().find(exact))
 }
 
 /// The types of a kind with these names, in all versions, ascending by id.

@@ -214,7 +214,7 @@ async fn a_downgrade_ends_well_and_an_upgrade_brings_the_store_back() {
     assert_eq!(query(&file, version).await, ["7"]);
 
     let server = start(with(&["--upgrade-schema"]));
-    assert!(server.process.log().contains("upgraded the schema"));
+    assert!(server.process.log().contains("upgrade to version 10"));
     server.stop();
     assert_eq!(query(&file, version).await, ["10"]);
 }

@@ -51,10 +51,10 @@ fn values_that_make_no_sense_all_at_once() {
         &dir,
         &[
             "--database-url=oracle:x",
-            "--sqlite-readers=0",
+            "--database-connections=1",
             "--log-level=pedigree=loud",
         ],
-        &["database-url", "sqlite-readers", "log-level"],
+        &["database-url", "database-connections", "log-level"],
     );
 }
 
@@ -66,7 +66,10 @@ fn configuration_files() {
         ("\ngrcp_port = 1", ["line 2", "unknown field `grcp_port`"]),
         ("grpc_port = \"x\"", ["line 1", "expected u16"]),
         ("\n\ngrpc_port", ["line 3", "="]),
-        ("sqlite_readers = 0", ["sqlite-readers", "at least 1"]),
+        (
+            "database_connections = 1",
+            ["database-connections", "at least 2"],
+        ),
     ] {
         fs::write(&file, text).unwrap();
         refuses(&dir, &["--config", "config.toml"], &parts);

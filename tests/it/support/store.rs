@@ -7,6 +7,7 @@ use std::time::Duration;
 use pedigree::config::{Config, Log, LogFormat};
 use pedigree::proto::ml_metadata::metadata_store_service_client::MetadataStoreServiceClient;
 use pedigree::server;
+use pedigree::storage::connect::Connect;
 use pedigree::storage::migrate::Migration;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -48,8 +49,7 @@ impl Store {
         let dir = TempDir::new().unwrap();
         let config = Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            database_url: backend.url(&dir),
-            readers: 4,
+            database: Connect::new(backend.url(&dir)),
             migration: Migration::default(),
             max_request: 128 << 20,
             grace: Duration::ZERO,
