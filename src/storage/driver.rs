@@ -3,8 +3,9 @@
 use sqlx::mysql::{MySqlPool, MySqlRow};
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{FromRow, MySql, Pool, Postgres, Sqlite, Transaction};
+use sqlx::{FromRow, MySql, Pool, Postgres, Row, Sqlite, Transaction};
 
+use super::column::Int;
 use super::query::{Args, Query};
 use super::{Dialect, fault};
 use crate::error::{Error, Result};
@@ -139,11 +140,11 @@ pub enum Tx {
     MySql(Transaction<'static, MySql>),
 }
 
-/// Runs `$body` with the driver's connection and query.
+/// Runs `$body`, which may fail as the driver does, with the driver's connection and query.
 macro_rules! with_driver {
     ($tx:expr, $query:expr, |$connection:ident, $prepared:ident| $body:expr) => {{
         let (text, args) = $query.into_parts()?;
-        match ($tx, args) {
+        let done = match (&mut *$tx, args) {
             (Self::Sqlite(tx), Args::Sqlite(args)) => {
                 let ($connection, $prepared) = (&mut **tx, sqlx::query_with(text, args));
                 $body
@@ -156,7 +157,11 @@ macro_rules! with_driver {
                 let ($connection, $prepared) = (&mut **tx, sqlx::query_with(text, args));
                 $body
             }
-            _ => Err(Error::internal("a query was built for another dialect")),
+            _ => return Err(Error::internal("a query was built for another dialect")),
+        };
+        match done {
+            Ok(done) => Ok(done),
+            Err(error) => Err($tx.fault(error).await),
         }
     }};
 }
@@ -185,10 +190,8 @@ impl Tx {
     /// Whatever the database answers, by [`fault::from`]; `DataLoss` for a row that cannot be decoded.
     pub async fn all<T: Record>(&mut self, query: Query) -> Result<Vec<T>> {
         with_driver!(self, query, |connection, prepared| {
-            let rows = prepared.fetch_all(connection).await.map_err(fault::from)?;
-            rows.iter()
-                .map(|row| T::from_row(row).map_err(fault::from))
-                .collect()
+            let rows = prepared.fetch_all(connection).await;
+            rows.and_then(|rows| rows.iter().map(T::from_row).collect())
         })
     }
 
@@ -199,12 +202,8 @@ impl Tx {
     /// As [`Self::all`].
     pub async fn first<T: Record>(&mut self, query: Query) -> Result<Option<T>> {
         with_driver!(self, query, |connection, prepared| {
-            let row = prepared
-                .fetch_optional(connection)
-                .await
-                .map_err(fault::from)?;
-            row.map(|row| T::from_row(&row).map_err(fault::from))
-                .transpose()
+            let row = prepared.fetch_optional(connection).await;
+            row.and_then(|row| row.map(|row| T::from_row(&row)).transpose())
         })
     }
 
@@ -215,9 +214,27 @@ impl Tx {
     /// As [`Self::all`]; `AlreadyExists` when a unique key forbids the row.
     pub async fn run(&mut self, query: Query) -> Result<u64> {
         with_driver!(self, query, |connection, prepared| {
-            let done = prepared.execute(connection).await.map_err(fault::from)?;
-            Ok(done.rows_affected())
+            let done = prepared.execute(connection).await;
+            done.map(|done| done.rows_affected())
         })
+    }
+
+    /// What an error of the driver means.
+    ///
+    /// MySQL sends its error texts in the character set of the connection, and the driver cannot read one that is not UTF-8, as
+    /// when it quotes half a character of a client's. The server is then asked for the number that came with it.
+    async fn fault(&mut self, error: sqlx::Error) -> Error {
+        let Self::MySql(tx) = self else {
+            return fault::from(error);
+        };
+        if !matches!(error, sqlx::Error::Protocol(_)) {
+            return fault::from(error);
+        }
+        let refusal = sqlx::raw_sql("SHOW ERRORS LIMIT 1").fetch_one(&mut **tx);
+        match refusal.await.and_then(|row| row.try_get("Code")) {
+            Ok(Int(fault::DUPLICATE_ENTRY)) => fault::duplicate(),
+            _ => fault::from(error),
+        }
     }
 
     /// Runs an INSERT of `rows` rows into a table with generated ids, and returns the ids in the order of the rows.
@@ -237,10 +254,10 @@ impl Tx {
             let (text, Args::MySql(args)) = query.into_parts()? else {
                 return Err(Error::internal("a query was built for another dialect"));
             };
-            let done = sqlx::query_with(text, args)
-                .execute(&mut **tx)
-                .await
-                .map_err(fault::from)?;
+            let done = match sqlx::query_with(text, args).execute(&mut **tx).await {
+                Ok(done) => done,
+                Err(error) => return Err(self.fault(error).await),
+            };
             let first = i64::try_from(done.last_insert_id())
                 .map_err(|_| Error::internal("a generated id is out of range"))?;
             let step = self
@@ -251,7 +268,7 @@ impl Tx {
         }
         query.push(" RETURNING id");
         let mut ids: Vec<i64> = self
-            .all::<(super::column::Int,)>(query)
+            .all::<(Int,)>(query)
             .await?
             .into_iter()
             .map(|(id,)| id.0)

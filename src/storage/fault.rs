@@ -19,6 +19,14 @@ fn code_of(refusal: &dyn DatabaseError) -> String {
     }
 }
 
+/// MySQL's number for a row whose unique key another one has.
+pub(super) const DUPLICATE_ENTRY: i64 = 1062;
+
+/// A unique key forbids a row.
+pub(super) fn duplicate() -> Error {
+    Error::AlreadyExists("a row with the same unique key exists".into())
+}
+
 /// Whether a connection is gone, and the statement with it.
 pub(super) fn is_lost(error: &sqlx::Error) -> bool {
     match error {
@@ -65,7 +73,7 @@ pub(super) fn from(error: sqlx::Error) -> Error {
 
 fn from_refusal(refusal: Box<dyn DatabaseError>) -> Error {
     if refusal.kind() == ErrorKind::UniqueViolation {
-        return Error::AlreadyExists("a row with the same unique key exists".into());
+        return duplicate();
     }
     match code_of(&*refusal).as_str() {
         // PostgreSQL: serialization failure, deadlock, lock not available. MySQL: lock wait timeout, deadlock.

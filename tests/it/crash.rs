@@ -13,7 +13,7 @@ use tonic::Status;
 
 use crate::binary::{Server, wait_for};
 use crate::python::sized;
-use crate::sql::query;
+use crate::sql::{query, sqlite};
 use crate::support::Client;
 use crate::support::prelude::*;
 
@@ -219,7 +219,7 @@ async fn check_nodes<N: TestNode>(client: &Client, expected: &Names, name: fn(&N
 
 /// Checks that every write is there entirely or not at all, acknowledged or not.
 async fn check_rows(file: &Path) {
-    assert_eq!(query(file, "PRAGMA integrity_check").await, ["ok"]);
-    assert_eq!(query(file, INCOMPLETE_EXECUTIONS).await, [""; 0]);
-    assert_eq!(query(file, STRAY_ROWS).await, [""; 0]);
+    assert_eq!(query(&sqlite(file), "PRAGMA integrity_check").await, ["ok"]);
+    assert_eq!(query(&sqlite(file), INCOMPLETE_EXECUTIONS).await, [""; 0]);
+    assert_eq!(query(&sqlite(file), STRAY_ROWS).await, [""; 0]);
 }

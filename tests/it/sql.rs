@@ -1,25 +1,40 @@
-//! A look into a SQLite file, past the server.
+//! A look into a database, past the server.
 
 use std::path::Path;
+use std::sync::Once;
 
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::any::install_default_drivers;
+use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 
-async fn connect(file: &Path) -> SqliteConnection {
-    let options = SqliteConnectOptions::new().filename(file);
-    options.create_if_missing(true).connect().await.unwrap()
+/// The URL of a SQLite file.
+pub fn sqlite(file: &Path) -> String {
+    format!("sqlite:{}", file.display())
 }
 
-/// Runs statements on a file, which is created where there is none.
-pub async fn run_sql(file: &Path, sql: &'static str) {
-    let mut connection = connect(file).await;
+/// Connects to the database of a URL, which must be there; a SQLite file is created.
+async fn connect(url: &str) -> AnyConnection {
+    static DRIVERS: Once = Once::new();
+    DRIVERS.call_once(install_default_drivers);
+    let creating = url.replacen("sqlite:", "sqlite://", 1) + "?mode=rwc";
+    let url = if url.starts_with("sqlite:") {
+        &creating
+    } else {
+        url
+    };
+    AnyConnection::connect(url).await.unwrap()
+}
+
+/// Runs statements.
+pub async fn run_sql(url: &str, sql: impl Into<String>) {
+    let mut connection = connect(url).await;
+    let sql = AssertSqlSafe(sql.into());
     sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
 }
 
 /// The texts in the only column of a query.
-pub async fn query(file: &Path, sql: &'static str) -> Vec<String> {
-    let mut connection = connect(file).await;
+pub async fn query(url: &str, sql: &'static str) -> Vec<String> {
+    let mut connection = connect(url).await;
     let texts = sqlx::query_scalar(sql).fetch_all(&mut connection).await;
     connection.close().await.unwrap();
     texts.unwrap()

@@ -270,5 +270,7 @@ async fn a_subgraph_looks_for_external_ids_once(store: Store) {
         vec![new("x").with_custom("k", int(1)), new("y"), new("x")],
         true,
     );
-    assert_eq!(store.ask(request).await.artifact_ids, [id, id + 1, id]);
+    let found = store.ask(request).await.artifact_ids;
+    assert!(found[1] > id);
+    assert_eq!(found, [id, found[1], id]);
 }

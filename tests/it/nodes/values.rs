@@ -137,6 +137,8 @@ async fn values_of_every_case_come_back(store: Store) {
 }
 
 async fn texts_of_every_script_come_back(store: Store) {
+    /// What is taken for one of those before it where a key folds case: their UTF-8 read as latin1, that is.
+    const FOLDED: [&str; 3] = ["E\u{301}", "A", "a "];
     async fn check<N: TestNode>(store: &Store) {
         let type_id = store.put_type::<N>("类型 \u{1f600}", &[]).await;
         for name in [
@@ -157,6 +159,12 @@ async fn texts_of_every_script_come_back(store: Store) {
             let new = N::new(type_id, name)
                 .with_external_id(name)
                 .with_custom(name, text(name));
+            if store.backend().folds_case() && FOLDED.contains(&name) {
+                let lead = "Given node already exists: ";
+                let put = N::put(vec![new]);
+                store.refuses(put, Code::AlreadyExists, lead).await;
+                continue;
+            }
             let id = store.put(new).await;
             let found = store.ask(N::by_name("类型 \u{1f600}", name)).await.unwrap();
             assert_eq!(found.node_id(), Some(id), "{name}");
@@ -214,9 +222,11 @@ async fn nodes_are_read_by_type_and_name(store: Store) {
         let id = store.put(N::new(type_id, "n")).await;
         let found = store.ask(N::by_name("T", "n")).await;
         assert_eq!(found, Some(store.get::<N>(id).await));
-        for (type_name, name) in [("T", "m"), ("T", "N"), ("t", "n"), ("T", ""), ("", "")] {
+        for (type_name, name) in [("T", "m"), ("t", "n"), ("T", ""), ("", "")] {
             assert_eq!(store.ask(N::by_name(type_name, name)).await, None);
         }
+        let in_capitals = store.ask(N::by_name("T", "N")).await;
+        assert_eq!(in_capitals.is_some(), store.backend().folds_case());
     }
     for_every_kind!(check(&store));
 }
@@ -235,10 +245,15 @@ async fn artifacts_are_read_by_uri(store: Store) {
             with(""),
         ]))
         .await;
+    let folded = if store.backend().folds_case() {
+        vec![put[0], put[2]]
+    } else {
+        vec![]
+    };
     for (uris, expected) in [
         (&["a"][..], vec![put[0], put[2]]),
         (&["b", "nowhere", "a", "b"], vec![put[1], put[0], put[2]]),
-        (&["A", "a "], vec![]),
+        (&["A", "a "], folded),
         (&[""], vec![put[3]]),
         (&[], vec![]),
     ] {

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::binary::{Process, Server, pedigree, run, wait_for};
-use crate::sql::{query, run_sql};
+use crate::sql::{query, run_sql, sqlite};
 use crate::support::Client;
 use crate::support::prelude::*;
 
@@ -201,7 +201,7 @@ async fn write_at_once(server: &Server, prefix: &str, writers: usize) -> Vec<Cli
 async fn a_downgrade_ends_well_and_an_upgrade_brings_the_store_back() {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("old.db");
-    run_sql(&file, VERSION_10).await;
+    run_sql(&sqlite(&file), VERSION_10).await;
     let arguments = ["--database-url", "sqlite:old.db", "--grpc-port", "0"];
     let with = |more: &[&'static str]| pedigree(dir.path(), &[&arguments, more].concat());
 
@@ -211,10 +211,10 @@ async fn a_downgrade_ends_well_and_an_upgrade_brings_the_store_back() {
     assert!(said.starts_with(expected), "{said}");
     assert_eq!(said.lines().count(), 1);
     let version = "SELECT CAST(schema_version AS TEXT) FROM MLMDEnv";
-    assert_eq!(query(&file, version).await, ["7"]);
+    assert_eq!(query(&sqlite(&file), version).await, ["7"]);
 
     let server = start(with(&["--upgrade-schema"]));
     assert!(server.process.log().contains("upgrade to version 10"));
     server.stop();
-    assert_eq!(query(&file, version).await, ["10"]);
+    assert_eq!(query(&sqlite(&file), version).await, ["10"]);
 }

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::VERSION_10;
 use crate::binary::{pedigree, run};
-use crate::sql::{query, run_sql};
+use crate::sql::{query, run_sql, sqlite};
 
 const VERSION_7: &str = include_str!("../../data/schema/v7.sql");
 
@@ -102,9 +102,13 @@ async fn databases() {
     let path = |name: &str| dir.path().join(name);
     fs::create_dir(path("folder")).unwrap();
     fs::write(path("text.db"), "no database, but a file\n".repeat(100)).unwrap();
-    run_sql(&path("old.db"), VERSION_7).await;
-    run_sql(&path("new.db"), VERSION_10).await;
-    run_sql(&path("new.db"), "UPDATE MLMDEnv SET schema_version = 11").await;
+    run_sql(&sqlite(&path("old.db")), VERSION_7).await;
+    run_sql(&sqlite(&path("new.db")), VERSION_10).await;
+    run_sql(
+        &sqlite(&path("new.db")),
+        "UPDATE MLMDEnv SET schema_version = 11",
+    )
+    .await;
 
     for (url, parts) in [
         (
@@ -143,14 +147,14 @@ async fn databases() {
     let upgrade = ["--database-url", "sqlite:new.db", "--upgrade-schema"];
     refuses(&dir, &upgrade, &["version 11 is greater"]);
     let version = "SELECT CAST(schema_version AS TEXT) FROM MLMDEnv";
-    assert_eq!(query(&path("old.db"), version).await, ["7"]);
-    assert_eq!(query(&path("new.db"), version).await, ["11"]);
+    assert_eq!(query(&sqlite(&path("old.db")), version).await, ["7"]);
+    assert_eq!(query(&sqlite(&path("new.db")), version).await, ["11"]);
 }
 
 #[tokio::test]
 async fn downgrades() {
     let dir = TempDir::new().unwrap();
-    run_sql(&dir.path().join("store.db"), VERSION_10).await;
+    run_sql(&sqlite(&dir.path().join("store.db")), VERSION_10).await;
     let refuses = |url: &str, version: &str, expected: &str| {
         let arguments = ["--database-url", url, "--downgrade-schema-to", version];
         refuses(&dir, &arguments, &[expected]);

@@ -17,7 +17,7 @@ use tonic_prost::ProstCodec;
 
 use super::{artifact_names, put_type};
 use crate::binary::{Server, wait_for};
-use crate::sql::query;
+use crate::sql::{query, sqlite};
 use crate::support::Client;
 use crate::support::prelude::*;
 
@@ -66,7 +66,10 @@ async fn assert_closed_well(dir: &Path) {
     let files: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
     assert_eq!(files, ["store.db"]);
     let file = dir.join("store.db");
-    assert_eq!(query(&file, "PRAGMA integrity_check").await, ["ok"]);
+    assert_eq!(
+        query(&sqlite(&file), "PRAGMA integrity_check").await,
+        ["ok"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -90,7 +93,11 @@ async fn requests_under_way_are_finished() {
         assert_eq!(status.code(), Some(0), "{}", server.process.log());
         assert!(server.process.log().contains("stopped"));
         assert_closed_well(dir.path()).await;
-        let names = query(&dir.path().join("store.db"), "SELECT name FROM Artifact").await;
+        let names = query(
+            &sqlite(&dir.path().join("store.db")),
+            "SELECT name FROM Artifact",
+        )
+        .await;
         assert_eq!(names, ["last"]);
     }
 }
@@ -107,6 +114,10 @@ async fn requests_that_do_not_end_are_cut_off() {
     assert!(server.process.log().contains("cut off"));
     unfinished.finish().await.unwrap_err();
     assert_closed_well(dir.path()).await;
-    let names = query(&dir.path().join("store.db"), "SELECT name FROM Artifact").await;
+    let names = query(
+        &sqlite(&dir.path().join("store.db")),
+        "SELECT name FROM Artifact",
+    )
+    .await;
     assert_eq!(names, [""; 0]);
 }

@@ -2,14 +2,16 @@
 
 mod ask;
 mod build;
+mod database;
 mod dump;
 mod node;
 mod raw;
 mod store;
 
 pub use ask::{Ask, Then};
+pub use database::{Backend, TestDatabase};
 pub use node::{Page, TestNode};
-pub use store::{Backend, Client, Store};
+pub use store::{Client, Store};
 
 /// What every file of cases needs.
 pub mod prelude {
@@ -28,6 +30,8 @@ macro_rules! on_every_database {
     ($($case:ident),* $(,)?) => {
         on_database!(sqlite_file, SqliteFile: $($case)*);
         on_database!(sqlite_memory, SqliteMemory: $($case)*);
+        on_database!(postgres, Postgres: $($case)*);
+        on_database!(mysql, MySql: $($case)*);
     };
 }
 

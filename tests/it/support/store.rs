@@ -9,47 +9,36 @@ use pedigree::proto::ml_metadata::metadata_store_service_client::MetadataStoreSe
 use pedigree::server;
 use pedigree::storage::connect::Connect;
 use pedigree::storage::migrate::Migration;
-use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
-use super::Ask;
+use super::{Ask, Backend, TestDatabase};
 
 pub type Client = MetadataStoreServiceClient<Channel>;
-
-/// A database to run the cases on. To add one: a variant with its URL here, a line in `on_every_database!`.
-#[derive(Clone, Copy, Debug)]
-pub enum Backend {
-    SqliteFile,
-    SqliteMemory,
-}
-
-impl Backend {
-    /// The URL of a new database, which may live in `dir`.
-    fn url(self, dir: &TempDir) -> String {
-        match self {
-            Self::SqliteFile => format!("sqlite:{}", dir.path().join("store.db").display()),
-            Self::SqliteMemory => "sqlite::memory:".to_owned(),
-        }
-    }
-}
 
 /// A running server and a client of it. Clones share the server, which stops with the last of them.
 #[derive(Clone, Debug)]
 pub struct Store {
     pub channel: Channel,
     client: Client,
-    _server: Arc<(DropGuard, TempDir)>,
+    server: Arc<Running>,
+}
+
+/// Stops the server and then removes its database.
+#[derive(Debug)]
+struct Running {
+    _stop: DropGuard,
+    database: TestDatabase,
 }
 
 impl Store {
     pub async fn open(backend: Backend) -> Self {
-        let dir = TempDir::new().unwrap();
+        let database = TestDatabase::new(backend);
         let config = Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            database: Connect::new(backend.url(&dir)),
+            database: Connect::new(&database.url),
             migration: Migration::default(),
             max_request: 128 << 20,
             grace: Duration::ZERO,
@@ -60,10 +49,10 @@ impl Store {
         };
         let listener = TcpListener::bind(config.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let database = server::open(&config).await.unwrap();
+        let opened = server::open(&config).await.unwrap();
         let stop = CancellationToken::new();
         let guard = stop.clone().drop_guard();
-        tokio::spawn(async move { server::run(&config, database, listener, stop).await });
+        tokio::spawn(async move { server::run(&config, opened, listener, stop).await });
         let channel = Channel::from_shared(format!("http://{address}"))
             .unwrap()
             .connect()
@@ -74,8 +63,16 @@ impl Store {
                 .max_decoding_message_size(usize::MAX)
                 .max_encoding_message_size(usize::MAX),
             channel,
-            _server: Arc::new((guard, dir)),
+            server: Arc::new(Running {
+                _stop: guard,
+                database,
+            }),
         }
+    }
+
+    /// Which kind of database it is on.
+    pub fn backend(&self) -> Backend {
+        self.server.database.backend
     }
 
     /// Sends a request and returns whatever comes.
