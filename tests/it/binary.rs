@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tonic::transport::Channel;
 
-use crate::support::Client;
+use crate::support::{Client, TestDatabase};
 
 /// How long a condition may take to become true. Far more than it takes.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -35,6 +35,14 @@ pub fn pedigree(dir: &Path, arguments: &[&str]) -> Command {
         .current_dir(dir)
         .args(arguments)
         .stdin(Stdio::null());
+    command
+}
+
+/// A command line that works on a database, and if it serves, at a free port.
+pub fn pedigree_on(database: &TestDatabase, arguments: &[&str]) -> Command {
+    let mut command = pedigree(database.dir(), arguments);
+    command.env("PEDIGREE_DATABASE_URL", &database.url);
+    command.env("PEDIGREE_GRPC_PORT", "0");
     command
 }
 
@@ -115,6 +123,11 @@ pub struct Server {
 }
 
 impl Server {
+    /// Serves a database.
+    pub fn on(database: &TestDatabase, more: &[&str]) -> Self {
+        Self::wait(Process::start(pedigree_on(database, more)))
+    }
+
     /// Serves a SQLite file of this directory.
     pub fn start(dir: &Path, file: &str, more: &[&str]) -> Self {
         let url = format!("sqlite:{file}");

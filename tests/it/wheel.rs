@@ -1,113 +1,138 @@
 //! The program against the released ml-metadata wheel: `tests/wheel/README.md` says what each tool checks.
 
-use std::fs;
-use std::path::Path;
-
-use tempfile::TempDir;
-
-use crate::binary::{Server, pedigree, run};
+use crate::binary::{Server, pedigree_on, run};
 use crate::python::{python, sized};
+use crate::support::{Backend, TestDatabase};
+
+on_every_lasting_database!(
+    the_test_file_of_the_wheel_passes,
+    filter_queries_select_as_written_down,
+    random_requests_get_the_answers_of_the_wheel,
+    what_the_wheel_wrote_is_served_as_it_is,
+    what_was_written_through_us_the_wheel_reads,
+    every_older_version_is_upgraded_and_downgraded_to_as_by_the_wheel,
+);
 
 /// Runs a tool against a server on a new database.
-fn against_new_server(tool: &str, arguments: &[&str]) {
-    let dir = TempDir::new().unwrap();
-    let server = Server::start(dir.path(), "store.db", &[]);
+fn against_new_server(backend: Backend, tool: &str, arguments: &[&str]) {
+    let database = TestDatabase::new(backend);
+    let server = Server::on(&database, &[]);
     let port = server.port.to_string();
     python(tool, &[&["--port", &port], arguments].concat());
     server.stop();
 }
 
-#[test]
-fn the_test_file_of_the_wheel_passes() {
-    against_new_server("upstream_tests.py", &["--patched"]);
+fn the_test_file_of_the_wheel_passes(backend: Backend) {
+    against_new_server(backend, "upstream_tests.py", &["--patched"]);
 }
 
 #[test]
 fn the_test_file_of_the_wheel_as_it_ships_fails_only_where_it_must() {
-    against_new_server("upstream_tests.py", &["--unpatched"]);
+    against_new_server(Backend::SqliteFile, "upstream_tests.py", &["--unpatched"]);
 }
 
-#[test]
-fn filter_queries_select_as_written_down() {
-    against_new_server("filter_rows.py", &[]);
+fn filter_queries_select_as_written_down(backend: Backend) {
+    against_new_server(backend, "filter_rows.py", &[]);
 }
 
-#[test]
-fn random_requests_get_the_answers_of_the_wheel() {
+fn random_requests_get_the_answers_of_the_wheel(backend: Backend) {
     let requests = sized("2500", "10000");
     for seed in sized(&["1"][..], &["1", "2", "3", "4"]) {
-        against_new_server("differential.py", &["--requests", requests, "--seed", seed]);
+        against_new_server(
+            backend,
+            "differential.py",
+            &["--requests", requests, "--seed", seed],
+        );
     }
 }
 
-#[test]
-fn what_the_wheel_wrote_is_served_as_it_is() {
-    let dir = TempDir::new().unwrap();
-    let file = dir.path().join("store.db");
-    wheel("write", &file, &[]);
-    let written = dump_file(&file, &[]);
-    let served = dump_and_stop(Server::start(dir.path(), "store.db", &[]), &[]);
-    assert_eq_text(&served, &written);
-    assert_eq_text(&dump_file(&file, &[]), &written);
+/// Empty databases of a kind, in each character set that a store may be in.
+fn databases(backend: Backend) -> Vec<TestDatabase> {
+    match backend {
+        Backend::MySql => ["latin1", "utf8mb4"].map(TestDatabase::of_mysql).into(),
+        _ => vec![TestDatabase::new(backend)],
+    }
 }
 
-#[test]
-fn what_was_written_through_us_the_wheel_reads() {
-    let dir = TempDir::new().unwrap();
-    let server = Server::start(dir.path(), "ours.db", &[]);
+/// What the wheel can write there.
+const fn writable(backend: Backend) -> &'static [&'static str] {
+    match backend {
+        Backend::SqliteFile | Backend::SqliteMemory => &[],
+        Backend::Postgres | Backend::MySql => &["--portable"],
+    }
+}
+
+fn what_the_wheel_wrote_is_served_as_it_is(backend: Backend) {
+    for database in databases(backend) {
+        wheel("write", &database, writable(backend));
+        let written = dump_by_wheel(&database, &[]);
+        let served = dump_and_stop(Server::on(&database, &[]), &[]);
+        assert_eq_text(&served, &written);
+        assert_eq_text(&dump_by_wheel(&database, &[]), &written);
+    }
+}
+
+fn what_was_written_through_us_the_wheel_reads(backend: Backend) {
+    let three = [(); 3].map(|()| databases(backend));
+    let [wide, ours, wheels] = three.each_ref().map(|databases| databases.iter());
+    for ((wide, ours), wheels) in wide.zip(ours).zip(wheels) {
+        // More than the wheel can write it reads.
+        let written = write_and_dump(wide, &[], &[]);
+        assert_eq_text(&dump_by_wheel(wide, &[]), &written);
+
+        let written = write_and_dump(ours, writable(backend), &["--no-times"]);
+        wheel("write", wheels, writable(backend));
+        assert_eq_text(&written, &dump_by_wheel(wheels, &["--no-times"]));
+    }
+}
+
+/// Writes through a server and returns what it then answers.
+fn write_and_dump(database: &TestDatabase, what: &[&str], options: &[&str]) -> String {
+    let server = Server::on(database, &[]);
+    let port = server.port.to_string();
     python(
         "interchange.py",
-        &["write", "--port", &server.port.to_string()],
+        &[&["write", "--port", &port], what].concat(),
     );
-    let answers = dump_and_stop(server, &[]);
-    let ours = dir.path().join("ours.db");
-    assert_eq_text(&dump_file(&ours, &[]), &answers);
-
-    let wheels = dir.path().join("wheels.db");
-    wheel("write", &wheels, &[]);
-    let but_times = ["--no-times"];
-    assert_eq_text(
-        &dump_file(&ours, &but_times),
-        &dump_file(&wheels, &but_times),
-    );
+    dump_and_stop(server, options)
 }
 
-#[test]
-fn every_older_version_is_upgraded_and_downgraded_to_as_by_the_wheel() {
-    let dir = TempDir::new().unwrap();
-    let path = |name: &str| dir.path().join(name);
-    let latest = path("latest.db");
-    wheel("write", &latest, &["--old"]);
-    for version in 0..10 {
+fn every_older_version_is_upgraded_and_downgraded_to_as_by_the_wheel(backend: Backend) {
+    let latest = TestDatabase::new(backend);
+    wheel("write", &latest, &[writable(backend), &["--old"]].concat());
+    for version in older_versions(backend) {
         let number = version.to_string();
         // What is expected: the wheel goes down and up again.
-        let [older, expected] = [path("older.db"), path("expected.db")];
-        fs::copy(&latest, &older).unwrap();
+        let older = latest.copy();
         wheel("downgrade", &older, &["--to", &number]);
-        fs::copy(&older, &expected).unwrap();
+        let expected = older.copy();
         wheel("upgrade", &expected, &[]);
-        let expected = dump_file(&expected, &[]);
+        let expected = dump_by_wheel(&expected, &[]);
 
-        refuses_version(dir.path(), "older.db", version);
-        let upgraded = Server::start(dir.path(), "older.db", &["--upgrade-schema"]);
+        refuses_version(&older, *version);
+        let upgraded = Server::on(&older, &["--upgrade-schema"]);
         assert_eq_text(&dump_and_stop(upgraded, &[]), &expected);
 
-        let ours = path("downgraded.db");
-        fs::copy(&latest, &ours).unwrap();
-        let arguments = ["--database-url", "sqlite:downgraded.db", "--grpc-port=0"];
-        let mut downgrade = pedigree(dir.path(), &arguments);
-        downgrade.args(["--downgrade-schema-to", &number]);
-        let ended = run(downgrade);
+        let ours = latest.copy();
+        let ended = run(pedigree_on(&ours, &["--downgrade-schema-to", &number]));
         assert!(ended.status.success(), "to version {version}: {ended:?}");
         wheel("upgrade", &ours, &[]);
-        assert_eq_text(&dump_file(&ours, &[]), &expected);
+        assert_eq_text(&dump_by_wheel(&ours, &[]), &expected);
     }
 }
 
-/// Checks that a file of an older version is not served without leave to upgrade it.
-fn refuses_version(dir: &Path, file: &str, version: i64) {
-    let url = format!("sqlite:{file}");
-    let ended = run(pedigree(dir, &["--grpc-port=0", "--database-url", &url]));
+/// The versions that the wheel can go down to and up from.
+fn older_versions(backend: Backend) -> &'static [i64] {
+    match backend {
+        Backend::SqliteFile | Backend::SqliteMemory => &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+        Backend::MySql => sized(&[0, 5, 9], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
+        Backend::Postgres => &[9],
+    }
+}
+
+/// Checks that a database of an older version is not served without leave to upgrade it.
+fn refuses_version(database: &TestDatabase, version: i64) {
+    let ended = run(pedigree_on(database, &[]));
     assert!(!ended.status.success(), "{ended:?}");
     let expected = format!(
         "MLMD database version {version} is older than library version 10. Schema migration is disabled."
@@ -124,9 +149,9 @@ fn assert_eq_text(actual: &str, expected: &str) {
     assert_eq!(actual.lines().count(), expected.lines().count());
 }
 
-/// What the wheel reads from a file.
-fn dump_file(file: &Path, options: &[&str]) -> String {
-    dump("--database", file.to_str().unwrap(), options)
+/// What the wheel reads from a database.
+fn dump_by_wheel(database: &TestDatabase, options: &[&str]) -> String {
+    dump("--url", &database.url, options)
 }
 
 /// What a server answers, which then stops.
@@ -144,11 +169,10 @@ fn dump(from: &str, where_it_is: &str, options: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Lets the wheel do something with a file.
-fn wheel(command: &str, file: &Path, options: &[&str]) {
-    let file = file.to_str().unwrap();
+/// Lets the wheel do something with a database.
+fn wheel(command: &str, database: &TestDatabase, options: &[&str]) {
     python(
         "interchange.py",
-        &[&[command, "--database", file], options].concat(),
+        &[&[command, "--url", &database.url], options].concat(),
     );
 }

@@ -1,29 +1,28 @@
 #!/usr/bin/env python3
 """Writes, dumps, downgrades and upgrades a store with the ml-metadata wheel or through a server, so that a test can compare the dumps.
 
-    interchange.py write --database FILE            the wheel writes a rich store into a SQLite file
+    interchange.py write --url URL                  the wheel writes a rich store into a database
     interchange.py write --port P                   the same store through a server
-    interchange.py dump --database FILE             everything the wheel reads from the file, as JSON with sorted keys
+    interchange.py dump --url URL                   everything the wheel reads from the database, as JSON with sorted keys
     interchange.py dump --port P                    everything a server answers
     interchange.py dump --no-times ...              without what a clock gave, to compare stores that were written apart
-    interchange.py downgrade --database FILE --to V the wheel takes the file back to schema version V
-    interchange.py upgrade --database FILE          the wheel brings it to the current one
+    interchange.py downgrade --url URL --to V       the wheel takes the database back to schema version V
+    interchange.py upgrade --url URL                the wheel brings it to the current one
 
---connection TEXTPROTO (a ConnectionConfig) instead of --database reaches the wheel's other databases; `write --portable` leaves out what
-the wheel cannot store in MySQL and PostgreSQL, and `write --old` what schema versions before 10 cannot hold. Downgrade only what was
-written with --old: a downgrade below 10 empties the rows of bool and proto values, and the wheel fails to read them after an upgrade.
+A URL is sqlite:FILE, postgres://... or mysql://.... `write --portable` leaves out what the wheel cannot store in MySQL and PostgreSQL, and
+`write --old` what schema versions before 10 cannot hold. Downgrade only what was written with --old: a downgrade below 10 empties the rows
+of bool and proto values, and the wheel fails to read them after an upgrade.
 """
 import argparse
 import json
 import sys
 
-from google.protobuf import text_format
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 import rich_store
 from compare import EARLIEST_CLOCK, plain
 from model import ARTIFACT, CONTEXT, EXECUTION, KINDS, SIMPLE_TYPES
-from oracle import Core, Remote, sqlite_file
+from oracle import Core, Remote, database
 
 DOWNGRADED = "Downgrade migration was performed."
 IDS_AT_ONCE = 200
@@ -89,14 +88,8 @@ def upgrade(connection):
     Core(connection, pb.MigrationOptions(enable_upgrade_migration=True))
 
 
-def connection_of(arguments):
-    if arguments.database is not None:
-        return sqlite_file(arguments.database)
-    return text_format.Parse(arguments.connection, pb.ConnectionConfig())
-
-
 def store_of(arguments):
-    return Remote(arguments.port) if arguments.port is not None else Core(connection_of(arguments))
+    return Remote(arguments.port) if arguments.port is not None else Core(database(arguments.url))
 
 
 def parse_arguments():
@@ -105,8 +98,7 @@ def parse_arguments():
     for name in ("write", "dump", "downgrade", "upgrade"):
         command = commands.add_parser(name)
         where = command.add_mutually_exclusive_group(required=True)
-        where.add_argument("--database", metavar="FILE", help="a SQLite file, opened by the wheel")
-        where.add_argument("--connection", metavar="TEXTPROTO", help="another database, opened by the wheel")
+        where.add_argument("--url", help="a database, opened by the wheel")
         if name in ("write", "dump"):
             where.add_argument("--port", type=int, help="a server on 127.0.0.1")
         if name == "write":
@@ -128,9 +120,9 @@ def main():
         json.dump(dump(store_of(arguments), label), sys.stdout, indent=1, sort_keys=True, ensure_ascii=False)
         print()
     elif arguments.command == "downgrade":
-        downgrade(connection_of(arguments), arguments.to)
+        downgrade(database(arguments.url), arguments.to)
     else:
-        upgrade(connection_of(arguments))
+        upgrade(database(arguments.url))
 
 
 if __name__ == "__main__":

@@ -9,13 +9,14 @@ would encode.
 Run as a script it serves a `Core` over gRPC, to check the tests themselves against the reference:
 
     oracle.py --port 18080                        one store in memory
-    oracle.py --port 18080 --connection FILE      a ConnectionConfig in text format
+    oracle.py --port 18080 --url URL              a database
 """
 import argparse
 import os
 import threading
 from concurrent import futures
 from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
 
 os.environ.setdefault("GLOG_minloglevel", "3")  # read by the wheel's core when it is loaded
 
@@ -70,6 +71,20 @@ def sqlite_file(path):
     config = pb.ConnectionConfig()
     config.sqlite.filename_uri = str(path)
     config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
+    return config
+
+
+def database(url):
+    """A ConnectionConfig for a URL as the server takes it; what a database lacks is created."""
+    if url.startswith("sqlite:"):
+        return sqlite_file(url.removeprefix("sqlite:"))
+    parts, config = urlsplit(url), pb.ConnectionConfig()
+    name, user, password = (unquote(part or "") for part in (parts.path[1:], parts.username, parts.password))
+    if parts.scheme == "mysql":
+        config.mysql.MergeFrom(pb.MySQLDatabaseConfig(host=parts.hostname, port=parts.port or 3306, database=name, user=user, password=password))
+    else:
+        port = str(parts.port or 5432)
+        config.postgresql.MergeFrom(pb.PostgreSQLDatabaseConfig(host=parts.hostname, port=port, dbname=name, user=user, password=password))
     return config
 
 
@@ -150,20 +165,12 @@ def serve(port, connection_config):
     server.wait_for_termination()
 
 
-def read_connection(path):
-    """A ConnectionConfig from a text format file, or the store in memory when there is no path."""
-    if path is None:
-        return fake_database()
-    with open(path, encoding="utf-8") as text:
-        return text_format.Parse(text.read(), pb.ConnectionConfig())
-
-
 def main():
     parser = argparse.ArgumentParser(description="Serve the wheel's own core over gRPC on 127.0.0.1.")
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--connection", metavar="FILE", help="ConnectionConfig in text format (default: in memory)")
+    parser.add_argument("--url", help="the database (default: in memory)")
     arguments = parser.parse_args()
-    serve(arguments.port, read_connection(arguments.connection))
+    serve(arguments.port, database(arguments.url) if arguments.url else fake_database())
 
 
 if __name__ == "__main__":

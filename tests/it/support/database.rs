@@ -1,14 +1,12 @@
 //! The databases that the cases run on.
 
-use std::env;
-use std::process;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::{env, fs, process};
 
 use tempfile::TempDir;
-use tokio::runtime::Builder;
 
-use crate::sql::{run_sql, sqlite};
+use crate::sql::{query_now, run_now, sqlite};
 
 /// A kind of database to run the cases on. To add one: a variant here, a line in `on_every_database!`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,29 +24,28 @@ impl Backend {
     }
 
     /// The URL of the server where new databases go.
-    fn server(self) -> Option<String> {
+    fn server(self) -> String {
         let variable = match self {
-            Self::SqliteFile | Self::SqliteMemory => return None,
+            Self::SqliteFile | Self::SqliteMemory => panic!("SQLite has no server"),
             Self::Postgres => "PEDIGREE_TEST_POSTGRES_URL",
             Self::MySql => "PEDIGREE_TEST_MYSQL_URL",
         };
-        let url = env::var(variable);
-        Some(
-            url.unwrap_or_else(|_| {
-                panic!("{variable} is not set: eval \"$(tests/databases start)\"")
-            }),
-        )
+        env::var(variable)
+            .unwrap_or_else(|_| panic!("{variable} is not set: eval \"$(tests/databases start)\""))
     }
 }
+
+/// The tables of a MySQL database.
+const TABLES: &str =
+    "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()";
 
 /// A new database, which goes away with this.
 #[derive(Debug)]
 pub struct TestDatabase {
     pub backend: Backend,
-    /// Where a server creates it.
+    /// Where whoever opens it first creates it.
     pub url: String,
-    /// A folder for its files.
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl TestDatabase {
@@ -57,59 +54,90 @@ impl TestDatabase {
         let url = match backend {
             Backend::SqliteFile => sqlite(&dir.path().join("store.db")),
             Backend::SqliteMemory => "sqlite::memory:".to_owned(),
-            Backend::Postgres | Backend::MySql => {
-                with_database(&backend.server().unwrap_or_default(), &new_name())
-            }
+            Backend::Postgres | Backend::MySql => with_name(&backend.server(), &new_name()),
         };
-        Self {
-            backend,
-            url,
-            _dir: dir,
+        Self { backend, url, dir }
+    }
+
+    /// An empty MySQL database whose text is in this character set.
+    pub fn of_mysql(character_set: &str) -> Self {
+        let new = Self::new(Backend::MySql);
+        let name = name_in(&new.url);
+        run_now(
+            &new.backend.server(),
+            format!("CREATE DATABASE {name} CHARACTER SET {character_set}"),
+        );
+        new
+    }
+
+    /// A copy of this database, which nobody may be using.
+    pub fn copy(&self) -> Self {
+        let copy = Self::new(self.backend);
+        let [from, to] = [&self.url, &copy.url].map(|url| name_in(url));
+        match self.backend {
+            Backend::SqliteFile => {
+                fs::copy(self.file(), copy.file()).unwrap();
+            }
+            Backend::SqliteMemory => panic!("a store in memory has no copy"),
+            Backend::Postgres => {
+                let create = format!("CREATE DATABASE {to} TEMPLATE {from}");
+                run_now(&self.backend.server(), create);
+            }
+            Backend::MySql => {
+                let copying = query_now(&self.url, TABLES).into_iter().map(|table| {
+                    format!(
+                        "CREATE TABLE {to}.{table} LIKE {from}.{table}; \
+                         INSERT INTO {to}.{table} SELECT * FROM {from}.{table};"
+                    )
+                });
+                let create = format!("CREATE DATABASE {to};");
+                run_now(
+                    &self.backend.server(),
+                    create + &copying.collect::<String>(),
+                );
+            }
         }
+        copy
+    }
+
+    /// Where a SQLite file is.
+    pub fn file(&self) -> PathBuf {
+        self.dir.path().join("store.db")
+    }
+
+    /// A folder for who uses it.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
     }
 }
 
 /// A name that no other case uses, nor another run at the same time.
 fn new_name() -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
-    format!(
-        "it_{}_{}",
-        process::id(),
-        COUNT.fetch_add(1, Ordering::Relaxed)
-    )
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("it_{}_{number}", process::id())
 }
 
 /// The URL with another database.
-fn with_database(url: &str, name: &str) -> String {
-    let (place, parameters) = url
-        .split_once('?')
-        .map_or((url, None), |(a, b)| (a, Some(b)));
+fn with_name(url: &str, name: &str) -> String {
+    let (place, parameters) = url.split_at(url.find('?').unwrap_or(url.len()));
     let (server, _) = place.rsplit_once('/').unwrap();
-    match parameters {
-        Some(parameters) => format!("{server}/{name}?{parameters}"),
-        None => format!("{server}/{name}"),
-    }
+    format!("{server}/{name}{parameters}")
+}
+
+fn name_in(url: &str) -> &str {
+    let place = url.split('?').next().unwrap_or_default();
+    place.rsplit('/').next().unwrap_or_default()
 }
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
+        let name = name_in(&self.url);
         let statement = match self.backend {
             Backend::SqliteFile | Backend::SqliteMemory => return,
-            Backend::Postgres => "DROP DATABASE IF EXISTS {} WITH (FORCE)",
-            Backend::MySql => "DROP DATABASE IF EXISTS {}",
+            Backend::Postgres => format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+            Backend::MySql => format!("DROP DATABASE IF EXISTS {name}"),
         };
-        let (place, _) = self.url.split_once('?').unwrap_or((&self.url, ""));
-        let name = place.rsplit('/').next().unwrap_or_default();
-        let statement = statement.replace("{}", name);
-        let server = self.backend.server().unwrap_or_default();
-        // A case may end inside a runtime, where only another thread may wait for the database. What cannot be dropped stays:
-        // the case has ended, and the servers that tests/run starts are thrown away as a whole.
-        let dropped = thread::spawn(move || {
-            let runtime = Builder::new_current_thread().enable_all().build();
-            runtime.unwrap().block_on(run_sql(&server, statement));
-        });
-        if dropped.join().is_err() {
-            eprintln!("{name} is left behind");
-        }
+        run_now(&self.backend.server(), statement);
     }
 }

@@ -48,6 +48,28 @@ macro_rules! on_database {
     };
 }
 
+/// Registers cases that get a kind of database, each as one test per kind whose stores outlive a server.
+macro_rules! on_every_lasting_database {
+    ($($case:ident),* $(,)?) => {
+        on_lasting_database!(sqlite, SqliteFile: $($case)*);
+        on_lasting_database!(postgres, Postgres: $($case)*);
+        on_lasting_database!(mysql, MySql: $($case)*);
+    };
+}
+
+macro_rules! on_lasting_database {
+    ($module:ident, $backend:ident: $($case:ident)*) => {
+        mod $module {
+            use crate::support::Backend;
+
+            $(#[test]
+            fn $case() {
+                super::$case(Backend::$backend);
+            })*
+        }
+    };
+}
+
 /// Runs a check that is generic over the kind of node, for each of the three.
 macro_rules! for_every_kind {
     ($check:ident($store:expr)) => {
