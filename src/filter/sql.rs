@@ -61,9 +61,9 @@ pub(super) fn push_term(query: &mut Query, term: &Term) {
         Node::Null => push_null(query, term.ty),
         Node::Bool(true) => drop(query.push("TRUE")),
         Node::Bool(false) => drop(query.push("FALSE")),
-        Node::Int(value) => drop(query.push("?").bind(*value)),
-        Node::Double(value) => drop(query.push("?").bind(*value)),
-        Node::Text(value) => drop(query.push("?").bind(value.as_str())),
+        Node::Int(value) => drop(query.push_typed(*value)),
+        Node::Double(value) => drop(query.push_typed(*value)),
+        Node::Text(value) => drop(query.push_typed(value.as_str())),
         Node::Column(column) => push_column(query, column),
         Node::Not(operand) => push_template(query, "(NOT @1)", &[operand]),
         Node::Negate(operand) => {
@@ -104,12 +104,11 @@ fn both(operands: &[Term; 2]) -> [&Term; 2] {
 
 /// A NULL is bound like other values, so that PostgreSQL knows its type.
 fn push_null(query: &mut Query, ty: Type) {
-    query.push("?");
     match ty {
-        Type::Int | Type::Null => query.bind(None::<i64>),
-        Type::Double => query.bind(None::<f64>),
-        Type::Text => query.bind(None::<&str>),
-        Type::Bool => query.bind(None::<bool>),
+        Type::Int | Type::Null => query.push_typed(None::<i64>),
+        Type::Double => query.push_typed(None::<f64>),
+        Type::Text => query.push_typed(None::<&str>),
+        Type::Bool => query.push_typed(None::<bool>),
     };
 }
 

@@ -103,10 +103,12 @@ fn databases_differ() {
     let expected = [
         "WHERE (((n.uri = ?) AND (n.name LIKE ? ESCAPE '\\')) AND (((n.id + ?) = ?) AND \
          ((INSTR(n.name, ?) = 1) AND (MAX(n.id, ?) = ?))))",
-        "WHERE (((LEFT(n.uri, 255) = LEFT($1, 255) AND n.uri = $2) AND (n.name LIKE $3)) AND \
-         (((CAST(n.id AS NUMERIC) + $4) = $5) AND ((STRPOS(n.name, $6) = 1) AND \
+        "WHERE (((LEFT(n.uri, 255) = LEFT(CAST($1 AS TEXT), 255) AND n.uri = CAST($2 AS TEXT)) AND \
+         (n.name LIKE CAST($3 AS TEXT))) AND \
+         (((CAST(n.id AS NUMERIC) + CAST($4 AS BIGINT)) = CAST($5 AS BIGINT)) AND \
+         ((STRPOS(n.name, CAST($6 AS TEXT)) = 1) AND \
          ((SELECT CASE WHEN COUNT(*) = COUNT(v) \
-         THEN MAX(v) END FROM UNNEST(ARRAY[n.id, $7]) AS v) = $8))))",
+         THEN MAX(v) END FROM UNNEST(ARRAY[n.id, CAST($7 AS BIGINT)]) AS v) = CAST($8 AS BIGINT)))))",
         "WHERE (((n.uri = ?) AND (n.name LIKE ?)) AND \
          (((CAST(n.id AS DECIMAL(65, 0)) + ?) = ?) AND \
          ((LOCATE(CONVERT(? USING utf8mb4) COLLATE utf8mb4_bin, \

@@ -1,7 +1,7 @@
 //! What differs between the databases. Each difference is a method with a name; statements ask for it by that name.
 
 use super::bulk::Table;
-use super::query::Query;
+use super::query::{Cell, Query};
 
 /// The SQL dialect of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,18 @@ impl Dialect {
             Self::Sqlite => !value.is_nan(),
             Self::Postgres => true,
             Self::MySql => value.is_finite(),
+        }
+    }
+
+    /// A parameter in a text that is prepared for values of this type only.
+    pub(super) const fn typed_parameter(self, value: &Cell<'_>) -> &'static str {
+        match (self, value) {
+            (Self::Sqlite | Self::MySql, _) => "?",
+            (Self::Postgres, Cell::Int(_)) => "CAST(? AS BIGINT)",
+            (Self::Postgres, Cell::Double(_)) => "CAST(? AS DOUBLE PRECISION)",
+            (Self::Postgres, Cell::Bool(_)) => "CAST(? AS BOOLEAN)",
+            (Self::Postgres, Cell::Text(_)) => "CAST(? AS TEXT)",
+            (Self::Postgres, Cell::Bytes(_)) => "CAST(? AS BYTEA)",
         }
     }
 

@@ -90,9 +90,14 @@ fn from_refusal(refusal: Box<dyn DatabaseError>) -> Error {
         // SQLite: I/O errors in their variants, cannot open.
         "57P01" | "57P02" | "57P03" | "08000" | "08003" | "08006" | "1053" | "1927" | "2006"
         | "2013" | "10" | "14" => Error::Unavailable(refusal.into()),
-        // PostgreSQL: text too long, number out of range, index row too long. MySQL: out of range, too long.
-        "22001" | "22003" | "54000" | "1264" | "1406" => Error::InvalidArgument(format!(
+        // PostgreSQL: number out of range, index row too long. MySQL: number out of range.
+        "22003" | "54000" | "1264" => Error::InvalidArgument(format!(
             "a column of this database cannot hold a value: {}; `pedigree migrate --widen` may help",
+            refusal.message()
+        )),
+        // Text too long, for PostgreSQL and MySQL.
+        "22001" | "1406" => Error::InvalidArgument(format!(
+            "a column of this database cannot hold a text: {}",
             refusal.message()
         )),
         // PostgreSQL: escape at the end of a LIKE pattern. MySQL: number out of range. SQLite: too big.

@@ -145,6 +145,13 @@ impl Query {
         self
     }
 
+    /// Appends a value whose type depends on a client. The driver keeps prepared statements by their text, and one of
+    /// PostgreSQL's takes a value of another type for what it was prepared with: so the type is part of the text.
+    pub fn push_typed<'a>(&mut self, value: impl Into<Cell<'a>>) -> &mut Self {
+        let cell = value.into();
+        self.push(self.dialect.typed_parameter(&cell)).bind(cell)
+    }
+
     /// Notes why a value cannot be stored, if it cannot. PostgreSQL has no text with NUL, so no text of ours has one.
     pub(super) fn check(&mut self, cell: &Cell<'_>) {
         match cell {

@@ -13,6 +13,7 @@ on_every_database! {
     lists_by_type_know_versions,
     lists_by_context_are_pages_too,
     a_filter_and_a_scope_both_restrict,
+    queries_that_differ_in_types_only_keep_their_meaning,
     an_empty_store_has_empty_lists,
 }
 
@@ -285,6 +286,35 @@ async fn a_filter_and_a_scope_both_restrict(store: Store) {
         store.walk::<Artifact>(options).await,
         [[artifacts[0]], [other]]
     );
+}
+
+/// Prepared statements are kept by their text, and these queries could share theirs.
+async fn queries_that_differ_in_types_only_keep_their_meaning(store: Store) {
+    let declared_by_t = [("n", PropertyType::Int), ("d", PropertyType::Double)];
+    let type_id = store.put_type::<Execution>("T", &declared_by_t).await;
+    let new = Execution::new(type_id, "e").with("n", int(1));
+    let id = store.put(new.with("d", double(2.0))).await;
+    for _ in 0..3 {
+        for literal in ["1", "1.0", "1.5"] {
+            let query = format!("properties.n.int_value = {literal}");
+            let found = store.find::<Execution>(&query).await;
+            let is_one = literal != "1.5";
+            assert_eq!(!found.is_empty(), is_one, "{query}");
+        }
+        for query in [
+            "properties.d.double_value = 2",
+            "properties.d.double_value = 2.0",
+            "properties.d.double_value + 1 = 3.0",
+            "properties.d.double_value + 1.0 = 3",
+            "1 = 1",
+            "'a' = 'a'",
+            "1.5 = 1.5",
+            "COALESCE(NULL, 'a') = 'a'",
+            "COALESCE(NULL, 1) = 1",
+        ] {
+            assert_eq!(store.find::<Execution>(query).await, [id], "{query}");
+        }
+    }
 }
 
 async fn an_empty_store_has_empty_lists(store: Store) {

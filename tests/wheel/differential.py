@@ -2,7 +2,7 @@
 """Sends one random stream of requests to the reference and to a server, and compares every answer.
 
 The reference is the core of the ml-metadata wheel in this process; the server must be on a fresh database, so that both stores give out
-the same ids. Answers that differ are looked up in `differences.KNOWN_DIFFERENCES`; anything else is printed and fails the run. When one
+the same ids; with `--url`, the server's database, the ids that it used up for a refused write are given back. Answers that differ are looked up in `differences.KNOWN_DIFFERENCES`; anything else is printed and fails the run. When one
 side applied a write and the other did not, the stores have parted and the run ends there. Afterwards the server alone is asked about the
 defects that would have parted the stores (`fixed_defects`).
 
@@ -25,6 +25,7 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 import fixed_defects
 from compare import Clock, comparable
 from differences import KNOWN_DIFFERENCES, Exchange, known_difference
+from generated_ids import generated_ids
 from generator import Call, Generator
 from model import KINDS, LISTS
 from oracle import CODE_NAMES, METHODS, OK, UNIMPLEMENTED, Core, Remote, fake_database, request_class
@@ -37,8 +38,9 @@ SHOWN_CHARACTERS = 3000
 class Side:
     """One of the two stores, with its clock and its page tokens."""
 
-    def __init__(self, store):
+    def __init__(self, store, ids=None):
         self.store = store
+        self._ids = ids
         self.clock = Clock()
         self._tokens = {}
 
@@ -50,6 +52,8 @@ class Side:
         answer = self.store.call(call.method, request)
         if writes:
             self.clock.end()
+            if answer.code != OK and self._ids:
+                self._ids.rewind()
         return answer
 
     def keep_token(self, method, response):
@@ -198,7 +202,7 @@ def parse_arguments():
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--skip", default="", metavar="METHODS", help="methods to leave out, separated by commas")
-    parser.add_argument("--connection", metavar="TEXTPROTO", help="ConnectionConfig of the reference (default: in memory)")
+    parser.add_argument("--url", help="the server's database, unless it is in SQLite")
     parser.add_argument("--record", metavar="FILE", help="write the stream to a file")
     parser.add_argument("--replay", metavar="FILE", help="send the stream of a file")
     parser.add_argument("--self-check", action="store_true", help="the server is the reference: allow no difference")
@@ -207,8 +211,7 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
-    connection = text_format.Parse(arguments.connection, pb.ConnectionConfig()) if arguments.connection else fake_database()
-    reference, server = Side(Core(connection)), Side(Remote(arguments.port))
+    reference, server = Side(Core(fake_database())), Side(Remote(arguments.port), generated_ids(arguments.url))
     require_fresh(server.store)
 
     skipped = set(filter(None, arguments.skip.split(",")))

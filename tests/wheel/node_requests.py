@@ -9,6 +9,7 @@ from pools import (
     CUSTOM_NAMES,
     DOUBLES,
     INTEGERS,
+    LONGEST_NAME,
     MASK_PATHS,
     MISSING_ID,
     TEXTS,
@@ -84,7 +85,7 @@ class NodeRequests(Choices):
         if kind is CONTEXT or self._chance(0.7):
             node.name = self._fresh_name() if not names or self._chance(0.97) else self._random.choice(names)[1]
         if self._chance(0.01):
-            node.name = self._random.choice(("", "größe", "x" * 300))
+            node.name = self._random.choice(("", "größe", "x" * LONGEST_NAME))
         elif self._chance(0.005):
             node.ClearField("name")
         self._fill_fields(node, kind)

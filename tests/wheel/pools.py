@@ -7,6 +7,7 @@ PREVIOUS_TOKEN = "@previous"  # stands for the page token that the same side gav
 CURRENT_TIME = -7  # as last_update_time_since_epoch of an artifact: stands for the side's stored value
 UNKNOWN_ENUM = 99
 MISSING_ID = 1_000_000
+LONGEST_NAME = 255  # characters, in databases other than SQLite
 PROPERTY_TYPES = {
     "n": pb.INT,
     "d": pb.DOUBLE,

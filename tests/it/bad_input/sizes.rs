@@ -4,11 +4,13 @@ use pb::value;
 use prost_types::value::Kind;
 use prost_types::{Struct, Value as StructValue};
 
+use crate::support::Backend;
 use crate::support::prelude::*;
 
 on_every_database! {
     a_text_of_5_megabytes_comes_back,
     a_request_of_100_000_nodes_is_all_or_nothing,
+    a_text_that_a_column_cannot_hold_is_refused,
     a_very_long_filter_is_refused,
     a_deeply_nested_filter_is_refused,
     a_deeply_nested_struct_comes_back_or_is_refused,
@@ -51,6 +53,38 @@ async fn a_request_of_100_000_nodes_is_all_or_nothing(store: Store) {
             .await,
         ids[99_999..]
     );
+}
+
+async fn a_text_that_a_column_cannot_hold_is_refused(store: Store) {
+    let type_id = store.put_type::<Artifact>("T", &[]).await;
+    let new = || Artifact::default().with_type(type_id);
+    // As UTF-8 in 255 bytes, which is what MySQL counts by default.
+    let longest = "\u{e9}".repeat(127) + "x";
+    let held = new().with_name(&longest).with_external_id(&longest);
+    let id = store.put(held.with_custom(&longest, int(1))).await;
+    assert_eq!(store.get::<Artifact>(id).await.name(), longest);
+
+    let too_long = "x".repeat(256);
+    let uri = Artifact {
+        uri: Some("u".repeat(1 << 16)),
+        ..new()
+    };
+    let limited =
+        store.backend() != Backend::SqliteFile && store.backend() != Backend::SqliteMemory;
+    for (node, refused) in [
+        (new().with_name(&too_long), limited),
+        (new().with_external_id(&too_long), limited),
+        (new().with_custom(&too_long, int(1)), limited),
+        (uri, store.backend() == Backend::MySql),
+    ] {
+        let put = Artifact::put(vec![node]);
+        if refused {
+            let lead = "a column of this database cannot hold a text: ";
+            store.refuses(put, Code::InvalidArgument, lead).await;
+        } else {
+            store.ask(put).await;
+        }
+    }
 }
 
 async fn a_very_long_filter_is_refused(store: Store) {
