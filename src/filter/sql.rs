@@ -158,12 +158,18 @@ fn push_comparison(query: &mut Query, comparison: Comparison, operands: &[Term; 
 /// Lists of plain values have a text of their own that hardly depends on their length.
 fn push_in(query: &mut Query, operand: &Term, list: &[Term]) {
     query.push("(");
-    push_term(query, operand);
     if let Some(numbers) = list.iter().map(Term::as_int).collect::<Option<Vec<_>>>() {
+        push_term(query, operand);
         query.push_in(&numbers);
     } else if let Some(texts) = list.iter().map(Term::as_text).collect::<Option<Vec<_>>>() {
-        query.push_in_texts(&texts);
+        if operand.is_long_text() {
+            query.push_in_long_texts(|query| push_term(query, operand), &texts);
+        } else {
+            push_term(query, operand);
+            query.push_in_texts(&texts);
+        }
     } else {
+        push_term(query, operand);
         push_list(
             query,
             list,

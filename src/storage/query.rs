@@ -210,6 +210,19 @@ impl Query {
         self.push_in_padded(values, || "")
     }
 
+    /// Appends a condition that a column of long text, which `column` appends, is one of the texts. PostgreSQL's index has
+    /// only the first 255 characters of such a column (`migrations/postgres/schema.sql`), so these are asked for too.
+    pub fn push_in_long_texts(&mut self, column: impl Fn(&mut Self), values: &[&str]) -> &mut Self {
+        if self.dialect == Dialect::Postgres {
+            self.push("LEFT(");
+            column(self);
+            self.push(", 255) = ANY(ARRAY(SELECT LEFT(v, 255) FROM UNNEST(?) AS v)) AND ");
+            self.bind_array(values.to_vec());
+        }
+        column(self);
+        self.push_in_texts(values)
+    }
+
     /// A list padded to the next power of two by repeating its last value, so that few texts exist.
     /// An empty list matches nothing: its one value is compared with `AND 1 = 0`.
     fn push_in_padded<'a, T: Copy + Into<Cell<'a>>>(

@@ -185,8 +185,8 @@ pub async fn by_uris(tx: &mut Tx, uris: &[&str]) -> Result<Vec<Node>> {
     }
     let mut query = select(tx.dialect(), Kind::Artifact);
     query
-        .push(" WHERE n.uri")
-        .push_in_texts(uris)
+        .push(" WHERE ")
+        .push_in_long_texts(|query| _ = query.push("n.uri"), uris)
         .push(" ORDER BY n.id");
     fetch(tx, Kind::Artifact, query).await
 }
