@@ -113,10 +113,12 @@ impl<'a> ContextWriter<'a> {
     }
 
     /// The id of the stored context of that type and name. Where names that look different can be equal, the database decides.
-    async fn stored(&self, tx: &mut Tx, type_id: i64, name: &str) -> Result<Option<i64>> {
+    async fn stored(&mut self, tx: &mut Tx, type_id: i64, name: &str) -> Result<Option<i64>> {
         match self.known.get(&(type_id, name.to_owned())) {
             Some(&id) => Ok(Some(id)),
             None if tx.dialect().compares_loosely() => {
+                // The context that had the name may have been renamed a moment ago.
+                self.writer.write_updates(tx).await?;
                 nodes::find(tx, Kind::Context, NodeKey::TypeAndName(type_id, name)).await
             }
             None => Ok(None),

@@ -264,7 +264,8 @@ impl<'a> NodeWriter<'a> {
         Error::Raced(Box::new(error))
     }
 
-    async fn write_updates(&mut self, tx: &mut Tx) -> Result<()> {
+    /// Writes the updates that wait.
+    pub(super) async fn write_updates(&mut self, tx: &mut Tx) -> Result<()> {
         if self.updates.is_empty() {
             return Ok(());
         }

@@ -13,6 +13,7 @@ on_every_database! {
     events_of_an_execution_must_agree_with_it,
     contexts_of_an_execution_may_be_reused_by_id,
     contexts_are_reused_by_type_and_name_only_on_demand,
+    a_context_that_the_request_renames_is_not_reused_by_its_old_name,
     artifacts_are_reused_by_external_id_only_on_demand,
     only_the_execution_is_forced_to_a_new_time,
 }
@@ -261,6 +262,27 @@ async fn contexts_are_reused_by_type_and_name_only_on_demand(store: Store) {
     let found = store.ask(request).await.context_ids;
     assert!(found[0] > of_other_type);
     assert_eq!(found[1], of_other_type);
+}
+
+async fn a_context_that_the_request_renames_is_not_reused_by_its_old_name(store: Store) {
+    let (_, execution_type, context_type) = put_types(&store).await;
+    let id = store.put(Context::new(context_type, "old")).await;
+    let request = PutLineageSubgraphRequest {
+        executions: vec![Execution::default().with_type(execution_type)],
+        contexts: vec![
+            Context::new(context_type, "new").with_id(id),
+            Context::new(context_type, "old"),
+        ],
+        options: Some(SubgraphOptions {
+            reuse_context_if_already_exist: Some(true),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let found = store.ask(request).await.context_ids;
+    assert_eq!(found[0], id);
+    assert_ne!(found[1], id);
+    assert_eq!(store.get::<Context>(found[1]).await.name(), "old");
 }
 
 async fn artifacts_are_reused_by_external_id_only_on_demand(store: Store) {
