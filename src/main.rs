@@ -34,7 +34,7 @@ async fn serve() -> Result<()> {
     let database = server::open(&config)
         .await
         .map_err(|error| unusable(&config, error))?;
-    let opened = config.database.public_url();
+    let opened = config.database.address.to_string();
     tracing::info!(database = opened, "opened the database");
     let address = listener.local_addr().unwrap_or(config.listen);
     tracing::info!(%address, "listening");
@@ -50,7 +50,7 @@ fn unusable(config: &Config, error: Error) -> Error {
         Error::Cancelled(_) => error,
         error => Error::invalid(format!(
             "cannot use the database {}: {}",
-            config.database.public_url(),
+            config.database.address,
             error.chain()
         )),
     }

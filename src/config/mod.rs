@@ -8,7 +8,7 @@ use clap::{Args, Parser, ValueEnum};
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::storage::connect::Connect;
+use crate::storage::connect::{Address, Connect};
 use crate::storage::migrate::Migration;
 
 /// Everything the server needs to know, checked.
@@ -156,9 +156,8 @@ impl Settings {
         }
     }
 
-    fn database(&self) -> Connect {
-        let url = self.database_url.clone();
-        let usual = Connect::new(url.unwrap_or_else(|| "sqlite:pedigree.db".into()));
+    fn database(&self, address: Address) -> Connect {
+        let usual = Connect::new(address);
         Connect {
             connections: self.database_connections.unwrap_or(usual.connections),
             wait: self.database_wait.map_or(usual.wait, Duration::from_secs),
@@ -166,34 +165,22 @@ impl Settings {
             age: self.database_age.map_or(usual.age, Duration::from_secs),
             create: self.database_create.unwrap_or(usual.create),
             mysql_utf8mb4: self.mysql_utf8mb4.unwrap_or(usual.mysql_utf8mb4),
-            url: usual.url,
+            address: usual.address,
         }
     }
 
     /// Fills in defaults and reports all that is wrong at once.
     fn validate(self) -> Result<Config> {
         let mut wrong = Vec::new();
-        let database = self.database();
-        let schemes = [
-            "sqlite:",
-            "postgres://",
-            "postgresql://",
-            "mysql://",
-            "mariadb://",
-        ];
-        if !schemes
-            .iter()
-            .any(|scheme| database.url.starts_with(scheme) && database.url != *scheme)
-        {
-            wrong.push(
-                "database-url must be sqlite:PATH, sqlite::memory:, postgres://… or mysql://…"
-                    .to_owned(),
-            );
+        let url = self.database_url.as_deref();
+        let address = url.unwrap_or("sqlite:pedigree.db").parse::<Address>();
+        if let Err(problem) = &address {
+            wrong.push(format!("database-url {problem}"));
         }
-        if database.connections < 2 {
+        if self.database_connections.is_some_and(|most| most < 2) {
             wrong.push("database-connections must be at least 2".to_owned());
         }
-        let level = self.log_level.unwrap_or_else(|| "info".into());
+        let level = self.log_level.clone().unwrap_or_else(|| "info".into());
         if level
             .parse::<tracing_subscriber::filter::Targets>()
             .is_err()
@@ -205,6 +192,7 @@ impl Settings {
         if !wrong.is_empty() {
             return Err(Error::invalid(wrong.join("; ")));
         }
+        let database = self.database(address?);
         let host = self.grpc_host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
         Ok(Config {
             listen: SocketAddr::new(host, self.grpc_port.unwrap_or(8080)),
@@ -282,7 +270,7 @@ mod tests {
         let config = flags.settings.or(file).validate().unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:2");
         assert_eq!(config.log.format, LogFormat::Json);
-        assert_eq!(config.database.url, "sqlite:pedigree.db");
+        assert_eq!(config.database.address.to_string(), "sqlite:pedigree.db");
         assert!(config.migration.upgrade);
     }
 

@@ -38,7 +38,7 @@ impl Store {
         let database = TestDatabase::new(backend);
         let config = Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            database: Connect::new(&database.url),
+            database: Connect::new(database.url.parse().unwrap()),
             migration: Migration::default(),
             max_request: 128 << 20,
             grace: Duration::ZERO,

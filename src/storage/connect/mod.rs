@@ -1,0 +1,221 @@
+//! How connections are made: addresses, limits, TLS, and the database itself when it is missing.
+//!
+//! An [`Address`] is read from a URL in [`url`], or built from upstream's settings by whoever has them.
+
+pub mod mysql;
+mod passfile;
+pub mod postgres;
+pub mod sqlite;
+pub mod tls;
+mod url;
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use sqlx::pool::PoolOptions;
+use sqlx::postgres::PgDatabaseError;
+use sqlx::{ConnectOptions, Connection, Pool};
+
+pub use self::mysql::MySql;
+pub use self::postgres::Postgres;
+pub use self::sqlite::Sqlite;
+use super::driver::Database;
+use super::{Dialect, fault};
+use crate::error::{Error, Result};
+
+/// Prepared statements that a connection keeps.
+const STATEMENTS: usize = 512;
+
+/// What to connect to, and with how many connections.
+#[derive(Clone, Debug)]
+pub struct Connect {
+    pub address: Address,
+    /// The most connections at once.
+    pub connections: u32,
+    /// How long a request waits for one of them.
+    pub wait: Duration,
+    /// How long an unused connection stays open.
+    pub idle: Duration,
+    /// How long any connection stays open.
+    pub age: Duration,
+    /// Whether a missing PostgreSQL or MySQL database is created. SQLite's address says that of its file.
+    pub create: bool,
+    /// Whether MySQL text travels as utf8mb4. Upstream's servers send UTF-8 as if it were latin1, and databases that they
+    /// share need the same.
+    pub mysql_utf8mb4: bool,
+}
+
+/// A database and how to log in to it. What it displays is fit to be shown: no user, password or option.
+#[derive(Clone, Debug)]
+pub enum Address {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
+    MySql(MySql),
+}
+
+impl Address {
+    /// The dialect that is spoken there.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        match self {
+            Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
+            Self::MySql(_) => Dialect::MySql,
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(address) => address.fmt(f),
+            Self::Postgres(address) => address.fmt(f),
+            Self::MySql(address) => address.fmt(f),
+        }
+    }
+}
+
+impl Connect {
+    /// The usual limits for this address.
+    #[must_use]
+    pub const fn new(address: Address) -> Self {
+        Self {
+            address,
+            connections: 16,
+            wait: Duration::from_secs(10),
+            idle: Duration::from_mins(10),
+            age: Duration::from_mins(30),
+            create: true,
+            mysql_utf8mb4: false,
+        }
+    }
+
+    fn limits<DB: sqlx::Database>(&self, connections: u32) -> PoolOptions<DB> {
+        PoolOptions::new()
+            .max_connections(connections.max(1))
+            .acquire_timeout(self.wait)
+            .idle_timeout(self.idle)
+            .max_lifetime(self.age)
+            // A connection that died is noticed when a transaction begins on it, which then begins on another.
+            .test_before_acquire(false)
+    }
+
+    /// Half of the connections, for each of two pools.
+    const fn half(&self) -> u32 {
+        self.connections.div_ceil(2)
+    }
+}
+
+impl Database {
+    /// Connects to a URL with the usual limits and at most this many connections.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` when the URL cannot be used; otherwise as [`Self::connect`].
+    pub async fn open(url: &str, connections: u32) -> Result<Self> {
+        let to = Connect {
+            connections,
+            ..Connect::new(url.parse()?)
+        };
+        Self::connect(&to).await
+    }
+
+    /// Connects, and creates the database when it is missing and may be created.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` when the address names files that cannot be used, `FailedPrecondition` when the database is missing
+    /// and is not to be created, `Unavailable` when it cannot be reached.
+    pub async fn connect(to: &Connect) -> Result<Self> {
+        let pools = match &to.address {
+            Address::Sqlite(address) => Some(address.pools(to).await?),
+            Address::Postgres(address) => address.pools(to).await?,
+            Address::MySql(address) => address.pools(to).await?,
+        };
+        pools
+            .map(Self::of)
+            .ok_or_else(|| Error::FailedPrecondition("the database does not exist".into()))
+    }
+
+    /// Connects to look at what is there, which this leaves as it is; `None` when the database is missing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::connect`].
+    pub async fn look(to: &Connect) -> Result<Option<Self>> {
+        let there = Connect {
+            create: false,
+            ..to.clone()
+        };
+        let pools = match &to.address {
+            Address::Sqlite(address) => match address.existing() {
+                Some(existing) => Some(existing.pools(&there).await?),
+                None => None,
+            },
+            Address::Postgres(address) => address.pools(&there).await?,
+            Address::MySql(address) => address.pools(&there).await?,
+        };
+        Ok(pools.map(Self::of))
+    }
+}
+
+/// What a server made of an attempt to log in.
+enum Login<O> {
+    Accepted(O),
+    /// All is well but for the database, which does not exist.
+    NoDatabase(O),
+}
+
+/// Logs in by the first of several ways that server and network let through: libpq's `allow` and `prefer` are a way with TLS and
+/// one without. Sqlx knows only the offer of the server.
+async fn login<O>(ways: Vec<O>) -> Result<Login<O>>
+where
+    O: ConnectOptions,
+    O::Connection: Sized,
+{
+    let mut refusal = Error::internal("there is no way to log in");
+    for way in ways {
+        match way.connect().await {
+            Ok(connection) => {
+                // That it works is known now.
+                let _ = connection.close().await;
+                return Ok(Login::Accepted(way));
+            }
+            Err(error) if fault::is_missing_database(&error) => return Ok(Login::NoDatabase(way)),
+            Err(error) if depends_on_tls(&error) => refusal = fault::from(error),
+            Err(error) => return Err(fault::from(error)),
+        }
+    }
+    Err(refusal)
+}
+
+/// Whether a login failed for a reason that may not be there with TLS, or without: the handshake itself, or a rule of the server
+/// that asks for the other, which PostgreSQL has.
+fn depends_on_tls(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Tls(_) => true,
+        sqlx::Error::Io(error) => matches!(
+            error.kind(),
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+        ),
+        sqlx::Error::Database(refusal) => refusal
+            .try_downcast_ref::<PgDatabaseError>()
+            .is_some_and(|refusal| refusal.code() == "28000"),
+        _ => false,
+    }
+}
+
+/// A pool whose first connection works.
+async fn connect<DB: sqlx::Database>(
+    pool: PoolOptions<DB>,
+    options: <DB::Connection as Connection>::Options,
+) -> Result<Pool<DB>> {
+    pool.connect_with(options).await.map_err(fault::from)
+}
+
+/// A name as it stands in a statement, between these quotes.
+fn quoted(name: &str, quote: char) -> String {
+    let doubled = name.replace(quote, &format!("{quote}{quote}"));
+    format!("{quote}{doubled}{quote}")
+}

@@ -1,0 +1,136 @@
+//! PostgreSQL: names and meanings are libpq's.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use secrecy::{ExposeSecret, SecretString};
+pub use sqlx::postgres::PgSslMode as SslMode;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
+
+use super::tls::{self, Identity};
+use super::{Connect, Login, STATEMENTS, connect, login, passfile, quoted};
+use crate::error::Result;
+use crate::storage::driver::Pools;
+use crate::storage::fault;
+
+/// The port of a server that is given none.
+pub const PORT: u16 = 5432;
+
+/// A PostgreSQL database.
+#[derive(Clone, Debug)]
+pub struct Postgres {
+    /// A name, a numeric address, or the directory of a Unix socket, which starts with a slash.
+    pub host: String,
+    pub port: u16,
+    /// `None` for the one that `PGUSER` names, or the operating system's.
+    pub user: Option<String>,
+    /// `None` to look it up in the password file.
+    pub password: Option<SecretString>,
+    /// `None` for the file that `PGPASSFILE` names, or `~/.pgpass`.
+    pub passfile: Option<PathBuf>,
+    pub database: String,
+    pub sslmode: SslMode,
+    /// Path of the authorities to trust beside the public ones, in PEM. With it a server's certificate is checked in every mode
+    /// that speaks TLS.
+    pub sslrootcert: Option<PathBuf>,
+    pub identity: Option<Identity>,
+}
+
+impl fmt::Display for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            host,
+            port,
+            database,
+            ..
+        } = self;
+        write!(f, "postgres://{host}:{port}/{database}")
+    }
+}
+
+impl Postgres {
+    /// Connects; `None` when there is no such database and `to` does not ask for it.
+    pub(super) async fn pools(&self, to: &Connect) -> Result<Option<Pools>> {
+        let options = self.options()?;
+        let ways = self.modes().iter();
+        let ways = ways.map(|mode| options.clone().ssl_mode(*mode)).collect();
+        let options = match login(ways).await? {
+            Login::Accepted(options) => options,
+            Login::NoDatabase(options) if to.create => {
+                self.create(&options).await?;
+                options
+            }
+            Login::NoDatabase(_) => return Ok(None),
+        };
+        let pool: PgPoolOptions = to.limits(to.half());
+        Ok(Some(Pools::Postgres {
+            writer: connect(pool.clone(), options.clone()).await?,
+            reader: pool.connect_lazy_with(options),
+        }))
+    }
+
+    fn options(&self) -> Result<PgConnectOptions> {
+        let mut options = PgConnectOptions::new_without_pgpass()
+            .host(&self.host)
+            .port(self.port)
+            .database(&self.database)
+            .application_name("pedigree")
+            .statement_cache_capacity(STATEMENTS)
+            .disable_statement_logging();
+        if let Some(user) = &self.user {
+            options = options.username(user);
+        }
+        let login = passfile::Login {
+            host: &self.host,
+            port: self.port,
+            database: &self.database,
+            user: options.get_username(),
+        };
+        let password = match &self.password {
+            Some(password) => Some(password.clone()),
+            None => passfile::find(self.passfile.as_deref(), &login),
+        };
+        if let Some(password) = password {
+            options = options.password(password.expose_secret());
+        }
+        if let Some(root) = &self.sslrootcert {
+            let authorities = tls::authorities(std::slice::from_ref(root))?;
+            options = options.ssl_root_cert_from_pem(authorities);
+        }
+        if let Some(identity) = &self.identity {
+            options = options
+                .ssl_client_cert(&identity.cert)
+                .ssl_client_key_from_pem(identity.key_pem()?);
+        }
+        Ok(options)
+    }
+
+    /// The modes to try, in this order. A Unix socket has no TLS.
+    fn modes(&self) -> &'static [SslMode] {
+        let check = self.sslrootcert.is_some();
+        match self.sslmode {
+            _ if self.host.starts_with('/') => &[SslMode::Disable],
+            SslMode::Disable => &[SslMode::Disable],
+            SslMode::Allow if check => &[SslMode::Disable, SslMode::VerifyCa],
+            SslMode::Allow => &[SslMode::Disable, SslMode::Require],
+            SslMode::Prefer if check => &[SslMode::VerifyCa, SslMode::Disable],
+            SslMode::Prefer => &[SslMode::Require, SslMode::Disable],
+            SslMode::Require if !check => &[SslMode::Require],
+            SslMode::Require | SslMode::VerifyCa => &[SslMode::VerifyCa],
+            SslMode::VerifyFull => &[SslMode::VerifyFull],
+        }
+    }
+
+    /// Creates the database. That another process was faster is fine.
+    async fn create(&self, options: &PgConnectOptions) -> Result<()> {
+        let server = options.clone().database("postgres");
+        let sql = format!("CREATE DATABASE {}", quoted(&self.database, '"'));
+        let mut connection = server.connect().await.map_err(fault::from)?;
+        let created = connection.execute(AssertSqlSafe(sql)).await;
+        match (created, options.connect().await) {
+            (Err(error), Err(_)) => Err(fault::from(error)),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What a client shows and trusts when it speaks TLS to a database.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pkcs8::der::pem::LineEnding;
+use pkcs8::{EncryptedPrivateKeyInfoRef, SecretDocument};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::error::{Error, Result};
+
+/// The label of a private key that a passphrase protects, in PEM.
+const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
+
+/// A client certificate, with which the client logs in or backs its password.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Path of the certificate chain, in PEM.
+    pub cert: PathBuf,
+    /// Path of the private key, in PEM.
+    pub key: PathBuf,
+    /// The passphrase of the key.
+    pub key_password: Option<SecretString>,
+}
+
+impl Identity {
+    /// An identity of parts that may be missing: certificate and key make one, and neither alone.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` when one of them is given without the other.
+    pub fn of(
+        cert: Option<PathBuf>,
+        key: Option<PathBuf>,
+        key_password: Option<SecretString>,
+    ) -> Result<Option<Self>> {
+        match (cert, key) {
+            (Some(cert), Some(key)) => Ok(Some(Self {
+                cert,
+                key,
+                key_password,
+            })),
+            (None, None) => Ok(None),
+            _ => Err(Error::invalid(
+                "a client certificate and its key must be given together",
+            )),
+        }
+    }
+
+    /// The private key in PEM, without passphrase.
+    pub(super) fn key_pem(&self) -> Result<Vec<u8>> {
+        let unusable = |problem: &str| {
+            let path = self.key.display();
+            Error::invalid(format!("cannot use the private key {path}: {problem}"))
+        };
+        let pem = fs::read_to_string(&self.key).map_err(|error| unusable(&error.to_string()))?;
+        if !pem.contains("ENCRYPTED") {
+            return Ok(pem.into_bytes());
+        }
+        let password = self.key_password.as_ref();
+        let password = password.ok_or_else(|| unusable("it needs a passphrase"))?;
+        let Ok((ENCRYPTED, key)) = SecretDocument::from_pem(&pem) else {
+            return Err(unusable("it is encrypted in a form other than PKCS #8"));
+        };
+        let key = EncryptedPrivateKeyInfoRef::try_from(key.as_bytes())
+            .map_err(|_| unusable("it is no PKCS #8"))?
+            .decrypt(password.expose_secret())
+            .map_err(|_| unusable("the passphrase is wrong, or the cipher is not known"))?;
+        let key = key.to_pem("PRIVATE KEY", LineEnding::LF);
+        let key = key.map_err(|_| unusable("it cannot be written in PEM"))?;
+        Ok(key.as_bytes().to_vec())
+    }
+}
+
+/// The certificates in files, and in all files of folders, one after the other in PEM.
+pub(super) fn authorities(paths: &[PathBuf]) -> Result<Vec<u8>> {
+    let mut all = Vec::new();
+    for path in paths {
+        let before = all.len();
+        append(path, &mut all)
+            .map_err(|error| Error::invalid(format!("cannot read {}: {error}", path.display())))?;
+        if all.len() == before {
+            let path = path.display();
+            return Err(Error::invalid(format!("there is no certificate in {path}")));
+        }
+    }
+    Ok(all)
+}
+
+fn append(path: &Path, all: &mut Vec<u8>) -> std::io::Result<()> {
+    if !path.is_dir() {
+        all.extend(fs::read(path)?);
+        all.push(b'\n');
+        return Ok(());
+    }
+    let mut files = fs::read_dir(path)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<std::io::Result<Vec<_>>>()?;
+    files.sort();
+    // OpenSSL's folders hold links named by hashes, revocation lists, and whatever else.
+    for file in files.iter().filter(|file| file.is_file()) {
+        let text = fs::read(file)?;
+        if text
+            .windows(CERTIFICATE.len())
+            .any(|part| part == CERTIFICATE)
+        {
+            all.extend(text);
+            all.push(b'\n');
+        }
+    }
+    Ok(())
+}
+
+const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
