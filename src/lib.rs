@@ -4,6 +4,7 @@
 //!
 //! * [`config`]: flags, environment and file become one validated configuration.
 //! * [`telemetry`]: logs, one event a line.
+//! * [`migrate`]: the command that brings a database's schema up or down.
 //! * [`server`]: the listener, the layers around every request, graceful shutdown.
 //! * [`api`]: the doors, one folder per protocol: convert, call the graph, convert back.
 //! * [`graph`]: the metadata graph and its rules.
@@ -16,6 +17,7 @@ pub mod config;
 pub mod error;
 pub mod filter;
 pub mod graph;
+pub mod migrate;
 pub mod model;
 pub mod proto;
 pub mod server;

@@ -1,17 +1,18 @@
-//! The command: arguments, logs, listener, server, exit code.
+//! The program: arguments, logs, then a server on its listener or another task, exit code.
 
+use std::io::stdout;
 use std::process::ExitCode;
 
-use pedigree::config::Config;
+use pedigree::config::{Config, Task};
 use pedigree::error::{Error, Result};
-use pedigree::{server, telemetry};
+use pedigree::{migrate, server, telemetry};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match serve().await {
+    match run().await {
         Ok(()) => ExitCode::SUCCESS,
         // A downgrade that was asked for ends here, done.
         Err(Error::Cancelled(done)) => {
@@ -25,21 +26,31 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn serve() -> Result<()> {
-    let config = Config::from_process()?;
+async fn run() -> Result<()> {
+    let (task, config) = Config::from_process()?;
     telemetry::start(&config.log);
+    let done = match task {
+        Task::Serve if !config.migration.downgrades() => return serve(&config).await,
+        Task::Serve => server::open(&config).await.map(drop),
+        Task::Migrate => migrate::run(&config, &mut stdout()).await,
+        Task::PlanMigration => migrate::dry_run(&config, &mut stdout()).await,
+    };
+    done.map_err(|error| unusable(&config, error))
+}
+
+async fn serve(config: &Config) -> Result<()> {
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| Error::invalid(format!("cannot listen on {}: {error}", config.listen)))?;
-    let database = server::open(&config)
+    let database = server::open(config)
         .await
-        .map_err(|error| unusable(&config, error))?;
+        .map_err(|error| unusable(config, error))?;
     let opened = config.database.address.to_string();
     tracing::info!(database = opened, "opened the database");
     let address = listener.local_addr().unwrap_or(config.listen);
     tracing::info!(%address, "listening");
     let stop = stop_on_signal()?;
-    server::run(&config, database, listener, stop).await?;
+    server::run(config, database, listener, stop).await?;
     tracing::info!("stopped");
     Ok(())
 }

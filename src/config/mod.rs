@@ -1,12 +1,15 @@
-//! Flags, environment and file become one validated configuration. A flag beats the environment, which beats the file.
+//! Arguments, environment and file become one validated configuration. A flag beats the environment, which beats the file.
+
+mod settings;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 
+use self::settings::Settings;
 use crate::error::{Error, Result};
 use crate::storage::connect::{Address, Connect};
 use crate::storage::migrate::Migration;
@@ -41,13 +44,45 @@ pub enum LogFormat {
     Json,
 }
 
+/// What the process is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    Serve,
+    /// Bring the schema up or down.
+    Migrate,
+    /// Say what that would do.
+    PlanMigration,
+}
+
 /// A metadata and lineage server for machine learning, speaking the ML Metadata gRPC protocol.
 ///
 /// Every option can also be given by the environment variable named with it, or as a key of the configuration file
 /// (its name with underscores: `grpc_port = 8080`).
 #[derive(Debug, Default, Parser)]
-#[command(name = "pedigree", version, max_term_width = 100)]
+#[command(
+    name = "pedigree",
+    version,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true
+)]
 struct Command {
+    #[command(subcommand)]
+    task: Option<Subtask>,
+
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Debug, Subcommand)]
+enum Subtask {
+    /// Serve, as without a command
+    Serve(Options),
+    /// Create the database's schema or bring it to this version's, and end
+    Migrate(Migrate),
+}
+
+#[derive(Debug, Default, Args)]
+struct Options {
     /// Configuration file, in TOML
     #[arg(long, value_name = "FILE", env = "PEDIGREE_CONFIG")]
     config: Option<PathBuf>,
@@ -56,106 +91,61 @@ struct Command {
     settings: Settings,
 }
 
-/// The options, each in the three ways it can be given.
-#[derive(Clone, Debug, Default, Args, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Settings {
-    /// Address to listen on [default: 127.0.0.1]
-    #[arg(long, value_name = "ADDRESS", env = "PEDIGREE_GRPC_HOST")]
-    grpc_host: Option<IpAddr>,
+#[derive(Debug, Args)]
+struct Migrate {
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
 
-    /// Port to listen on; 0 takes a free one [default: 8080]
-    #[arg(long, value_name = "PORT", env = "PEDIGREE_GRPC_PORT")]
-    grpc_port: Option<u16>,
+    /// Also widen the columns of an existing PostgreSQL or MySQL database, so that it holds integers of 64 bits and, on
+    /// PostgreSQL, long texts; upstream's servers can use it as before
+    #[arg(long, conflicts_with = "downgrade_to")]
+    widen: bool,
 
-    /// Database: `sqlite:PATH`, `postgres://…`, `mysql://…`, or `sqlite::memory:` for one that lives as long as the process
-    /// [default: sqlite:pedigree.db]
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "PEDIGREE_DATABASE_URL",
-        hide_env_values = true
-    )]
-    database_url: Option<String>,
+    /// Bring the schema down to this version instead, for an older server
+    #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(i64).range(0..))]
+    downgrade_to: Option<i64>,
 
-    /// Most connections to the database, half of them for writing [default: 16]
-    #[arg(long, value_name = "N", env = "PEDIGREE_DATABASE_CONNECTIONS")]
-    database_connections: Option<u32>,
+    #[command(flatten)]
+    options: Options,
+}
 
-    /// Seconds that a request waits for a connection [default: 10]
-    #[arg(long, value_name = "SECONDS", env = "PEDIGREE_DATABASE_WAIT")]
-    database_wait: Option<u64>,
+impl Command {
+    fn read(self) -> Result<(Task, Config)> {
+        let migrate = match self.task {
+            None => return Ok((Task::Serve, self.options.read()?)),
+            Some(Subtask::Serve(options)) => return Ok((Task::Serve, options.read()?)),
+            Some(Subtask::Migrate(migrate)) => migrate,
+        };
+        let task = if migrate.dry_run {
+            Task::PlanMigration
+        } else {
+            Task::Migrate
+        };
+        let config = Config {
+            migration: Migration {
+                upgrade: true,
+                widen: migrate.widen,
+                downgrade_to: migrate.downgrade_to,
+            },
+            ..migrate.options.read()?
+        };
+        Ok((task, config))
+    }
+}
 
-    /// Seconds that an unused connection stays open [default: 600]
-    #[arg(long, value_name = "SECONDS", env = "PEDIGREE_DATABASE_IDLE")]
-    database_idle: Option<u64>,
-
-    /// Seconds that any connection stays open [default: 1800]
-    #[arg(long, value_name = "SECONDS", env = "PEDIGREE_DATABASE_AGE")]
-    database_age: Option<u64>,
-
-    /// Whether a missing PostgreSQL or MySQL database is created [default: true]
-    #[arg(long, value_name = "BOOL", env = "PEDIGREE_DATABASE_CREATE")]
-    database_create: Option<bool>,
-
-    /// Whether MySQL text travels as utf8mb4, for databases that upstream's servers never open; they send UTF-8 as latin1
-    /// [default: false]
-    #[arg(
-        long, value_name = "BOOL", env = "PEDIGREE_MYSQL_UTF8MB4",
-        num_args = 0..=1, default_missing_value = "true"
-    )]
-    mysql_utf8mb4: Option<bool>,
-
-    /// Upgrade a database of an older schema version at start
-    #[arg(
-        long, value_name = "BOOL", env = "PEDIGREE_UPGRADE_SCHEMA",
-        num_args = 0..=1, default_missing_value = "true"
-    )]
-    upgrade_schema: Option<bool>,
-
-    /// Downgrade the database to this schema version, for an older server, and exit
-    #[arg(long, value_name = "VERSION", env = "PEDIGREE_DOWNGRADE_SCHEMA_TO")]
-    downgrade_schema_to: Option<i64>,
-
-    /// Largest request, in bytes [default: 134217728]
-    #[arg(long, value_name = "BYTES", env = "PEDIGREE_MAX_REQUEST_BYTES")]
-    max_request_bytes: Option<usize>,
-
-    /// Seconds that requests under way may take after a signal to stop [default: 25]
-    #[arg(long, value_name = "SECONDS", env = "PEDIGREE_SHUTDOWN_GRACE")]
-    shutdown_grace: Option<u64>,
-
-    /// Shape of log lines [default: text]
-    #[arg(long, value_enum, value_name = "FORMAT", env = "PEDIGREE_LOG_FORMAT")]
-    log_format: Option<LogFormat>,
-
-    /// Log level: error, warn, info, debug, trace, or directives such as info,sqlx=debug [default: info]
-    #[arg(long, value_name = "LEVEL", env = "PEDIGREE_LOG_LEVEL")]
-    log_level: Option<String>,
+impl Options {
+    /// Adds what the file says, fills in defaults, and reports all that is wrong at once.
+    fn read(self) -> Result<Config> {
+        let file = match &self.config {
+            Some(path) => settings::read(path)?,
+            None => Settings::default(),
+        };
+        self.settings.or(file).validate()
+    }
 }
 
 impl Settings {
-    /// These settings, and where they are silent the others.
-    fn or(self, other: Self) -> Self {
-        Self {
-            grpc_host: self.grpc_host.or(other.grpc_host),
-            grpc_port: self.grpc_port.or(other.grpc_port),
-            database_url: self.database_url.or(other.database_url),
-            database_connections: self.database_connections.or(other.database_connections),
-            database_wait: self.database_wait.or(other.database_wait),
-            database_idle: self.database_idle.or(other.database_idle),
-            database_age: self.database_age.or(other.database_age),
-            database_create: self.database_create.or(other.database_create),
-            mysql_utf8mb4: self.mysql_utf8mb4.or(other.mysql_utf8mb4),
-            upgrade_schema: self.upgrade_schema.or(other.upgrade_schema),
-            downgrade_schema_to: self.downgrade_schema_to.or(other.downgrade_schema_to),
-            max_request_bytes: self.max_request_bytes.or(other.max_request_bytes),
-            shutdown_grace: self.shutdown_grace.or(other.shutdown_grace),
-            log_format: self.log_format.or(other.log_format),
-            log_level: self.log_level.or(other.log_level),
-        }
-    }
-
     fn database(&self, address: Address) -> Connect {
         let usual = Connect::new(address);
         Connect {
@@ -213,12 +203,12 @@ impl Settings {
 }
 
 impl Config {
-    /// The configuration of this process. Ends it for `--help` and `--version`.
+    /// What this process is to do, and its configuration. Ends the process for `--help` and `--version`.
     ///
     /// # Errors
     ///
     /// `InvalidArgument` for options and files that cannot be read and for values that make no sense.
-    pub fn from_process() -> Result<Self> {
+    pub fn from_process() -> Result<(Task, Self)> {
         let command = Command::try_parse().map_err(|error| {
             if error.use_stderr() {
                 unreadable(&error)
@@ -226,11 +216,7 @@ impl Config {
                 error.exit()
             }
         })?;
-        let file = match &command.config {
-            Some(path) => read_file(path)?,
-            None => Settings::default(),
-        };
-        command.settings.or(file).validate()
+        command.read()
     }
 }
 
@@ -244,21 +230,6 @@ fn unreadable(error: &clap::Error) -> Error {
     Error::invalid(format!("{problem} (see --help)"))
 }
 
-fn read_file(path: &Path) -> Result<Settings> {
-    let refused = |problem: String| {
-        let path = path.display();
-        Error::invalid(format!(
-            "cannot use the configuration file {path}: {problem}"
-        ))
-    };
-    let text = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
-    toml::from_str(&text).map_err(|error| {
-        let before = error.span().and_then(|span| text.get(..span.start));
-        let line = before.map_or(1, |before| before.matches('\n').count() + 1);
-        refused(format!("line {line}: {}", error.message()))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -267,7 +238,7 @@ mod tests {
     fn a_flag_beats_the_file_which_beats_the_default() {
         let file: Settings = toml::from_str("grpc_port = 1\nlog_format = \"json\"").unwrap();
         let flags = Command::parse_from(["pedigree", "--grpc-port", "2", "--upgrade-schema"]);
-        let config = flags.settings.or(file).validate().unwrap();
+        let config = flags.options.settings.or(file).validate().unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:2");
         assert_eq!(config.log.format, LogFormat::Json);
         assert_eq!(config.database.address.to_string(), "sqlite:pedigree.db");

@@ -11,7 +11,7 @@ mod scripts;
 mod tests;
 
 use super::column::Int;
-use super::{Database, Tx};
+use super::{Database, Dialect, Tx};
 use crate::error::{Error, Result};
 use layout::Layout;
 pub use plan::{Change, Plan, Planned};
@@ -34,13 +34,40 @@ pub struct Migration {
 }
 
 impl Migration {
+    /// Whether the schema is to be brought down, and the database not to be used.
+    #[must_use]
+    pub fn downgrades(&self) -> bool {
+        self.target().is_some()
+    }
+
     fn target(&self) -> Option<i64> {
         self.downgrade_to.filter(|target| *target >= 0)
     }
 }
 
-/// Makes sure that the database has the schema of [`LIBRARY_VERSION`]: creates it where there is none and runs the steps
-/// that `options` allow. Of several processes that do so at once, one works and the others wait and find it done.
+/// Makes sure that the database has the schema of [`LIBRARY_VERSION`], as a server does that is about to use it: [`run`], with
+/// each change in the log.
+///
+/// # Errors
+///
+/// Those of [`run`], and `Cancelled` after a downgrade: the database is not for this library any more.
+pub async fn prepare(database: &Database, options: &Migration) -> Result<()> {
+    let mut log = |Planned { change, script }: Planned| {
+        tracing::info!(file = script.file, "changed the schema: {change}");
+    };
+    let reached = run(database, options, &mut log).await?.reached;
+    if !options.downgrades() {
+        return Ok(());
+    }
+    Err(Error::Cancelled(format!(
+        "Downgrade migration was performed. Connection to the downgraded database is Cancelled. \
+         Now the database is at schema version {reached}. \
+         Connect to it with a library of that version."
+    )))
+}
+
+/// Creates the schema where there is none and runs the steps that `options` allow; `done` is told of each when it has run.
+/// Returns what there was to do. Of several processes that do so at once, one works and the others wait and find it done.
 ///
 /// All is one transaction, but not on MySQL, where statements about the schema commit: after a failure the database keeps what
 /// was done until then, and doing it again goes on from there.
@@ -50,52 +77,62 @@ impl Migration {
 /// - `FailedPrecondition` for a schema that is too new, or too old without leave to upgrade it.
 /// - `Contention` when the schema is there in part, as while somebody else creates it.
 /// - `DataLoss` when it has several versions at once, or on PostgreSQL none.
-/// - `Cancelled` after a downgrade: the database is not for this library any more.
 /// - `InvalidArgument` for a downgrade that cannot be.
 ///
 /// Codes and the first sentences of the texts are those of ML Metadata.
-pub async fn prepare(database: &Database, options: &Migration) -> Result<()> {
+pub async fn run(
+    database: &Database,
+    options: &Migration,
+    done: &mut (dyn FnMut(Planned) + Send),
+) -> Result<Plan> {
     let scripts = Scripts::of(database.dialect());
     let mut tx = database.write().await?;
     lock(&mut tx, scripts).await?;
-    let done = migrate(&mut tx, scripts, options).await;
+    let migrated = migrate(&mut tx, scripts, options, done).await;
     // A lock that is not the transaction's would stay with the connection, whatever happened.
     let unlocked = unlock(&mut tx, scripts).await;
-    let reached = done?;
+    let plan = migrated?;
     unlocked?;
     tx.commit().await?;
-    match options.target() {
-        None => Ok(()),
-        Some(_) => Err(Error::Cancelled(format!(
-            "Downgrade migration was performed. Connection to the downgraded database is Cancelled. \
-             Now the database is at schema version {reached}. \
-             Connect to it with a library of that version."
-        ))),
-    }
+    Ok(plan)
 }
 
-/// What [`prepare`] would do to the database as it is now. Nothing is changed and nobody has to wait.
+/// What [`run`] would do to the database as it is now. Nothing is changed and nobody has to wait.
 ///
 /// # Errors
 ///
-/// As [`prepare`] before it changes anything.
+/// As [`run`] before it changes anything.
 pub async fn plan(database: &Database, options: &Migration) -> Result<Plan> {
     let mut tx = database.read().await?;
     Plan::make(&mut tx, Scripts::of(database.dialect()), options).await
 }
 
-/// Runs the plan. Returns the version that the schema then has.
-async fn migrate(tx: &mut Tx, scripts: &Scripts, options: &Migration) -> Result<i64> {
+/// What [`run`] would do to a database that is not there yet.
+///
+/// # Errors
+///
+/// `InvalidArgument` for a downgrade.
+pub fn plan_new(dialect: Dialect, options: &Migration) -> Result<Plan> {
+    Plan::for_new(Scripts::of(dialect), options)
+}
+
+async fn migrate(
+    tx: &mut Tx,
+    scripts: &Scripts,
+    options: &Migration,
+    done: &mut (dyn FnMut(Planned) + Send),
+) -> Result<Plan> {
     let plan = Plan::make(tx, scripts, options).await?;
-    for Planned { change, script } in &plan.scripts {
-        let done = tx.script(script.sql).await;
-        done.map_err(|error| failed(*change, scripts, error))?;
-        tracing::info!(file = script.file, "changed the schema: {change}");
+    for planned in &plan.scripts {
+        let Planned { change, script } = *planned;
+        let ran = tx.script(script.sql).await;
+        ran.map_err(|error| failed(change, scripts, error))?;
+        done(*planned);
     }
-    if options.target().is_none() && !plan.scripts.is_empty() {
+    if !options.downgrades() && !plan.scripts.is_empty() {
         Layout::read(tx).await?.check()?;
     }
-    Ok(plan.reached)
+    Ok(plan)
 }
 
 async fn lock(tx: &mut Tx, scripts: &Scripts) -> Result<()> {

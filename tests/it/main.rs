@@ -23,6 +23,7 @@ mod crash;
 mod layers;
 mod lineage;
 mod lists;
+mod migrate;
 mod nodes;
 mod process;
 mod python;

@@ -59,13 +59,9 @@ impl Change {
 
 impl Plan {
     pub(super) async fn make(tx: &mut Tx, scripts: &Scripts, options: &Migration) -> Result<Self> {
-        let target = options.target();
-        if let Some(target) = target {
-            check_target(scripts, target)?;
-        }
         let layout = Layout::read(tx).await?;
         let found = version(tx, scripts, &layout).await?;
-        if let Some(target) = target {
+        if let Some(target) = options.target() {
             return downgrade(scripts, found, target);
         }
         let mut planned = match found {
@@ -83,6 +79,18 @@ impl Plan {
             found,
             reached: LIBRARY_VERSION,
             scripts: planned,
+        })
+    }
+
+    /// The plan for a database that does not exist.
+    pub(super) fn for_new(scripts: &Scripts, options: &Migration) -> Result<Self> {
+        if let Some(target) = options.target() {
+            return downgrade(scripts, None, target);
+        }
+        Ok(Self {
+            found: None,
+            reached: LIBRARY_VERSION,
+            scripts: vec![Change::Create.by(scripts.create)],
         })
     }
 }
@@ -128,7 +136,8 @@ fn upgrade(scripts: &Scripts, from: i64, allowed: bool) -> Result<Vec<Planned>> 
         return Err(Error::FailedPrecondition(format!(
             "MLMD database version {from} is older than library version {LIBRARY_VERSION}. \
              Schema migration is disabled. \
-             Back the database up and enable the upgrade, or use a library of its version."
+             Back the database up and run `pedigree migrate` or start with --upgrade-schema; \
+             or use a library of its version."
         )));
     }
     if from < scripts.oldest() {
@@ -158,6 +167,7 @@ fn check_target(scripts: &Scripts, target: i64) -> Result<()> {
 
 /// Brings the schema down to `target`, or leaves an older one as it is.
 fn downgrade(scripts: &Scripts, found: Option<i64>, target: i64) -> Result<Plan> {
+    check_target(scripts, target)?;
     let from = found.ok_or_else(|| {
         Error::invalid("Empty database is given. Downgrade operation is not needed.")
     })?;

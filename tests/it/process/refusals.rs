@@ -38,7 +38,7 @@ fn refuses(dir: &TempDir, arguments: &[&str], parts: &[&str]) {
 fn arguments_that_cannot_be_read() {
     let dir = TempDir::new().unwrap();
     refuses(&dir, &["--grcp-port=1"], &["--grcp-port", "--help"]);
-    refuses(&dir, &["serve"], &["serve"]);
+    refuses(&dir, &["migrat"], &["migrat", "--help"]);
     refuses(&dir, &["--grpc-host", "here"], &["--grpc-host", "here"]);
     let expected = ["--log-format", "xml", "text, json"];
     refuses(&dir, &["--log-format", "xml"], &expected);

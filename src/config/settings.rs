@@ -1,0 +1,127 @@
+//! The options, each a flag, an environment variable and a key of the configuration file.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use clap::Args;
+use serde::Deserialize;
+
+use super::LogFormat;
+use crate::error::{Error, Result};
+
+/// The options, each in the three ways it can be given.
+#[derive(Clone, Debug, Default, Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Settings {
+    /// Address to listen on [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS", env = "PEDIGREE_GRPC_HOST")]
+    pub grpc_host: Option<IpAddr>,
+
+    /// Port to listen on; 0 takes a free one [default: 8080]
+    #[arg(long, value_name = "PORT", env = "PEDIGREE_GRPC_PORT")]
+    pub grpc_port: Option<u16>,
+
+    /// Database: `sqlite:PATH`, `postgres://…`, `mysql://…`, or `sqlite::memory:` for one that lives as long as the process
+    /// [default: sqlite:pedigree.db]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "PEDIGREE_DATABASE_URL",
+        hide_env_values = true
+    )]
+    pub database_url: Option<String>,
+
+    /// Most connections to the database, half of them for writing [default: 16]
+    #[arg(long, value_name = "N", env = "PEDIGREE_DATABASE_CONNECTIONS")]
+    pub database_connections: Option<u32>,
+
+    /// Seconds that a request waits for a connection [default: 10]
+    #[arg(long, value_name = "SECONDS", env = "PEDIGREE_DATABASE_WAIT")]
+    pub database_wait: Option<u64>,
+
+    /// Seconds that an unused connection stays open [default: 600]
+    #[arg(long, value_name = "SECONDS", env = "PEDIGREE_DATABASE_IDLE")]
+    pub database_idle: Option<u64>,
+
+    /// Seconds that any connection stays open [default: 1800]
+    #[arg(long, value_name = "SECONDS", env = "PEDIGREE_DATABASE_AGE")]
+    pub database_age: Option<u64>,
+
+    /// Whether a missing PostgreSQL or MySQL database is created [default: true]
+    #[arg(long, value_name = "BOOL", env = "PEDIGREE_DATABASE_CREATE")]
+    pub database_create: Option<bool>,
+
+    /// Whether MySQL text travels as utf8mb4, for databases that upstream's servers never open; they send UTF-8 as latin1
+    /// [default: false]
+    #[arg(
+        long, value_name = "BOOL", env = "PEDIGREE_MYSQL_UTF8MB4",
+        num_args = 0..=1, default_missing_value = "true"
+    )]
+    pub mysql_utf8mb4: Option<bool>,
+
+    /// Upgrade a database of an older schema version at start
+    #[arg(
+        long, value_name = "BOOL", env = "PEDIGREE_UPGRADE_SCHEMA",
+        num_args = 0..=1, default_missing_value = "true"
+    )]
+    pub upgrade_schema: Option<bool>,
+
+    /// Downgrade the database to this schema version, for an older server, and exit
+    #[arg(long, value_name = "VERSION", env = "PEDIGREE_DOWNGRADE_SCHEMA_TO")]
+    pub downgrade_schema_to: Option<i64>,
+
+    /// Largest request, in bytes [default: 134217728]
+    #[arg(long, value_name = "BYTES", env = "PEDIGREE_MAX_REQUEST_BYTES")]
+    pub max_request_bytes: Option<usize>,
+
+    /// Seconds that requests under way may take after a signal to stop [default: 25]
+    #[arg(long, value_name = "SECONDS", env = "PEDIGREE_SHUTDOWN_GRACE")]
+    pub shutdown_grace: Option<u64>,
+
+    /// Shape of log lines [default: text]
+    #[arg(long, value_enum, value_name = "FORMAT", env = "PEDIGREE_LOG_FORMAT")]
+    pub log_format: Option<LogFormat>,
+
+    /// Log level: error, warn, info, debug, trace, or directives such as info,sqlx=debug [default: info]
+    #[arg(long, value_name = "LEVEL", env = "PEDIGREE_LOG_LEVEL")]
+    pub log_level: Option<String>,
+}
+
+impl Settings {
+    /// These settings, and where they are silent the others.
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            grpc_host: self.grpc_host.or(other.grpc_host),
+            grpc_port: self.grpc_port.or(other.grpc_port),
+            database_url: self.database_url.or(other.database_url),
+            database_connections: self.database_connections.or(other.database_connections),
+            database_wait: self.database_wait.or(other.database_wait),
+            database_idle: self.database_idle.or(other.database_idle),
+            database_age: self.database_age.or(other.database_age),
+            database_create: self.database_create.or(other.database_create),
+            mysql_utf8mb4: self.mysql_utf8mb4.or(other.mysql_utf8mb4),
+            upgrade_schema: self.upgrade_schema.or(other.upgrade_schema),
+            downgrade_schema_to: self.downgrade_schema_to.or(other.downgrade_schema_to),
+            max_request_bytes: self.max_request_bytes.or(other.max_request_bytes),
+            shutdown_grace: self.shutdown_grace.or(other.shutdown_grace),
+            log_format: self.log_format.or(other.log_format),
+            log_level: self.log_level.or(other.log_level),
+        }
+    }
+}
+
+/// The settings in a TOML file.
+pub(super) fn read(path: &Path) -> Result<Settings> {
+    let refused = |problem: String| {
+        let path = path.display();
+        Error::invalid(format!(
+            "cannot use the configuration file {path}: {problem}"
+        ))
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
+    toml::from_str(&text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start));
+        let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+        refused(format!("line {line}: {}", error.message()))
+    })
+}

@@ -1,0 +1,309 @@
+//! The command `pedigree migrate`.
+
+use pedigree::storage::Database;
+use pedigree::storage::connect::Connect;
+use tempfile::TempDir;
+
+use crate::binary::{Ended, Process, Server, pedigree, run};
+use crate::sql::{query, run_now, run_sql};
+use crate::support::prelude::*;
+use crate::support::{Backend, TestDatabase};
+
+/// The schema of a version as ML Metadata makes it.
+macro_rules! schema {
+    ($name:literal) => {
+        include_str!(concat!("../data/schema/", $name, ".sql"))
+    };
+}
+
+const ALL: [Backend; 3] = [Backend::SqliteFile, Backend::Postgres, Backend::MySql];
+
+/// Creates the database empty, as a client without the program does.
+pub fn create(database: &TestDatabase) {
+    if let Some((server, name)) = database.url.rsplit_once('/')
+        && database.backend != Backend::SqliteFile
+    {
+        let any = match database.backend {
+            Backend::Postgres => "postgres",
+            _ => "mysql",
+        };
+        run_now(
+            &format!("{server}/{any}"),
+            format!("CREATE DATABASE {name}"),
+        );
+    }
+}
+
+/// The version of the schema.
+pub async fn version(database: &TestDatabase) -> String {
+    let version = "SELECT CONCAT(schema_version, '') FROM MLMDEnv";
+    query(&database.url, version).await.concat()
+}
+
+/// Whether the database is there.
+pub async fn exists(database: &TestDatabase) -> bool {
+    if database.backend == Backend::SqliteFile {
+        return database.file().exists();
+    }
+    let to = Connect::new(database.url.parse().unwrap());
+    Database::look(&to).await.unwrap().is_some()
+}
+
+/// Runs `pedigree migrate` on a database.
+fn migrate(database: &TestDatabase, more: &[&str]) -> Ended {
+    let dir = TempDir::new().unwrap();
+    let url = ["migrate", "--database-url", &database.url];
+    run(pedigree(dir.path(), &[&url, more].concat()))
+}
+
+/// What it says when all goes well, without the line that names the database.
+fn said(database: &TestDatabase, more: &[&str]) -> Vec<String> {
+    let ended = migrate(database, more);
+    assert!(ended.status.success(), "{ended:?}");
+    let mut lines = ended.stdout.lines().map(str::to_owned);
+    let first = lines.next().unwrap();
+    assert!(first.starts_with("database: "), "{first}");
+    let name = database.url.rsplit('/').next().unwrap();
+    assert!(first.contains(name), "{first}");
+    lines.collect()
+}
+
+/// The one line that it ends with when it does not.
+fn refusal(database: &TestDatabase, more: &[&str]) -> String {
+    let ended = migrate(database, more);
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
+    ended.stderr
+}
+
+#[tokio::test]
+async fn a_dry_run_creates_nothing() {
+    for backend in ALL {
+        let database = TestDatabase::new(backend);
+        let ended = migrate(&database, &["--dry-run"]);
+        assert!(ended.status.success(), "{ended:?}");
+        let expected = "which is missing and would be created\nschema: none\nwould run: creation, ";
+        assert!(ended.stdout.contains(expected), "{ended:?}");
+        assert!(
+            ended
+                .stdout
+                .ends_with("/schema.sql\nthe schema would have version 10\n")
+        );
+        assert!(!exists(&database).await, "{backend:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_database_is_created_and_then_left_alone() {
+    for backend in ALL {
+        let database = TestDatabase::new(backend);
+        let lines = said(&database, &[]);
+        assert!(lines[0].starts_with("creation, "), "{lines:?}");
+        assert_eq!(lines[1..], ["done: the schema has version 10"]);
+        assert_eq!(version(&database).await, "10");
+        for more in [&["--widen"][..], &[]] {
+            let expected = ["nothing to do: the schema has version 10"];
+            assert_eq!(said(&database, more), expected);
+        }
+        let expected = ["schema: version 10", "nothing to do"];
+        assert_eq!(said(&database, &["--dry-run"]), expected);
+    }
+}
+
+#[tokio::test]
+async fn older_versions_are_upgraded_and_brought_back() {
+    for (backend, old, script, steps) in [
+        (Backend::SqliteFile, "0", schema!("v0"), 10),
+        (Backend::MySql, "0", schema!("mysql/v0"), 10),
+        (Backend::MySql, "7", schema!("mysql/v7"), 3),
+        (Backend::Postgres, "9", schema!("postgres/v9"), 1),
+    ] {
+        let database = TestDatabase::new(backend);
+        create(&database);
+        run_sql(&database.url, script).await;
+
+        let planned = said(&database, &["--dry-run"]);
+        assert_eq!(planned[0], format!("schema: version {old}"));
+        assert_eq!(planned.len(), steps + 2, "{planned:?}");
+        let steps: Vec<&str> = planned[1..=steps]
+            .iter()
+            .map(|line| line.strip_prefix("would run: ").unwrap())
+            .collect();
+        assert!(
+            steps
+                .last()
+                .unwrap()
+                .ends_with("0010_proto_and_bool_values.up.sql")
+        );
+        if old != "0" {
+            assert_eq!(version(&database).await, old);
+        }
+
+        let lines = said(&database, &[]);
+        assert_eq!(lines[..steps.len()], steps);
+        let result = format!("done: the schema had version {old} and has version 10");
+        assert_eq!(lines[steps.len()..], [result]);
+        assert_eq!(version(&database).await, "10");
+
+        let lines = said(&database, &["--downgrade-to", "9"]);
+        let result = "done: the schema had version 10 and has version 9";
+        assert_eq!(lines[1..], [result]);
+        assert_eq!(version(&database).await, "9");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_is_refused() {
+    let database = TestDatabase::new(Backend::Postgres);
+    create(&database);
+    run_sql(&database.url, schema!("postgres/v9")).await;
+    run_sql(&database.url, "UPDATE mlmdenv SET schema_version = 8").await;
+    for more in [&["--dry-run"][..], &[]] {
+        let line = refusal(&database, more);
+        assert!(line.contains("version 8 is too old"), "{line}");
+    }
+    assert_eq!(version(&database).await, "8");
+
+    let database = TestDatabase::new(Backend::SqliteFile);
+    for more in [
+        &["--dry-run", "--downgrade-to", "9"][..],
+        &["--downgrade-to", "11"],
+    ] {
+        let line = refusal(&database, more);
+        assert!(line.contains("owngrade"), "{line}");
+    }
+    let line = refusal(&database, &["--widen", "--downgrade-to", "9"]);
+    assert!(line.contains("cannot be used with"), "{line}");
+    assert!(refusal(&database, &["--downgrade-to", "-1"]).contains("-1"));
+    let mut started = pedigree(&TempDir::new().unwrap().keep(), &["--database-url"]);
+    started.args([&database.url, "--grpc-port", "0"]);
+    run_sql(&database.url, schema!("v7")).await;
+    let line = run(started).stderr;
+    assert!(
+        line.contains("`pedigree migrate`") && line.contains("--upgrade-schema"),
+        "{line}"
+    );
+}
+
+#[tokio::test]
+async fn of_many_at_once_one_works() {
+    let old = [
+        (Backend::SqliteFile, schema!("v7"), 3),
+        (Backend::MySql, schema!("mysql/v7"), 3),
+        (Backend::Postgres, schema!("postgres/v9"), 1),
+    ];
+    let fresh = ALL.map(|backend| (backend, "", 1));
+    for (backend, script, changes) in old.into_iter().chain(fresh) {
+        let database = TestDatabase::new(backend);
+        if !script.is_empty() {
+            create(&database);
+            run_sql(&database.url, script).await;
+        }
+        let dir = TempDir::new().unwrap();
+        let arguments = ["migrate", "--database-url", &database.url];
+        let migrating: Vec<Process> = (0..4)
+            .map(|_| Process::start(pedigree(dir.path(), &arguments)))
+            .collect();
+        let arguments = [
+            "--grpc-port",
+            "0",
+            "--upgrade-schema",
+            "--database-url",
+            &database.url,
+        ];
+        let serving: Vec<Process> = (0..3)
+            .map(|_| Process::start(pedigree(dir.path(), &arguments)))
+            .collect();
+        let mut done = 0;
+        for mut process in migrating {
+            let status = process.end();
+            assert!(status.success(), "{backend:?}: {}", process.log());
+            done += process.output().matches(".sql").count();
+        }
+        for process in serving {
+            let server = Server::wait(process);
+            done += server.process.log().matches("changed the schema").count();
+            server.stop();
+        }
+        assert_eq!(done, changes, "{backend:?}");
+        assert_eq!(version(&database).await, "10");
+    }
+}
+
+/// A database as ML Metadata creates it has integers of 32 bits on a server, and PostgreSQL indexes whole texts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_narrow_database_is_widened_on_request() {
+    for (backend, script) in [
+        (Backend::Postgres, schema!("postgres/v10")),
+        (Backend::MySql, schema!("mysql/v10")),
+    ] {
+        let database = TestDatabase::new(backend);
+        create(&database);
+        run_sql(&database.url, script).await;
+        let dir = TempDir::new().unwrap();
+        let arguments = ["--grpc-port", "0", "--database-url", &database.url];
+        let serve = || Server::wait(Process::start(pedigree(dir.path(), &arguments)));
+
+        let server = serve();
+        let client = server.client().await;
+        let type_id = Artifact::put_type("Wide", &[("p", PropertyType::Int)])
+            .ask(client.clone())
+            .await
+            .unwrap();
+        let mut artifact = Artifact::new(type_id, "wide");
+        artifact.properties.insert("p".into(), int(1 << 40));
+        let refused = Artifact::put(vec![artifact.clone()])
+            .ask(client.clone())
+            .await;
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused:?}");
+        assert!(
+            refused.message().contains("`pedigree migrate --widen`"),
+            "{refused:?}"
+        );
+
+        let planned = said(&database, &["--widen", "--dry-run"]);
+        assert!(
+            planned[1].starts_with("would run: widening, "),
+            "{planned:?}"
+        );
+        let lines = said(&database, &["--widen"]);
+        assert!(lines[0].starts_with("widening, "), "{lines:?}");
+        assert_eq!(lines[2], "restart the servers that use this database");
+        server.stop();
+        let server = serve();
+        let client = server.client().await;
+        let put = Artifact::put(vec![artifact]).ask(client.clone()).await;
+        let ids = put.unwrap();
+        let stored = Artifact::list(None).ask(client).await.unwrap().nodes;
+        let stored = stored.iter().find(|node| node.name() == "wide").unwrap();
+        assert_eq!(stored.properties["p"], int(1 << 40), "{ids:?}");
+        server.stop();
+    }
+}
+
+#[test]
+fn no_port_is_opened() {
+    let dir = TempDir::new().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let with = |arguments: &[&str]| {
+        let mut command = pedigree(dir.path(), arguments);
+        command.env("PEDIGREE_GRPC_PORT", &port);
+        run(command)
+    };
+    assert!(with(&["migrate"]).status.success());
+    let ended = with(&["--downgrade-schema-to", "9"]);
+    assert!(ended.status.success(), "{ended:?}");
+    assert!(
+        ended
+            .stdout
+            .starts_with("Downgrade migration was performed.")
+    );
+    assert!(
+        with(&["serve", "--upgrade-schema"])
+            .stderr
+            .contains("cannot listen")
+    );
+    assert!(dir.path().join("pedigree.db").exists());
+}
