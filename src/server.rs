@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use backon::{ConstantBuilder, Retryable};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
@@ -17,6 +18,9 @@ use crate::storage::{Database, migrate};
 /// Flow-control window of a stream and of a connection, in bytes: large requests come in without a pause each 64 KiB.
 const WINDOW: u32 = 1 << 20;
 
+/// The time between two looks at a schema that is not complete.
+const RETRY: Duration = Duration::from_millis(500);
+
 /// How long the database may take to close.
 const CLOSING: Duration = Duration::from_secs(3);
 
@@ -31,7 +35,14 @@ const CANCELLED_CALLS: usize = 1024;
 /// `Unavailable` when it cannot be opened; those of [`migrate::prepare`].
 pub async fn open(config: &Config) -> Result<Database> {
     let database = Database::connect(&config.database).await?;
-    migrate::prepare(&database, &config.migration).await?;
+    (|| migrate::prepare(&database, &config.migration))
+        .retry(
+            ConstantBuilder::default()
+                .with_delay(RETRY)
+                .with_max_times(config.database.retries),
+        )
+        .when(|error| matches!(error, Error::Contention(_)))
+        .await?;
     Graph::new(database.clone()).put_simple_types().await?;
     Ok(database)
 }

@@ -1,12 +1,14 @@
 //! Arguments, environment and file become one validated configuration. A flag beats the environment, which beats the file.
 
 mod settings;
+mod upstream;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 
 use self::settings::Settings;
@@ -89,6 +91,9 @@ struct Options {
 
     #[command(flatten)]
     settings: Settings,
+
+    #[command(flatten)]
+    upstream: upstream::Flags,
 }
 
 #[derive(Debug, Args)]
@@ -141,32 +146,38 @@ impl Options {
             Some(path) => settings::read(path)?,
             None => Settings::default(),
         };
-        self.settings.or(file).validate()
+        self.settings.or(file).validate(&self.upstream)
     }
 }
 
 impl Settings {
-    fn database(&self, address: Address) -> Connect {
+    fn database(&self, address: Address, create: bool, retries: Option<usize>) -> Connect {
         let usual = Connect::new(address);
         Connect {
             connections: self.database_connections.unwrap_or(usual.connections),
             wait: self.database_wait.map_or(usual.wait, Duration::from_secs),
             idle: self.database_idle.map_or(usual.idle, Duration::from_secs),
             age: self.database_age.map_or(usual.age, Duration::from_secs),
-            create: self.database_create.unwrap_or(usual.create),
+            create: self.database_create.unwrap_or(create),
             mysql_utf8mb4: self.mysql_utf8mb4.unwrap_or(usual.mysql_utf8mb4),
+            retries: retries.unwrap_or(usual.retries),
             address: usual.address,
         }
     }
 
     /// Fills in defaults and reports all that is wrong at once.
-    fn validate(self) -> Result<Config> {
+    fn validate(self, upstream: &upstream::Flags) -> Result<Config> {
         let mut wrong = Vec::new();
-        let url = self.database_url.as_deref();
-        let address = url.unwrap_or("sqlite:pedigree.db").parse::<Address>();
-        if let Err(problem) = &address {
-            wrong.push(format!("database-url {problem}"));
+        let upstream = upstream.read(&mut wrong);
+        if self.database_url.is_some() && upstream.database.is_some() {
+            wrong.push("database-url and ML Metadata's settings both name a database".to_owned());
         }
+        let url = self.database_url.as_ref().map(ExposeSecret::expose_secret);
+        let url = url.unwrap_or("sqlite:pedigree.db").parse::<Address>();
+        let url = url.map_err(|problem| wrong.push(format!("database-url {problem}")));
+        let database = upstream
+            .database
+            .or(url.ok().map(|address| (address, true)));
         if self.database_connections.is_some_and(|most| most < 2) {
             wrong.push("database-connections must be at least 2".to_owned());
         }
@@ -179,18 +190,18 @@ impl Settings {
                 "log-level `{level}` is neither a level nor directives"
             ));
         }
-        if !wrong.is_empty() {
+        let (Some((address, create)), true) = (database, wrong.is_empty()) else {
             return Err(Error::invalid(wrong.join("; ")));
-        }
-        let database = self.database(address?);
+        };
+        let database = self.database(address, create, upstream.retries);
         let host = self.grpc_host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
         Ok(Config {
             listen: SocketAddr::new(host, self.grpc_port.unwrap_or(8080)),
             database,
             migration: Migration {
-                upgrade: self.upgrade_schema.unwrap_or(false),
+                upgrade: self.upgrade_schema.unwrap_or(upstream.upgrade),
                 widen: false,
-                downgrade_to: self.downgrade_schema_to,
+                downgrade_to: self.downgrade_schema_to.or(upstream.downgrade_to),
             },
             max_request: self.max_request_bytes.unwrap_or(128 << 20),
             grace: Duration::from_secs(self.shutdown_grace.unwrap_or(25)),
@@ -227,7 +238,22 @@ fn unreadable(error: &clap::Error) -> Error {
     let paragraph: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
     let paragraph = paragraph.join(" ");
     let problem = paragraph.strip_prefix("error: ").unwrap_or(&paragraph);
-    Error::invalid(format!("{problem} (see --help)"))
+    Error::invalid(format!("{} (see --help)", without_urls(problem)))
+}
+
+/// A text without the URLs that it may quote, nor anything else that has a login in it.
+fn without_urls(text: &str) -> String {
+    let ends = |letter: char| letter.is_whitespace() || "'\"`".contains(letter);
+    let words = text.split_inclusive(ends).map(|word| {
+        let (bare, end) = word.split_at(word.trim_end_matches(ends).len());
+        let secret = bare.contains("://") || bare.contains('@');
+        if secret {
+            format!("…{end}")
+        } else {
+            word.to_owned()
+        }
+    });
+    words.collect()
 }
 
 #[cfg(test)]
@@ -238,7 +264,12 @@ mod tests {
     fn a_flag_beats_the_file_which_beats_the_default() {
         let file: Settings = toml::from_str("grpc_port = 1\nlog_format = \"json\"").unwrap();
         let flags = Command::parse_from(["pedigree", "--grpc-port", "2", "--upgrade-schema"]);
-        let config = flags.options.settings.or(file).validate().unwrap();
+        let config = flags
+            .options
+            .settings
+            .or(file)
+            .validate(&flags.options.upstream)
+            .unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:2");
         assert_eq!(config.log.format, LogFormat::Json);
         assert_eq!(config.database.address.to_string(), "sqlite:pedigree.db");
@@ -253,7 +284,10 @@ mod tests {
             log_level: Some("pedigree=loud".into()),
             ..Settings::default()
         };
-        let text = settings.validate().unwrap_err().to_string();
+        let text = settings
+            .validate(&upstream::Flags::default())
+            .unwrap_err()
+            .to_string();
         for part in ["database-url", "database-connections", "log-level"] {
             assert!(text.contains(part), "{text}");
         }

@@ -4,9 +4,10 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use clap::Args;
+use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::LogFormat;
+use super::{LogFormat, without_urls};
 use crate::error::{Error, Result};
 
 /// The options, each in the three ways it can be given.
@@ -29,7 +30,7 @@ pub(super) struct Settings {
         env = "PEDIGREE_DATABASE_URL",
         hide_env_values = true
     )]
-    pub database_url: Option<String>,
+    pub database_url: Option<SecretString>,
 
     /// Most connections to the database, half of them for writing [default: 16]
     #[arg(long, value_name = "N", env = "PEDIGREE_DATABASE_CONNECTIONS")]
@@ -122,6 +123,6 @@ pub(super) fn read(path: &Path) -> Result<Settings> {
     toml::from_str(&text).map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start));
         let line = before.map_or(1, |before| before.matches('\n').count() + 1);
-        refused(format!("line {line}: {}", error.message()))
+        refused(format!("line {line}: {}", without_urls(error.message())))
     })
 }

@@ -90,6 +90,10 @@ fn from_refusal(refusal: Box<dyn DatabaseError>) -> Error {
         // SQLite: I/O errors in their variants, cannot open.
         "57P01" | "57P02" | "57P03" | "08000" | "08003" | "08006" | "1053" | "1927" | "2006"
         | "2013" | "10" | "14" => Error::Unavailable(refusal.into()),
+        // PostgreSQL, MySQL in its two ways, and SQLite in its variants: writing where only reading is allowed.
+        "25006" | "1290" | "1792" | "1836" | "8" | "264" | "520" | "776" => {
+            Error::FailedPrecondition("the database is open for reading only".into())
+        }
         // PostgreSQL: number out of range, index row too long. MySQL: number out of range.
         "22003" | "54000" | "1264" => Error::InvalidArgument(format!(
             "a column of this database cannot hold a value: {}; `pedigree migrate --widen` may help",

@@ -18,6 +18,7 @@ mod support;
 mod bad_input;
 mod binary;
 mod composite;
+mod connections;
 mod contract;
 mod crash;
 mod layers;

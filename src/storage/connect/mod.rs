@@ -44,6 +44,8 @@ pub struct Connect {
     /// Whether MySQL text travels as utf8mb4. Upstream's servers send UTF-8 as if it were latin1, and databases that they
     /// share need the same.
     pub mysql_utf8mb4: bool,
+    /// How often a schema is looked at again that is not complete, as while a server without our lock creates it.
+    pub retries: usize,
 }
 
 /// A database and how to log in to it. What it displays is fit to be shown: no user, password or option.
@@ -88,6 +90,7 @@ impl Connect {
             age: Duration::from_mins(30),
             create: true,
             mysql_utf8mb4: false,
+            retries: 5,
         }
     }
 

@@ -23,8 +23,8 @@ pub struct Sqlite {
     pub mode: Mode,
 }
 
-/// What may be done to the file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What may be done to the file, least first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mode {
     ReadOnly,
     /// The file must be there.

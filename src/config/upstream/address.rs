@@ -1,0 +1,180 @@
+//! A database as upstream's messages describe it, checked. An empty text is as good as none.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use crate::proto::ml_metadata::connection_config::Config;
+use crate::proto::ml_metadata::sqlite_metadata_source_config::ConnectionMode;
+use crate::proto::ml_metadata::{
+    MySqlDatabaseConfig, PostgreSqlDatabaseConfig, SqliteMetadataSourceConfig,
+};
+use crate::storage::connect::Address;
+use crate::storage::connect::mysql::{self, MySql, Server};
+use crate::storage::connect::postgres::{Postgres, SslMode};
+use crate::storage::connect::sqlite::{Mode, Sqlite};
+use crate::storage::connect::tls::Identity;
+
+/// The address, and whether a missing database is created. What is wrong goes to `wrong`.
+pub(super) fn of(config: Config, wrong: &mut Vec<String>) -> Option<(Address, bool)> {
+    match config {
+        Config::FakeDatabase(_) => {
+            let memory = Sqlite {
+                file: None,
+                mode: Mode::Create,
+            };
+            Some((Address::Sqlite(memory), true))
+        }
+        Config::Sqlite(config) => Some((
+            Address::Sqlite(sqlite(&config, &mut problems("sqlite", wrong))?),
+            true,
+        )),
+        Config::Mysql(config) => {
+            let create = !config.skip_db_creation();
+            let address = my_sql(config, &mut problems("mysql", wrong))?;
+            Some((Address::MySql(address), create))
+        }
+        Config::Postgresql(config) => {
+            let create = !config.skip_db_creation();
+            let address = postgres(config, &mut problems("postgresql", wrong))?;
+            Some((Address::Postgres(address), create))
+        }
+    }
+}
+
+/// Notes problems of one database.
+fn problems<'a>(database: &'static str, wrong: &'a mut Vec<String>) -> impl FnMut(&str) + 'a {
+    move |problem| wrong.push(format!("{database}: {problem}"))
+}
+
+/// A text that is not empty.
+pub(super) fn given(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+fn path(text: Option<String>) -> Option<PathBuf> {
+    given(text).map(PathBuf::from)
+}
+
+/// A port; `None` where it cannot be one, which is noted.
+fn port(port: Option<u16>, wrong: &mut impl FnMut(&str)) -> Option<u16> {
+    let port = port.filter(|port| *port != 0);
+    if port.is_none() {
+        wrong("the port must be from 1 to 65535");
+    }
+    port
+}
+
+fn identity(
+    cert: Option<String>,
+    key: Option<String>,
+    password: Option<String>,
+    wrong: &mut impl FnMut(&str),
+) -> Option<Identity> {
+    let identity = Identity::of(path(cert), path(key), given(password).map(Into::into));
+    identity
+        .map_err(|problem| wrong(&problem.to_string()))
+        .ok()
+        .flatten()
+}
+
+fn sqlite(config: &SqliteMetadataSourceConfig, wrong: &mut impl FnMut(&str)) -> Option<Sqlite> {
+    let uri = config.filename_uri().parse::<Sqlite>();
+    let uri = uri
+        .map_err(|problem| wrong(&format!("filename_uri {problem}")))
+        .ok()?;
+    let mode = match config.connection_mode() {
+        ConnectionMode::Readonly => Mode::ReadOnly,
+        ConnectionMode::Readwrite => Mode::ReadWrite,
+        ConnectionMode::ReadwriteOpencreate | ConnectionMode::Unknown => Mode::Create,
+    };
+    Some(Sqlite {
+        mode: uri.mode.min(mode),
+        ..uri
+    })
+}
+
+fn my_sql(config: MySqlDatabaseConfig, wrong: &mut impl FnMut(&str)) -> Option<MySql> {
+    let server = match (given(config.host), path(config.socket)) {
+        (Some(host), None) => match config.port.unwrap_or(0) {
+            0 => Some(mysql::PORT),
+            number => port(u16::try_from(number).ok(), wrong),
+        }
+        .map(|port| Server::Tcp { host, port }),
+        (None, Some(socket)) => Some(Server::Socket(socket)),
+        _ => {
+            wrong("exactly one of host and socket must be given");
+            None
+        }
+    };
+    let database = given(config.database);
+    if database.is_none() {
+        wrong("a database must be given");
+    }
+    let with_tls = config.ssl_options.is_some();
+    let ssl = config.ssl_options.unwrap_or_default();
+    if !ssl.cipher().is_empty() {
+        wrong(
+            "the cipher cannot be chosen: only those of TLS 1.2 and 1.3 without known weakness are ever used; leave it out",
+        );
+    }
+    let verified = ssl.verify_server_cert();
+    let authorities: Vec<PathBuf> = path(ssl.ca).into_iter().chain(path(ssl.capath)).collect();
+    Some(MySql {
+        ssl_mode: match (with_tls, verified, authorities.is_empty()) {
+            (false, ..) => mysql::SslMode::Preferred,
+            (true, true, _) => mysql::SslMode::VerifyIdentity,
+            (true, false, false) => mysql::SslMode::VerifyCa,
+            (true, false, true) => mysql::SslMode::Required,
+        },
+        authorities,
+        identity: identity(ssl.cert, ssl.key, None, wrong),
+        user: given(config.user),
+        password: given(config.password).map(Into::into),
+        server: server?,
+        database: database?,
+    })
+}
+
+fn postgres(config: PostgreSqlDatabaseConfig, wrong: &mut impl FnMut(&str)) -> Option<Postgres> {
+    let host = match (given(config.host), given(config.hostaddr)) {
+        (Some(host), None) => Some(host),
+        (None, Some(address)) if address.parse::<IpAddr>().is_ok() => Some(address),
+        (None, Some(_)) => {
+            wrong("hostaddr must be a numeric address");
+            None
+        }
+        _ => {
+            wrong("exactly one of host and hostaddr must be given");
+            None
+        }
+    };
+    let (user, database) = (given(config.user), given(config.dbname));
+    for (name, value) in [("user", &user), ("dbname", &database)] {
+        if value.is_none() {
+            wrong(&format!("a {name} must be given"));
+        }
+    }
+    let number = given(config.port);
+    let number = port(number.and_then(|port| port.parse().ok()), wrong);
+    let ssl = config.ssloption.unwrap_or_default();
+    let sslmode = match given(ssl.sslmode).map(|mode| mode.parse()) {
+        None => Some(SslMode::Prefer),
+        Some(Ok(mode)) => Some(mode),
+        Some(Err(_)) => {
+            wrong("sslmode must be disable, allow, prefer, require, verify-ca or verify-full");
+            None
+        }
+    };
+    let identity = identity(ssl.sslcert, ssl.sslkey, ssl.sslpassword, wrong);
+    Some(Postgres {
+        host: host?,
+        port: number?,
+        user,
+        password: given(config.password).map(Into::into),
+        passfile: path(config.passfile),
+        database: database?,
+        sslmode: sslmode?,
+        sslrootcert: path(ssl.sslrootcert),
+        identity,
+    })
+}

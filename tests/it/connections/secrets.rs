@@ -1,0 +1,128 @@
+//! Passwords stay out of all that the program says.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use tempfile::TempDir;
+
+use super::{Parts, parts};
+use crate::binary::{pedigree, run};
+use crate::support::Backend;
+
+const SECRET: &str = "Tr0ub4dor";
+
+/// Everything that failing starts say, as loudly as they can.
+fn said(dir: &TempDir, arguments: &[&str]) -> String {
+    let mut command = pedigree(dir.path(), &["--log-level=trace"]);
+    if arguments.first() == Some(&"migrate") {
+        command = pedigree(dir.path(), &["migrate", "--log-level=trace"]);
+    }
+    let rest = arguments.iter().filter(|argument| **argument != "migrate");
+    command
+        .args(rest)
+        .env("PEDIGREE_GRPC_PORT", "0")
+        .env("RUST_BACKTRACE", "full");
+    let ended = run(command);
+    assert!(!ended.status.success(), "{arguments:?}: {ended:?}");
+    ended.stdout + &ended.stderr
+}
+
+#[test]
+fn no_failing_start_says_a_password() {
+    let dir = TempDir::new().unwrap();
+    let mut all = String::new();
+    let mut add = |arguments: &[&str]| {
+        let said = said(&dir, arguments);
+        assert!(!said.contains(SECRET), "{arguments:?}: {said}");
+        all.push_str(&said);
+    };
+    let [postgres, mysql] = [Backend::Postgres, Backend::MySql].map(|backend| {
+        let Parts { host, port, .. } = parts(backend);
+        format!("{host}:{port}")
+    });
+    let urls = [
+        // A wrong password, an unknown user, nobody there, no such host.
+        format!("postgres://pedigree:{SECRET}@{postgres}/x"),
+        format!("postgres://nobody:{SECRET}@{postgres}/x?sslmode=disable"),
+        format!("postgres://pedigree:{SECRET}@{postgres}/x?sslmode=verify-full"),
+        format!("mysql://pedigree:{SECRET}@{mysql}/x"),
+        format!("mysql://pedigree:{SECRET}@{mysql}/x?ssl-mode=REQUIRED"),
+        format!("mysql://u:{SECRET}@127.0.0.1:1/x"),
+        format!("postgres://u:{SECRET}@no.such.host.invalid/x"),
+        // Malformed.
+        format!("postgres://u:{SECRET}@h:{SECRET}/x"),
+        format!("postgres:u:{SECRET}@h/x"),
+        format!("mysql://u:{SECRET}@h"),
+        format!("mysql://u:{SECRET}@h/x?pasword={SECRET}"),
+        format!("oracle://u:{SECRET}@h/x"),
+        format!("postgres://h/x?user=u&password={SECRET}&port={SECRET}"),
+        format!("postgres://h/x?sslcert=a&sslkey=b&sslpassword={SECRET}"),
+    ];
+    for url in &urls {
+        add(&["--database-url", url]);
+        add(&["migrate", "--database-url", url]);
+        add(&["migrate", "--dry-run", "--database-url", url]);
+        // In the wrong place.
+        add(&[url]);
+        add(&["migrate", url]);
+        add(&["--database-uri", url]);
+        add(&["--grpc-port", url]);
+    }
+    for (file, text) in [
+        (
+            "a.toml",
+            format!("database_url = \"mysql://u:{SECRET}@127.0.0.1:1/x\""),
+        ),
+        ("b.toml", format!("grpc_port = \"mysql://u:{SECRET}@h/x\"")),
+        ("c.toml", format!("database_url = mysql://u:{SECRET}@h/x")),
+    ] {
+        fs::write(dir.path().join(file), text).unwrap();
+        add(&["--config", file]);
+    }
+    let password = format!("password: '{SECRET}'");
+    for text in [
+        format!("mysql {{ host: '127.0.0.1' port: 1 database: 'x' {password} }}"),
+        format!("mysql {{ {password} hots: 1 }}"),
+        format!("mysql {{ password: {SECRET} }}"),
+        format!("mysql {{ password: 'x'{SECRET} }}"),
+        format!("mysql {{ password: 'x\\q{SECRET}' }}"),
+        format!("mysql {{\n password:\n {SECRET} }}"),
+        format!("postgresql {{ host: 'h' {password} ssloption {{ sslpassword: {SECRET} }} }}"),
+    ] {
+        let text = format!("connection_config {{ {text} }}");
+        fs::write(dir.path().join("config.pbtxt"), text).unwrap();
+        add(&["--metadata_store_server_config_file=config.pbtxt"]);
+    }
+    let mysql = format!("--mysql_config_password={SECRET}");
+    let postgres_flag = format!("--postgres_config_password={SECRET}");
+    add(&[&mysql]);
+    add(&["--metadata_source_config_type=postgresql", &postgres_flag]);
+    add(&[
+        "--mysql_config_host=127.0.0.1",
+        "--mysql_config_port=1",
+        "--mysql_config_database=x",
+        &mysql,
+    ]);
+    // A password file, one of whose lines is malformed, and one that others may read.
+    let passfile = dir.path().join("passfile");
+    let url = format!(
+        "postgres://pedigree@{postgres}/x?passfile={}",
+        passfile.display()
+    );
+    for (mode, text) in [
+        (0o600, format!("127.0.0.1:{SECRET}\n*:*:*:*:{SECRET}\n")),
+        (0o644, format!("*:*:*:*:{SECRET}\n")),
+    ] {
+        fs::write(&passfile, text).unwrap();
+        fs::set_permissions(&passfile, fs::Permissions::from_mode(mode)).unwrap();
+        add(&["--database-url", &url]);
+    }
+    for expected in [
+        "not five fields",
+        "should be 0600",
+        "password authentication failed",
+        "cannot be read",
+    ] {
+        assert!(all.contains(expected), "no {expected} in {all}");
+    }
+}
