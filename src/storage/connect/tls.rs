@@ -1,6 +1,7 @@
 //! What a client shows and trusts when it speaks TLS to a database.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use pkcs8::der::pem::LineEnding;
@@ -11,6 +12,9 @@ use crate::error::{Error, Result};
 
 /// The label of a private key that a passphrase protects, in PEM.
 const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
+
+/// How a certificate begins, in PEM.
+const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
 /// A client certificate, with which the client logs in or backs its password.
 #[derive(Clone, Debug)]
@@ -87,18 +91,16 @@ pub(super) fn authorities(paths: &[PathBuf]) -> Result<Vec<u8>> {
     Ok(all)
 }
 
-fn append(path: &Path, all: &mut Vec<u8>) -> std::io::Result<()> {
-    if !path.is_dir() {
-        all.extend(fs::read(path)?);
-        all.push(b'\n');
-        return Ok(());
+/// OpenSSL's folders hold links named by hashes, revocation lists, and whatever else.
+fn append(path: &Path, all: &mut Vec<u8>) -> io::Result<()> {
+    let mut files = vec![path.to_owned()];
+    if path.is_dir() {
+        let entries = fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path()));
+        files = entries.collect::<io::Result<_>>()?;
+        files.retain(|file| file.is_file());
+        files.sort();
     }
-    let mut files = fs::read_dir(path)?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<std::io::Result<Vec<_>>>()?;
-    files.sort();
-    // OpenSSL's folders hold links named by hashes, revocation lists, and whatever else.
-    for file in files.iter().filter(|file| file.is_file()) {
+    for file in files {
         let text = fs::read(file)?;
         if text
             .windows(CERTIFICATE.len())
@@ -110,5 +112,3 @@ fn append(path: &Path, all: &mut Vec<u8>) -> std::io::Result<()> {
     }
     Ok(())
 }
-
-const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";

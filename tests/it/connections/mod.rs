@@ -1,6 +1,7 @@
 //! How the program reaches its database: addresses, upstream's settings, TLS, and what it says when it cannot.
 
 mod secrets;
+mod tls;
 
 mod upstream;
 
