@@ -125,8 +125,8 @@ static MYSQL: Scripts = Scripts {
         script: script!("mysql/widen.sql"),
     }),
     lock: Some(Lock {
-        take: "SELECT GET_LOCK(CONCAT('pedigree ', MD5(DATABASE())), 3600)",
-        release: Some("SELECT RELEASE_LOCK(CONCAT('pedigree ', MD5(DATABASE())))"),
+        take: "SELECT GET_LOCK(CONCAT('pedigree ', LEFT(SHA2(DATABASE(), 256), 32)), 3600)",
+        release: Some("SELECT RELEASE_LOCK(CONCAT('pedigree ', LEFT(SHA2(DATABASE(), 256), 32)))"),
     }),
     atomic: false,
     no_version: Error::Contention,
