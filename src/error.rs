@@ -8,7 +8,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// The longest text that a client gets, in bytes: it travels in HTTP/2 trailers, whose size peers limit.
 const MAX_TEXT: usize = 1024;
 
-/// A failed operation. The text of each variant but the last three is meant for the caller.
+/// A failed operation. The text of each variant is meant for the caller; what is below the last three is not.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{0}")]
@@ -42,6 +42,9 @@ pub enum Error {
     /// The database cannot be reached; it may come back.
     #[error("the database is not available")]
     Unavailable(#[source] Source),
+    /// The database went away while it was storing a change; the change is there entirely or not at all.
+    #[error("the database became unavailable in the commit: the change may or may not be stored")]
+    Uncertain(#[source] Source),
     /// A fault of the server or of its database that no request should cause.
     #[error("internal error: {context}")]
     Internal {
@@ -92,7 +95,7 @@ impl Error {
             Self::Contention(_) => Code::Aborted,
             Self::Exhausted(_) => Code::ResourceExhausted,
             Self::DataLoss(_) => Code::DataLoss,
-            Self::Unavailable(_) => Code::Unavailable,
+            Self::Unavailable(_) | Self::Uncertain(_) => Code::Unavailable,
             Self::Internal { .. } => Code::Internal,
         }
     }

@@ -19,7 +19,7 @@ mod type_rules;
 mod types;
 mod walk;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use backon::{ExponentialBuilder, Retryable};
 
@@ -41,6 +41,9 @@ use crate::storage::{Database, Tx};
 
 /// How often a transaction is run again after it lost to others.
 const RETRIES: usize = 16;
+
+/// No transaction is run again when so much time has passed since the first began: somebody holds a lock for good.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often it is run again because something that it looked up was created meanwhile.
 const RACES: usize = 3;
@@ -79,7 +82,8 @@ impl Graph {
     ///
     /// # Errors
     ///
-    /// Those of the change; `Contention` when others went first each of several times.
+    /// Those of the change; `Contention` when others went first each of several times; `Uncertain` when it may or may not be
+    /// stored.
     pub async fn write<W: Write>(&self, change: &W) -> Result<W::Answer> {
         let attempt = || async {
             let mut tx = self.database.write().await?;
@@ -87,6 +91,7 @@ impl Graph {
             tx.commit().await?;
             Ok(answer)
         };
+        let end = Instant::now() + PATIENCE;
         let mut races = 0;
         attempt
             .retry(
@@ -97,7 +102,7 @@ impl Graph {
                     .with_max_times(RETRIES),
             )
             .when(|error| match error {
-                Error::Contention(_) => true,
+                Error::Contention(_) => Instant::now() < end,
                 Error::Raced(_) => {
                     races += 1;
                     races <= RACES

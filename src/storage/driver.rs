@@ -1,12 +1,13 @@
 //! Pools, transactions and rows: the only file that matches on the driver.
 
-use sqlx::mysql::{MySqlPool, MySqlRow};
-use sqlx::postgres::{PgPool, PgRow};
-use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{FromRow, MySql, Pool, Postgres, Row, Sqlite, Transaction};
+use sqlx::mysql::MySqlRow;
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{FromRow, MySql, Postgres, Row, Sqlite};
 
 use super::column::Int;
 use super::query::{Args, Query};
+use super::session::{Session, Sessions, to_the_end};
 use super::{Dialect, fault};
 use crate::error::{Error, Result};
 
@@ -17,6 +18,7 @@ pub trait Record:
     + for<'r> FromRow<'r, SqliteRow>
     + Send
     + Unpin
+    + 'static
 {
 }
 impl<T> Record for T where
@@ -25,6 +27,7 @@ impl<T> Record for T where
         + for<'r> FromRow<'r, SqliteRow>
         + Send
         + Unpin
+        + 'static
 {
 }
 
@@ -39,16 +42,16 @@ pub struct Database {
 #[derive(Clone, Debug)]
 pub(super) enum Pools {
     Sqlite {
-        writer: SqlitePool,
-        reader: SqlitePool,
+        writer: Sessions<Sqlite>,
+        reader: Sessions<Sqlite>,
     },
     Postgres {
-        writer: PgPool,
-        reader: PgPool,
+        writer: Sessions<Postgres>,
+        reader: Sessions<Postgres>,
     },
     MySql {
-        writer: MySqlPool,
-        reader: MySqlPool,
+        writer: Sessions<MySql>,
+        reader: Sessions<MySql>,
     },
 }
 
@@ -73,16 +76,17 @@ impl Database {
     ///
     /// `Unavailable` or `Exhausted` when no connection can be had.
     pub async fn read(&self) -> Result<Tx> {
-        match self.pools.clone() {
-            Pools::Sqlite { reader, .. } => begin(reader, "BEGIN").await.map(Tx::Sqlite),
+        let open = match &self.pools {
+            Pools::Sqlite { reader, .. } => Open::Sqlite(reader.begin("BEGIN").await?),
             Pools::Postgres { reader, .. } => {
                 let snapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-                begin(reader, snapshot).await.map(Tx::Postgres)
+                Open::Postgres(reader.begin(snapshot).await?)
             }
-            Pools::MySql { reader, .. } => begin(reader, "START TRANSACTION READ ONLY")
-                .await
-                .map(Tx::MySql),
-        }
+            Pools::MySql { reader, .. } => {
+                Open::MySql(reader.begin("START TRANSACTION READ ONLY").await?)
+            }
+        };
+        Ok(Tx::of(self.dialect(), open))
     }
 
     /// Begins a transaction that may write. On SQLite it holds the write lock from the start, so that it never has to
@@ -92,11 +96,12 @@ impl Database {
     ///
     /// As [`Self::read`], and `Contention` when another process holds the lock of a SQLite file for too long.
     pub async fn write(&self) -> Result<Tx> {
-        match self.pools.clone() {
-            Pools::Sqlite { writer, .. } => begin(writer, "BEGIN IMMEDIATE").await.map(Tx::Sqlite),
-            Pools::Postgres { writer, .. } => begin(writer, "BEGIN").await.map(Tx::Postgres),
-            Pools::MySql { writer, .. } => begin(writer, "START TRANSACTION").await.map(Tx::MySql),
-        }
+        let open = match &self.pools {
+            Pools::Sqlite { writer, .. } => Open::Sqlite(writer.begin("BEGIN IMMEDIATE").await?),
+            Pools::Postgres { writer, .. } => Open::Postgres(writer.begin("BEGIN").await?),
+            Pools::MySql { writer, .. } => Open::MySql(writer.begin("START TRANSACTION").await?),
+        };
+        Ok(Tx::of(self.dialect(), open))
     }
 
     /// Closes all connections once they are idle; later transactions fail.
@@ -109,53 +114,52 @@ impl Database {
     }
 }
 
-/// Begins a transaction, in a task of its own: tonic drops a handler when its client goes away, and sqlx 0.9.0 leaves an open
-/// transaction in the pool when `begin` is dropped half-way (transact-rs/sqlx#4385).
-///
-/// A connection that died while it was idle shows it here, where nothing is lost yet: the next one is tried.
-async fn begin<DB: sqlx::Database>(
-    pool: Pool<DB>,
-    statement: &'static str,
-) -> Result<Transaction<'static, DB>> {
-    let begun = tokio::spawn(async move {
-        let mut connections = pool.options().get_max_connections();
-        loop {
-            match pool.begin_with(statement).await {
-                Err(error) if connections > 0 && fault::is_lost(&error) => connections -= 1,
-                Err(sqlx::Error::PoolTimedOut) => return Err(fault::no_connection(&pool)),
-                begun => return begun.map_err(fault::from),
-            }
-        }
-    });
-    begun
-        .await
-        .map_err(|_| Error::internal("the task that begins a transaction ended early"))?
-}
-
 /// An open transaction. Dropped without [`Tx::commit`], it is rolled back.
 #[derive(Debug)]
-pub enum Tx {
-    Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
-    MySql(Transaction<'static, MySql>),
+pub struct Tx {
+    dialect: Dialect,
+    /// Away while a statement runs, and for good when its caller did not wait for the end.
+    open: Option<Open>,
 }
 
-/// Runs `$body`, which may fail as the driver does, with the driver's connection and query.
+#[derive(Debug)]
+enum Open {
+    Sqlite(Session<Sqlite>),
+    Postgres(Session<Postgres>),
+    MySql(Session<MySql>),
+}
+
+/// Runs `$run` with a connection, to its end whatever becomes of the caller, and then gives the connection back.
+macro_rules! run {
+    ($tx:expr, $variant:ident($session:ident), |$connection:ident| $run:expr) => {{
+        let (session, done) = to_the_end(async move {
+            let $connection = $session.start();
+            let done = $run;
+            let done = $session.end(done);
+            ($session, done)
+        })
+        .await;
+        $tx.open = Some(Open::$variant(session));
+        done
+    }};
+}
+
+/// Runs `$run`, which may fail as the driver does, with the driver's connection and query.
 macro_rules! with_driver {
-    ($tx:expr, $query:expr, |$connection:ident, $prepared:ident| $body:expr) => {{
+    ($tx:expr, $query:expr, |$connection:ident, $prepared:ident| $run:expr) => {{
         let (text, args) = $query.into_parts()?;
-        let done = match (&mut *$tx, args) {
-            (Self::Sqlite(tx), Args::Sqlite(args)) => {
-                let ($connection, $prepared) = (&mut **tx, sqlx::query_with(text, args));
-                $body
+        let done = match ($tx.take()?, args) {
+            (Open::Sqlite(mut session), Args::Sqlite(args)) => {
+                let $prepared = sqlx::query_with(text, args);
+                run!($tx, Sqlite(session), |$connection| $run)
             }
-            (Self::Postgres(tx), Args::Postgres(args)) => {
-                let ($connection, $prepared) = (&mut **tx, sqlx::query_with(text, args));
-                $body
+            (Open::Postgres(mut session), Args::Postgres(args)) => {
+                let $prepared = sqlx::query_with(text, args);
+                run!($tx, Postgres(session), |$connection| $run)
             }
-            (Self::MySql(tx), Args::MySql(args)) => {
-                let ($connection, $prepared) = (&mut **tx, sqlx::query_with(text, args));
-                $body
+            (Open::MySql(mut session), Args::MySql(args)) => {
+                let $prepared = sqlx::query_with(text, args);
+                run!($tx, MySql(session), |$connection| $run)
             }
             _ => return Err(Error::internal("a query was built for another dialect")),
         };
@@ -167,14 +171,22 @@ macro_rules! with_driver {
 }
 
 impl Tx {
+    const fn of(dialect: Dialect, open: Open) -> Self {
+        Self {
+            dialect,
+            open: Some(open),
+        }
+    }
+
     /// The dialect to write queries in.
     #[must_use]
     pub const fn dialect(&self) -> Dialect {
-        match self {
-            Self::Sqlite(_) => Dialect::Sqlite,
-            Self::Postgres(_) => Dialect::Postgres,
-            Self::MySql(_) => Dialect::MySql,
-        }
+        self.dialect
+    }
+
+    fn take(&mut self) -> Result<Open> {
+        let ended = || Error::internal("a transaction was used after its end");
+        self.open.take().ok_or_else(ended)
     }
 
     /// Starts a query in this transaction's dialect.
@@ -203,7 +215,7 @@ impl Tx {
     pub async fn first<T: Record>(&mut self, query: Query) -> Result<Option<T>> {
         with_driver!(self, query, |connection, prepared| {
             let row = prepared.fetch_optional(connection).await;
-            row.and_then(|row| row.map(|row| T::from_row(&row)).transpose())
+            row.and_then(|row| row.as_ref().map(T::from_row).transpose())
         })
     }
 
@@ -224,14 +236,18 @@ impl Tx {
     /// MySQL sends its error texts in the character set of the connection, and the driver cannot read one that is not UTF-8, as
     /// when it quotes half a character of a client's. The server is then asked for the number that came with it.
     async fn fault(&mut self, error: sqlx::Error) -> Error {
-        let Self::MySql(tx) = self else {
-            return fault::from(error);
+        let mut session = match (&error, self.open.take()) {
+            (sqlx::Error::Protocol(_), Some(Open::MySql(session))) => session,
+            (_, open) => {
+                self.open = open;
+                return fault::from(error);
+            }
         };
-        if !matches!(error, sqlx::Error::Protocol(_)) {
-            return fault::from(error);
-        }
-        let refusal = sqlx::raw_sql("SHOW ERRORS LIMIT 1").fetch_one(&mut **tx);
-        match refusal.await.and_then(|row| row.try_get("Code")) {
+        let refusal = sqlx::raw_sql("SHOW ERRORS LIMIT 1");
+        let refusal = run!(self, MySql(session), |connection| refusal
+            .fetch_one(connection)
+            .await);
+        match refusal.and_then(|row| row.try_get("Code")) {
             Ok(Int(fault::DUPLICATE_ENTRY)) => fault::duplicate(),
             _ => fault::from(error),
         }
@@ -250,11 +266,20 @@ impl Tx {
         mut query: Query,
         rows: usize,
     ) -> Result<Vec<i64>> {
-        if let Self::MySql(tx) = self {
+        if self.dialect == Dialect::MySql {
             let (text, Args::MySql(args)) = query.into_parts()? else {
                 return Err(Error::internal("a query was built for another dialect"));
             };
-            let done = match sqlx::query_with(text, args).execute(&mut **tx).await {
+            let prepared = sqlx::query_with(text, args);
+            let done = match self.take()? {
+                Open::MySql(mut session) => {
+                    run!(self, MySql(session), |connection| prepared
+                        .execute(connection)
+                        .await)
+                }
+                _ => return Err(Error::internal("a dialect has the driver of another")),
+            };
+            let done = match done {
                 Ok(done) => done,
                 Err(error) => return Err(self.fault(error).await),
             };
@@ -283,10 +308,26 @@ impl Tx {
     ///
     /// As [`Self::run`].
     pub(super) async fn script(&mut self, sql: &'static str) -> Result<()> {
-        match self {
-            Self::Sqlite(tx) => sqlx::raw_sql(sql).execute(&mut **tx).await.map(|_| ()),
-            Self::Postgres(tx) => sqlx::raw_sql(sql).execute(&mut **tx).await.map(|_| ()),
-            Self::MySql(tx) => sqlx::raw_sql(sql).execute(&mut **tx).await.map(|_| ()),
+        let script = sqlx::raw_sql(sql);
+        match self.take()? {
+            Open::Sqlite(mut session) => {
+                run!(self, Sqlite(session), |connection| script
+                    .execute(connection)
+                    .await
+                    .map(|_| ()))
+            }
+            Open::Postgres(mut session) => {
+                run!(self, Postgres(session), |connection| script
+                    .execute(connection)
+                    .await
+                    .map(|_| ()))
+            }
+            Open::MySql(mut session) => {
+                run!(self, MySql(session), |connection| script
+                    .execute(connection)
+                    .await
+                    .map(|_| ()))
+            }
         }
         .map_err(fault::from)
     }
@@ -295,13 +336,12 @@ impl Tx {
     ///
     /// # Errors
     ///
-    /// As [`Self::run`]; nothing is stored then.
-    pub async fn commit(self) -> Result<()> {
-        match self {
-            Self::Sqlite(tx) => tx.commit().await,
-            Self::Postgres(tx) => tx.commit().await,
-            Self::MySql(tx) => tx.commit().await,
+    /// As [`Self::run`]; nothing is stored then. `Uncertain` when the connection was lost before the database answered.
+    pub async fn commit(mut self) -> Result<()> {
+        match self.take()? {
+            Open::Sqlite(session) => session.commit().await,
+            Open::Postgres(session) => session.commit().await,
+            Open::MySql(session) => session.commit().await,
         }
-        .map_err(fault::from)
     }
 }

@@ -2,6 +2,8 @@
 
 use sqlx::error::{DatabaseError, ErrorKind};
 use sqlx::mysql::MySqlDatabaseError;
+use sqlx::postgres::PgDatabaseError;
+use sqlx::sqlite::SqliteError;
 
 use crate::error::Error;
 
@@ -11,12 +13,21 @@ pub(super) fn is_missing_database(error: &sqlx::Error) -> bool {
     refusal.is_some_and(|refusal| matches!(code_of(refusal).as_str(), "3D000" | "1049"))
 }
 
-/// SQLSTATE, or MySQL's number: its `code()` is the SQLSTATE only, too coarse here.
+/// SQLSTATE, or MySQL's number: its `code()` is the SQLSTATE only, too coarse here. SQLite's without the detail above its lowest
+/// byte.
 fn code_of(refusal: &dyn DatabaseError) -> String {
-    match refusal.try_downcast_ref::<MySqlDatabaseError>() {
-        Some(mysql) => mysql.number().to_string(),
-        None => refusal.code().unwrap_or_default().into_owned(),
+    if let Some(mysql) = refusal.try_downcast_ref::<MySqlDatabaseError>() {
+        return mysql.number().to_string();
     }
+    let code = refusal.code().unwrap_or_default().into_owned();
+    match code.parse::<u32>() {
+        Ok(number) if is_sqlite(refusal) => (number & 0xff).to_string(),
+        _ => code,
+    }
+}
+
+fn is_sqlite(refusal: &dyn DatabaseError) -> bool {
+    refusal.try_downcast_ref::<SqliteError>().is_some()
 }
 
 /// MySQL's number for a row whose unique key another one has.
@@ -27,26 +38,110 @@ pub(super) fn duplicate() -> Error {
     Error::AlreadyExists("a row with the same unique key exists".into())
 }
 
-/// Whether a connection is gone, and the statement with it.
-pub(super) fn is_lost(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_) => true,
-        sqlx::Error::Database(refusal) => {
-            matches!(
-                code_of(&**refusal).as_str(),
-                "57P01" | "57P02" | "1053" | "1927" | "2006" | "2013"
-            )
+/// What a refusal means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    /// Other transactions went first, or hold what this one needs.
+    Contention,
+    /// Disk, memory or another limit of the server is used up.
+    Full,
+    NoMoreConnections,
+    /// The connection is gone or of no more use; another one may do.
+    Lost,
+    /// The statement was stopped or failed for a reason that may pass.
+    Stopped,
+    Corrupt,
+    /// The database was opened for reading only.
+    ReadOnly,
+    /// A column is too narrow for a number, or its index for a text.
+    TooNarrow,
+    /// A text is too long for its column.
+    TooLong,
+    NotComputable,
+    /// What no request should cause.
+    Fault,
+}
+
+impl Meaning {
+    fn of(refusal: &dyn DatabaseError) -> Self {
+        let postgres = refusal.try_downcast_ref::<PgDatabaseError>();
+        // The columns of a table have changed since a connection prepared a statement. Its code has other meanings too.
+        if postgres.and_then(PgDatabaseError::routine) == Some("RevalidateCachedQuery") {
+            return Self::Lost;
         }
-        _ => false,
+        Self::of_code(&code_of(refusal))
+    }
+
+    /// The codes of PostgreSQL have five characters, those of MySQL and MariaDB four digits, those of SQLite one or two.
+    fn of_code(code: &str) -> Self {
+        match code {
+            // PostgreSQL: serialization failure, deadlock, lock not available.
+            "40001" | "40P01" | "55P03"
+            // MySQL: changed since read, lock wait timeout, deadlock, table definition changed, statement to be prepared again.
+            | "1020" | "1205" | "1213" | "1412" | "1615"
+            // SQLite: busy, locked.
+            | "5" | "6" => Self::Contention,
+            // PostgreSQL: too many connections. MySQL: of all, of the user, of the user by another limit.
+            "53300" | "1040" | "1203" | "1226" => Self::NoMoreConnections,
+            // MySQL: out of memory in four ways, disk full, table full, no thread, lock table full, too many statements.
+            "1037" | "1038" | "1041" | "3170" | "1021" | "1114" | "1135" | "1206" | "1461"
+            // SQLite: out of memory, full.
+            | "7" | "13" => Self::Full,
+            // PostgreSQL: shut down by an administrator, after a crash, not started yet, database dropped, idle for too long, idle
+            // for too long in a transaction, read-only as after a failover.
+            "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" | "25006"
+            // MySQL: shutdown, handshake and network errors, aborted, killed, gone, lost, idle for too long.
+            | "1042" | "1043" | "1053" | "1079" | "1152" | "1158" | "1159" | "1160" | "1161"
+            | "1184" | "1927" | "2006" | "2013" | "3169" | "4031"
+            // MySQL: read-only by an option or a mode as after a failover, cluster node not ready.
+            | "1290" | "1836" | "1047" => Self::Lost,
+            // PostgreSQL: outcome of a statement unknown, user or password refused, no such database.
+            "40003" | "28000" | "28P01" | "3D000"
+            // MySQL: user or password refused, no such database, host refused.
+            | "1044" | "1045" | "1049" | "1129" | "1130" | "1698"
+            // MySQL: files cannot be written or read, storage engine fails, interrupted, over the time limit.
+            | "1023" | "1024" | "1026" | "1030" | "1317" | "1969" | "3024"
+            // SQLite: interrupted, I/O error, cannot open.
+            | "9" | "10" | "14" => Self::Stopped,
+            // MySQL: a transaction that may only read. SQLite: read-only.
+            "1792" | "8" => Self::ReadOnly,
+            // PostgreSQL: data, index. MySQL: wrong key file in two ways, table crashed, index. SQLite: malformed, no database.
+            "XX001" | "XX002" | "1034" | "1035" | "1194" | "1712" | "11" | "26" => Self::Corrupt,
+            // PostgreSQL: number out of range, index row too long. MySQL: number out of range.
+            "22003" | "54000" | "1264" => Self::TooNarrow,
+            "22001" | "1406" => Self::TooLong,
+            // PostgreSQL: escape at the end of a LIKE pattern, too complex. MySQL: number out of range, packet too large.
+            // SQLite: too big.
+            "22025" | "54001" | "1690" | "1153" | "18" => Self::NotComputable,
+            _ => Self::of_class(code),
+        }
+    }
+
+    /// The classes of SQLSTATE of which all members mean the same.
+    fn of_class(code: &str) -> Self {
+        match (code.len(), code.get(..2)) {
+            // Connection exception.
+            (5, Some("08")) => Self::Lost,
+            // Insufficient resources.
+            (5, Some("53")) => Self::Full,
+            // Operator intervention, system error.
+            (5, Some("57" | "58")) => Self::Stopped,
+            _ => Self::Fault,
+        }
     }
 }
 
-/// Why a pool had no connection in time: all are in use, or no further one can be made.
-pub(super) fn no_connection<DB: sqlx::Database>(pool: &sqlx::Pool<DB>) -> Error {
-    if pool.size() >= pool.options().get_max_connections() {
-        from(sqlx::Error::PoolTimedOut)
-    } else {
-        Error::Unavailable("no connection to the database could be made in time".into())
+/// Whether a connection is gone or of no more use, and the statement with it.
+pub(super) fn is_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(refusal) => match Meaning::of(&**refusal) {
+            Meaning::Lost => true,
+            // SQLite has rolled the transaction back, and its driver believes that there still is one.
+            Meaning::Full | Meaning::Stopped => is_sqlite(&**refusal),
+            _ => false,
+        },
+        _ => false,
     }
 }
 
@@ -71,45 +166,44 @@ pub(super) fn from(error: sqlx::Error) -> Error {
     }
 }
 
+/// As [`from`], for a commit. Who loses the connection there does not learn whether it was done.
+pub(super) fn of_commit(error: sqlx::Error) -> Error {
+    match from(error) {
+        Error::Unavailable(cause) => Error::Uncertain(cause),
+        other => other,
+    }
+}
+
 fn from_refusal(refusal: Box<dyn DatabaseError>) -> Error {
     if refusal.kind() == ErrorKind::UniqueViolation {
         return duplicate();
     }
-    match code_of(&*refusal).as_str() {
-        // PostgreSQL: serialization failure, deadlock, lock not available. MySQL: lock wait timeout, deadlock.
-        // SQLite: busy in its variants.
-        "40001" | "40P01" | "55P03" | "1205" | "1213" | "5" | "261" | "517" | "773" => {
+    match Meaning::of(&*refusal) {
+        Meaning::Contention => {
             Error::Contention("other writes on the same data went first; try again".into())
         }
-        // PostgreSQL: disk full, out of memory, too many connections. MySQL: disk full, table full, too many connections.
-        // SQLite: full.
-        "53100" | "53200" | "53300" | "1021" | "1114" | "1040" | "1203" | "13" => {
-            Error::Exhausted("the database has no room for this now".into())
+        Meaning::Full => Error::Exhausted("the database has no room for this now".into()),
+        Meaning::NoMoreConnections => {
+            Error::Exhausted("the database accepts no more connections now".into())
         }
-        // PostgreSQL: shutting down, crashed, starting up, connection failures. MySQL: shutdown, gone away, lost.
-        // SQLite: I/O errors in their variants, cannot open.
-        "57P01" | "57P02" | "57P03" | "08000" | "08003" | "08006" | "1053" | "1927" | "2006"
-        | "2013" | "10" | "14" => Error::Unavailable(refusal.into()),
-        // PostgreSQL, MySQL in its two ways, and SQLite in its variants: writing where only reading is allowed.
-        "25006" | "1290" | "1792" | "1836" | "8" | "264" | "520" | "776" => {
+        Meaning::Lost | Meaning::Stopped => Error::Unavailable(refusal.into()),
+        Meaning::Corrupt => Error::DataLoss(format!("the database is damaged: {refusal}")),
+        Meaning::ReadOnly => {
             Error::FailedPrecondition("the database is open for reading only".into())
         }
-        // PostgreSQL: number out of range, index row too long. MySQL: number out of range.
-        "22003" | "54000" | "1264" => Error::InvalidArgument(format!(
-            "a column of this database cannot hold a value: {}; `pedigree migrate --widen` may help",
-            refusal.message()
-        )),
-        // Text too long, for PostgreSQL and MySQL.
-        "22001" | "1406" => Error::InvalidArgument(format!(
+        Meaning::TooLong => Error::InvalidArgument(format!(
             "a column of this database cannot hold a text: {}",
             refusal.message()
         )),
-        // PostgreSQL: escape at the end of a LIKE pattern. MySQL: number out of range. SQLite: too big.
-        "22025" | "1690" | "18" => Error::InvalidArgument(format!(
+        Meaning::TooNarrow => Error::InvalidArgument(format!(
+            "a column of this database cannot hold a value: {}; `pedigree migrate --widen` may help",
+            refusal.message()
+        )),
+        Meaning::NotComputable => Error::InvalidArgument(format!(
             "the database cannot compute with a value: {}",
             refusal.message()
         )),
-        _ => Error::Internal {
+        Meaning::Fault => Error::Internal {
             context: "the database refused a statement".into(),
             source: Some(refusal.into()),
         },

@@ -3,7 +3,9 @@
 //! * [`query`]: SQL text with bound values; there is no way to put a client's string into the text.
 //! * [`dialect`]: every difference between the databases, as a named method.
 //! * [`connect`]: how connections are made.
-//! * [`driver`]: pools, transactions and rows; the only file that matches on the driver.
+//! * [`driver`]: transactions and rows; the only file that matches on the driver.
+//! * `session`: a connection while a transaction is open on it, and how it is given back.
+//! * `fault`: what a database's refusal means to us.
 //! * [`migrate`]: create, check, upgrade and downgrade the schema.
 //! * [`tables`]: the statements, a file per table family.
 
@@ -15,6 +17,7 @@ pub mod driver;
 mod fault;
 pub mod migrate;
 pub mod query;
+mod session;
 pub mod tables;
 
 pub use dialect::Dialect;

@@ -13,6 +13,7 @@ use super::{Connect, Login, STATEMENTS, connect, login, quoted};
 use crate::error::Result;
 use crate::storage::driver::Pools;
 use crate::storage::fault;
+use crate::storage::session::Sessions;
 
 /// The port of a server that is given none.
 pub const PORT: u16 = 3306;
@@ -75,8 +76,8 @@ impl MySql {
             })
         });
         Ok(Some(Pools::MySql {
-            writer: connect(writers, options.clone()).await?,
-            reader: pool.connect_lazy_with(options),
+            writer: Sessions::of(connect(writers, options.clone()).await?),
+            reader: Sessions::of(pool.connect_lazy_with(options)),
         }))
     }
 

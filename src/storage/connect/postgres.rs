@@ -13,6 +13,7 @@ use super::{Connect, Login, STATEMENTS, connect, login, passfile, quoted};
 use crate::error::Result;
 use crate::storage::driver::Pools;
 use crate::storage::fault;
+use crate::storage::session::Sessions;
 
 /// The port of a server that is given none.
 pub const PORT: u16 = 5432;
@@ -65,8 +66,8 @@ impl Postgres {
         };
         let pool: PgPoolOptions = to.limits(to.half());
         Ok(Some(Pools::Postgres {
-            writer: connect(pool.clone(), options.clone()).await?,
-            reader: pool.connect_lazy_with(options),
+            writer: Sessions::of(connect(pool.clone(), options.clone()).await?),
+            reader: Sessions::of(pool.connect_lazy_with(options)),
         }))
     }
 

@@ -11,6 +11,7 @@ use super::{Connect, STATEMENTS};
 use crate::error::Result;
 use crate::storage::driver::Pools;
 use crate::storage::fault;
+use crate::storage::session::Sessions;
 
 /// How long a statement waits for another process that writes the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -73,6 +74,7 @@ impl Sqlite {
             .max_lifetime(None);
         if self.file.is_none() {
             let only = one.connect_with(options).await.map_err(fault::from)?;
+            let only = Sessions::never_closed(only);
             return Ok(Pools::Sqlite {
                 writer: only.clone(),
                 reader: only,
@@ -89,6 +91,9 @@ impl Sqlite {
         let reader = to
             .limits(to.half())
             .connect_lazy_with(options.pragma("query_only", "ON"));
-        Ok(Pools::Sqlite { writer, reader })
+        Ok(Pools::Sqlite {
+            writer: Sessions::of(writer),
+            reader: Sessions::of(reader),
+        })
     }
 }

@@ -1,11 +1,12 @@
 //! A SQLite file for one test, and what it holds as text.
 
-use sqlx::AssertSqlSafe;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions};
 use tempfile::TempDir;
 
 use crate::error::Result;
+use crate::storage::Database;
 use crate::storage::migrate::{Migration, prepare};
-use crate::storage::{Database, Tx};
 
 /// Columns, keys and indexes, one a line. The text of a statement counts only where no pragma tells the same:
 /// AUTOINCREMENT, and the condition of a partial index.
@@ -43,13 +44,15 @@ const ROW_QUERIES: &str = "
     WHERE t.type = 'table' AND t.name <> 'sqlite_sequence'
     GROUP BY t.name";
 
+const FILE: &str = "store.db";
+
 pub(super) struct Store {
     database: Database,
     folder: TempDir,
 }
 
 async fn open(folder: &TempDir) -> Database {
-    let url = format!("sqlite:{}", folder.path().join("store.db").display());
+    let url = format!("sqlite:{}", folder.path().join(FILE).display());
     Database::open(&url, 1).await.unwrap()
 }
 
@@ -80,13 +83,10 @@ impl Store {
 
     /// The one text column of a query.
     pub(super) async fn texts(&self, sql: &str) -> Vec<String> {
-        let Tx::Sqlite(mut tx) = self.database.write().await.unwrap() else {
-            panic!("these tests are for SQLite");
-        };
-        sqlx::query_scalar(AssertSqlSafe(sql))
-            .fetch_all(&mut *tx)
-            .await
-            .unwrap()
+        let file = SqliteConnectOptions::new().filename(self.folder.path().join(FILE));
+        let mut connection = file.connect().await.unwrap();
+        let texts = sqlx::query_scalar(AssertSqlSafe(sql));
+        texts.fetch_all(&mut connection).await.unwrap()
     }
 
     pub(super) async fn schema(&self) -> Vec<String> {

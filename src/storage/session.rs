@@ -1,0 +1,211 @@
+//! A connection while a transaction is open on it: how it is had, and how it is given back whatever becomes of the caller.
+//!
+//! A server drops its handlers when their clients go away, which may be in the middle of a statement. The driver is never
+//! dropped there: what it has begun goes on in a task of its own ([`to_the_end`]), and a connection of which it is not known
+//! what the database does on it is closed.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::{ConnectOptions, Connection, Database, Pool, SqlSafeStr};
+// Not in `sqlx`, whose `Transaction` hides the connection: it could not be closed.
+use sqlx_core::transaction::TransactionManager;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::fault;
+use crate::error::{Error, Result};
+
+/// How long something that nobody waits for any more may go on before its connection is closed. Connections are dear, and almost
+/// everything has ended by then.
+const ABANDONED: Duration = Duration::from_secs(1);
+
+/// How long a new connection may take before a look at what keeps it: the pool tries until its own time is over.
+const SLOW: Duration = Duration::from_millis(500);
+
+/// A pool, and a queue for its connections. Who has a turn has the right to a connection, which is either there or to be made:
+/// so "all are in use" and "none can be made" are told apart.
+#[derive(Debug)]
+pub(super) struct Sessions<DB: Database> {
+    pool: Pool<DB>,
+    turns: Arc<Semaphore>,
+    /// Whether a connection is closed of which it is not known what the database does on it.
+    closes: bool,
+}
+
+impl<DB: Database> Clone for Sessions<DB> {
+    fn clone(&self) -> Self {
+        Self {
+            pool: self.pool.clone(),
+            turns: self.turns.clone(),
+            closes: self.closes,
+        }
+    }
+}
+
+impl<DB: Database> Sessions<DB> {
+    pub(super) fn of(pool: Pool<DB>) -> Self {
+        let limit = pool.options().get_max_connections();
+        let turns = Arc::new(Semaphore::new(limit.try_into().unwrap_or(usize::MAX)));
+        Self {
+            pool,
+            turns,
+            closes: true,
+        }
+    }
+
+    /// For a store in memory, which is its connection.
+    pub(super) fn never_closed(pool: Pool<DB>) -> Self {
+        Self {
+            closes: false,
+            ..Self::of(pool)
+        }
+    }
+
+    /// Begins a transaction with this statement.
+    ///
+    /// # Errors
+    ///
+    /// `Exhausted` when no connection becomes free in time or the database has none left, `Unavailable` when it cannot be
+    /// reached.
+    pub(super) async fn begin(&self, statement: &'static str) -> Result<Session<DB>> {
+        let wait = self.pool.options().get_acquire_timeout();
+        let turn = timeout(wait, self.turns.clone().acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else {
+            return Err(fault::from(sqlx::Error::PoolTimedOut));
+        };
+        to_the_end(begin(self.clone(), turn, statement)).await
+    }
+
+    /// Closes all connections once they are idle; later transactions fail.
+    pub(super) async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// A connection that died while it was idle shows it here, where nothing is lost yet: the next one is tried.
+async fn begin<DB: Database>(
+    Sessions { pool, closes, .. }: Sessions<DB>,
+    turn: OwnedSemaphorePermit,
+    statement: &'static str,
+) -> Result<Session<DB>> {
+    let mut stale = pool.options().get_max_connections();
+    let mut session = Session {
+        connection: connection(&pool).await?,
+        busy: false,
+        closes,
+        _turn: turn,
+    };
+    loop {
+        let begun = DB::TransactionManager::begin(session.start(), Some(statement.into_sql_str()));
+        match begun.await {
+            Err(error) if stale > 0 && fault::is_lost(&error) => {
+                stale -= 1;
+                session.connection.close_on_drop();
+                session.connection = connection(&pool).await?;
+            }
+            begun => {
+                session.end(begun).map_err(fault::from)?;
+                return Ok(session);
+            }
+        }
+    }
+}
+
+/// A connection for a caller who has a turn.
+async fn connection<DB: Database>(pool: &Pool<DB>) -> Result<PoolConnection<DB>> {
+    if let Ok(acquired) = timeout(SLOW, pool.acquire()).await {
+        return acquired.map_err(fault::from);
+    }
+    let options = pool.connect_options();
+    let probe = timeout(pool.options().get_acquire_timeout(), options.connect());
+    match probe.await {
+        Ok(Ok(connection)) => {
+            let _ = connection.close().await;
+            pool.acquire().await.map_err(fault::from)
+        }
+        Ok(Err(error)) => Err(fault::from(error)),
+        Err(_) => Err(Error::Unavailable("it does not answer".into())),
+    }
+}
+
+/// A connection with a transaction, which is rolled back when this is dropped without [`Session::commit`].
+#[derive(Debug)]
+pub(super) struct Session<DB: Database> {
+    connection: PoolConnection<DB>,
+    /// Whether a statement is under way, or was when the connection was lost.
+    busy: bool,
+    closes: bool,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl<DB: Database> Session<DB> {
+    /// The connection, for one statement, after which comes [`Self::end`].
+    pub(super) fn start(&mut self) -> &mut DB::Connection {
+        self.busy = true;
+        &mut self.connection
+    }
+
+    /// Notes whether the connection outlived the statement.
+    pub(super) fn end<T>(&mut self, done: sqlx::Result<T>) -> sqlx::Result<T> {
+        self.busy = done.as_ref().is_err_and(fault::is_lost);
+        done
+    }
+
+    /// Commits.
+    ///
+    /// # Errors
+    ///
+    /// By [`fault::of_commit`].
+    pub(super) async fn commit(mut self) -> Result<()> {
+        let commit = async move {
+            let done = DB::TransactionManager::commit(self.start()).await;
+            self.end(done).map_err(fault::of_commit)
+        };
+        to_the_end(commit).await
+    }
+}
+
+impl<DB: Database> Drop for Session<DB> {
+    fn drop(&mut self) {
+        if self.busy && self.closes {
+            self.connection.close_on_drop();
+        } else {
+            // Goes out while the connection returns to its pool. After a commit there is nothing to roll back.
+            DB::TransactionManager::start_rollback(&mut self.connection);
+        }
+    }
+}
+
+/// A future that goes on in a task of its own when it is dropped before its end, for as long as [`ABANDONED`].
+pub(super) fn to_the_end<F: Future<Output: Send> + Send + 'static>(future: F) -> ToTheEnd<F> {
+    ToTheEnd(Some(Box::pin(future)))
+}
+
+pub(super) struct ToTheEnd<F: Future<Output: Send> + Send + 'static>(Option<Pin<Box<F>>>);
+
+impl<F: Future<Output: Send> + Send + 'static> Future for ToTheEnd<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let Some(future) = &mut self.0 else {
+            return Poll::Pending;
+        };
+        let polled = future.as_mut().poll(context);
+        if polled.is_ready() {
+            self.0 = None;
+        }
+        polled
+    }
+}
+
+impl<F: Future<Output: Send> + Send + 'static> Drop for ToTheEnd<F> {
+    fn drop(&mut self) {
+        if let Some(rest) = self.0.take() {
+            tokio::spawn(timeout(ABANDONED, rest));
+        }
+    }
+}
