@@ -18,6 +18,10 @@ use crate::storage::session::Sessions;
 /// The port of a server that is given none.
 pub const PORT: u16 = 3306;
 
+/// Bounds for what others could make last for ever, as for PostgreSQL; only MariaDB ends idle transactions.
+const SESSION: &str = "SET SESSION innodb_lock_wait_timeout = 5, lock_wait_timeout = 5 \
+                       /*M!100302 , idle_transaction_timeout = 60 */";
+
 /// A MySQL database.
 #[derive(Clone, Debug)]
 pub struct MySql {
@@ -66,9 +70,13 @@ impl MySql {
             Login::NoDatabase(_) => return Ok(None),
         };
         let pool: MySqlPoolOptions = to.limits(to.half());
+        let pool = pool.after_connect(|connection, _| {
+            Box::pin(async move { connection.execute(SESSION).await.map(|_| ()) })
+        });
         // A write sees what others committed while it waited for their locks; a read sees one state.
         let writers = pool.clone().after_connect(|connection, _| {
             Box::pin(async move {
+                connection.execute(SESSION).await?;
                 connection
                     .execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
                     .await

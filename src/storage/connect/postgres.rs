@@ -18,6 +18,15 @@ use crate::storage::session::Sessions;
 /// The port of a server that is given none.
 pub const PORT: u16 = 5432;
 
+/// Bounds for what others could make last for ever. Our transactions hold a lock for milliseconds: who waits for seconds waits for
+/// somebody else's, and holds up those behind it. A server that stands still in the midst of a transaction, as when its machine is
+/// suspended, loses it.
+const SESSION: &str =
+    "SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '60s'";
+
+/// A statement whose client is gone ends, rather than run on for hours.
+const CLIENT_CHECK: &str = "SET client_connection_check_interval = '1s'";
+
 /// A PostgreSQL database.
 #[derive(Clone, Debug)]
 pub struct Postgres {
@@ -65,6 +74,14 @@ impl Postgres {
             Login::NoDatabase(_) => return Ok(None),
         };
         let pool: PgPoolOptions = to.limits(to.half());
+        let pool = pool.after_connect(|connection, _| {
+            Box::pin(async move {
+                connection.execute(SESSION).await?;
+                // Servers on some systems, and those before version 14, do not have it.
+                let _ = connection.execute(CLIENT_CHECK).await;
+                Ok(())
+            })
+        });
         Ok(Some(Pools::Postgres {
             writer: Sessions::of(connect(pool.clone(), options.clone()).await?),
             reader: Sessions::of(pool.connect_lazy_with(options)),

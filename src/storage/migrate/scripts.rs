@@ -97,7 +97,9 @@ static POSTGRES: Scripts = Scripts {
     }),
     // The number is any that nobody else uses: "pedigree" in ASCII.
     lock: Some(Lock {
-        take: "SELECT CAST(1 AS BIGINT) FROM pg_advisory_xact_lock(8098989908765599077)",
+        // However long the process that has it takes: `connect` bounds other waits.
+        take: "SELECT CAST(1 AS BIGINT) FROM set_config('lock_timeout', '0', true) AS unbounded
+               WHERE unbounded IS NOT NULL AND pg_advisory_xact_lock(8098989908765599077) IS NOT NULL",
         release: None,
     }),
     atomic: true,
