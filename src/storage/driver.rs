@@ -7,7 +7,7 @@ use sqlx::{FromRow, MySql, Postgres, Row, Sqlite};
 
 use super::column::Int;
 use super::query::{Args, Query};
-use super::session::{Session, Sessions, to_the_end};
+use super::session::{Session, Sessions, to_the_end, watch};
 use super::{Dialect, fault};
 use crate::error::{Error, Result};
 
@@ -133,8 +133,8 @@ enum Open {
 macro_rules! run {
     ($tx:expr, $variant:ident($session:ident), |$connection:ident| $run:expr) => {{
         let (session, done) = to_the_end(async move {
-            let $connection = $session.start();
-            let done = $run;
+            let ($connection, pool) = $session.start();
+            let done = watch(pool, async move { $run }).await;
             let done = $session.end(done);
             ($session, done)
         })

@@ -209,3 +209,27 @@ fn from_refusal(refusal: Box<dyn DatabaseError>) -> Error {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_that_are_not_listed_mean_what_their_class_does() {
+        for (code, meaning) in [
+            ("08006", Meaning::Lost),
+            ("53100", Meaning::Full),
+            ("53300", Meaning::NoMoreConnections),
+            ("57014", Meaning::Stopped),
+            ("57P01", Meaning::Lost),
+            ("58030", Meaning::Stopped),
+            ("55P03", Meaning::Contention),
+            ("42P01", Meaning::Fault),
+            // Numbers have no class.
+            ("5301", Meaning::Fault),
+            ("58", Meaning::Fault),
+        ] {
+            assert_eq!(Meaning::of_code(code), meaning, "{code}");
+        }
+    }
+}

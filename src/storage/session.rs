@@ -4,7 +4,8 @@
 //! dropped there: what it has begun goes on in a task of its own ([`to_the_end`]), and a connection of which it is not known
 //! what the database does on it is closed.
 
-use std::pin::Pin;
+use std::io;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::fault;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// How long something that nobody waits for any more may go on before its connection is closed. Connections are dear, and almost
 /// everything has ended by then.
@@ -25,6 +26,9 @@ const ABANDONED: Duration = Duration::from_secs(1);
 
 /// How long a new connection may take before a look at what keeps it: the pool tries until its own time is over.
 const SLOW: Duration = Duration::from_millis(500);
+
+/// How long a statement may take before a look at whether the database is still there.
+const SILENT: Duration = Duration::from_secs(15);
 
 /// A pool, and a queue for its connections. Who has a turn has the right to a connection, which is either there or to be made:
 /// so "all are in use" and "none can be made" are told apart.
@@ -95,17 +99,19 @@ async fn begin<DB: Database>(
     let mut stale = pool.options().get_max_connections();
     let mut session = Session {
         connection: connection(&pool).await?,
+        pool,
         busy: false,
         closes,
         _turn: turn,
     };
     loop {
-        let begun = DB::TransactionManager::begin(session.start(), Some(statement.into_sql_str()));
-        match begun.await {
-            Err(error) if stale > 0 && fault::is_lost(&error) => {
+        let (connection, pool) = session.start();
+        let begun = DB::TransactionManager::begin(connection, Some(statement.into_sql_str()));
+        match watch(pool, begun).await {
+            Err(error) if stale > 0 && closes && fault::is_lost(&error) => {
                 stale -= 1;
                 session.connection.close_on_drop();
-                session.connection = connection(&pool).await?;
+                session.connection = self::connection(&session.pool).await?;
             }
             begun => {
                 session.end(begun).map_err(fault::from)?;
@@ -117,18 +123,46 @@ async fn begin<DB: Database>(
 
 /// A connection for a caller who has a turn.
 async fn connection<DB: Database>(pool: &Pool<DB>) -> Result<PoolConnection<DB>> {
-    if let Ok(acquired) = timeout(SLOW, pool.acquire()).await {
-        return acquired.map_err(fault::from);
-    }
+    let acquired = match timeout(SLOW, pool.acquire()).await {
+        Ok(acquired) => acquired,
+        Err(_) => match greet(pool).await {
+            Ok(()) => pool.acquire().await,
+            Err(error) => Err(error),
+        },
+    };
+    acquired.map_err(fault::from)
+}
+
+/// Connects past the pool, to see why it does not.
+async fn greet<DB: Database>(pool: &Pool<DB>) -> sqlx::Result<()> {
     let options = pool.connect_options();
-    let probe = timeout(pool.options().get_acquire_timeout(), options.connect());
-    match probe.await {
+    match timeout(pool.options().get_acquire_timeout(), options.connect()).await {
         Ok(Ok(connection)) => {
+            // It has answered, whatever it says to this.
             let _ = connection.close().await;
-            pool.acquire().await.map_err(fault::from)
+            Ok(())
         }
-        Ok(Err(error)) => Err(fault::from(error)),
-        Err(_) => Err(Error::Unavailable("it does not answer".into())),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+    }
+}
+
+/// Waits for the end of a statement, but not for a database that has vanished without a word: one that says nothing for long must
+/// greet a new client.
+pub(super) async fn watch<DB: Database, T>(
+    pool: &Pool<DB>,
+    statement: impl Future<Output = sqlx::Result<T>>,
+) -> sqlx::Result<T> {
+    let mut statement = pin!(statement);
+    loop {
+        if let Ok(done) = timeout(SILENT, &mut statement).await {
+            return done;
+        }
+        match greet(pool).await {
+            // That it has no more connections is an answer.
+            Ok(()) | Err(sqlx::Error::Database(_)) => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 
@@ -136,6 +170,7 @@ async fn connection<DB: Database>(pool: &Pool<DB>) -> Result<PoolConnection<DB>>
 #[derive(Debug)]
 pub(super) struct Session<DB: Database> {
     connection: PoolConnection<DB>,
+    pool: Pool<DB>,
     /// Whether a statement is under way, or was when the connection was lost.
     busy: bool,
     closes: bool,
@@ -143,10 +178,10 @@ pub(super) struct Session<DB: Database> {
 }
 
 impl<DB: Database> Session<DB> {
-    /// The connection, for one statement, after which comes [`Self::end`].
-    pub(super) fn start(&mut self) -> &mut DB::Connection {
+    /// The connection, for one statement under [`watch`], after which comes [`Self::end`].
+    pub(super) fn start(&mut self) -> (&mut DB::Connection, &Pool<DB>) {
         self.busy = true;
-        &mut self.connection
+        (&mut self.connection, &self.pool)
     }
 
     /// Notes whether the connection outlived the statement.
@@ -162,7 +197,8 @@ impl<DB: Database> Session<DB> {
     /// By [`fault::of_commit`].
     pub(super) async fn commit(mut self) -> Result<()> {
         let commit = async move {
-            let done = DB::TransactionManager::commit(self.start()).await;
+            let (connection, pool) = self.start();
+            let done = watch(pool, DB::TransactionManager::commit(connection)).await;
             self.end(done).map_err(fault::of_commit)
         };
         to_the_end(commit).await
