@@ -19,6 +19,7 @@ mod bad_input;
 mod binary;
 mod composite;
 mod connections;
+mod contention;
 mod contract;
 mod crash;
 mod layers;

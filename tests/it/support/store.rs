@@ -75,6 +75,11 @@ impl Store {
         self.server.database.backend
     }
 
+    /// Where its database is.
+    pub fn url(&self) -> &str {
+        &self.server.database.url
+    }
+
     /// Sends a request and returns whatever comes.
     pub async fn send<A: Ask>(&self, request: A) -> Result<A::Answer, Status> {
         request.ask(self.client.clone()).await
