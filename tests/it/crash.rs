@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -19,7 +18,7 @@ use crate::support::prelude::*;
 
 const WRITERS: usize = 8;
 
-/// Executions that lack, or have too much of, what [`put_execution`] writes together with them.
+/// Executions that lack, or have too much of, what [`execution`] has them have.
 const INCOMPLETE_EXECUTIONS: &str = "
     SELECT e.name FROM Execution e
     LEFT JOIN Association a ON a.execution_id = e.id
@@ -29,27 +28,27 @@ const INCOMPLETE_EXECUTIONS: &str = "
     OR (SELECT COUNT(*) FROM Event v JOIN Artifact n ON n.id = v.artifact_id
         JOIN EventPath s ON s.event_id = v.id JOIN Attribution t ON t.artifact_id = n.id
         WHERE v.execution_id = e.id AND t.context_id = a.context_id
-        AND n.name IN (e.name || ' in', e.name || ' out')) <> 2
+        AND n.name IN (CONCAT(e.name, ' in'), CONCAT(e.name, ' out'))) <> 2
 ";
 
 /// Rows that only make sense with another one, which is not there.
 const STRAY_ROWS: &str = "
-    SELECT 'context ' || id FROM Context WHERE id NOT IN (SELECT context_id FROM Association)
+    SELECT CONCAT('context ', id) FROM Context WHERE id NOT IN (SELECT context_id FROM Association)
     UNION ALL
-    SELECT 'event ' || id FROM Event WHERE execution_id NOT IN (SELECT id FROM Execution)
+    SELECT CONCAT('event ', id) FROM Event WHERE execution_id NOT IN (SELECT id FROM Execution)
     UNION ALL
-    SELECT 'step of ' || event_id FROM EventPath WHERE event_id NOT IN (SELECT id FROM Event)
+    SELECT CONCAT('step of ', event_id) FROM EventPath WHERE event_id NOT IN (SELECT id FROM Event)
     UNION ALL
-    SELECT 'artifact ' || name FROM Artifact
+    SELECT CONCAT('artifact ', name) FROM Artifact
     WHERE id NOT IN (SELECT artifact_id FROM Event) AND name NOT LIKE '% more _'
     UNION ALL
-    SELECT 'half of ' || MIN(name) FROM Artifact WHERE name LIKE '% more _'
+    SELECT CONCAT('half of ', MIN(name)) FROM Artifact WHERE name LIKE '% more _'
     GROUP BY SUBSTR(name, 1, LENGTH(name) - 1) HAVING COUNT(*) <> 2
 ";
 
 /// The ids of the types that the writers use.
 #[derive(Clone, Copy)]
-struct Types {
+pub struct Types {
     artifact: i64,
     execution: i64,
     context: i64,
@@ -60,14 +59,22 @@ type Names = BTreeMap<i64, String>;
 
 /// What the server said is stored.
 #[derive(Default)]
-struct Acknowledged {
+pub struct Acknowledged {
     artifacts: Names,
-    executions: Names,
+    pub executions: Names,
     contexts: Names,
 }
 
 impl Acknowledged {
-    fn extend(&mut self, more: Self) {
+    pub const fn new() -> Self {
+        Self {
+            artifacts: Names::new(),
+            executions: Names::new(),
+            contexts: Names::new(),
+        }
+    }
+
+    pub fn extend(&mut self, more: Self) {
         self.artifacts.extend(more.artifacts);
         self.executions.extend(more.executions);
         self.contexts.extend(more.contexts);
@@ -84,7 +91,9 @@ async fn what_was_acknowledged_survives_a_kill() {
         acknowledged.extend(write_until_killed(server, types, round).await);
         server = Server::start(dir.path(), "store.db", &[]);
         check(&server.client().await, &acknowledged).await;
-        check_rows(&dir.path().join("store.db")).await;
+        let url = sqlite(&dir.path().join("store.db"));
+        assert_eq!(query(&url, "PRAGMA integrity_check").await, ["ok"]);
+        check_rows(&url).await;
     }
     assert!(acknowledged.executions.len() >= WRITERS);
 }
@@ -136,7 +145,18 @@ async fn write_one(
     name: &str,
     acknowledged: &mut Acknowledged,
 ) -> Result<(), Status> {
-    let answer = put_execution(types, name).ask(client.clone()).await?;
+    put_execution(client, types, name, acknowledged).await?;
+    put_artifacts(client, types, name, acknowledged).await
+}
+
+/// Writes an [`execution`].
+pub async fn put_execution(
+    client: &Client,
+    types: Types,
+    name: &str,
+    acknowledged: &mut Acknowledged,
+) -> Result<(), Status> {
+    let answer = execution(types, name).ask(client.clone()).await?;
     let names = [format!("{name} in"), format!("{name} out")];
     acknowledged
         .executions
@@ -147,17 +167,33 @@ async fn write_one(
     acknowledged
         .contexts
         .extend(answer.context_ids.into_iter().zip([name.into()]));
+    Ok(())
+}
 
-    let names = [format!("{name} more 1"), format!("{name} more 2")];
-    let artifacts = names.iter().map(|name| Artifact::new(types.artifact, name));
-    let ids = Artifact::put(artifacts.collect())
-        .ask(client.clone())
-        .await?;
+fn more_names(name: &str) -> [String; 2] {
+    [format!("{name} more 1"), format!("{name} more 2")]
+}
+
+/// Two artifacts.
+pub fn two_artifacts(types: Types, name: &str) -> impl Ask<Answer = Vec<i64>> + use<> {
+    let artifacts = more_names(name).map(|name| Artifact::new(types.artifact, &name));
+    Artifact::put(artifacts.into())
+}
+
+/// Writes [`two_artifacts`].
+pub async fn put_artifacts(
+    client: &Client,
+    types: Types,
+    name: &str,
+    acknowledged: &mut Acknowledged,
+) -> Result<(), Status> {
+    let names = more_names(name);
+    let ids = two_artifacts(types, name).ask(client.clone()).await?;
     acknowledged.artifacts.extend(ids.into_iter().zip(names));
     Ok(())
 }
 
-async fn put_types(client: Client) -> Types {
+pub async fn put_types(client: Client) -> Types {
     Types {
         artifact: Artifact::put_type("Data", &[])
             .ask(client.clone())
@@ -172,7 +208,7 @@ async fn put_types(client: Client) -> Types {
 }
 
 /// An execution with a property, an input and an output artifact, their events with paths, and a context of them all.
-fn put_execution(types: Types, name: &str) -> PutExecutionRequest {
+pub fn execution(types: Types, name: &str) -> PutExecutionRequest {
     let used = |role: &str, of: event::Type| ArtifactAndEvent {
         artifact: Some(Artifact::new(types.artifact, &format!("{name} {role}"))),
         event: Some(Event {
@@ -198,7 +234,7 @@ fn put_execution(types: Types, name: &str) -> PutExecutionRequest {
 }
 
 /// Checks that the server has everything that was acknowledged.
-async fn check(client: &Client, acknowledged: &Acknowledged) {
+pub async fn check(client: &Client, acknowledged: &Acknowledged) {
     check_nodes(client, &acknowledged.artifacts, Artifact::name).await;
     check_nodes(client, &acknowledged.executions, Execution::name).await;
     check_nodes(client, &acknowledged.contexts, Context::name).await;
@@ -218,8 +254,7 @@ async fn check_nodes<N: TestNode>(client: &Client, expected: &Names, name: fn(&N
 }
 
 /// Checks that every write is there entirely or not at all, acknowledged or not.
-async fn check_rows(file: &Path) {
-    assert_eq!(query(&sqlite(file), "PRAGMA integrity_check").await, ["ok"]);
-    assert_eq!(query(&sqlite(file), INCOMPLETE_EXECUTIONS).await, [""; 0]);
-    assert_eq!(query(&sqlite(file), STRAY_ROWS).await, [""; 0]);
+pub async fn check_rows(url: &str) {
+    assert_eq!(query(url, INCOMPLETE_EXECUTIONS).await, [""; 0]);
+    assert_eq!(query(url, STRAY_ROWS).await, [""; 0]);
 }

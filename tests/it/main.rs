@@ -22,6 +22,7 @@ mod connections;
 mod contention;
 mod contract;
 mod crash;
+mod faults;
 mod layers;
 mod lineage;
 mod lists;

@@ -14,7 +14,7 @@ pub fn sqlite(file: &Path) -> String {
 }
 
 /// Connects to the database of a URL, which must be there; a SQLite file is created.
-async fn connect(url: &str) -> AnyConnection {
+pub async fn connect(url: &str) -> AnyConnection {
     static DRIVERS: Once = Once::new();
     DRIVERS.call_once(install_default_drivers);
     let creating = url.replacen("sqlite:", "sqlite://", 1) + "?mode=rwc";

@@ -80,6 +80,11 @@ impl Store {
         &self.server.database.url
     }
 
+    /// A client of the generated kind.
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
     /// Sends a request and returns whatever comes.
     pub async fn send<A: Ask>(&self, request: A) -> Result<A::Answer, Status> {
         request.ask(self.client.clone()).await

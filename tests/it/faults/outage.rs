@@ -1,0 +1,145 @@
+//! The database is away for a while, takes no more connections, or only reads.
+
+use std::time::Duration;
+
+use sqlx::{AnyConnection, Connection};
+use tonic::Status;
+
+use super::cluster::Cluster;
+use crate::crash::{Types, check_rows, execution, put_types};
+use crate::python::sized;
+use crate::support::prelude::*;
+use crate::support::{Backend, Client};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres() {
+    heals(Backend::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mysql() {
+    heals(Backend::MySql).await;
+}
+
+/// One server goes through all of it, without a restart.
+async fn heals(backend: Backend) {
+    let cluster = Cluster::start(backend).await;
+    let server = cluster.serve(&["--database-wait", "2"]);
+    let client = server.client().await;
+    let types = put_types(client.clone()).await;
+    write(&client, types, "at first").await.unwrap();
+
+    is_away(&cluster, &client, types).await;
+    if sized(false, true) {
+        says_nothing(&cluster, &client, types).await;
+    }
+    takes_no_more_connections(&cluster, &client, types).await;
+    only_reads(&cluster, &client, types).await;
+
+    check_rows(&cluster.store_url()).await;
+    assert_eq!(read(&client).await.unwrap(), 6);
+    Cluster::stop(server);
+}
+
+async fn write(client: &Client, types: Types, name: &str) -> Result<(), Status> {
+    execution(types, name).ask(client.clone()).await.map(|_| ())
+}
+
+/// How many executions there are.
+async fn read(client: &Client) -> Result<usize, Status> {
+    let page = Execution::list(None).ask(client.clone()).await?;
+    Ok(page.nodes.len())
+}
+
+#[track_caller]
+fn assert_refused<T>(answer: Result<T, Status>, code: Code, text: &str) {
+    let status = answer.err().unwrap();
+    assert_eq!((status.code(), status.message()), (code, text));
+}
+
+const AWAY: &str = "the database is not available";
+
+async fn is_away(cluster: &Cluster, client: &Client, types: Types) {
+    cluster.halt();
+    let calls = (0..40).map(|number| {
+        let client = client.clone();
+        tokio::spawn(async move {
+            if number % 2 == 0 {
+                write(&client, types, "while away").await
+            } else {
+                read(&client).await.map(|_| ())
+            }
+        })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        assert_refused(call.await.unwrap(), Code::Unavailable, AWAY);
+    }
+    cluster.start_again();
+    assert_eq!(read(client).await.unwrap(), 1);
+    write(client, types, "after it was away").await.unwrap();
+}
+
+async fn says_nothing(cluster: &Cluster, client: &Client, types: Types) {
+    cluster.freeze();
+    let written = write(client, types, "while it says nothing").await;
+    assert_refused(written, Code::Unavailable, AWAY);
+    assert_refused(read(client).await, Code::Unavailable, AWAY);
+    cluster.thaw();
+    assert_eq!(read(client).await.unwrap(), 2);
+}
+
+async fn takes_no_more_connections(cluster: &Cluster, client: &Client, types: Types) {
+    if cluster.backend == Backend::Postgres {
+        let fewer = "ALTER SYSTEM SET max_connections = 12";
+        cluster.run_sql(fewer).await;
+        cluster.halt();
+        cluster.start_again();
+    } else {
+        cluster.run_sql("SET GLOBAL max_connections = 10").await;
+    }
+    write(client, types, "before all are taken").await.unwrap();
+    cluster.close_sessions().await;
+    let url = cluster.store_url();
+    let mut taken = Vec::new();
+    while let Ok(connection) = AnyConnection::connect(&url).await {
+        taken.push(connection);
+    }
+    assert!(!taken.is_empty());
+    let text = "the database accepts no more connections now";
+    let written = write(client, types, "while all are taken").await;
+    assert_refused(written, Code::ResourceExhausted, text);
+    assert_refused(read(client).await, Code::ResourceExhausted, text);
+    for connection in taken {
+        connection.close().await.unwrap();
+    }
+    until_written(client, types, "after all were taken").await;
+}
+
+/// Servers learn a bit later that a connection was closed.
+async fn until_written(client: &Client, types: Types, name: &str) {
+    while let Err(status) = write(client, types, name).await {
+        assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+async fn only_reads(cluster: &Cluster, client: &Client, types: Types) {
+    let [start, end] = match cluster.backend {
+        Backend::Postgres => [
+            "ALTER ROLE store SET default_transaction_read_only = on",
+            "ALTER ROLE store RESET default_transaction_read_only",
+        ],
+        _ => ["SET GLOBAL read_only = 1", "SET GLOBAL read_only = 0"],
+    };
+    write(client, types, "before it only reads").await.unwrap();
+    cluster.run_sql(start).await;
+    if cluster.backend == Backend::Postgres {
+        // The setting is for new sessions.
+        cluster.close_sessions().await;
+    }
+    let written = write(client, types, "while it only reads").await;
+    assert_refused(written, Code::Unavailable, AWAY);
+    assert_eq!(read(client).await.unwrap(), 5);
+    cluster.run_sql(end).await;
+    write(client, types, "after it only read").await.unwrap();
+}
