@@ -25,7 +25,7 @@ fn rows(table: &str) -> impl Iterator<Item = (Kind, &'static str, &'static str)>
 
 fn sql(dialect: Dialect, kind: Kind, text: &str) -> String {
     let filter = parse(kind, text).unwrap_or_else(|invalid| panic!("{text}: {invalid}"));
-    let mut query = Query::new(dialect, "");
+    let mut query = Query::new("test", dialect, "");
     filter.push_joins(&mut query);
     query.push(" WHERE ");
     filter.push_condition(&mut query);
@@ -485,7 +485,7 @@ fn answered(kind: Kind, text: &str) -> Result<(), TestCaseError> {
         Err(invalid) => prop_assert!(invalid.to_string().len() <= 1024),
         Ok(filter) => {
             for dialect in portable::DIALECTS {
-                let mut query = Query::new(dialect, "");
+                let mut query = Query::new("test", dialect, "");
                 filter.push_joins(&mut query);
                 filter.push_condition(&mut query);
                 prop_assert!(query.text().is_ascii());

@@ -101,7 +101,7 @@ impl<'a> Rows<'a> {
 
     /// `INSERT INTO t (columns) VALUES (…), (…)`, or `SELECT * FROM UNNEST(…)` on PostgreSQL.
     fn insert(&self, dialect: Dialect, batch: &[Cell<'a>]) -> Query {
-        let mut query = Query::new(dialect, "INSERT INTO ");
+        let mut query = Query::new(self.table.name, dialect, "INSERT INTO ");
         query.push(self.table.name).push(" (");
         self.push_columns(&mut query);
         query.push(") ");
@@ -234,7 +234,7 @@ impl Tx {
     /// Those of the database.
     pub async fn delete_rows(&mut self, keys: &Rows<'_>) -> Result<()> {
         for batch in keys.batches(self.dialect()) {
-            let mut query = self.sql("DELETE");
+            let mut query = self.sql("bulk::delete_rows", "DELETE");
             keys.push_where(&mut query, batch);
             self.run(query).await?;
         }
@@ -249,7 +249,7 @@ impl Tx {
     pub async fn existing_pairs(&mut self, keys: &Rows<'_>) -> Result<Vec<(Int, Int)>> {
         let mut found = Vec::new();
         for batch in keys.batches(self.dialect()) {
-            let mut query = self.sql("SELECT ");
+            let mut query = self.sql("bulk::existing_pairs", "SELECT ");
             keys.push_columns(&mut query);
             keys.push_where(&mut query, batch);
             found.extend(self.all::<(Int, Int)>(query).await?);

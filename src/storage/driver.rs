@@ -8,6 +8,7 @@ use sqlx::{FromRow, MySql, Postgres, Row, Sqlite};
 use super::column::Int;
 use super::query::{Args, Query};
 use super::session::{Session, Sessions, to_the_end, watch};
+use super::statement::told;
 use super::{Dialect, fault};
 use crate::error::{Error, Result};
 
@@ -104,6 +105,27 @@ impl Database {
         Ok(Tx::of(self.dialect(), open))
     }
 
+    /// Asks whether the database is there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`]; `Unavailable` when it is not.
+    pub async fn ping(&self) -> Result<()> {
+        let mut tx = self.read().await?;
+        let query = tx.sql("driver::ping", "SELECT 1");
+        tx.first::<(Int,)>(query).await?;
+        tx.commit().await
+    }
+
+    /// Counts the connections as the metrics of this moment.
+    pub fn count_connections(&self) {
+        match &self.pools {
+            Pools::Sqlite { writer, reader } => count(writer, reader),
+            Pools::Postgres { writer, reader } => count(writer, reader),
+            Pools::MySql { writer, reader } => count(writer, reader),
+        }
+    }
+
     /// Closes all connections once they are idle; later transactions fail.
     pub async fn close(&self) {
         match &self.pools {
@@ -112,6 +134,11 @@ impl Database {
             Pools::MySql { writer, reader } => tokio::join!(writer.close(), reader.close()),
         };
     }
+}
+
+fn count<DB: sqlx::Database>(writer: &Sessions<DB>, reader: &Sessions<DB>) {
+    writer.count("write");
+    reader.count("read");
 }
 
 /// An open transaction. Dropped without [`Tx::commit`], it is rolled back.
@@ -131,14 +158,14 @@ enum Open {
 
 /// Runs `$run` with a connection, to its end whatever becomes of the caller, and then gives the connection back.
 macro_rules! run {
-    ($tx:expr, $variant:ident($session:ident), |$connection:ident| $run:expr) => {{
-        let (session, done) = to_the_end(async move {
+    ($tx:expr, $name:expr, $variant:ident($session:ident), |$connection:ident| $run:expr) => {{
+        let running = to_the_end(async move {
             let ($connection, pool) = $session.start();
             let done = watch(pool, async move { $run }).await;
             let done = $session.end(done);
             ($session, done)
-        })
-        .await;
+        });
+        let (session, done) = told($name, running).await;
         $tx.open = Some(Open::$variant(session));
         done
     }};
@@ -147,19 +174,20 @@ macro_rules! run {
 /// Runs `$run`, which may fail as the driver does, with the driver's connection and query.
 macro_rules! with_driver {
     ($tx:expr, $query:expr, |$connection:ident, $prepared:ident| $run:expr) => {{
+        let name = $query.name();
         let (text, args) = $query.into_parts()?;
         let done = match ($tx.take()?, args) {
             (Open::Sqlite(mut session), Args::Sqlite(args)) => {
                 let $prepared = sqlx::query_with(text, args);
-                run!($tx, Sqlite(session), |$connection| $run)
+                run!($tx, name, Sqlite(session), |$connection| $run)
             }
             (Open::Postgres(mut session), Args::Postgres(args)) => {
                 let $prepared = sqlx::query_with(text, args);
-                run!($tx, Postgres(session), |$connection| $run)
+                run!($tx, name, Postgres(session), |$connection| $run)
             }
             (Open::MySql(mut session), Args::MySql(args)) => {
                 let $prepared = sqlx::query_with(text, args);
-                run!($tx, MySql(session), |$connection| $run)
+                run!($tx, name, MySql(session), |$connection| $run)
             }
             _ => return Err(Error::internal("a query was built for another dialect")),
         };
@@ -189,10 +217,10 @@ impl Tx {
         self.open.take().ok_or_else(ended)
     }
 
-    /// Starts a query in this transaction's dialect.
+    /// Starts a query in this transaction's dialect. Logs and traces know it by its name: the function that it is for.
     #[must_use]
-    pub fn sql(&self, text: &'static str) -> Query {
-        Query::new(self.dialect(), text)
+    pub fn sql(&self, name: &'static str, text: &'static str) -> Query {
+        Query::new(name, self.dialect(), text)
     }
 
     /// All rows of a query.
@@ -244,7 +272,7 @@ impl Tx {
             }
         };
         let refusal = sqlx::raw_sql("SHOW ERRORS LIMIT 1");
-        let refusal = run!(self, MySql(session), |connection| refusal
+        let refusal = run!(self, "fault", MySql(session), |connection| refusal
             .fetch_one(connection)
             .await);
         match refusal.and_then(|row| row.try_get("Code")) {
@@ -267,13 +295,14 @@ impl Tx {
         rows: usize,
     ) -> Result<Vec<i64>> {
         if self.dialect == Dialect::MySql {
+            let name = query.name();
             let (text, Args::MySql(args)) = query.into_parts()? else {
                 return Err(Error::internal("a query was built for another dialect"));
             };
             let prepared = sqlx::query_with(text, args);
             let done = match self.take()? {
                 Open::MySql(mut session) => {
-                    run!(self, MySql(session), |connection| prepared
+                    run!(self, name, MySql(session), |connection| prepared
                         .execute(connection)
                         .await)
                 }
@@ -286,7 +315,10 @@ impl Tx {
             let first = i64::try_from(done.last_insert_id())
                 .map_err(|_| Error::internal("a generated id is out of range"))?;
             let step = self
-                .all::<(i64,)>(self.sql("SELECT CAST(@@auto_increment_increment AS SIGNED)"))
+                .all::<(i64,)>(self.sql(
+                    "driver::insert_returning_ids",
+                    "SELECT CAST(@@auto_increment_increment AS SIGNED)",
+                ))
                 .await?;
             let step = step.first().map_or(1, |row| row.0);
             return Ok((0..).map(|row| first + row * step).take(rows).collect());
@@ -311,19 +343,19 @@ impl Tx {
         let script = sqlx::raw_sql(sql);
         match self.take()? {
             Open::Sqlite(mut session) => {
-                run!(self, Sqlite(session), |connection| script
+                run!(self, "script", Sqlite(session), |connection| script
                     .execute(connection)
                     .await
                     .map(|_| ()))
             }
             Open::Postgres(mut session) => {
-                run!(self, Postgres(session), |connection| script
+                run!(self, "script", Postgres(session), |connection| script
                     .execute(connection)
                     .await
                     .map(|_| ()))
             }
             Open::MySql(mut session) => {
-                run!(self, MySql(session), |connection| script
+                run!(self, "script", MySql(session), |connection| script
                     .execute(connection)
                     .await
                     .map(|_| ()))

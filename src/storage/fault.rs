@@ -1,5 +1,6 @@
 //! What a database's refusal means to us.
 
+use metrics::counter;
 use sqlx::error::{DatabaseError, ErrorKind};
 use sqlx::mysql::MySqlDatabaseError;
 use sqlx::postgres::PgDatabaseError;
@@ -11,6 +12,17 @@ use crate::error::Error;
 pub(super) fn is_missing_database(error: &sqlx::Error) -> bool {
     let refusal = error.as_database_error();
     refusal.is_some_and(|refusal| matches!(code_of(refusal).as_str(), "3D000" | "1049"))
+}
+
+/// Whether a server refused a connection because of who asks for it.
+pub(super) fn is_refused_login(error: &sqlx::Error) -> bool {
+    let refusal = error.as_database_error();
+    refusal.is_some_and(|refusal| {
+        matches!(
+            code_of(refusal).as_str(),
+            "28000" | "28P01" | "1044" | "1045" | "1130" | "1698"
+        )
+    })
 }
 
 /// SQLSTATE, or MySQL's number: its `code()` is the SQLSTATE only, too coarse here. SQLite's without the detail above its lowest
@@ -147,6 +159,25 @@ pub(super) fn is_lost(error: &sqlx::Error) -> bool {
 
 /// Sorts a driver's error by what a caller can do about it.
 pub(super) fn from(error: sqlx::Error) -> Error {
+    let error = sorted(error);
+    counter!("pedigree_db_errors_total", "kind" => kind(&error)).increment(1);
+    error
+}
+
+/// What the metrics call an error.
+const fn kind(error: &Error) -> &'static str {
+    match error {
+        Error::Contention(_) => "contention",
+        Error::Exhausted(_) => "exhausted",
+        Error::Unavailable(_) => "unavailable",
+        Error::AlreadyExists(_) => "duplicate",
+        Error::DataLoss(_) => "data_loss",
+        Error::InvalidArgument(_) | Error::FailedPrecondition(_) => "refused",
+        _ => "internal",
+    }
+}
+
+fn sorted(error: sqlx::Error) -> Error {
     match error {
         sqlx::Error::Database(refusal) => from_refusal(refusal),
         sqlx::Error::PoolTimedOut => {

@@ -139,7 +139,10 @@ async fn lock(tx: &mut Tx, scripts: &Scripts) -> Result<()> {
     let Some(lock) = &scripts.lock else {
         return Ok(());
     };
-    match tx.first::<(Option<Int>,)>(tx.sql(lock.take)).await? {
+    match tx
+        .first::<(Option<Int>,)>(tx.sql("migrate::lock", lock.take))
+        .await?
+    {
         Some((Some(Int(1)),)) => Ok(()),
         _ => Err(Error::Contention(
             "another process is changing the schema; try again".into(),
@@ -149,7 +152,8 @@ async fn lock(tx: &mut Tx, scripts: &Scripts) -> Result<()> {
 
 async fn unlock(tx: &mut Tx, scripts: &Scripts) -> Result<()> {
     if let Some(release) = scripts.lock.as_ref().and_then(|lock| lock.release) {
-        tx.first::<(Option<Int>,)>(tx.sql(release)).await?;
+        tx.first::<(Option<Int>,)>(tx.sql("migrate::unlock", release))
+            .await?;
     }
     Ok(())
 }

@@ -18,6 +18,7 @@ mod fault;
 pub mod migrate;
 pub mod query;
 mod session;
+mod statement;
 pub mod tables;
 
 pub use dialect::Dialect;

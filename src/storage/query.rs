@@ -78,6 +78,7 @@ impl Args {
 /// Text is pushed as literals only, so a client's string can reach the database in no other way than as a bound value.
 /// Keep the text independent of how many values there are, or the cache of prepared statements is of no use.
 pub struct Query {
+    name: &'static str,
     dialect: Dialect,
     text: String,
     args: Args,
@@ -88,8 +89,9 @@ pub struct Query {
 impl Query {
     /// Starts a query. Each `?` in pushed text is a parameter and needs one `bind`, in order.
     #[must_use]
-    pub fn new(dialect: Dialect, sql: &'static str) -> Self {
+    pub fn new(name: &'static str, dialect: Dialect, sql: &'static str) -> Self {
         let mut query = Self {
+            name,
             dialect,
             text: String::with_capacity(sql.len() + 64),
             args: Args::new(dialect),
@@ -98,6 +100,12 @@ impl Query {
         };
         query.push(sql);
         query
+    }
+
+    /// What logs and traces know the query by: the function that it is for, or the table that it fills.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
     }
 
     /// The dialect the text is written in.
@@ -282,7 +290,7 @@ mod tests {
     use super::*;
 
     fn text_of(dialect: Dialect, ids: &[i64]) -> String {
-        let mut query = Query::new(dialect, "SELECT id FROM Type WHERE name = ? AND id");
+        let mut query = Query::new("test", dialect, "SELECT id FROM Type WHERE name = ? AND id");
         query.bind("n").push_in(ids);
         query.text().to_owned()
     }

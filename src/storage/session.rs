@@ -7,14 +7,16 @@
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use metrics::gauge;
 use sqlx::pool::PoolConnection;
 use sqlx::{ConnectOptions, Connection, Database, Pool, SqlSafeStr};
 // Not in `sqlx`, whose `Transaction` hides the connection: it could not be closed.
 use sqlx_core::transaction::TransactionManager;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::fault;
@@ -36,6 +38,8 @@ const SILENT: Duration = Duration::from_secs(15);
 pub(super) struct Sessions<DB: Database> {
     pool: Pool<DB>,
     turns: Arc<Semaphore>,
+    /// How many wait for a turn.
+    waiting: Arc<AtomicU32>,
     /// Whether a connection is closed of which it is not known what the database does on it.
     closes: bool,
 }
@@ -45,6 +49,7 @@ impl<DB: Database> Clone for Sessions<DB> {
         Self {
             pool: self.pool.clone(),
             turns: self.turns.clone(),
+            waiting: self.waiting.clone(),
             closes: self.closes,
         }
     }
@@ -57,6 +62,7 @@ impl<DB: Database> Sessions<DB> {
         Self {
             pool,
             turns,
+            waiting: Arc::default(),
             closes: true,
         }
     }
@@ -77,16 +83,47 @@ impl<DB: Database> Sessions<DB> {
     /// reached.
     pub(super) async fn begin(&self, statement: &'static str) -> Result<Session<DB>> {
         let wait = self.pool.options().get_acquire_timeout();
-        let turn = timeout(wait, self.turns.clone().acquire_owned()).await;
+        let turn = timeout(wait, self.turn()).await;
         let Ok(Ok(turn)) = turn else {
             return Err(fault::from(sqlx::Error::PoolTimedOut));
         };
         to_the_end(begin(self.clone(), turn, statement)).await
     }
 
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, AcquireError> {
+        if let Ok(turn) = self.turns.clone().try_acquire_owned() {
+            return Ok(turn);
+        }
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _waiting = Waiting(&self.waiting);
+        self.turns.clone().acquire_owned().await
+    }
+
+    /// Counts the connections as the metrics of this moment, under the name of the pool.
+    pub(super) fn count(&self, pool: &'static str) {
+        let most = self.pool.options().get_max_connections();
+        let free = u32::try_from(self.turns.available_permits()).unwrap_or(most);
+        let in_use = most - free.min(most);
+        let idle = self.pool.size().saturating_sub(in_use);
+        for (state, count) in [("in_use", in_use), ("idle", idle), ("max", most)] {
+            gauge!("pedigree_db_connections", "pool" => pool, "state" => state).set(count);
+        }
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        gauge!("pedigree_db_connections_waiting", "pool" => pool).set(waiting);
+    }
+
     /// Closes all connections once they are idle; later transactions fail.
     pub(super) async fn close(&self) {
         self.pool.close().await;
+    }
+}
+
+/// One more waits for as long as this is there.
+struct Waiting<'a>(&'a AtomicU32);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -13,6 +13,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::PgDatabaseError;
 use sqlx::{ConnectOptions, Connection, Pool};
@@ -66,6 +67,19 @@ impl Address {
             Self::MySql(_) => Dialect::MySql,
         }
     }
+
+    /// The same address for this user with this password, of which those that are not given stay. SQLite has neither.
+    #[must_use]
+    pub fn with_login(mut self, user: Option<String>, password: Option<SecretString>) -> Self {
+        let (of_user, of_password) = match &mut self {
+            Self::Sqlite(_) => return self,
+            Self::Postgres(address) => (&mut address.user, &mut address.password),
+            Self::MySql(address) => (&mut address.user, &mut address.password),
+        };
+        *of_user = user.or(of_user.take());
+        *of_password = password.or(of_password.take());
+        self
+    }
 }
 
 impl fmt::Display for Address {
@@ -92,6 +106,29 @@ impl Connect {
             mysql_utf8mb4: false,
             retries: 5,
         }
+    }
+
+    /// Says in an error of which database it is. A downgrade that was asked for stays what it is.
+    #[must_use]
+    pub fn name_in(&self, error: Error) -> Error {
+        match error {
+            Error::Cancelled(_) => error,
+            error => Error::invalid(format!(
+                "cannot use the database {}: {}",
+                self.address,
+                error.chain()
+            )),
+        }
+    }
+
+    /// Whether opening the database is tried again after this error. A SQLite file does not come by waiting.
+    #[must_use]
+    pub const fn waits_for(&self, error: &Error) -> bool {
+        let is_away = matches!(
+            error,
+            Error::Unavailable(_) | Error::Exhausted(_) | Error::Contention(_)
+        );
+        is_away && !matches!(self.address, Address::Sqlite(_))
     }
 
     fn limits<DB: sqlx::Database>(&self, connections: u32) -> PoolOptions<DB> {
@@ -186,6 +223,11 @@ where
                 return Ok(Login::Accepted(way));
             }
             Err(error) if fault::is_missing_database(&error) => return Ok(Login::NoDatabase(way)),
+            Err(error) if fault::is_refused_login(&error) && !depends_on_tls(&error) => {
+                return Err(Error::FailedPrecondition(format!(
+                    "the login is refused: {error}"
+                )));
+            }
             Err(error) if depends_on_tls(&error) => refusal = fault::from(error),
             Err(error) => return Err(fault::from(error)),
         }

@@ -22,6 +22,10 @@ pub const PORT: u16 = 3306;
 const SESSION: &str = "SET SESSION innodb_lock_wait_timeout = 5, lock_wait_timeout = 5 \
                        /*M!100302 , idle_transaction_timeout = 60 */";
 
+/// Statements that only read end after five minutes, as on PostgreSQL. MariaDB counts in seconds, MySQL in milliseconds.
+const READING: &str = "SET SESSION lock_wait_timeout = 5 \
+                       /*M!100302 , max_statement_time = 300 */ /*!50708 , max_execution_time = 300000 */";
+
 /// A MySQL database.
 #[derive(Clone, Debug)]
 pub struct MySql {
@@ -70,11 +74,14 @@ impl MySql {
             Login::NoDatabase(_) => return Ok(None),
         };
         let pool: MySqlPoolOptions = to.limits(to.half());
-        let pool = pool.after_connect(|connection, _| {
-            Box::pin(async move { connection.execute(SESSION).await.map(|_| ()) })
-        });
         // A write sees what others committed while it waited for their locks; a read sees one state.
-        let writers = pool.clone().after_connect(|connection, _| {
+        let readers = pool.clone().after_connect(|connection, _| {
+            Box::pin(async move {
+                connection.execute(SESSION).await?;
+                connection.execute(READING).await.map(|_| ())
+            })
+        });
+        let writers = pool.after_connect(|connection, _| {
             Box::pin(async move {
                 connection.execute(SESSION).await?;
                 connection
@@ -85,7 +92,7 @@ impl MySql {
         });
         Ok(Some(Pools::MySql {
             writer: Sessions::of(connect(writers, options.clone()).await?),
-            reader: Sessions::of(pool.connect_lazy_with(options)),
+            reader: Sessions::of(readers.connect_lazy_with(options)),
         }))
     }
 

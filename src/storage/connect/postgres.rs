@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use secrecy::{ExposeSecret, SecretString};
 pub use sqlx::postgres::PgSslMode as SslMode;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor, PgConnection};
 
 use super::tls::{self, Identity};
 use super::{Connect, Login, STATEMENTS, connect, login, passfile, quoted};
@@ -21,11 +21,14 @@ pub const PORT: u16 = 5432;
 /// Bounds for what others could make last for ever. Our transactions hold a lock for milliseconds: who waits for seconds waits for
 /// somebody else's, and holds up those behind it. A server that stands still in the midst of a transaction, as when its machine is
 /// suspended, loses it.
-const SESSION: &str =
-    "SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '60s'";
+const SESSION: &str = "SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '60s'";
 
 /// A statement whose client is gone ends, rather than run on for hours.
 const CLIENT_CHECK: &str = "SET client_connection_check_interval = '1s'";
+
+/// Statements that only read end after this, should the database have chosen a way that never ends: it knows nothing yet about rows
+/// that were stored a moment ago.
+const READING: &str = "SET statement_timeout = '5min'";
 
 /// A PostgreSQL database.
 #[derive(Clone, Debug)]
@@ -59,6 +62,13 @@ impl fmt::Display for Postgres {
     }
 }
 
+async fn prepare(connection: &mut PgConnection) -> sqlx::Result<()> {
+    connection.execute(SESSION).await?;
+    // Servers on some systems, and those before version 14, do not have it.
+    let _ = connection.execute(CLIENT_CHECK).await;
+    Ok(())
+}
+
 impl Postgres {
     /// Connects; `None` when there is no such database and `to` does not ask for it.
     pub(super) async fn pools(&self, to: &Connect) -> Result<Option<Pools>> {
@@ -74,17 +84,16 @@ impl Postgres {
             Login::NoDatabase(_) => return Ok(None),
         };
         let pool: PgPoolOptions = to.limits(to.half());
-        let pool = pool.after_connect(|connection, _| {
+        let pool = pool.after_connect(|connection, _| Box::pin(prepare(connection)));
+        let readers = pool.clone().after_connect(|connection, _| {
             Box::pin(async move {
-                connection.execute(SESSION).await?;
-                // Servers on some systems, and those before version 14, do not have it.
-                let _ = connection.execute(CLIENT_CHECK).await;
-                Ok(())
+                prepare(connection).await?;
+                connection.execute(READING).await.map(|_| ())
             })
         });
         Ok(Some(Pools::Postgres {
             writer: Sessions::of(connect(pool.clone(), options.clone()).await?),
-            reader: Sessions::of(pool.connect_lazy_with(options)),
+            reader: Sessions::of(readers.connect_lazy_with(options)),
         }))
     }
 

@@ -84,7 +84,9 @@ impl Layout {
     /// Reads the database's own catalogue, because a statement that fails on a missing table ends a transaction on
     /// PostgreSQL.
     pub(super) async fn read(tx: &mut Tx) -> Result<Self> {
-        let rows: Vec<(Text, Text)> = tx.all(tx.sql(catalogue(tx.dialect()))).await?;
+        let rows: Vec<(Text, Text)> = tx
+            .all(tx.sql("migrate::read", catalogue(tx.dialect())))
+            .await?;
         let mut tables: HashMap<_, HashSet<_>> = HashMap::new();
         for (table, column) in rows {
             let columns = tables.entry(table.0.to_ascii_lowercase()).or_default();

@@ -100,7 +100,9 @@ async fn version(tx: &mut Tx, scripts: &Scripts, layout: &Layout) -> Result<Opti
     if !layout.has("MLMDEnv", ["schema_version"]) {
         return Ok(layout.is_version_0().then_some(0));
     }
-    let versions: Vec<(Int,)> = tx.all(tx.sql("SELECT schema_version FROM MLMDEnv")).await?;
+    let versions: Vec<(Int,)> = tx
+        .all(tx.sql("migrate::version", "SELECT schema_version FROM MLMDEnv"))
+        .await?;
     match versions.as_slice() {
         [(version,)] => Ok(Some(version.0)),
         [] => Err((scripts.no_version)(
@@ -192,7 +194,7 @@ async fn widen(tx: &mut Tx, scripts: &Scripts) -> Result<Option<Planned>> {
     let Some(widening) = &scripts.widening else {
         return Ok(None);
     };
-    let narrow: Option<(Int,)> = tx.first(tx.sql(widening.narrow)).await?;
+    let narrow: Option<(Int,)> = tx.first(tx.sql("migrate::widen", widening.narrow)).await?;
     Ok(narrow
         .filter(|(count,)| count.0 > 0)
         .map(|_| Change::Widen.by(widening.script)))

@@ -89,6 +89,7 @@ pub async fn of_nodes(
         return Ok(Vec::new());
     }
     let mut query = tx.sql(
+        "events::of_nodes",
         "SELECT id, artifact_id, execution_id, type, milliseconds_since_epoch FROM Event WHERE ",
     );
     query.push(NodeTables::of(kind).reference).push_in(ids);
@@ -120,8 +121,10 @@ pub async fn attach_paths(tx: &mut Tx, events: &mut [StoredEvent]) -> Result<()>
         return Ok(());
     }
     let ids: Vec<i64> = events.iter().map(|stored| stored.id).collect();
-    let mut query = tx
-        .sql("SELECT event_id, is_index_step, step_index, step_key FROM EventPath WHERE event_id");
+    let mut query = tx.sql(
+        "events::attach_paths",
+        "SELECT event_id, is_index_step, step_index, step_key FROM EventPath WHERE event_id",
+    );
     query.push_in(&ids);
     query.push(tx.dialect().in_insertion_order());
     let rows: Vec<(Int, Flag, Option<Int>, Option<Text>)> = tx.all(query).await?;

@@ -74,7 +74,7 @@ pub struct Page<'a> {
 ///
 /// Those of the database, and of values that cannot be decoded.
 pub async fn page(tx: &mut Tx, kind: Kind, page: &Page<'_>) -> Result<Vec<Node>> {
-    let mut query = nodes::select(tx.dialect(), kind);
+    let mut query = nodes::select("lists::page", tx.dialect(), kind);
     query.push(" WHERE 1 = 1");
     push_scope(&mut query, kind, page.scope);
     if let Some(after) = &page.after {
@@ -110,7 +110,7 @@ pub async fn ids(
     filter: Option<&dyn Condition>,
     limit: Option<i64>,
 ) -> Result<Vec<i64>> {
-    let mut query = tx.sql("SELECT n.id FROM ");
+    let mut query = tx.sql("lists::ids", "SELECT n.id FROM ");
     query
         .push(NodeTables::of(kind).new.name)
         .push(" n WHERE 1 = 1");
@@ -134,7 +134,7 @@ pub async fn ids(
 ///
 /// Those of the database.
 pub async fn any(tx: &mut Tx, kind: Kind, scope: Scope) -> Result<bool> {
-    let mut query = tx.sql("SELECT n.id FROM ");
+    let mut query = tx.sql("lists::any", "SELECT n.id FROM ");
     query
         .push(NodeTables::of(kind).new.name)
         .push(" n WHERE 1 = 1");

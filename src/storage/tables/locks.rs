@@ -16,7 +16,7 @@ pub async fn nodes(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<bool> {
     if ids.is_empty() || !tx.dialect().has_row_locks() {
         return Ok(false);
     }
-    let mut query = tx.sql("SELECT id FROM ");
+    let mut query = tx.sql("locks::nodes", "SELECT id FROM ");
     query
         .push(NodeTables::of(kind).new.name)
         .push(" WHERE id")
@@ -36,7 +36,10 @@ pub async fn structure(tx: &mut Tx) -> Result<bool> {
     if !tx.dialect().has_row_locks() {
         return Ok(false);
     }
-    let query = tx.sql("SELECT schema_version FROM MLMDEnv FOR UPDATE");
+    let query = tx.sql(
+        "locks::structure",
+        "SELECT schema_version FROM MLMDEnv FOR UPDATE",
+    );
     tx.all::<(Int,)>(query).await?;
     Ok(true)
 }

@@ -63,7 +63,7 @@ pub async fn find(tx: &mut Tx, kind: Kind, at: End, ids: &[i64]) -> Result<Vec<M
     let [(context, _), (node, _)] = table.columns else {
         return Ok(Vec::new());
     };
-    let mut query = tx.sql("SELECT ");
+    let mut query = tx.sql("memberships::find", "SELECT ");
     query
         .push(context)
         .push(", ")

@@ -26,8 +26,8 @@ type Row = (
 
 /// Starts a query for whole nodes `n` of a kind; append a condition and an order, then call [`fetch`].
 #[must_use]
-pub(super) fn select(dialect: Dialect, kind: Kind) -> Query {
-    Query::new(dialect, NodeTables::of(kind).select)
+pub(super) fn select(name: &'static str, dialect: Dialect, kind: Kind) -> Query {
+    Query::new(name, dialect, NodeTables::of(kind).select)
 }
 
 /// The nodes of a query made by [`select`], in its order, with their properties.
@@ -65,7 +65,7 @@ pub async fn by_ids(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Node>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let mut query = select(tx.dialect(), kind);
+    let mut query = select("nodes::by_ids", tx.dialect(), kind);
     query
         .push(" WHERE n.id")
         .push_in(ids)
@@ -82,7 +82,7 @@ pub async fn existing(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<HashSet<i6
     if ids.is_empty() {
         return Ok(HashSet::new());
     }
-    let mut query = tx.sql("SELECT id FROM ");
+    let mut query = tx.sql("nodes::existing", "SELECT id FROM ");
     query
         .push(NodeTables::of(kind).new.name)
         .push(" WHERE id")
@@ -97,7 +97,7 @@ pub async fn existing(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<HashSet<i6
 ///
 /// Those of the database.
 pub async fn find(tx: &mut Tx, kind: Kind, key: NodeKey<'_>) -> Result<Option<i64>> {
-    let mut query = tx.sql("SELECT id FROM ");
+    let mut query = tx.sql("nodes::find", "SELECT id FROM ");
     query.push(NodeTables::of(kind).new.name);
     match key {
         NodeKey::TypeAndName(type_id, name) => query
@@ -116,7 +116,7 @@ pub async fn find(tx: &mut Tx, kind: Kind, key: NodeKey<'_>) -> Result<Option<i6
 ///
 /// As [`by_ids`].
 pub async fn by_external_ids(tx: &mut Tx, kind: Kind, ids: &[&str]) -> Result<Vec<Node>> {
-    let mut query = select(tx.dialect(), kind);
+    let mut query = select("nodes::by_external_ids", tx.dialect(), kind);
     query
         .push(" WHERE n.external_id")
         .push_in_texts(ids)
@@ -137,7 +137,7 @@ pub async fn ids_by_external_ids(
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let mut query = tx.sql("SELECT external_id, id FROM ");
+    let mut query = tx.sql("nodes::ids_by_external_ids", "SELECT external_id, id FROM ");
     query
         .push(NodeTables::of(kind).new.name)
         .push(" WHERE external_id")
@@ -160,7 +160,7 @@ pub async fn ids_by_names(
     if names.is_empty() {
         return Ok(HashMap::new());
     }
-    let mut query = tx.sql("SELECT type_id, name, id FROM ");
+    let mut query = tx.sql("nodes::ids_by_names", "SELECT type_id, name, id FROM ");
     query
         .push(NodeTables::of(kind).new.name)
         .push(" WHERE type_id")
@@ -183,7 +183,7 @@ pub async fn by_uris(tx: &mut Tx, uris: &[&str]) -> Result<Vec<Node>> {
     if uris.is_empty() {
         return Ok(Vec::new());
     }
-    let mut query = select(tx.dialect(), Kind::Artifact);
+    let mut query = select("nodes::by_uris", tx.dialect(), Kind::Artifact);
     query
         .push(" WHERE ")
         .push_in_long_texts(|query| _ = query.push("n.uri"), uris)

@@ -40,7 +40,7 @@ pub(super) async fn attach(tx: &mut Tx, kind: Kind, nodes: &mut [Node]) -> Resul
     }
     let tables = NodeTables::of(kind);
     let ids: Vec<i64> = nodes.iter().filter_map(|node| node.id).collect();
-    let mut query = tx.sql("SELECT ");
+    let mut query = tx.sql("properties::attach", "SELECT ");
     query
         .push(tables.reference)
         .push(", name, is_custom_property, int_value, double_value, string_value, proto_value, bool_value FROM ")

@@ -50,8 +50,9 @@ type Row = (
     Option<Text>,
 );
 
-fn select(dialect: Dialect, kind: Kind) -> Query {
+fn select(name: &'static str, dialect: Dialect, kind: Kind) -> Query {
     let mut query = Query::new(
+        name,
         dialect,
         "SELECT id, name, version, description, external_id, input_type, output_type FROM Type \
          WHERE type_kind = ?",
@@ -97,7 +98,10 @@ async fn attach_properties(tx: &mut Tx, types: &mut [NodeType]) -> Result<()> {
     }
     let places = places(types);
     let ids: Vec<i64> = places.keys().copied().collect();
-    let mut query = tx.sql("SELECT type_id, name, data_type FROM TypeProperty WHERE type_id");
+    let mut query = tx.sql(
+        "types::attach_properties",
+        "SELECT type_id, name, data_type FROM TypeProperty WHERE type_id",
+    );
     query.push_in(&ids);
     let rows: Vec<(Int, Text, Int)> = tx.all(query).await?;
     for (type_id, name, data_type) in rows {
@@ -116,6 +120,7 @@ async fn attach_base_types(tx: &mut Tx, types: &mut [NodeType]) -> Result<()> {
     let places = places(types);
     let ids: Vec<i64> = places.keys().copied().collect();
     let mut query = tx.sql(
+        "types::attach_base_types",
         "SELECT p.type_id, t.name FROM ParentType p JOIN Type t ON t.id = p.parent_type_id \
          WHERE p.type_id",
     );
@@ -141,7 +146,7 @@ pub async fn find(
     name: &str,
     version: Option<&str>,
 ) -> Result<Option<NodeType>> {
-    let mut query = select(tx.dialect(), kind);
+    let mut query = select("types::find", tx.dialect(), kind);
     query.push(" AND name = ?").bind(name);
     match version {
         Some(version) => query.push(" AND version = ?").bind(version),
@@ -163,7 +168,7 @@ pub async fn by_names(tx: &mut Tx, kind: Kind, names: &[&str]) -> Result<Vec<Nod
     if names.is_empty() {
         return Ok(Vec::new());
     }
-    let mut query = select(tx.dialect(), kind);
+    let mut query = select("types::by_names", tx.dialect(), kind);
     query
         .push(" AND name")
         .push_in_texts(names)
@@ -180,7 +185,7 @@ pub async fn by_ids(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<NodeType
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let mut query = select(tx.dialect(), kind);
+    let mut query = select("types::by_ids", tx.dialect(), kind);
     query.push(" AND id").push_in(ids).push(" ORDER BY id");
     fetch(tx, query).await
 }
@@ -191,7 +196,7 @@ pub async fn by_ids(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<NodeType
 ///
 /// Those of the database.
 pub async fn all(tx: &mut Tx, kind: Kind) -> Result<Vec<NodeType>> {
-    let mut query = select(tx.dialect(), kind);
+    let mut query = select("types::all", tx.dialect(), kind);
     query.push(" ORDER BY id");
     fetch(tx, query).await
 }
@@ -202,7 +207,7 @@ pub async fn all(tx: &mut Tx, kind: Kind) -> Result<Vec<NodeType>> {
 ///
 /// Those of the database.
 pub async fn by_external_ids(tx: &mut Tx, kind: Kind, ids: &[&str]) -> Result<Vec<NodeType>> {
-    let mut query = select(tx.dialect(), kind);
+    let mut query = select("types::by_external_ids", tx.dialect(), kind);
     query
         .push(" AND external_id")
         .push_in_texts(ids)
@@ -254,7 +259,10 @@ pub async fn add_properties<'a>(
 ///
 /// `AlreadyExists` when a type of any kind has it.
 pub async fn set_external_id(tx: &mut Tx, id: i64, external_id: &str) -> Result<()> {
-    let mut query = tx.sql("UPDATE Type SET external_id = ? WHERE id = ?");
+    let mut query = tx.sql(
+        "types::set_external_id",
+        "UPDATE Type SET external_id = ? WHERE id = ?",
+    );
     query.bind(external_id).bind(id);
     tx.run(query).await.map(|_| ())
 }

@@ -105,7 +105,7 @@ async fn missing_databases_are_created_whatever_their_names() {
                 Backend::Postgres => "SELECT CAST(current_database() AS TEXT)",
                 _ => "SELECT DATABASE()",
             };
-            let name: Option<(Text,)> = tx.first(tx.sql(current)).await.unwrap();
+            let name: Option<(Text,)> = tx.first(tx.sql("test", current)).await.unwrap();
             assert_eq!(name.unwrap().0.0, database.name);
         }
     }

@@ -132,7 +132,7 @@ impl TlsServer {
         let database = connect(&self.url(host, user, parameters)).await;
         let database = database.unwrap_or_else(|error| panic!("{parameters}: {}", error.chain()));
         let mut tx = database.read().await.unwrap();
-        let answer: Option<(Text,)> = tx.first(tx.sql(query)).await.unwrap();
+        let answer: Option<(Text,)> = tx.first(tx.sql("test", query)).await.unwrap();
         drop(tx);
         database.close().await;
         answer.unwrap().0.0 == "yes"

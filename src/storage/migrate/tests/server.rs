@@ -176,7 +176,7 @@ impl Store {
     /// The one text column of a query.
     pub(super) async fn texts(&self, sql: &'static str) -> Vec<String> {
         let mut tx = self.database.write().await.unwrap();
-        let rows: Vec<(Text,)> = tx.all(tx.sql(sql)).await.unwrap();
+        let rows: Vec<(Text,)> = tx.all(tx.sql("test", sql)).await.unwrap();
         rows.into_iter().map(|(text,)| text.0).collect()
     }
 
