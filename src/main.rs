@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use pedigree::config::{Config, Task};
 use pedigree::error::{Error, Result};
-use pedigree::{migrate, server, telemetry};
-use tokio::net::TcpListener;
+use pedigree::migrate;
+use pedigree::server::{self, Listeners};
+use pedigree::telemetry::Telemetry;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -28,43 +29,27 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<()> {
     let (task, config) = Config::from_process()?;
-    telemetry::start(&config.log);
+    let telemetry = Telemetry::start(&config.log, config.otlp_endpoint.as_deref())?;
+    let named = |error| config.database.name_in(error);
     let done = match task {
-        Task::Serve if !config.migration.downgrades() => return serve(&config).await,
-        Task::Serve => server::open(&config).await.map(drop),
-        Task::Migrate => migrate::run(&config, &mut stdout()).await,
-        Task::PlanMigration => migrate::dry_run(&config, &mut stdout()).await,
+        Task::Serve if !config.migration.downgrades() => serve(&config).await,
+        Task::Serve => server::open(&config).await.map(drop).map_err(named),
+        Task::Migrate => migrate::run(&config, &mut stdout()).await.map_err(named),
+        Task::PlanMigration => {
+            let said = migrate::dry_run(&config, &mut stdout()).await;
+            said.map_err(named)
+        }
     };
-    done.map_err(|error| unusable(&config, error))
+    telemetry.flush();
+    done
 }
 
 async fn serve(config: &Config) -> Result<()> {
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .map_err(|error| Error::invalid(format!("cannot listen on {}: {error}", config.listen)))?;
-    let database = server::open(config)
-        .await
-        .map_err(|error| unusable(config, error))?;
-    let opened = config.database.address.to_string();
-    tracing::info!(database = opened, "opened the database");
-    let address = listener.local_addr().unwrap_or(config.listen);
-    tracing::info!(%address, "listening");
+    let listeners = Listeners::bind(config).await?;
     let stop = stop_on_signal()?;
-    server::run(config, database, listener, stop).await?;
+    Box::pin(server::run(config, listeners, stop)).await?;
     tracing::info!("stopped");
     Ok(())
-}
-
-/// Says of which database an error is. A downgrade that was asked for stays what it is.
-fn unusable(config: &Config, error: Error) -> Error {
-    match error {
-        Error::Cancelled(_) => error,
-        error => Error::invalid(format!(
-            "cannot use the database {}: {}",
-            config.database.address,
-            error.chain()
-        )),
-    }
 }
 
 /// A token that is cancelled by Ctrl-C and by SIGTERM.

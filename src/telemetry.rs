@@ -1,20 +1,178 @@
-//! Logs: one event a line, on standard error.
+//! Logs, metrics and traces: what the server tells about itself.
+//!
+//! Logs are one event a line, on standard error. Metrics are counted everywhere through the `metrics` crate and rendered here for
+//! Prometheus. Traces are the spans of requests and statements, sent over OTLP where an endpoint is configured.
 
-use tracing_subscriber::filter::Targets;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use http::HeaderMap;
+use metrics::{describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use opentelemetry::propagation::{Extractor, TextMapPropagator};
+use opentelemetry::trace::{TraceContextExt, TracerProvider};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
 use crate::config::{Log, LogFormat};
+use crate::error::{Error, Result};
 
-/// Installs the subscriber of the process. Later calls change nothing.
-pub fn start(log: &Log) {
-    let filter: Targets = log.level.parse().unwrap_or_default();
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let lines = match log.format {
-        LogFormat::Text => lines.with_ansi(false).boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).boxed(),
-    };
-    // A second subscriber, as tests would install, is no error.
-    let _ = tracing_subscriber::registry()
-        .with(lines.with_filter(filter))
-        .try_init();
+/// Upper ends of the buckets of durations, in seconds.
+const SECONDS: [f64; 14] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
+];
+
+/// How long the last spans may take to be sent.
+const FLUSH: Duration = Duration::from_secs(3);
+
+/// What the process tells about itself. Ends with [`Self::flush`].
+#[derive(Debug)]
+pub struct Telemetry {
+    traces: Option<SdkTracerProvider>,
+}
+
+impl Telemetry {
+    /// Installs the subscriber of the process. Later calls change nothing.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` for an endpoint of OTLP that cannot be used.
+    pub fn start(log: &Log, otlp_endpoint: Option<&str>) -> Result<Self> {
+        let traces = otlp_endpoint.map(tracer_provider).transpose()?;
+        let filter: Targets = log.level.parse().unwrap_or_default();
+        let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        let lines = match log.format {
+            LogFormat::Text => lines.with_ansi(false).boxed(),
+            LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        };
+        let spans = traces.as_ref().map(|provider| {
+            tracing_opentelemetry::layer()
+                .with_tracer(provider.tracer("pedigree"))
+                .with_filter(Targets::new().with_target("pedigree", LevelFilter::DEBUG))
+        });
+        // A second subscriber, as tests would install, is no error.
+        let _ = tracing_subscriber::registry()
+            .with(lines.with_filter(filter))
+            .with(spans)
+            .try_init();
+        Ok(Self { traces })
+    }
+
+    /// Sends what has not been sent yet.
+    pub fn flush(self) {
+        if let Some(traces) = self.traces
+            && let Err(error) = traces.shutdown_with_timeout(FLUSH)
+        {
+            tracing::warn!(%error, "the last spans were not sent");
+        }
+    }
+}
+
+fn tracer_provider(endpoint: &str) -> Result<SdkTracerProvider> {
+    let exporter = SpanExporter::builder()
+        .with_tonic()
+        .with_endpoint(endpoint)
+        .build()
+        .map_err(|error| Error::invalid(format!("cannot send traces to {endpoint}: {error}")))?;
+    let resource = Resource::builder()
+        .with_service_name("pedigree")
+        .with_attribute(opentelemetry::KeyValue::new(
+            "service.version",
+            env!("CARGO_PKG_VERSION"),
+        ));
+    Ok(SdkTracerProvider::builder()
+        .with_batch_exporter(exporter)
+        .with_resource(resource.build())
+        .build())
+}
+
+/// Makes a span part of the trace that the headers of a request name (W3C Trace Context), and notes the trace's id in it.
+pub fn continue_trace(span: &Span, headers: &HeaderMap) {
+    let caller = TraceContextPropagator::new().extract(&Headers(headers));
+    let context = caller.span().span_context().clone();
+    if context.is_valid() {
+        // Without a tracer there is no layer that would take the parent, which is fine.
+        let _ = span.set_parent(caller);
+        span.record("trace_id", tracing::field::display(context.trace_id()));
+    }
+}
+
+struct Headers<'a>(&'a HeaderMap);
+
+impl Extractor for Headers<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(http::HeaderName::as_str).collect()
+    }
+}
+
+/// The metrics of the process.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    recorder: PrometheusHandle,
+}
+
+impl Metrics {
+    /// The metrics of this process, which are counted from the first call on.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` when the process has another recorder of metrics.
+    pub fn of_process() -> Result<Self> {
+        static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+        let recorder = RECORDER.get_or_init(|| install().ok());
+        match recorder.clone() {
+            Some(recorder) => Ok(Self { recorder }),
+            None => Err(Error::internal("metrics cannot be counted")),
+        }
+    }
+
+    /// All of them, in the text format of Prometheus.
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.recorder.run_upkeep();
+        self.recorder.render()
+    }
+}
+
+fn install() -> std::result::Result<PrometheusHandle, metrics_exporter_prometheus::BuildError> {
+    let recorder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)?
+        .install_recorder()?;
+    describe_counter!(
+        "pedigree_rpc_requests_total",
+        "Requests by method and gRPC code"
+    );
+    describe_histogram!(
+        "pedigree_rpc_duration_seconds",
+        "Time from a request to the end of its answer"
+    );
+    describe_gauge!("pedigree_rpc_in_flight", "Requests under way");
+    describe_gauge!(
+        "pedigree_db_connections",
+        "Connections to the database by pool and state"
+    );
+    describe_gauge!(
+        "pedigree_db_connections_waiting",
+        "Requests that wait for a connection"
+    );
+    describe_counter!(
+        "pedigree_transaction_retries_total",
+        "Transactions that were run again"
+    );
+    describe_counter!("pedigree_db_errors_total", "Errors of the database by kind");
+    describe_gauge!("pedigree_build_info", "1, with the version as a label");
+    let commit = option_env!("PEDIGREE_COMMIT").unwrap_or("unknown");
+    gauge!("pedigree_build_info", "version" => env!("CARGO_PKG_VERSION"), "commit" => commit)
+        .set(1);
+    Ok(recorder)
 }

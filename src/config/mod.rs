@@ -1,6 +1,8 @@
 //! Arguments, environment and file become one validated configuration. A flag beats the environment, which beats the file.
 
+pub mod serving;
 mod settings;
+pub mod tls;
 mod upstream;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -8,11 +10,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use self::serving::Serving;
 use self::settings::Settings;
 use crate::error::{Error, Result};
+use crate::storage::Dialect;
 use crate::storage::connect::{Address, Connect};
 use crate::storage::migrate::Migration;
 
@@ -22,11 +26,13 @@ pub struct Config {
     pub listen: SocketAddr,
     pub database: Connect,
     pub migration: Migration,
-    /// The largest request, in bytes.
-    pub max_request: usize,
+    /// How clients reach the server.
+    pub serving: Serving,
     /// How long requests that are under way may take after a signal to stop.
     pub grace: Duration,
     pub log: Log,
+    /// Where traces are sent over OTLP.
+    pub otlp_endpoint: Option<String>,
 }
 
 /// How to log.
@@ -151,6 +157,37 @@ impl Options {
 }
 
 impl Settings {
+    /// The address with the login that is given beside it.
+    fn with_login(&self, address: Address, wrong: &mut Vec<String>) -> Address {
+        let from_file = self.database_password_file.as_ref().and_then(|path| {
+            let read = std::fs::read_to_string(path);
+            let refused = |error| {
+                wrong.push(format!(
+                    "database-password-file {}: {error}",
+                    path.display()
+                ));
+            };
+            let text = read.map_err(refused).ok()?;
+            Some(SecretString::from(text.lines().next().unwrap_or_default()))
+        });
+        let password = match (self.database_password.clone(), from_file) {
+            (Some(_), Some(_)) => {
+                wrong
+                    .push("database-password and database-password-file exclude each other".into());
+                None
+            }
+            (given, from_file) => given.or(from_file),
+        };
+        let (user, is_given) = (
+            self.database_user.clone(),
+            self.database_user.is_some() || password.is_some(),
+        );
+        if is_given && address.dialect() == Dialect::Sqlite {
+            wrong.push("database-user and database-password are for PostgreSQL and MySQL".into());
+        }
+        address.with_login(user, password)
+    }
+
     fn database(&self, address: Address, create: bool, retries: Option<usize>) -> Connect {
         let usual = Connect::new(address);
         Connect {
@@ -190,6 +227,9 @@ impl Settings {
                 "log-level `{level}` is neither a level nor directives"
             ));
         }
+        let serving = self.serving(&mut wrong);
+        let database =
+            database.map(|(address, create)| (self.with_login(address, &mut wrong), create));
         let (Some((address, create)), true) = (database, wrong.is_empty()) else {
             return Err(Error::invalid(wrong.join("; ")));
         };
@@ -203,12 +243,13 @@ impl Settings {
                 widen: false,
                 downgrade_to: self.downgrade_schema_to.or(upstream.downgrade_to),
             },
-            max_request: self.max_request_bytes.unwrap_or(128 << 20),
+            serving,
             grace: Duration::from_secs(self.shutdown_grace.unwrap_or(25)),
             log: Log {
                 format: self.log_format.unwrap_or_default(),
                 level,
             },
+            otlp_endpoint: self.otlp_endpoint,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The options, each a flag, an environment variable and a key of the configuration file.
 
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use secrecy::SecretString;
@@ -31,6 +31,23 @@ pub(super) struct Settings {
         hide_env_values = true
     )]
     pub database_url: Option<SecretString>,
+
+    /// User of the database, beside a URL without one
+    #[arg(long, value_name = "NAME", env = "PEDIGREE_DATABASE_USER")]
+    pub database_user: Option<String>,
+
+    /// Password of the user, as it is, beside a URL without one
+    #[arg(
+        long,
+        value_name = "PASSWORD",
+        env = "PEDIGREE_DATABASE_PASSWORD",
+        hide_env_values = true
+    )]
+    pub database_password: Option<SecretString>,
+
+    /// File with the password of the user, in its first line
+    #[arg(long, value_name = "FILE", env = "PEDIGREE_DATABASE_PASSWORD_FILE")]
+    pub database_password_file: Option<PathBuf>,
 
     /// Most connections to the database, half of them for writing [default: 16]
     #[arg(long, value_name = "N", env = "PEDIGREE_DATABASE_CONNECTIONS")]
@@ -75,6 +92,42 @@ pub(super) struct Settings {
     #[arg(long, value_name = "BYTES", env = "PEDIGREE_MAX_REQUEST_BYTES")]
     pub max_request_bytes: Option<usize>,
 
+    /// Largest answer, in bytes [default: no limit]
+    #[arg(long, value_name = "BYTES", env = "PEDIGREE_MAX_RESPONSE_BYTES")]
+    pub max_response_bytes: Option<usize>,
+
+    /// Most requests at once; further ones are refused [default: 1024]
+    #[arg(long, value_name = "N", env = "PEDIGREE_MAX_REQUESTS")]
+    pub max_requests: Option<usize>,
+
+    /// Address of the admin port [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS", env = "PEDIGREE_ADMIN_HOST")]
+    pub admin_host: Option<IpAddr>,
+
+    /// Port of /livez, /readyz and /metrics over HTTP; 0 takes a free one [default: none]
+    #[arg(long, value_name = "PORT", env = "PEDIGREE_ADMIN_PORT")]
+    pub admin_port: Option<u16>,
+
+    /// File with the server's certificate chain, in PEM; it is read again when it changes
+    #[arg(long, value_name = "FILE", env = "PEDIGREE_TLS_CERT")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// File with the key of the certificate, in PEM
+    #[arg(long, value_name = "FILE", env = "PEDIGREE_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
+
+    /// File with the authorities that certificates of clients must come from, in PEM [default: clients need none]
+    #[arg(long, value_name = "FILE", env = "PEDIGREE_TLS_CLIENT_CA")]
+    pub tls_client_ca: Option<PathBuf>,
+
+    /// Origins whose pages browsers let call over gRPC-Web, separated by commas; * stands for all [default: none]
+    #[arg(long, value_name = "ORIGINS", env = "PEDIGREE_WEB_ORIGINS")]
+    pub web_origins: Option<String>,
+
+    /// Where traces are sent over OTLP with gRPC, such as `http://127.0.0.1:4317` [default: nowhere]
+    #[arg(long, value_name = "URL", env = "PEDIGREE_OTLP_ENDPOINT")]
+    pub otlp_endpoint: Option<String>,
+
     /// Seconds that requests under way may take after a signal to stop [default: 25]
     #[arg(long, value_name = "SECONDS", env = "PEDIGREE_SHUTDOWN_GRACE")]
     pub shutdown_grace: Option<u64>,
@@ -95,6 +148,9 @@ impl Settings {
             grpc_host: self.grpc_host.or(other.grpc_host),
             grpc_port: self.grpc_port.or(other.grpc_port),
             database_url: self.database_url.or(other.database_url),
+            database_user: self.database_user.or(other.database_user),
+            database_password: self.database_password.or(other.database_password),
+            database_password_file: self.database_password_file.or(other.database_password_file),
             database_connections: self.database_connections.or(other.database_connections),
             database_wait: self.database_wait.or(other.database_wait),
             database_idle: self.database_idle.or(other.database_idle),
@@ -104,6 +160,15 @@ impl Settings {
             upgrade_schema: self.upgrade_schema.or(other.upgrade_schema),
             downgrade_schema_to: self.downgrade_schema_to.or(other.downgrade_schema_to),
             max_request_bytes: self.max_request_bytes.or(other.max_request_bytes),
+            max_response_bytes: self.max_response_bytes.or(other.max_response_bytes),
+            max_requests: self.max_requests.or(other.max_requests),
+            admin_host: self.admin_host.or(other.admin_host),
+            admin_port: self.admin_port.or(other.admin_port),
+            tls_cert: self.tls_cert.or(other.tls_cert),
+            tls_key: self.tls_key.or(other.tls_key),
+            tls_client_ca: self.tls_client_ca.or(other.tls_client_ca),
+            web_origins: self.web_origins.or(other.web_origins),
+            otlp_endpoint: self.otlp_endpoint.or(other.otlp_endpoint),
             shutdown_grace: self.shutdown_grace.or(other.shutdown_grace),
             log_format: self.log_format.or(other.log_format),
             log_level: self.log_level.or(other.log_level),

@@ -19,9 +19,11 @@ mod type_rules;
 mod types;
 mod walk;
 
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use backon::{ExponentialBuilder, Retryable};
+use metrics::counter;
 
 pub use crate::storage::tables::memberships::End;
 pub use contexts::PutParentContexts;
@@ -56,6 +58,30 @@ pub type Clock = fn() -> i64;
 pub struct Graph {
     database: Database,
     clock: Clock,
+}
+
+/// Where requests get their graph from: nowhere, until the database is ready. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Graphs {
+    graph: Arc<OnceLock<Graph>>,
+}
+
+impl Graphs {
+    /// Hands out this graph from now on. Only the first one counts.
+    pub fn set(&self, graph: Graph) {
+        // A second one would be another database under the feet of requests.
+        let _ = self.graph.set(graph);
+    }
+
+    /// The graph of a request.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` until there is one.
+    pub fn get(&self) -> Result<&Graph> {
+        let away = || Error::Unavailable("it is not ready yet".into());
+        self.graph.get().ok_or_else(away)
+    }
 }
 
 /// A change of the graph.
@@ -109,6 +135,7 @@ impl Graph {
                 }
                 _ => false,
             })
+            .notify(|_, _| counter!("pedigree_transaction_retries_total").increment(1))
             .await
             .map_err(|error| match error {
                 Error::Raced(inner) => *inner,

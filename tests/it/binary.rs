@@ -140,14 +140,32 @@ impl Server {
         Self::wait(Process::start(pedigree(dir, &arguments)))
     }
 
-    /// Waits until a process serves.
-    pub fn wait(mut process: Process) -> Self {
+    /// Waits until a process serves from its database.
+    pub fn wait(process: Process) -> Self {
+        let mut server = Self::early(process);
+        wait_for("the database", || {
+            let log = server.process.log();
+            assert!(!server.process.has_ended(), "{log}");
+            log.contains("opened the database").then_some(())
+        });
+        server
+    }
+
+    /// Waits until a process listens.
+    pub fn early(mut process: Process) -> Self {
         let port = wait_for("the port", || {
-            let port = port_in(&process.log());
+            let log = process.log();
+            let port = port_in(&log, "listening address=127.0.0.1:");
+            let port = port.or_else(|| port_in(&log, "\"address\":\"127.0.0.1:"));
             assert!(port.is_some() || !process.has_ended(), "{}", process.log());
             port
         });
         Self { process, port }
+    }
+
+    /// The admin port, which must have been asked for.
+    pub fn admin(&self) -> u16 {
+        port_in(&self.process.log(), "admin=127.0.0.1:").unwrap()
     }
 
     /// A connection of its own.
@@ -175,9 +193,9 @@ impl Server {
     }
 }
 
-/// The port in the log line that says where the server listens.
-fn port_in(log: &str) -> Option<u16> {
-    let (_, rest) = log.split_once("address=127.0.0.1:")?;
-    let (port, _) = rest.split_once('\n')?;
-    port.parse().ok()
+/// The port that comes after this in a log.
+fn port_in(log: &str, before: &str) -> Option<u16> {
+    let (_, rest) = log.split_once(before)?;
+    let end = rest.find(|character: char| !character.is_ascii_digit())?;
+    rest[..end].parse().ok()
 }

@@ -33,6 +33,7 @@ mod python;
 mod quirks_fixed;
 mod quirks_kept;
 mod races;
+mod serving;
 mod sql;
 mod types;
 mod wheel;

@@ -11,7 +11,7 @@ mod writes;
 use tonic::{Request, Response, Status};
 
 use crate::error::Result;
-use crate::graph::Graph;
+use crate::graph::{Graph, Graphs};
 use crate::proto::GetArtifactsByUriRequest;
 use crate::proto::ml_metadata::metadata_store_service_server::MetadataStoreService;
 use crate::proto::ml_metadata::{
@@ -54,16 +54,16 @@ use crate::proto::ml_metadata::{
     PutTypesRequest, PutTypesResponse,
 };
 
-/// The service on one graph.
+/// The service on the graph of each request.
 #[derive(Clone, Debug)]
 pub struct Service {
-    graph: Graph,
+    graphs: Graphs,
 }
 
 impl Service {
     #[must_use]
-    pub const fn new(graph: Graph) -> Self {
-        Self { graph }
+    pub const fn new(graphs: Graphs) -> Self {
+        Self { graphs }
     }
 }
 
@@ -98,7 +98,8 @@ macro_rules! methods {
                 &self,
                 request: Request<$request>,
             ) -> Result<Response<$response>, Status> {
-                Ok(Response::new(request.into_inner().run(&self.graph).await?))
+                let graph = self.graphs.get()?;
+                Ok(Response::new(request.into_inner().run(graph).await?))
             })*
         }
     };

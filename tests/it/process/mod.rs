@@ -3,6 +3,8 @@
 mod refusals;
 mod shutdown;
 
+pub use shutdown::Unfinished;
+
 use std::fs;
 use std::process::Command;
 
@@ -122,7 +124,7 @@ fn log_lines_in_json_can_be_parsed() {
     let dir = TempDir::new().unwrap();
     let arguments = ["--grpc-port", "0", "--log-format", "json"];
     let mut process = Process::start(pedigree(dir.path(), &arguments));
-    process.wait_for_log("\"listening\"");
+    process.wait_for_log("\"opened the database\"");
     process.signal(Signal::TERM);
     assert!(process.end().success());
 

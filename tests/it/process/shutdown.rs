@@ -15,21 +15,21 @@ use tonic::codegen::http::uri::PathAndQuery;
 use tonic::{Request, Status};
 use tonic_prost::ProstCodec;
 
-use super::{artifact_names, put_type};
+use super::put_type;
 use crate::binary::{Server, wait_for};
 use crate::sql::{query, sqlite};
 use crate::support::Client;
 use crate::support::prelude::*;
 
 /// A request whose message has been sent, but not its end, for which the server waits.
-struct Unfinished {
+pub struct Unfinished {
     end: mpsc::Sender<PutArtifactsRequest>,
     answer: JoinHandle<Result<PutArtifactsResponse, Status>>,
 }
 
 impl Unfinished {
     /// Has an artifact of this name put, but for the end of the request.
-    async fn put(server: &Server, name: &str) -> Self {
+    pub async fn put(server: &Server, name: &str) -> Self {
         let channel = server.connect().await;
         let client = Client::new(channel.clone());
         let request = PutArtifactsRequest {
@@ -50,11 +50,11 @@ impl Unfinished {
         });
         // The message has left when there is room for another. The next request on the same connection comes after it.
         drop(end.reserve().await.unwrap());
-        artifact_names(client).await;
+        let _ = Artifact::list(None).ask(client).await;
         Self { end, answer }
     }
 
-    async fn finish(self) -> Result<PutArtifactsResponse, Status> {
+    pub async fn finish(self) -> Result<PutArtifactsResponse, Status> {
         drop(self.end);
         self.answer.await.unwrap()
     }

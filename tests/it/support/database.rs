@@ -100,6 +100,20 @@ impl TestDatabase {
         copy
     }
 
+    /// The port of its server.
+    pub fn port(&self) -> u16 {
+        let (_, place) = self.url.rsplit_once('@').unwrap();
+        let (_, port) = place.split_once(':').unwrap();
+        port.split('/').next().unwrap().parse().unwrap()
+    }
+
+    /// Has it reached at another port from now on.
+    pub fn go_through(&mut self, port: u16) {
+        self.url = self
+            .url
+            .replace(&format!(":{}/", self.port()), &format!(":{port}/"));
+    }
+
     /// Where a SQLite file is.
     pub fn file(&self) -> PathBuf {
         self.dir.path().join("store.db")

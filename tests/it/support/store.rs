@@ -4,15 +4,20 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use pedigree::config::serving::Serving;
 use pedigree::config::{Config, Log, LogFormat};
 use pedigree::proto::ml_metadata::metadata_store_service_client::MetadataStoreServiceClient;
-use pedigree::server;
+use pedigree::server::{self, Listeners};
 use pedigree::storage::connect::Connect;
 use pedigree::storage::migrate::Migration;
 use tokio::net::TcpListener;
+use tokio_stream::StreamExt;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 
 use super::{Ask, Backend, TestDatabase};
 
@@ -33,6 +38,14 @@ struct Running {
     database: TestDatabase,
 }
 
+/// Waits until a server has opened its database.
+async fn wait_until_serving(channel: Channel) {
+    let mut health = HealthClient::new(channel);
+    let of_all = HealthCheckRequest::default();
+    let mut changes = health.watch(of_all).await.unwrap().into_inner();
+    while changes.next().await.unwrap().unwrap().status() != ServingStatus::Serving {}
+}
+
 impl Store {
     pub async fn open(backend: Backend) -> Self {
         let database = TestDatabase::new(backend);
@@ -40,24 +53,29 @@ impl Store {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             database: Connect::new(database.url.parse().unwrap()),
             migration: Migration::default(),
-            max_request: 128 << 20,
+            serving: Serving::default(),
             grace: Duration::ZERO,
             log: Log {
                 format: LogFormat::Text,
                 level: "off".to_owned(),
             },
+            otlp_endpoint: None,
         };
         let listener = TcpListener::bind(config.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let opened = server::open(&config).await.unwrap();
         let stop = CancellationToken::new();
         let guard = stop.clone().drop_guard();
-        tokio::spawn(async move { server::run(&config, opened, listener, stop).await });
+        let listeners = Listeners {
+            grpc: listener,
+            admin: None,
+        };
+        tokio::spawn(async move { Box::pin(server::run(&config, listeners, stop)).await });
         let channel = Channel::from_shared(format!("http://{address}"))
             .unwrap()
             .connect()
             .await
             .unwrap();
+        wait_until_serving(channel.clone()).await;
         Self {
             client: Client::new(channel.clone())
                 .max_decoding_message_size(usize::MAX)

@@ -1,0 +1,116 @@
+//! How clients reach the server: ports beside the main one, TLS, limits of requests and connections, pages of browsers.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use http::HeaderValue;
+
+use super::settings::Settings;
+use super::tls::{Certificates, Pem};
+
+/// How clients reach the server, checked.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    /// Where probes and metrics are served over HTTP.
+    pub admin: Option<SocketAddr>,
+    /// The certificates of the main port, which without them speaks plain text.
+    pub tls: Option<Certificates>,
+    /// The largest request, in bytes.
+    pub max_request: usize,
+    /// The largest answer, in bytes.
+    pub max_response: usize,
+    /// The most requests at once.
+    pub max_requests: usize,
+    pub connections: Connections,
+    /// The origins whose pages browsers let call; `*` stands for all.
+    pub web_origins: Vec<HeaderValue>,
+}
+
+/// Limits of each connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Connections {
+    /// The largest headers of a request, in bytes.
+    pub max_metadata: u32,
+    /// How long a connection may live; requests under way then are finished.
+    pub age: Option<Duration>,
+    /// How long it may be without a request.
+    pub idle: Option<Duration>,
+    /// After what time without a word the peer is asked whether it is there.
+    pub keepalive: Duration,
+    /// How long it may take to answer that.
+    pub keepalive_timeout: Duration,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self {
+            max_metadata: 16 << 10,
+            age: None,
+            idle: None,
+            keepalive: Duration::from_mins(1),
+            keepalive_timeout: Duration::from_secs(20),
+        }
+    }
+}
+
+impl Default for Serving {
+    fn default() -> Self {
+        Self {
+            admin: None,
+            tls: None,
+            max_request: 128 << 20,
+            max_response: usize::MAX,
+            max_requests: 1024,
+            connections: Connections::default(),
+            web_origins: Vec::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// How clients reach the server. What makes no sense goes to `wrong`.
+    pub(super) fn serving(&self, wrong: &mut Vec<String>) -> Serving {
+        let usual = Serving::default();
+        let admin_host = self.admin_host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        Serving {
+            admin: self
+                .admin_port
+                .map(|port| SocketAddr::new(admin_host, port)),
+            tls: self.certificates(wrong),
+            max_request: self.max_request_bytes.unwrap_or(usual.max_request),
+            max_response: self.max_response_bytes.unwrap_or(usual.max_response),
+            max_requests: self.max_requests.unwrap_or(usual.max_requests),
+            connections: usual.connections,
+            web_origins: self.origins(wrong),
+        }
+    }
+
+    fn certificates(&self, wrong: &mut Vec<String>) -> Option<Certificates> {
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => Some(Certificates {
+                certificate: Pem::File(certificate.clone()),
+                key: Pem::File(key.clone()),
+                client_ca: self.tls_client_ca.clone().map(Pem::File),
+            }),
+            (None, None) if self.tls_client_ca.is_none() => None,
+            _ => {
+                wrong.push("tls-cert and tls-key go together, and tls-client-ca with them".into());
+                None
+            }
+        }
+    }
+
+    fn origins(&self, wrong: &mut Vec<String>) -> Vec<HeaderValue> {
+        let given = self.web_origins.as_deref().unwrap_or_default();
+        let origins = given.split(',').map(str::trim);
+        let origins = origins.filter(|origin| !origin.is_empty());
+        let mut parsed = Vec::new();
+        for origin in origins {
+            match origin.parse() {
+                Ok(origin) => parsed.push(origin),
+                Err(_) => wrong.push(format!("web-origins: `{origin}` is no origin")),
+            }
+        }
+        parsed
+    }
+}

@@ -1,0 +1,110 @@
+//! The database behind the server: opened when it can be had, watched from then on.
+
+use std::time::Duration;
+
+use backon::{ConstantBuilder, ExponentialBuilder, Retryable};
+use tokio_util::sync::CancellationToken;
+
+use super::health::Health;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::graph::{Graph, Graphs};
+use crate::storage::{Database, migrate};
+
+/// The time between two looks at a schema that is not complete.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// The longest pause between two attempts to open a database that is away.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How often the database is asked whether it is there.
+const PULSE: Duration = Duration::from_secs(2);
+
+/// How long it may take to answer.
+const PULSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long the database may take to close.
+const CLOSING: Duration = Duration::from_secs(3);
+
+/// Opens the database of a configuration and makes its schema ready.
+///
+/// # Errors
+///
+/// `Unavailable` when it cannot be reached; those of [`migrate::prepare`].
+pub async fn open(config: &Config) -> Result<Database> {
+    let database = Database::connect(&config.database).await?;
+    (|| migrate::prepare(&database, &config.migration))
+        .retry(
+            ConstantBuilder::default()
+                .with_delay(RETRY)
+                .with_max_times(config.database.retries),
+        )
+        .when(|error| matches!(error, Error::Contention(_)))
+        .await?;
+    Graph::new(database.clone()).put_simple_types().await?;
+    Ok(database)
+}
+
+/// Opens the database, hands out its graph, and keeps the health true until `stop` is cancelled. A database that cannot be
+/// reached is waited for, however long that takes.
+///
+/// # Errors
+///
+/// Those of opening it that waiting does not mend, such as a schema that is too old.
+pub(super) async fn keep(
+    config: &Config,
+    graphs: &Graphs,
+    health: &Health,
+    stop: &CancellationToken,
+) -> Result<Option<Database>> {
+    let opening = (|| open(config))
+        .retry(
+            ExponentialBuilder::default()
+                .with_min_delay(Duration::from_millis(100))
+                .with_max_delay(LONGEST_PAUSE)
+                .with_jitter()
+                .without_max_times(),
+        )
+        .when(|error| config.database.waits_for(error))
+        .notify(|error, pause| {
+            let error = error.chain();
+            tracing::warn!(error, ?pause, "the database is not there yet");
+        });
+    let database = tokio::select! {
+        database = opening => database.map_err(|error| config.database.name_in(error))?,
+        () = stop.cancelled() => return Ok(None),
+    };
+    let address = config.database.address.to_string();
+    tracing::info!(database = address, "opened the database");
+    database.count_connections();
+    graphs.set(Graph::new(database.clone()));
+    health.set_serving(true).await;
+    while stop
+        .run_until_cancelled(tokio::time::sleep(PULSE))
+        .await
+        .is_some()
+    {
+        health.set_serving(answers(&database).await).await;
+        database.count_connections();
+    }
+    Ok(Some(database))
+}
+
+/// Whether the database answers. One whose connections are all in use does.
+async fn answers(database: &Database) -> bool {
+    match tokio::time::timeout(PULSE_TIMEOUT, database.ping()).await {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => !matches!(error, Error::Unavailable(_)),
+        Err(_) => false,
+    }
+}
+
+/// Closes the database. A transaction of a request that was cut off may still run.
+pub(super) async fn close(database: Database) {
+    if tokio::time::timeout(CLOSING, database.close())
+        .await
+        .is_err()
+    {
+        tracing::warn!("the database was left while in use");
+    }
+}

@@ -1,0 +1,81 @@
+//! The admin port.
+
+use super::get;
+use crate::binary::Server;
+use crate::support::prelude::*;
+use crate::support::{Backend, TestDatabase};
+
+/// The value of a metric that is rendered with exactly these labels.
+fn value(metrics: &str, metric: &str) -> f64 {
+    let line = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix(metric)?.strip_prefix(' '));
+    let line = line.unwrap_or_else(|| panic!("no {metric} in {metrics}"));
+    line.parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_and_connections_are_counted() {
+    let database = TestDatabase::new(Backend::SqliteFile);
+    let server = Server::on(&database, &["--admin-port", "0"]);
+    let client = server.client().await;
+    for _ in 0..3 {
+        let put = Artifact::put_type("Data", &[]);
+        put.ask(client.clone()).await.unwrap();
+    }
+    let missing = pb::GetArtifactTypeRequest {
+        type_name: Some("none".to_owned()),
+        ..Default::default()
+    };
+    missing.ask(client).await.unwrap_err();
+
+    let answer = get(server.admin(), "/metrics").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        answer.header("content-type"),
+        Some("text/plain; version=0.0.4")
+    );
+    let metrics = answer.text();
+    let method = "/ml_metadata.MetadataStoreService";
+    for (metric, expected) in [
+        (
+            format!(
+                "pedigree_rpc_requests_total{{method=\"{method}/PutArtifactType\",code=\"OK\"}}"
+            ),
+            3.0,
+        ),
+        (
+            format!(
+                "pedigree_rpc_requests_total{{method=\"{method}/GetArtifactType\",code=\"NOT_FOUND\"}}"
+            ),
+            1.0,
+        ),
+        (
+            format!("pedigree_rpc_duration_seconds_count{{method=\"{method}/PutArtifactType\"}}"),
+            3.0,
+        ),
+        ("pedigree_rpc_in_flight".to_owned(), 0.0),
+        (
+            format!(
+                "pedigree_build_info{{version=\"{}\",commit=\"unknown\"}}",
+                env!("CARGO_PKG_VERSION")
+            ),
+            1.0,
+        ),
+        (
+            "pedigree_db_connections{pool=\"write\",state=\"max\"}".to_owned(),
+            1.0,
+        ),
+        (
+            "pedigree_db_connections{pool=\"read\",state=\"max\"}".to_owned(),
+            8.0,
+        ),
+    ] {
+        assert!(
+            (value(&metrics, &metric) - expected).abs() < 1e-9,
+            "{metric}: {metrics}"
+        );
+    }
+    assert_eq!(get(server.admin(), "/none").await.status, 404);
+    server.stop();
+}

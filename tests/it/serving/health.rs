@@ -1,0 +1,94 @@
+//! `grpc.health.v1`, and a server whose database comes late or goes away.
+
+use std::time::Duration;
+
+use tokio_stream::StreamExt;
+use tonic::Code;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+
+use super::{Way, get};
+use crate::binary::{Process, Server, pedigree_on};
+use crate::support::prelude::*;
+use crate::support::{Backend, TestDatabase};
+
+const SERVICE: &str = "ml_metadata.MetadataStoreService";
+
+/// How long the health may lag behind the database.
+const LAG: Duration = Duration::from_secs(10);
+
+fn of(service: &str) -> HealthCheckRequest {
+    HealthCheckRequest {
+        service: service.to_owned(),
+    }
+}
+
+async fn status(server: &Server, service: &str) -> Result<ServingStatus, Code> {
+    let mut client = HealthClient::new(server.connect().await);
+    let answer = client.check(of(service)).await;
+    answer
+        .map(|answer| answer.into_inner().status())
+        .map_err(|status| status.code())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_service_has_its_health() {
+    let database = TestDatabase::new(Backend::SqliteFile);
+    let server = Server::on(&database, &[]);
+    assert_eq!(status(&server, "").await, Ok(ServingStatus::Serving));
+    assert_eq!(status(&server, SERVICE).await, Ok(ServingStatus::Serving));
+    assert_eq!(status(&server, "none").await, Err(Code::NotFound));
+    server.stop();
+}
+
+async fn next(changes: &mut tonic::Streaming<HealthCheckResponse>) -> ServingStatus {
+    let next = tokio::time::timeout(LAG, changes.next()).await.unwrap();
+    next.unwrap().unwrap().status()
+}
+
+/// The database is away at first, comes, goes, and comes again. The server is never restarted.
+async fn health_follows_the_database(backend: Backend) {
+    let mut database = TestDatabase::new(backend);
+    let mut way = Way::to(database.port()).await;
+    database.go_through(way.port);
+    let arguments = ["--admin-port", "0"];
+    let server = Server::early(Process::start(pedigree_on(&database, &arguments)));
+    let client = server.client().await;
+    let put_type = || Artifact::put_type("Data", &[]).ask(client.clone());
+
+    assert_eq!(
+        status(&server, SERVICE).await,
+        Ok(ServingStatus::NotServing)
+    );
+    assert_eq!(put_type().await.unwrap_err().code(), Code::Unavailable);
+    assert_eq!(get(server.admin(), "/livez").await.status, 200);
+    assert_eq!(get(server.admin(), "/readyz").await.status, 503);
+
+    let mut health = HealthClient::new(server.connect().await);
+    let mut changes = health.watch(of(SERVICE)).await.unwrap().into_inner();
+    assert_eq!(next(&mut changes).await, ServingStatus::NotServing);
+    for _ in 0..2 {
+        way.open().await;
+        assert_eq!(next(&mut changes).await, ServingStatus::Serving);
+        assert_eq!(get(server.admin(), "/readyz").await.status, 200);
+        put_type().await.unwrap();
+
+        way.close().await;
+        assert_eq!(next(&mut changes).await, ServingStatus::NotServing);
+        assert_eq!(get(server.admin(), "/readyz").await.status, 503);
+        assert_eq!(get(server.admin(), "/livez").await.status, 200);
+        assert_eq!(put_type().await.unwrap_err().code(), Code::Unavailable);
+    }
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn health_follows_postgres() {
+    health_follows_the_database(Backend::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn health_follows_mysql() {
+    health_follows_the_database(Backend::MySql).await;
+}

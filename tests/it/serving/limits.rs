@@ -1,0 +1,75 @@
+//! What the server refuses, and what it tells of every request.
+
+use tonic::Status;
+use tonic::metadata::MetadataValue;
+
+use crate::binary::Server;
+use crate::process::Unfinished;
+use crate::support::prelude::*;
+use crate::support::{Backend, TestDatabase};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_beyond_the_bound_are_refused() {
+    let database = TestDatabase::new(Backend::SqliteFile);
+    let server = Server::on(&database, &["--max-requests", "2"]);
+    let client = server.client().await;
+    let put_type = || Artifact::put_type("Data", &[]).ask(client.clone());
+    // Each leaves a request open, and sends others beside it.
+    let first = Unfinished::put(&server, "first").await;
+    let second = Unfinished::put(&server, "second").await;
+    let refused = until_refused(put_type).await;
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert_eq!(refused.message(), "too many requests at once; try again");
+    first.finish().await.unwrap();
+    put_type().await.unwrap();
+    second.finish().await.unwrap();
+    server.stop();
+}
+
+/// Asks until the server has begun with what came before.
+async fn until_refused<F: Future<Output = Result<i64, Status>>>(ask: impl Fn() -> F) -> Status {
+    for _ in 0..10_000 {
+        if let Err(status) = ask().await {
+            return status;
+        }
+    }
+    panic!("never refused")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_have_ids() {
+    let database = TestDatabase::new(Backend::SqliteMemory);
+    let arguments = ["--log-format", "json", "--log-level", "debug"];
+    let server = Server::on(&database, &arguments);
+    let mut client = server.client().await;
+    let ask = |id: Option<&'static str>| {
+        let mut request = tonic::Request::new(pb::GetArtifactTypesRequest::default());
+        if let Some(id) = id {
+            let metadata = request.metadata_mut();
+            metadata.insert("x-request-id", MetadataValue::from_static(id));
+        }
+        request
+    };
+    let answer = client.get_artifact_types(ask(Some("run-7"))).await.unwrap();
+    assert_eq!(answer.metadata().get("x-request-id").unwrap(), "run-7");
+    let answer = client.get_artifact_types(ask(None)).await.unwrap();
+    assert_eq!(answer.metadata().get("x-request-id").unwrap().len(), 36);
+    let refused = client
+        .get_artifact_type(pb::GetArtifactTypeRequest::default())
+        .await;
+    let refused = refused.unwrap_err();
+    assert!(refused.metadata().get("x-request-id").is_some());
+
+    let log = server.process.log();
+    let line = log
+        .lines()
+        .find(|line| line.contains("\"message\":\"answered\"") && line.contains("run-7"));
+    let line: serde_json::Value = serde_json::from_str(line.unwrap()).unwrap();
+    assert_eq!(line["code"], "OK");
+    assert_eq!(line["span"]["id"], "run-7");
+    assert_eq!(
+        line["span"]["method"],
+        "/ml_metadata.MetadataStoreService/GetArtifactTypes"
+    );
+    server.stop();
+}

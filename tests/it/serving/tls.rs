@@ -1,0 +1,201 @@
+//! TLS on the main port, with certificates of our own that change while the server runs.
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
+
+use crate::binary::{Process, Server, pedigree_on};
+use crate::support::prelude::*;
+use crate::support::{Backend, Client, TestDatabase};
+
+/// An authority that signs.
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new([]).unwrap();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "authority");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let pem = params.self_signed(&key).unwrap().pem();
+        Self {
+            issuer: Issuer::new(params, key),
+            pem,
+        }
+    }
+
+    /// A certificate for `localhost` and its key.
+    fn sign(&self) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    /// Writes a new certificate and its key, and returns the certificate.
+    fn write_to(&self, folder: &Path) -> CertificateDer<'static> {
+        let (certificate, key) = self.sign();
+        fs::write(folder.join("key.pem"), key).unwrap();
+        fs::write(folder.join("cert.pem"), &certificate).unwrap();
+        CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()
+    }
+}
+
+const FILES: [&str; 4] = ["--tls-cert", "cert.pem", "--tls-key", "key.pem"];
+
+fn serve(database: &TestDatabase, folder: &TempDir, more: &[&str]) -> Server {
+    let mut command = pedigree_on(database, &[&FILES, more].concat());
+    command.current_dir(folder.path());
+    Server::wait(Process::start(command))
+}
+
+async fn client(server: &Server, tls: ClientTlsConfig) -> Result<Client, tonic::transport::Error> {
+    let url = format!("https://localhost:{}", server.port);
+    let channel = Channel::from_shared(url).unwrap().tls_config(tls)?;
+    Ok(Client::new(channel.connect().await?))
+}
+
+fn trusting(authority: &Authority) -> ClientTlsConfig {
+    ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&authority.pem))
+}
+
+/// The certificate that a new connection is shown.
+async fn shown(server: &Server, authority: &Authority) -> CertificateDer<'static> {
+    let mut roots = RootCertStore::empty();
+    let root = CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap();
+    roots.add(root).unwrap();
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port))
+        .await
+        .unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let stream = TlsConnector::from(Arc::new(config))
+        .connect(name, stream)
+        .await
+        .unwrap();
+    let (_, session) = stream.get_ref();
+    session.peer_certificates().unwrap()[0].clone().into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_know_the_server_and_the_server_its_clients() {
+    let [authority, stranger] = [Authority::new(), Authority::new()];
+    let folder = TempDir::new().unwrap();
+    authority.write_to(folder.path());
+    fs::write(folder.path().join("ca.pem"), &authority.pem).unwrap();
+    let database = TestDatabase::new(Backend::SqliteMemory);
+    let put = async |client: Client| Artifact::put_type("Data", &[]).ask(client).await;
+
+    let server = serve(&database, &folder, &[]);
+    put(client(&server, trusting(&authority)).await.unwrap())
+        .await
+        .unwrap();
+    client(&server, trusting(&stranger)).await.unwrap_err();
+    // Plain text is not understood.
+    let plain = Channel::from_shared(format!("http://127.0.0.1:{}", server.port));
+    if let Ok(channel) = plain.unwrap().connect().await {
+        put(Client::new(channel)).await.unwrap_err();
+    }
+    server.stop();
+
+    let server = serve(&database, &folder, &["--tls-client-ca", "ca.pem"]);
+    let with = |authority: &Authority| {
+        let (certificate, key) = authority.sign();
+        Identity::from_pem(certificate, key)
+    };
+    let known = trusting(&authority).identity(with(&authority));
+    put(client(&server, known).await.unwrap()).await.unwrap();
+    let unknown = trusting(&authority).identity(with(&stranger));
+    for refused in [trusting(&authority), unknown] {
+        // The server may tell after the handshake.
+        if let Ok(client) = client(&server, refused).await {
+            put(client).await.unwrap_err();
+        }
+    }
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn new_certificates_are_served_and_no_call_fails() {
+    let authority = Authority::new();
+    let folder = TempDir::new().unwrap();
+    let old = authority.write_to(folder.path());
+    let database = TestDatabase::new(Backend::SqliteFile);
+    let server = serve(&database, &folder, &[]);
+    assert_eq!(shown(&server, &authority).await, old);
+
+    let end = Arc::new(AtomicBool::new(false));
+    let mut writers = Vec::new();
+    for writer in 0..8 {
+        let client = client(&server, trusting(&authority)).await.unwrap();
+        let end = end.clone();
+        writers.push(tokio::spawn(async move {
+            let mut calls = 0;
+            while !end.load(Ordering::Relaxed) {
+                let name = format!("{writer} {calls}");
+                let put = Artifact::put_type(&name, &[]);
+                put.ask(client.clone()).await.unwrap();
+                calls += 1;
+            }
+            calls
+        }));
+    }
+    // A key that does not fit is not taken.
+    let (_, other_key) = authority.sign();
+    let key = fs::read(folder.path().join("key.pem")).unwrap();
+    fs::write(folder.path().join("key.pem"), other_key).unwrap();
+    server
+        .process
+        .wait_for_log("the old certificates are served on");
+    assert_eq!(shown(&server, &authority).await, old);
+    fs::write(folder.path().join("key.pem"), key).unwrap();
+
+    let new = authority.write_to(folder.path());
+    server.process.wait_for_log("serving new certificates");
+    assert_eq!(shown(&server, &authority).await, new);
+    end.store(true, Ordering::Relaxed);
+    for writer in writers {
+        assert!(writer.await.unwrap() > 0);
+    }
+    server.stop();
+}
+
+#[test]
+fn certificates_that_cannot_be_used_are_refused_at_once() {
+    let folder = TempDir::new().unwrap();
+    let database = TestDatabase::new(Backend::SqliteMemory);
+    let refused = |arguments: &[&str], expected: &str| {
+        let mut command = pedigree_on(&database, arguments);
+        command.current_dir(folder.path());
+        let ended = crate::binary::run(command);
+        assert!(!ended.status.success());
+        assert!(ended.stderr.contains(expected), "{ended:?}");
+    };
+    refused(&FILES, "cannot read cert.pem");
+    fs::write(folder.path().join("cert.pem"), "no certificate").unwrap();
+    fs::write(folder.path().join("key.pem"), "no key").unwrap();
+    refused(&FILES, "cannot use the TLS certificate");
+    refused(&FILES[..2], "tls-cert and tls-key go together");
+}
