@@ -1,0 +1,69 @@
+# syntax=docker/dockerfile:1
+#
+#     docker buildx build --platform linux/amd64,linux/arm64 --build-arg COMMIT=$(git rev-parse HEAD) -t IMAGE .
+
+# The compiler runs on the builder's own architecture and makes a program for the target's.
+FROM --platform=$BUILDPLATFORM rust:1.94-slim-bookworm AS build
+ARG BUILDARCH TARGETARCH
+RUN <<'SH'
+set -eu
+case $TARGETARCH in
+amd64) cpu=x86_64 ;;
+arm64) cpu=aarch64 ;;
+*) echo "the image is for amd64 and arm64, not for $TARGETARCH" >&2 && exit 1 ;;
+esac
+if [ "$BUILDARCH" != "$TARGETARCH" ]; then
+    apt-get update
+    apt-get install -y --no-install-recommends "gcc-$(echo $cpu | tr _ -)-linux-gnu" "libc6-dev-$TARGETARCH-cross"
+    rm -rf /var/lib/apt/lists/*
+    rustup target add "$cpu-unknown-linux-gnu"
+fi
+cat >"$CARGO_HOME/config.toml" <<TOML
+[build]
+target = "$cpu-unknown-linux-gnu"
+
+[target.$cpu-unknown-linux-gnu]
+linker = "$cpu-linux-gnu-gcc"
+TOML
+SH
+
+# The dependencies are a layer of their own, built for an empty program.
+WORKDIR /source
+COPY Cargo.toml Cargo.lock ./
+RUN mkdir src \
+    && echo 'fn main() {}' | tee build.rs >src/main.rs \
+    && touch src/lib.rs \
+    && cargo build --release --locked
+
+COPY build.rs ./
+COPY proto proto
+COPY migrations migrations
+COPY src src
+ARG COMMIT=unknown
+# Cargo goes by times, and the files of a checkout may be older than the empty program.
+RUN touch build.rs src/main.rs src/lib.rs \
+    && PEDIGREE_COMMIT=$COMMIT cargo build --release --locked \
+    && install -D target/*/release/pedigree /image/pedigree
+
+# Debian's smallest image has what Kubeflow's TLS overlay runs in this image (/bin/sh, sed, cat), the C library that the program was linked
+# with, and security updates that scanners know. Images without a shell break that overlay; BusyBox's has no libgcc.
+FROM debian:bookworm-slim
+ARG COMMIT=unknown
+LABEL org.opencontainers.image.title="Pedigree" \
+      org.opencontainers.image.description="A metadata and lineage server for machine learning that speaks the ML Metadata gRPC protocol" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.revision="$COMMIT"
+RUN ln -s pedigree /bin/metadata_store_server \
+    && install -d -o 1000 -g 0 -m 0770 /data
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build /image/pedigree /bin/
+
+# A store goes to /data; nothing else is written but /tmp, so that the rest may be read-only.
+WORKDIR /data
+USER 1000:0
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+
+# The variables and the default command of ML Metadata's image. Further arguments reach the server; there they are lost.
+ENV GRPC_PORT=8080 METADATA_STORE_SERVER_CONFIG_FILE=""
+ENTRYPOINT ["/bin/sh", "-c", "exec /bin/metadata_store_server --grpc_port=\"$GRPC_PORT\" --metadata_store_server_config_file=\"$METADATA_STORE_SERVER_CONFIG_FILE\" \"$@\"", "metadata_store_server"]
