@@ -17,6 +17,7 @@ mod support;
 
 mod bad_input;
 mod binary;
+mod chart;
 mod composite;
 mod connections;
 mod contention;

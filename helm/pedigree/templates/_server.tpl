@@ -1,0 +1,137 @@
+{{/* What the server's container has in every mode. */}}
+
+{{- define "pedigree.serverEnv" -}}
+{{- $server := .Values.server -}}
+{{- if .Values.kubeflow.enabled -}}
+{{ include "pedigree.kubeflowEnv" . }}
+{{- else -}}
+- name: PEDIGREE_GRPC_HOST
+  value: 0.0.0.0
+- name: PEDIGREE_GRPC_PORT
+  value: "8080"
+{{ include "pedigree.databaseEnv" . }}
+{{- if eq .Values.database.type "sqlite" }}
+- name: PEDIGREE_UPGRADE_SCHEMA
+  value: "true"
+{{- end }}
+- name: PEDIGREE_MAX_REQUEST_BYTES
+  value: {{ $server.maxRequestBytes | int64 | quote }}
+{{- end }}
+- name: PEDIGREE_ADMIN_HOST
+  value: 0.0.0.0
+- name: PEDIGREE_ADMIN_PORT
+  value: "8081"
+- name: PEDIGREE_DATABASE_CONNECTIONS
+  value: {{ .Values.database.connections | int | quote }}
+- name: PEDIGREE_SHUTDOWN_GRACE
+  value: {{ $server.shutdownGrace | int | quote }}
+- name: PEDIGREE_LOG_FORMAT
+  value: {{ $server.logFormat }}
+- name: PEDIGREE_LOG_LEVEL
+  value: {{ $server.logLevel | quote }}
+{{- with $server.webOrigins }}
+- name: PEDIGREE_WEB_ORIGINS
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- with $server.otlpEndpoint }}
+- name: PEDIGREE_OTLP_ENDPOINT
+  value: {{ . | quote }}
+{{- end }}
+{{- if .Values.tls.enabled }}
+- name: PEDIGREE_TLS_CERT
+  value: /etc/pedigree/tls/tls.crt
+- name: PEDIGREE_TLS_KEY
+  value: /etc/pedigree/tls/tls.key
+{{- if .Values.tls.clientCASecret }}
+- name: PEDIGREE_TLS_CLIENT_CA
+  value: /etc/pedigree/client-ca/ca.crt
+{{- end }}
+{{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "pedigree.serverVolumes" -}}
+- name: tmp
+  emptyDir: {}
+{{- if eq .Values.database.type "sqlite" }}
+- name: data
+  persistentVolumeClaim:
+    claimName: {{ .Values.database.sqlite.existingClaim | default (include "pedigree.fullname" .) }}
+{{- else if not .Values.kubeflow.enabled }}
+{{- include "pedigree.databaseVolumes" (list . (include "pedigree.databaseSecret" .)) }}
+{{- end }}
+{{- if .Values.tls.enabled }}
+- name: tls
+  secret:
+    secretName: {{ include "pedigree.tlsSecret" . }}
+    defaultMode: 0440
+{{- with .Values.tls.clientCASecret }}
+- name: client-ca
+  secret:
+    secretName: {{ . }}
+    items:
+      - key: {{ $.Values.tls.clientCAKey }}
+        path: ca.crt
+{{- end }}
+{{- end }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "pedigree.serverMounts" -}}
+- name: tmp
+  mountPath: /tmp
+{{- if eq .Values.database.type "sqlite" }}
+- name: data
+  mountPath: /data
+{{- else if not .Values.kubeflow.enabled }}
+{{- include "pedigree.databaseMounts" . }}
+{{- end }}
+{{- if .Values.tls.enabled }}
+- name: tls
+  mountPath: /etc/pedigree/tls
+  readOnly: true
+{{- if .Values.tls.clientCASecret }}
+- name: client-ca
+  mountPath: /etc/pedigree/client-ca
+  readOnly: true
+{{- end }}
+{{- end }}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "pedigree.tlsSecret" -}}
+{{- .Values.tls.existingSecret | default (printf "%s-tls" (include "pedigree.fullname" .)) -}}
+{{- end -}}
+
+{{/* Whether the server is ready: asked by gRPC, which the kubelet does without TLS only. */}}
+{{- define "pedigree.readiness" -}}
+{{- if .Values.tls.enabled -}}
+httpGet:
+  path: /readyz
+  port: admin
+{{- else -}}
+grpc:
+  port: 8080
+{{- end }}
+{{- end -}}
+
+{{- define "pedigree.topologySpread" -}}
+{{- if .Values.topologySpreadConstraints -}}
+{{ toYaml .Values.topologySpreadConstraints }}
+{{- else -}}
+{{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
+- topologyKey: {{ . }}
+  maxSkew: 1
+  whenUnsatisfiable: ScheduleAnyway
+  labelSelector:
+    matchLabels:
+      {{- include "pedigree.selector" $ | nindent 6 }}
+{{- end }}
+{{- end }}
+{{- end -}}
