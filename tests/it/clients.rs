@@ -1,0 +1,97 @@
+//! Clients in other languages against the program: `tests/clients/README.md` says what each does.
+//!
+//! Each language's own tools make the stubs from `proto/` and build the clients, once for all tests.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+use crate::binary::Server;
+use crate::support::{Backend, TestDatabase};
+
+on_every_lasting_database!(
+    a_go_client_writes_and_reads_a_run,
+    a_node_client_writes_and_reads_a_run,
+    a_java_client_writes_and_reads_a_run,
+);
+
+fn a_go_client_writes_and_reads_a_run(backend: Backend) {
+    against_new_server(backend, |address| GO.run("bin/onerun", &[address]));
+}
+
+fn a_node_client_writes_and_reads_a_run(backend: Backend) {
+    against_new_server(backend, |address| NODE.run("node", &["onerun.js", address]));
+}
+
+fn a_java_client_writes_and_reads_a_run(backend: Backend) {
+    against_new_server(backend, |address| {
+        JAVA.run("java", &["-jar", "target/onerun.jar", address]);
+    });
+}
+
+static GO: LazyLock<Clients> = LazyLock::new(|| {
+    let clients = Clients::of("go");
+    clients.run("go", &["generate", "./..."]);
+    clients.run("go", &["build", "-o", "bin/", "./..."]);
+    clients
+});
+
+static NODE: LazyLock<Clients> = LazyLock::new(|| {
+    let clients = Clients::of("node");
+    clients.run("npm", &["run", "generate"]);
+    clients
+});
+
+static JAVA: LazyLock<Clients> = LazyLock::new(|| {
+    let clients = Clients::of("java");
+    clients.run(
+        "mvn",
+        &["--batch-mode", "--no-transfer-progress", "package"],
+    );
+    clients
+});
+
+/// Does something with the address of a server on a new database.
+fn against_new_server(backend: Backend, act: impl FnOnce(&str)) {
+    let database = TestDatabase::new(backend);
+    let server = Server::on(&database, &[]);
+    act(&format!("127.0.0.1:{}", server.port));
+    server.stop();
+}
+
+/// The clients in one language.
+struct Clients {
+    dir: PathBuf,
+}
+
+impl Clients {
+    fn of(language: &str) -> Self {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
+        Self {
+            dir: dir.join(language),
+        }
+    }
+
+    /// Runs a program to its end, which must be a good one. What `tests/run` has installed is found before what the system has.
+    fn run(&self, program: &str, arguments: &[&str]) {
+        let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/venv/bin");
+        let theirs = std::env::var_os("PATH").unwrap_or_default();
+        let path = [ours].into_iter().chain(std::env::split_paths(&theirs));
+        let output = Command::new(program)
+            .args(arguments)
+            .current_dir(&self.dir)
+            .env("PATH", std::env::join_paths(path).unwrap())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap_or_else(|error| {
+                panic!("{program}: {error}; tests/run installs what is missing")
+            });
+        assert!(
+            output.status.success(),
+            "{program} {arguments:?}: {}\n{}{}",
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+    }
+}
