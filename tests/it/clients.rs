@@ -13,6 +13,7 @@ on_every_lasting_database!(
     a_go_client_writes_and_reads_a_run,
     a_node_client_writes_and_reads_a_run,
     a_java_client_writes_and_reads_a_run,
+    the_parts_of_kubeflow_pipelines_get_the_answers_they_rely_on,
 );
 
 fn a_go_client_writes_and_reads_a_run(backend: Backend) {
@@ -29,10 +30,18 @@ fn a_java_client_writes_and_reads_a_run(backend: Backend) {
     });
 }
 
+fn the_parts_of_kubeflow_pipelines_get_the_answers_they_rely_on(backend: Backend) {
+    against_new_server(backend, |address| {
+        GO.run("bin/kfp.test", &["-address", address]);
+        Clients::of("python").run("python", &["metadata_writer.py", address]);
+    });
+}
+
 static GO: LazyLock<Clients> = LazyLock::new(|| {
     let clients = Clients::of("go");
     clients.run("go", &["generate", "./..."]);
     clients.run("go", &["build", "-o", "bin/", "./..."]);
+    clients.run("go", &["test", "-c", "-o", "bin/kfp.test", "./kfp"]);
     clients
 });
 
