@@ -37,6 +37,11 @@ fn the_parts_of_kubeflow_pipelines_get_the_answers_they_rely_on(backend: Backend
     });
 }
 
+#[test]
+fn the_client_over_grpc_web_reads_frames_to_the_last_byte() {
+    NODE.run("npm", &["test"]);
+}
+
 static GO: LazyLock<Clients> = LazyLock::new(|| {
     let clients = Clients::of("go");
     clients.run("go", &["generate", "./..."]);
