@@ -34,6 +34,7 @@ fn the_parts_of_kubeflow_pipelines_get_the_answers_they_rely_on(backend: Backend
     against_new_server(backend, |address| {
         GO.run("bin/kfp.test", &["-address", address]);
         Clients::of("python").run("python", &["metadata_writer.py", address]);
+        NODE.run("node", &["kfp.js", address]);
     });
 }
 
