@@ -5,7 +5,7 @@ use std::io::Write;
 use crate::config::Config;
 use crate::error::Result;
 use crate::storage::Database;
-use crate::storage::migrate::{self, Change, Plan, Planned};
+use crate::storage::migrate::{self, Plan, Planned};
 
 /// Migrates the database of a configuration, and creates it where it is missing. Says line by line what it does.
 ///
@@ -33,10 +33,6 @@ pub async fn run(config: &Config, out: &mut (impl Write + Send)) -> Result<()> {
             format_args!("done: the schema had version {found} and has version {reached}"),
         ),
         _ => say(out, format_args!("done: the schema has version {reached}")),
-    }
-    if scripts.iter().any(|done| done.change == Change::Widen) {
-        // PostgreSQL refuses what they prepared: the type of its result is another.
-        say(out, "restart the servers that use this database");
     }
     Ok(())
 }

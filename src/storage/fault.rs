@@ -60,6 +60,8 @@ enum Meaning {
     NoMoreConnections,
     /// The connection is gone or of no more use; another one may do.
     Lost,
+    /// The connection has prepared statements for tables that have changed since; another one prepares them anew.
+    Stale,
     /// The statement was stopped or failed for a reason that may pass.
     Stopped,
     Corrupt,
@@ -77,9 +79,9 @@ enum Meaning {
 impl Meaning {
     fn of(refusal: &dyn DatabaseError) -> Self {
         let postgres = refusal.try_downcast_ref::<PgDatabaseError>();
-        // The columns of a table have changed since a connection prepared a statement. Its code has other meanings too.
+        // Its code has other meanings too.
         if postgres.and_then(PgDatabaseError::routine) == Some("RevalidateCachedQuery") {
-            return Self::Lost;
+            return Self::Stale;
         }
         Self::of_code(&code_of(refusal))
     }
@@ -148,7 +150,7 @@ pub(super) fn is_lost(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) => true,
         sqlx::Error::Database(refusal) => match Meaning::of(&**refusal) {
-            Meaning::Lost => true,
+            Meaning::Lost | Meaning::Stale => true,
             // SQLite has rolled the transaction back, and its driver believes that there still is one.
             Meaning::Full | Meaning::Stopped => is_sqlite(&**refusal),
             _ => false,
@@ -213,6 +215,7 @@ fn from_refusal(refusal: Box<dyn DatabaseError>) -> Error {
         Meaning::Contention => {
             Error::Contention("other writes on the same data went first; try again".into())
         }
+        Meaning::Stale => Error::Contention("the schema has changed; try again".into()),
         Meaning::Full => Error::Exhausted("the database has no room for this now".into()),
         Meaning::NoMoreConnections => {
             Error::Exhausted("the database accepts no more connections now".into())
