@@ -15,7 +15,7 @@ use tonic::codegen::http::uri::PathAndQuery;
 use tonic::{Request, Status};
 use tonic_prost::ProstCodec;
 
-use super::put_type;
+use super::{artifact_names, put_type};
 use crate::binary::{Server, wait_for};
 use crate::sql::{query, sqlite};
 use crate::support::Client;
@@ -120,4 +120,50 @@ async fn requests_that_do_not_end_are_cut_off() {
     )
     .await;
     assert_eq!(names, [""; 0]);
+}
+
+/// Puts artifacts one after another until the server is gone. Returns the names of those that it acknowledged.
+async fn write(client: Client, type_id: i64, writer: usize) -> Vec<String> {
+    let mut acknowledged = Vec::new();
+    loop {
+        let name = format!("{writer} {}", acknowledged.len());
+        let put = Artifact::put(vec![Artifact::new(type_id, &name)]);
+        match put.ask(client.clone()).await {
+            Ok(_) => acknowledged.push(name),
+            Err(status) => {
+                assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+                return acknowledged;
+            }
+        }
+    }
+}
+
+/// What the server took it acknowledges: every stored write was, and every acknowledged one is stored.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_call_of_32_writers_is_cut() {
+    let dir = TempDir::new().unwrap();
+    let mut server = Server::start(dir.path(), "store.db", &[]);
+    let type_id = put_type(&server.client().await).await;
+    let mut writers = Vec::new();
+    for writer in 0..32 {
+        let client = server.client().await;
+        writers.push(tokio::spawn(write(client, type_id, writer)));
+    }
+    let watcher = server.client().await;
+    while artifact_names(watcher.clone()).await.len() < 200 {
+        tick().await;
+    }
+    server.process.signal(Signal::TERM);
+    let mut acknowledged = Vec::new();
+    for writer in writers {
+        acknowledged.extend(writer.await.unwrap());
+    }
+    let status = server.process.end();
+    assert_eq!(status.code(), Some(0), "{}", server.process.log());
+    assert!(!server.process.log().contains("cut off"));
+    let file = sqlite(&dir.path().join("store.db"));
+    let mut stored = query(&file, "SELECT name FROM Artifact").await;
+    stored.sort();
+    acknowledged.sort();
+    assert_eq!(stored, acknowledged);
 }
