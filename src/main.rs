@@ -30,6 +30,9 @@ async fn main() -> ExitCode {
 async fn run() -> Result<()> {
     let (task, config) = Config::from_process()?;
     let telemetry = Telemetry::start(&config.log, config.otlp_endpoint.as_deref())?;
+    for note in &config.notes {
+        tracing::warn!("{note}");
+    }
     let named = |error| config.database.name_in(error);
     let done = match task {
         Task::Serve if !config.migration.downgrades() => serve(&config).await,

@@ -2,14 +2,19 @@
 
 pub mod serving;
 mod settings;
+#[cfg(test)]
+mod tests;
 pub mod tls;
 mod upstream;
 
+use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{env, iter};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
@@ -19,6 +24,9 @@ use crate::error::{Error, Result};
 use crate::storage::Dialect;
 use crate::storage::connect::{Address, Connect};
 use crate::storage::migrate::Migration;
+
+/// How long requests that are under way may usually take after a signal to stop.
+const GRACE: Duration = Duration::from_secs(25);
 
 /// Everything the server needs to know, checked.
 #[derive(Clone, Debug)]
@@ -33,6 +41,8 @@ pub struct Config {
     pub log: Log,
     /// Where traces are sent over OTLP.
     pub otlp_endpoint: Option<String>,
+    /// What whoever started the server should know of this, to be logged as warnings.
+    pub notes: Vec<String>,
 }
 
 /// How to log.
@@ -65,13 +75,15 @@ pub enum Task {
 /// A metadata and lineage server for machine learning, speaking the ML Metadata gRPC protocol.
 ///
 /// Every option can also be given by the environment variable named with it, or as a key of the configuration file
-/// (its name with underscores: `grpc_port = 8080`).
+/// (its name with underscores: `grpc_port = 8080`). The flags of ML Metadata's server can be written as it has them: -flag=value,
+/// --flag value, --noflag for one that is on or off, and --flagfile=FILE for a file with a flag a line.
 #[derive(Debug, Default, Parser)]
 #[command(
     name = "pedigree",
     version,
     max_term_width = 100,
-    args_conflicts_with_subcommands = true
+    args_conflicts_with_subcommands = true,
+    args_override_self = true
 )]
 struct Command {
     #[command(subcommand)]
@@ -121,38 +133,81 @@ struct Migrate {
     options: Options,
 }
 
-impl Command {
-    fn read(self) -> Result<(Task, Config)> {
-        let migrate = match self.task {
-            None => return Ok((Task::Serve, self.options.read()?)),
-            Some(Subtask::Serve(options)) => return Ok((Task::Serve, options.read()?)),
-            Some(Subtask::Migrate(migrate)) => migrate,
-        };
-        let task = if migrate.dry_run {
-            Task::PlanMigration
+/// What the process finds beside its arguments and our own variables.
+#[derive(Debug, Default)]
+struct Surroundings {
+    /// Whether it was called by the name of upstream's server, in whose place it is then.
+    for_upstream: bool,
+    /// `GRPC_PORT`, a variable of upstream's image.
+    grpc_port: Option<String>,
+}
+
+impl Surroundings {
+    fn of_process(name: &OsStr) -> Self {
+        Self {
+            for_upstream: Path::new(name).file_name() == Some("metadata_store_server".as_ref()),
+            grpc_port: env::var("GRPC_PORT").ok(),
+        }
+    }
+
+    /// The address to listen on where none is given.
+    const fn host(&self) -> IpAddr {
+        IpAddr::V4(if self.for_upstream {
+            Ipv4Addr::UNSPECIFIED
         } else {
-            Task::Migrate
+            Ipv4Addr::LOCALHOST
+        })
+    }
+
+    /// The database where none is named.
+    const fn database(&self) -> &'static str {
+        if self.for_upstream {
+            "sqlite::memory:"
+        } else {
+            "sqlite:pedigree.db"
+        }
+    }
+}
+
+impl Command {
+    fn read(self, around: &Surroundings) -> Result<(Task, Config)> {
+        let (task, migration, options) = match self.task {
+            None => (Task::Serve, None, self.options),
+            Some(Subtask::Serve(options)) => (Task::Serve, None, options),
+            Some(Subtask::Migrate(migrate)) => {
+                let task = if migrate.dry_run {
+                    Task::PlanMigration
+                } else {
+                    Task::Migrate
+                };
+                let migration = Migration {
+                    upgrade: true,
+                    widen: migrate.widen,
+                    downgrade_to: migrate.downgrade_to,
+                };
+                (task, Some(migration), migrate.options)
+            }
         };
-        let config = Config {
-            migration: Migration {
-                upgrade: true,
-                widen: migrate.widen,
-                downgrade_to: migrate.downgrade_to,
-            },
-            ..migrate.options.read()?
-        };
+        let mut config = options.read(around)?;
+        config.migration = migration.unwrap_or(config.migration);
         Ok((task, config))
     }
 }
 
 impl Options {
-    /// Adds what the file says, fills in defaults, and reports all that is wrong at once.
-    fn read(self) -> Result<Config> {
+    /// Adds what upstream's settings and the file say, fills in defaults, and reports all that is wrong at once.
+    fn read(self, around: &Surroundings) -> Result<Config> {
         let file = match &self.config {
             Some(path) => settings::read(path)?,
             None => Settings::default(),
         };
-        self.settings.or(file).validate(&self.upstream)
+        let mut wrong = Vec::new();
+        let mut upstream = self.upstream.read(&mut wrong);
+        let mut settings = std::mem::take(&mut upstream.settings).or(self.settings);
+        if settings.grpc_port.is_none() {
+            settings.grpc_port = upstream::port("GRPC_PORT", around.grpc_port.clone(), &mut wrong);
+        }
+        settings.or(file).validate(upstream, around, wrong)
     }
 }
 
@@ -192,9 +247,9 @@ impl Settings {
         let usual = Connect::new(address);
         Connect {
             connections: self.database_connections.unwrap_or(usual.connections),
-            wait: self.database_wait.map_or(usual.wait, Duration::from_secs),
-            idle: self.database_idle.map_or(usual.idle, Duration::from_secs),
-            age: self.database_age.map_or(usual.age, Duration::from_secs),
+            wait: self.database_wait.map_or(usual.wait, |time| time.0),
+            idle: self.database_idle.map_or(usual.idle, |time| time.0),
+            age: self.database_age.map_or(usual.age, |time| time.0),
             create: self.database_create.unwrap_or(create),
             mysql_utf8mb4: self.mysql_utf8mb4.unwrap_or(usual.mysql_utf8mb4),
             retries: retries.unwrap_or(usual.retries),
@@ -202,15 +257,22 @@ impl Settings {
         }
     }
 
-    /// Fills in defaults and reports all that is wrong at once.
-    fn validate(self, upstream: &upstream::Flags) -> Result<Config> {
-        let mut wrong = Vec::new();
-        let upstream = upstream.read(&mut wrong);
+    /// Fills in defaults and reports all that is wrong at once, with what has been found before.
+    fn validate(
+        self,
+        upstream: upstream::Said,
+        around: &Surroundings,
+        mut wrong: Vec<String>,
+    ) -> Result<Config> {
+        let mut notes = upstream.notes;
+        if around.for_upstream && self.database_url.is_none() && upstream.database.is_none() {
+            notes.push("no database is named: what is stored is lost when the server ends".into());
+        }
         if self.database_url.is_some() && upstream.database.is_some() {
             wrong.push("database-url and ML Metadata's settings both name a database".to_owned());
         }
         let url = self.database_url.as_ref().map(ExposeSecret::expose_secret);
-        let url = url.unwrap_or("sqlite:pedigree.db").parse::<Address>();
+        let url = url.unwrap_or(around.database()).parse::<Address>();
         let url = url.map_err(|problem| wrong.push(format!("database-url {problem}")));
         let database = upstream
             .database
@@ -227,14 +289,14 @@ impl Settings {
                 "log-level `{level}` is neither a level nor directives"
             ));
         }
-        let serving = self.serving(&mut wrong);
+        let serving = self.serving(upstream.certificates, &mut wrong);
         let database =
             database.map(|(address, create)| (self.with_login(address, &mut wrong), create));
         let (Some((address, create)), true) = (database, wrong.is_empty()) else {
             return Err(Error::invalid(wrong.join("; ")));
         };
         let database = self.database(address, create, upstream.retries);
-        let host = self.grpc_host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let host = self.grpc_host.unwrap_or(around.host());
         Ok(Config {
             listen: SocketAddr::new(host, self.grpc_port.unwrap_or(8080)),
             database,
@@ -244,12 +306,13 @@ impl Settings {
                 downgrade_to: self.downgrade_schema_to.or(upstream.downgrade_to),
             },
             serving,
-            grace: Duration::from_secs(self.shutdown_grace.unwrap_or(25)),
+            grace: self.shutdown_grace.map_or(GRACE, |time| time.0),
             log: Log {
                 format: self.log_format.unwrap_or_default(),
                 level,
             },
             otlp_endpoint: self.otlp_endpoint,
+            notes,
         })
     }
 }
@@ -261,19 +324,39 @@ impl Config {
     ///
     /// `InvalidArgument` for options and files that cannot be read and for values that make no sense.
     pub fn from_process() -> Result<(Task, Self)> {
-        let command = Command::try_parse().map_err(|error| {
+        let mut arguments = env::args_os();
+        let name = arguments.next().unwrap_or_else(|| "pedigree".into());
+        let around = Surroundings::of_process(&name);
+        let arguments = upstream::gflags::rewrite(arguments).map_err(Error::invalid)?;
+        let command = Command::try_parse_from(iter::once(name).chain(arguments));
+        let command = command.map_err(|error| {
             if error.use_stderr() {
                 unreadable(&error)
             } else {
                 error.exit()
             }
         })?;
-        command.read()
+        command.read(&around)
     }
 }
 
-/// What is wrong with the arguments, in one line: the first paragraph, without the usage that follows it.
+/// What is wrong with the arguments, in one line: the first paragraph, without the usage that follows it. A word that
+/// follows flags could be a password that went astray.
 fn unreadable(error: &clap::Error) -> Error {
+    let word = [ContextKind::InvalidArg, ContextKind::InvalidSubcommand]
+        .into_iter()
+        .find_map(|kind| error.get(kind));
+    let follows = matches!(
+        error.kind(),
+        ErrorKind::UnknownArgument | ErrorKind::ArgumentConflict
+    );
+    if let Some(ContextValue::String(word)) = word
+        && follows
+        && !word.starts_with('-')
+        && Command::command().find_subcommand(word).is_none()
+    {
+        return Error::invalid("unexpected word between the flags (see --help)");
+    }
     let text = error.to_string();
     let lines = text.lines().map(str::trim);
     let paragraph: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
@@ -295,43 +378,4 @@ fn without_urls(text: &str) -> String {
         }
     });
     words.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_flag_beats_the_file_which_beats_the_default() {
-        let file: Settings = toml::from_str("grpc_port = 1\nlog_format = \"json\"").unwrap();
-        let flags = Command::parse_from(["pedigree", "--grpc-port", "2", "--upgrade-schema"]);
-        let config = flags
-            .options
-            .settings
-            .or(file)
-            .validate(&flags.options.upstream)
-            .unwrap();
-        assert_eq!(config.listen.to_string(), "127.0.0.1:2");
-        assert_eq!(config.log.format, LogFormat::Json);
-        assert_eq!(config.database.address.to_string(), "sqlite:pedigree.db");
-        assert!(config.migration.upgrade);
-    }
-
-    #[test]
-    fn all_that_is_wrong_is_reported_at_once() {
-        let settings = Settings {
-            database_url: Some("oracle:x".into()),
-            database_connections: Some(0),
-            log_level: Some("pedigree=loud".into()),
-            ..Settings::default()
-        };
-        let text = settings
-            .validate(&upstream::Flags::default())
-            .unwrap_err()
-            .to_string();
-        for part in ["database-url", "database-connections", "log-level"] {
-            assert!(text.contains(part), "{text}");
-        }
-        assert!(toml::from_str::<Settings>("grcp_port = 1").is_err());
-    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use super::settings::Settings;
+use super::settings::{Seconds, Settings};
 use super::tls::{Certificates, Pem};
 
 /// How clients reach the server, checked.
@@ -68,20 +68,52 @@ impl Default for Serving {
 }
 
 impl Settings {
-    /// How clients reach the server. What makes no sense goes to `wrong`.
-    pub(super) fn serving(&self, wrong: &mut Vec<String>) -> Serving {
+    /// How clients reach the server, with the certificates that upstream's file holds. What makes no sense goes to `wrong`.
+    pub(super) fn serving(
+        &self,
+        from_file: Option<Certificates>,
+        wrong: &mut Vec<String>,
+    ) -> Serving {
         let usual = Serving::default();
+        let certificates = self.certificates(wrong);
+        if certificates.is_some() && from_file.is_some() {
+            wrong.push("tls-cert and ssl_config both give a certificate".to_owned());
+        }
         let admin_host = self.admin_host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
         Serving {
             admin: self
                 .admin_port
                 .map(|port| SocketAddr::new(admin_host, port)),
-            tls: self.certificates(wrong),
+            tls: certificates.or(from_file),
             max_request: self.max_request_bytes.unwrap_or(usual.max_request),
             max_response: self.max_response_bytes.unwrap_or(usual.max_response),
             max_requests: self.max_requests.unwrap_or(usual.max_requests),
-            connections: usual.connections,
+            connections: self.connections(wrong),
             web_origins: self.origins(wrong),
+        }
+    }
+
+    fn connections(&self, wrong: &mut Vec<String>) -> Connections {
+        let usual = Connections::default();
+        for (name, is_zero) in [
+            ("max-metadata-bytes", self.max_metadata_bytes == Some(0)),
+            ("connection-age", is_zero(self.connection_age)),
+            ("connection-idle", is_zero(self.connection_idle)),
+            ("keepalive", is_zero(self.keepalive)),
+            ("keepalive-timeout", is_zero(self.keepalive_timeout)),
+        ] {
+            if is_zero {
+                wrong.push(format!("{name} must be more than 0"));
+            }
+        }
+        Connections {
+            max_metadata: self.max_metadata_bytes.unwrap_or(usual.max_metadata),
+            age: self.connection_age.map(|age| age.0),
+            idle: self.connection_idle.map(|idle| idle.0),
+            keepalive: self.keepalive.map_or(usual.keepalive, |time| time.0),
+            keepalive_timeout: self
+                .keepalive_timeout
+                .map_or(usual.keepalive_timeout, |time| time.0),
         }
     }
 
@@ -113,4 +145,8 @@ impl Settings {
         }
         parsed
     }
+}
+
+fn is_zero(time: Option<Seconds>) -> bool {
+    time.is_some_and(|time| time.0.is_zero())
 }

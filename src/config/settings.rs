@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
 
 use clap::Args;
 use secrecy::SecretString;
@@ -9,6 +11,29 @@ use serde::Deserialize;
 
 use super::{LogFormat, without_urls};
 use crate::error::{Error, Result};
+
+/// A time, given in seconds or parts of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "f64")]
+pub(super) struct Seconds(pub Duration);
+
+impl TryFrom<f64> for Seconds {
+    type Error = String;
+
+    fn try_from(seconds: f64) -> std::result::Result<Self, String> {
+        let time = Duration::try_from_secs_f64(seconds);
+        time.map(Self).map_err(|error| error.to_string())
+    }
+}
+
+impl FromStr for Seconds {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let seconds = text.parse::<f64>().map_err(|error| error.to_string())?;
+        seconds.try_into()
+    }
+}
 
 /// The options, each in the three ways it can be given.
 #[derive(Clone, Debug, Default, Args, Deserialize)]
@@ -55,15 +80,15 @@ pub(super) struct Settings {
 
     /// Seconds that a request waits for a connection [default: 10]
     #[arg(long, value_name = "SECONDS", env = "PEDIGREE_DATABASE_WAIT")]
-    pub database_wait: Option<u64>,
+    pub database_wait: Option<Seconds>,
 
     /// Seconds that an unused connection stays open [default: 600]
     #[arg(long, value_name = "SECONDS", env = "PEDIGREE_DATABASE_IDLE")]
-    pub database_idle: Option<u64>,
+    pub database_idle: Option<Seconds>,
 
     /// Seconds that any connection stays open [default: 1800]
     #[arg(long, value_name = "SECONDS", env = "PEDIGREE_DATABASE_AGE")]
-    pub database_age: Option<u64>,
+    pub database_age: Option<Seconds>,
 
     /// Whether a missing PostgreSQL or MySQL database is created [default: true]
     #[arg(long, value_name = "BOOL", env = "PEDIGREE_DATABASE_CREATE")]
@@ -100,6 +125,26 @@ pub(super) struct Settings {
     #[arg(long, value_name = "N", env = "PEDIGREE_MAX_REQUESTS")]
     pub max_requests: Option<usize>,
 
+    /// Largest headers of a request, in bytes [default: 16384]
+    #[arg(long, value_name = "BYTES", env = "PEDIGREE_MAX_METADATA_BYTES")]
+    pub max_metadata_bytes: Option<u32>,
+
+    /// Seconds that a client's connection may live; its requests under way are finished [default: no limit]
+    #[arg(long, value_name = "SECONDS", env = "PEDIGREE_CONNECTION_AGE")]
+    pub connection_age: Option<Seconds>,
+
+    /// Seconds that a client's connection may be without a request [default: no limit]
+    #[arg(long, value_name = "SECONDS", env = "PEDIGREE_CONNECTION_IDLE")]
+    pub connection_idle: Option<Seconds>,
+
+    /// Seconds of silence after which a client is asked whether it is there [default: 60]
+    #[arg(long, value_name = "SECONDS", env = "PEDIGREE_KEEPALIVE")]
+    pub keepalive: Option<Seconds>,
+
+    /// Seconds that it may take to answer that [default: 20]
+    #[arg(long, value_name = "SECONDS", env = "PEDIGREE_KEEPALIVE_TIMEOUT")]
+    pub keepalive_timeout: Option<Seconds>,
+
     /// Address of the admin port [default: 127.0.0.1]
     #[arg(long, value_name = "ADDRESS", env = "PEDIGREE_ADMIN_HOST")]
     pub admin_host: Option<IpAddr>,
@@ -130,7 +175,7 @@ pub(super) struct Settings {
 
     /// Seconds that requests under way may take after a signal to stop [default: 25]
     #[arg(long, value_name = "SECONDS", env = "PEDIGREE_SHUTDOWN_GRACE")]
-    pub shutdown_grace: Option<u64>,
+    pub shutdown_grace: Option<Seconds>,
 
     /// Shape of log lines [default: text]
     #[arg(long, value_enum, value_name = "FORMAT", env = "PEDIGREE_LOG_FORMAT")]
@@ -162,6 +207,11 @@ impl Settings {
             max_request_bytes: self.max_request_bytes.or(other.max_request_bytes),
             max_response_bytes: self.max_response_bytes.or(other.max_response_bytes),
             max_requests: self.max_requests.or(other.max_requests),
+            max_metadata_bytes: self.max_metadata_bytes.or(other.max_metadata_bytes),
+            connection_age: self.connection_age.or(other.connection_age),
+            connection_idle: self.connection_idle.or(other.connection_idle),
+            keepalive: self.keepalive.or(other.keepalive),
+            keepalive_timeout: self.keepalive_timeout.or(other.keepalive_timeout),
             admin_host: self.admin_host.or(other.admin_host),
             admin_port: self.admin_port.or(other.admin_port),
             tls_cert: self.tls_cert.or(other.tls_cert),

@@ -28,9 +28,6 @@ fn parse(text: &str) -> Result<MetadataStoreServerConfig, String> {
         .map_err(|error| described(text, &error))?;
     let config: MetadataStoreServerConfig =
         message.transcode_to().map_err(|error| error.to_string())?;
-    if config.ssl_config.is_some() {
-        return Err("ssl_config asks for TLS, which this server does not speak yet".into());
-    }
     if config
         .connection_config
         .as_ref()
@@ -60,7 +57,8 @@ fn described(text: &str, error: &ParseError) -> String {
     let in_secret = before
         .rfind("password")
         .is_some_and(|at| before[at..].matches(':').count() <= 1);
-    if in_secret || line.contains("password") {
+    // A key in PEM may have colons of its own.
+    if in_secret || before.contains("server_key") || line.contains("password") {
         return format!("{place}: cannot be read");
     }
     format!("{place}: {error}")
@@ -92,8 +90,12 @@ mod tests {
                 "line 1, column 50: cannot be read",
             ),
             (
-                "connection_config { fake_database {} } ssl_config {}",
-                "TLS",
+                "ssl_config { server_key: 'a: b\\nc: hunter2' hunter2 }",
+                "line 1, column 53: cannot be read",
+            ),
+            (
+                "ssl_config { server_key: '-----BEGIN\nhunter2' }",
+                "cannot be read",
             ),
             (
                 "migration_options { enable_upgrade_migration: 7 }",

@@ -1,18 +1,23 @@
-//! Upstream's own settings about the database: its flags and its configuration file, by upstream's names.
+//! Upstream's own settings: its flags, its configuration file and the variables of its image, by upstream's names.
 //!
-//! Flags become the same message that the file holds, as upstream's `main` does it; [`address`] makes of the message what
-//! storage connects to.
+//! Flags about the database become the same message that the file holds, as upstream's `main` does it; [`address`] makes of the
+//! message what storage connects to. Other flags become settings of our own.
 
 mod address;
+mod channel;
 mod file;
+pub(super) mod gflags;
 
 use std::path::Path;
 
 use self::address::given;
+use super::settings::Settings;
+use super::tls::{Certificates, Pem};
 use clap::{Args, ValueEnum};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::proto::ml_metadata::connection_config::Config as Database;
+use crate::proto::ml_metadata::metadata_store_server_config::SslConfig;
 use crate::proto::ml_metadata::postgre_sql_database_config::SslOptions;
 use crate::proto::ml_metadata::{
     ConnectionConfig, MetadataStoreServerConfig, MigrationOptions, MySqlDatabaseConfig,
@@ -20,13 +25,21 @@ use crate::proto::ml_metadata::{
 };
 use crate::storage::connect::Address;
 
-/// The flags of upstream's server that concern the database. An empty text is as good as none.
+/// The flags of upstream's server. An empty text is as good as none.
 #[derive(Clone, Debug, Default, Args)]
 #[command(
     next_help_heading = "Flags of ML Metadata's server",
     rename_all = "snake_case"
 )]
 pub(super) struct Flags {
+    /// As --grpc-port, but from 1
+    #[arg(long = "grpc_port", value_name = "PORT")]
+    port: Option<String>,
+
+    /// Limits of messages and connections, as gRPC names them: `grpc.max_receive_message_length=104857600,…`
+    #[arg(long, value_name = "KEY=VALUE,…")]
+    grpc_channel_arguments: Option<String>,
+
     /// Which of the settings below count [default: the file if there is one, else mysql if given]
     #[arg(long, value_enum, value_name = "SOURCE")]
     metadata_source_config_type: Option<Source>,
@@ -109,6 +122,21 @@ pub(super) struct Said {
     pub upgrade: bool,
     pub downgrade_to: Option<i64>,
     pub retries: Option<usize>,
+    pub certificates: Option<Certificates>,
+    /// What flags say that is also a setting of ours.
+    pub settings: Settings,
+    /// What counts for nothing, and should be known.
+    pub notes: Vec<String>,
+}
+
+/// A port from `name`. An empty text is as good as none, and what is no port goes to `wrong`.
+pub(super) fn port(name: &str, text: Option<String>, wrong: &mut Vec<String>) -> Option<u16> {
+    let text = given(text)?;
+    let port = text.parse().ok().filter(|port| *port != 0);
+    if port.is_none() {
+        wrong.push(format!("{name} must be from 1 to 65535"));
+    }
+    port
 }
 
 impl Flags {
@@ -117,7 +145,16 @@ impl Flags {
         let config = self.config(wrong).unwrap_or_default();
         let connection = config.connection_config.and_then(|it| it.config);
         let migration = config.migration_options.unwrap_or_default();
+        let mut notes = Vec::new();
+        let arguments = self.grpc_channel_arguments.as_deref().unwrap_or_default();
+        let channel = channel::settings(arguments, wrong, &mut notes);
         Said {
+            certificates: config.ssl_config.and_then(|ssl| certificates(ssl, wrong)),
+            settings: Settings {
+                grpc_port: port("grpc_port", self.port.clone(), wrong),
+                ..channel
+            },
+            notes,
             database: connection.and_then(|database| address::of(database, wrong)),
             upgrade: migration.enable_upgrade_migration(),
             downgrade_to: migration.downgrade_to_schema_version,
@@ -231,6 +268,24 @@ impl Flags {
             ssloption: Some(ssl).filter(|ssl| *ssl != SslOptions::default()),
         }
     }
+}
+
+/// The certificates in a file. What is wrong goes to `wrong`.
+fn certificates(ssl: SslConfig, wrong: &mut Vec<String>) -> Option<Certificates> {
+    let is_verified = ssl.client_verify();
+    let client_ca = given(ssl.custom_ca).filter(|_| is_verified).map(Pem::Text);
+    if is_verified && client_ca.is_none() {
+        wrong.push("ssl_config: client_verify needs a custom_ca that clients come from".into());
+    }
+    let (Some(certificate), Some(key)) = (given(ssl.server_cert), given(ssl.server_key)) else {
+        wrong.push("ssl_config: server_cert and server_key must be given".into());
+        return None;
+    };
+    Some(Certificates {
+        certificate: Pem::Text(certificate),
+        key: Pem::Text(key),
+        client_ca,
+    })
 }
 
 fn exposed(secret: Option<SecretString>) -> Option<String> {

@@ -236,7 +236,15 @@ fn what_cannot_be_used_is_reported_at_once() {
         ),
         (
             "connection_config { fake_database {} } ssl_config { server_key: 'k' }",
-            "TLS",
+            "server_cert and server_key must be given",
+        ),
+        (
+            "connection_config { fake_database {} } ssl_config { server_key: 'k' server_cert: 'c' client_verify: true }",
+            "client_verify needs a custom_ca",
+        ),
+        (
+            "connection_config { fake_database {} } ssl_config { server_key: 'k' server_cert: 'c' }",
+            "cannot use the TLS certificate",
         ),
         (
             "migration_options { enable_upgrade_migration: true }",
@@ -247,9 +255,17 @@ fn what_cannot_be_used_is_reported_at_once() {
         fs::write(&file, text).unwrap();
         assert_has(&refusal(&dir, &named), &[expected]);
     }
-    fs::write(&file, "connection_config { fake_database {} }").unwrap();
-    let both = [named[0], "--database-url=sqlite:x.db"];
-    assert_has(&refusal(&dir, &both), &["both name a database"]);
+    let text =
+        "connection_config { fake_database {} } ssl_config { server_key: 'k' server_cert: 'c' }";
+    fs::write(&file, text).unwrap();
+    let both = [
+        named[0],
+        "--database-url=sqlite:x.db",
+        "--tls-cert=c.pem",
+        "--tls-key=k.pem",
+    ];
+    let expected = ["both name a database", "both give a certificate"];
+    assert_has(&refusal(&dir, &both), &expected);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 

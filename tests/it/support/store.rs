@@ -60,6 +60,7 @@ impl Store {
                 level: "off".to_owned(),
             },
             otlp_endpoint: None,
+            notes: Vec::new(),
         };
         let listener = TcpListener::bind(config.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
