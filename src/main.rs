@@ -35,6 +35,10 @@ async fn run() -> Result<()> {
     }
     let named = |error| config.database.name_in(error);
     let done = match task {
+        Task::PrintConfig => {
+            print!("{config}");
+            Ok(())
+        }
         Task::Serve if !config.migration.downgrades() => serve(&config).await,
         Task::Serve => server::open(&config).await.map(drop).map_err(named),
         Task::Migrate => migrate::run(&config, &mut stdout()).await.map_err(named),

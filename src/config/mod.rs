@@ -1,5 +1,6 @@
 //! Arguments, environment and file become one validated configuration. A flag beats the environment, which beats the file.
 
+mod print;
 pub mod serving;
 mod settings;
 #[cfg(test)]
@@ -70,6 +71,8 @@ pub enum Task {
     Migrate,
     /// Say what that would do.
     PlanMigration,
+    /// Say what the configuration is.
+    PrintConfig,
 }
 
 /// A metadata and lineage server for machine learning, speaking the ML Metadata gRPC protocol.
@@ -106,6 +109,10 @@ struct Options {
     /// Configuration file, in TOML
     #[arg(long, value_name = "FILE", env = "PEDIGREE_CONFIG")]
     config: Option<PathBuf>,
+
+    /// Only say what the configuration is, without secrets
+    #[arg(long)]
+    print_config: bool,
 
     #[command(flatten)]
     settings: Settings,
@@ -187,6 +194,11 @@ impl Command {
                 };
                 (task, Some(migration), migrate.options)
             }
+        };
+        let task = if options.print_config {
+            Task::PrintConfig
+        } else {
+            task
         };
         let mut config = options.read(around)?;
         config.migration = migration.unwrap_or(config.migration);

@@ -122,6 +122,40 @@ fn channel_arguments_as_kubeflow_pipelines_gives_them() {
 }
 
 #[test]
+fn what_is_printed_can_be_read_and_holds_no_secret() {
+    let arguments = [
+        "--database-url=postgres://u:hunter2@db:5432/d?sslpassword=hunter2",
+        "--database-connections=7",
+        "--database-wait=2.5",
+        "--max-response-bytes=9",
+        "--connection-age=60",
+        "--admin-port=9090",
+        "--web-origins=http://a,http://b",
+        "--otlp-endpoint=http://u:hunter2@otlp:4317/?key=hunter2",
+        "--tls-cert=\"c\"",
+        "--tls-key=k",
+        "--log-level=info,pedigree=debug",
+    ];
+    let printed = read(&Surroundings::default(), &arguments).unwrap();
+    let printed = printed.to_string();
+    assert!(!printed.contains("hunter2"), "{printed}");
+    for line in [
+        "grpc_host = \"127.0.0.1\"",
+        "grpc_port = 8080",
+        "database_url = \"postgres://db:5432/d\"",
+        "database_wait = 2.5",
+        "otlp_endpoint = \"http://otlp:4317\"",
+    ] {
+        assert!(printed.lines().any(|it| it == line), "{line}: {printed}");
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), printed.replace("db:5432", "u@db:5432")).unwrap();
+    let path = file.path().to_str().unwrap();
+    let again = read(&Surroundings::default(), &["--config", path]).unwrap();
+    assert_eq!(again.to_string(), printed);
+}
+
+#[test]
 fn a_word_that_is_no_flag_is_not_repeated() {
     for arguments in [
         &["--mysql_config_password=", "hunter2"][..],
