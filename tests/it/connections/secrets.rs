@@ -126,3 +126,78 @@ fn no_failing_start_says_a_password() {
         assert!(all.contains(expected), "no {expected} in {all}");
     }
 }
+
+#[test]
+fn no_key_and_no_word_that_went_astray_is_repeated() {
+    let dir = TempDir::new().unwrap();
+    let add = |arguments: &[&str]| {
+        let said = said(&dir, arguments);
+        assert!(!said.contains(SECRET), "{arguments:?}: {said}");
+    };
+    for text in [
+        format!("server_key: '{SECRET}' server_cert: 'c'"),
+        format!("server_key: '{SECRET}' {SECRET}"),
+        format!("server_key: {SECRET}"),
+        format!("server_key: 'DEK-Info: x\\n\n{SECRET}'"),
+        format!("server_key: '{SECRET}' client_verify: true"),
+    ] {
+        let text = format!("connection_config {{ fake_database {{}} }} ssl_config {{ {text} }}");
+        fs::write(dir.path().join("config.pbtxt"), text).unwrap();
+        add(&["--metadata_store_server_config_file=config.pbtxt"]);
+    }
+    // Flags that do not exist or do not take the word that follows, also in a file.
+    for words in [
+        ["--mysql_config_pasword", SECRET],
+        ["-mysql_config_pasword", SECRET],
+        ["--mysql_config_password=", SECRET],
+        ["--enable_database_upgrade", SECRET],
+    ] {
+        add(&words);
+        add(&["migrate", words[0], words[1]]);
+        fs::write(dir.path().join("flags"), words.join(" ")).unwrap();
+        add(&["--flagfile=flags"]);
+        fs::write(dir.path().join("flags"), words.join("\n")).unwrap();
+        add(&["--flagfile=flags"]);
+    }
+}
+
+#[test]
+fn the_printed_configuration_has_no_secret() {
+    let dir = TempDir::new().unwrap();
+    let config = format!(
+        "connection_config {{ mysql {{ host: 'h' port: 1 database: 'd' user: 'u' password: '{SECRET}' }} }}
+         ssl_config {{ server_key: '{SECRET}' server_cert: '{SECRET}' custom_ca: '{SECRET}' client_verify: true }}"
+    );
+    fs::write(dir.path().join("config.pbtxt"), config).unwrap();
+    fs::write(dir.path().join("password"), SECRET).unwrap();
+    let url = format!("postgres://u:{SECRET}@h/d?sslcert=c&sslkey=k&sslpassword={SECRET}");
+    let otlp = format!("http://u:{SECRET}@127.0.0.1:1/?key={SECRET}");
+    let password = format!("--mysql_config_password={SECRET}");
+    for arguments in [
+        &["--metadata_store_server_config_file=config.pbtxt"][..],
+        &["--database-url", &url, "--otlp-endpoint", &otlp],
+        &[
+            "--database-url=mysql://u@h/d",
+            "--database-password",
+            SECRET,
+        ],
+        &[
+            "--database-url=mysql://u@h/d",
+            "--database-password-file=password",
+        ],
+        &[
+            "--mysql_config_host=h",
+            "--mysql_config_port=1",
+            "--mysql_config_database=d",
+            &password,
+        ],
+    ] {
+        let mut command = pedigree(dir.path(), &["--print-config", "--log-level=trace"]);
+        command.args(arguments);
+        let ended = run(command);
+        assert!(ended.status.success(), "{arguments:?}: {ended:?}");
+        assert!(ended.stdout.contains("database_url"), "{ended:?}");
+        let said = ended.stdout + &ended.stderr;
+        assert!(!said.contains(SECRET), "{arguments:?}: {said}");
+    }
+}

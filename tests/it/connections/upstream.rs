@@ -243,10 +243,6 @@ fn what_cannot_be_used_is_reported_at_once() {
             "client_verify needs a custom_ca",
         ),
         (
-            "connection_config { fake_database {} } ssl_config { server_key: 'k' server_cert: 'c' }",
-            "cannot use the TLS certificate",
-        ),
-        (
             "migration_options { enable_upgrade_migration: true }",
             "names no database",
         ),

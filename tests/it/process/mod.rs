@@ -2,6 +2,7 @@
 
 mod refusals;
 mod shutdown;
+mod swapped;
 
 pub use shutdown::Unfinished;
 
