@@ -89,6 +89,11 @@ impl Process {
         wait_for("the end of the process", || self.child.try_wait().unwrap())
     }
 
+    /// How it ended, if it has.
+    pub fn try_end(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
     fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }

@@ -124,10 +124,7 @@ impl Connect {
     /// Whether opening the database is tried again after this error. A SQLite file does not come by waiting.
     #[must_use]
     pub const fn waits_for(&self, error: &Error) -> bool {
-        let is_away = matches!(
-            error,
-            Error::Unavailable(_) | Error::Exhausted(_) | Error::Contention(_)
-        );
+        let is_away = matches!(error, Error::Unavailable(_) | Error::Exhausted(_));
         is_away && !matches!(self.address, Address::Sqlite(_))
     }
 

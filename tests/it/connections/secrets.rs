@@ -3,10 +3,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::{Parts, parts};
-use crate::binary::{pedigree, run};
+use crate::binary::{Process, pedigree, run, wait_for};
 use crate::support::Backend;
 
 const SECRET: &str = "Tr0ub4dor";
@@ -22,9 +23,17 @@ fn said(dir: &TempDir, arguments: &[&str]) -> String {
         .args(rest)
         .env("PEDIGREE_GRPC_PORT", "0")
         .env("RUST_BACKTRACE", "full");
-    let ended = run(command);
-    assert!(!ended.status.success(), "{arguments:?}: {ended:?}");
-    ended.stdout + &ended.stderr
+    let mut process = Process::start(command);
+    // Who serves waits for a database that is away.
+    let status = wait_for("the end", || {
+        let waits = process.log().contains("the database is not there yet");
+        if waits {
+            process.signal(Signal::TERM);
+        }
+        process.try_end().map(|status| (waits, status))
+    });
+    assert!(status.0 || !status.1.success(), "{arguments:?}");
+    process.output() + &process.log()
 }
 
 #[test]

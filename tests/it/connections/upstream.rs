@@ -30,10 +30,15 @@ fn serves(dir: &TempDir, arguments: &[&str]) -> String {
 
 /// The one line of a start that is refused.
 fn refusal(dir: &TempDir, arguments: &[&str]) -> String {
-    let ended = run(pedigree(dir.path(), arguments));
+    let mut command = pedigree(dir.path(), arguments);
+    command.env("PEDIGREE_GRPC_PORT", "0");
+    let ended = run(command);
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-    assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
-    ended.stderr
+    let is_log = |line: &&str| line.contains(" INFO ") || line.contains(" WARN ");
+    let lines = ended.stderr.lines().filter(|line| !is_log(line));
+    let lines: Vec<&str> = lines.collect();
+    assert_eq!(lines.len(), 1, "{ended:?}");
+    lines[0].to_owned()
 }
 
 #[track_caller]
