@@ -3,9 +3,9 @@
 //! The map, from the outside in; each layer knows only those below it:
 //!
 //! * [`config`]: flags, environment and file become one validated configuration.
-//! * [`telemetry`]: logs, one event a line.
+//! * [`telemetry`]: logs, metrics, traces.
 //! * [`migrate`]: the command that brings a database's schema up or down.
-//! * [`server`]: the listener, the layers around every request, graceful shutdown.
+//! * [`server`]: the listeners, health, what stands around every request, the way up and down.
 //! * [`api`]: the doors, one folder per protocol: convert, call the graph, convert back.
 //! * [`graph`]: the metadata graph and its rules.
 //! * [`filter`]: the filter language, from text to SQL with bound values.
