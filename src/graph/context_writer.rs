@@ -61,7 +61,7 @@ impl<'a> ContextWriter<'a> {
         let mut writer = NodeWriter::new(tx, Kind::Context, changed, options, now).await?;
         let linked = contexts.iter().filter(linked);
         writer
-            .load_unchanged(tx, linked.filter_map(|context| context.id).collect())
+            .load_nodes(tx, linked.filter_map(|context| context.id).collect())
             .await?;
         Ok(Self {
             contexts,

@@ -100,11 +100,6 @@ impl<'a> NodeWriter<'a> {
         self.load_nodes(tx, ids).await
     }
 
-    /// Reads nodes that will be asked for by [`Self::knows`] only.
-    pub(super) async fn load_unchanged(&mut self, tx: &mut Tx, ids: Vec<i64>) -> Result<()> {
-        self.load_nodes(tx, ids).await
-    }
-
     fn would_change(&self, id: i64, given: &Node) -> bool {
         let Some(stored) = self.known.get(&id) else {
             return false;
@@ -118,7 +113,8 @@ impl<'a> NodeWriter<'a> {
             || merged.is_some_and(|merged| node_rules::is_change(stored, given, &merged))
     }
 
-    async fn load_nodes(&mut self, tx: &mut Tx, mut ids: Vec<i64>) -> Result<()> {
+    /// Reads nodes without locking them: enough for those that [`Self::knows`] alone is asked about.
+    pub(super) async fn load_nodes(&mut self, tx: &mut Tx, mut ids: Vec<i64>) -> Result<()> {
         ids.sort_unstable();
         ids.dedup();
         ids.retain(|id| !self.known.contains_key(id));

@@ -86,7 +86,7 @@ impl Process {
 
     /// Waits until it has ended.
     pub fn end(&mut self) -> ExitStatus {
-        wait_for("the end of the process", || self.child.try_wait().unwrap())
+        wait_for("the end of the process", || self.try_end())
     }
 
     /// How it ended, if it has.
@@ -95,7 +95,7 @@ impl Process {
     }
 
     fn has_ended(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_some()
+        self.try_end().is_some()
     }
 }
 

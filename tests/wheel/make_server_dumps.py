@@ -14,10 +14,10 @@ import subprocess
 from itertools import groupby
 from urllib.parse import urlsplit
 
-from ml_metadata.proto import metadata_store_pb2 as pb
-
+from interchange import downgrade, upgrade
 from make_schema_dumps import FACTS, LATEST, OUT, fill
 from oracle import Core
+from oracle import database as connection
 
 NAME = "pedigree_dump"
 WIDEST = (1 << 31) - 1  # the wheel's columns have 32 bits here
@@ -41,10 +41,7 @@ class MySql:
         subprocess.run(["mariadb", *self.login, "--default-character-set=utf8mb4", database], input=text, check=True)
 
     def config(self):
-        config = pb.ConnectionConfig()
-        config.mysql.host, config.mysql.port, config.mysql.database = self.url.hostname, self.url.port, NAME
-        config.mysql.user, config.mysql.password = self.url.username, self.url.password
-        return config
+        return connection(self.url._replace(path=f"/{NAME}").geturl())
 
     def dump(self):
         options = ["--compact", "--hex-blob", "--skip-extended-insert", "--order-by-primary", "--default-character-set=utf8mb4"]
@@ -72,10 +69,7 @@ class Postgres:
         subprocess.run(command, input=script.encode(), check=True)
 
     def config(self):
-        config = pb.ConnectionConfig()
-        config.postgresql.host, config.postgresql.port, config.postgresql.dbname = self.url.hostname, str(self.url.port), NAME
-        config.postgresql.user, config.postgresql.password = self.url.username, self.url.password
-        return config
+        return connection(self.at(NAME))
 
     def dump(self):
         options = ["--inserts", "--no-owner", "--no-privileges"]
@@ -85,9 +79,9 @@ class Postgres:
         self.run(f"SET client_min_messages = error; DROP DATABASE IF EXISTS {NAME}", "postgres")
 
 
-def write(database, name):
-    lines = [line for line in database.dump().splitlines() if line and not line.startswith("--") and not NOISE.match(line)]
-    (database.folder / f"{name}.sql").write_text("\n".join(sort_properties(lines)) + "\n", encoding="utf-8")
+def write(server, name):
+    lines = [line for line in server.dump().splitlines() if line and not line.startswith("--") and not NOISE.match(line)]
+    (server.folder / f"{name}.sql").write_text("\n".join(sort_properties(lines)) + "\n", encoding="utf-8")
 
 
 def sort_properties(lines):
@@ -100,30 +94,23 @@ def sort_properties(lines):
     return [line for name, group in groupby(lines, table) for line in (sorted(group) if name else group)]
 
 
-def downgrade(database, version):
-    try:
-        Core(database.config(), pb.MigrationOptions(downgrade_to_schema_version=version))
-    except RuntimeError as cancelled:  # The wheel always ends a downgrade so.
-        assert "Downgrade migration was performed" in str(cancelled), cancelled
-
-
 def main():
-    for database, oldest in ((MySql(), 0), (Postgres(), LATEST - 1)):
-        database.folder.mkdir(exist_ok=True)
-        database.create()
-        fill(Core(database.config()), WIDEST)
-        database.run(FACTS)
-        write(database, f"v{LATEST}")
+    for server, oldest in ((MySql(), 0), (Postgres(), LATEST - 1)):
+        server.folder.mkdir(exist_ok=True)
+        server.create()
+        fill(Core(server.config()), WIDEST)
+        server.run(FACTS)
+        write(server, f"v{LATEST}")
         for version in range(oldest, LATEST):
-            database.create()
-            database.run((database.folder / f"v{LATEST}.sql").read_text(encoding="utf-8"))
-            downgrade(database, version)
-            write(database, f"v{version}")
+            server.create()
+            server.run((server.folder / f"v{LATEST}.sql").read_text(encoding="utf-8"))
+            downgrade(server.config(), version)
+            write(server, f"v{version}")
             if version < 8:
-                database.run((OUT / "old_rows.sql").read_text(encoding="utf-8"))
-            Core(database.config(), pb.MigrationOptions(enable_upgrade_migration=True))
-            write(database, f"v{version}_upgraded")
-        database.drop()
+                server.run((OUT / "old_rows.sql").read_text(encoding="utf-8"))
+            upgrade(server.config())
+            write(server, f"v{version}_upgraded")
+        server.drop()
 
 
 if __name__ == "__main__":
