@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
-    let files = ["ml_metadata/proto/metadata_store_service.proto"];
+    let files = [
+        "ml_metadata/proto/metadata_store_service.proto",
+        "pedigree/lineage/v1/lineage_service.proto",
+    ];
     println!("cargo:rerun-if-changed=proto");
 
     // The raw bytes keep extensions of options, which the typed descriptors below drop.

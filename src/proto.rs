@@ -15,6 +15,20 @@ pub mod ml_metadata {
     tonic::include_proto!("ml_metadata");
 }
 
+/// Our own services, a module per package of `proto/pedigree`.
+#[expect(
+    clippy::pedantic,
+    clippy::allow_attributes_without_reason,
+    reason = "generated code"
+)]
+pub mod pedigree {
+    pub mod lineage {
+        pub mod v1 {
+            tonic::include_proto!("pedigree.lineage.v1");
+        }
+    }
+}
+
 /// The descriptors of all files in `proto/`, serialized as a `google.protobuf.FileDescriptorSet`.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 

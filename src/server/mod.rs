@@ -20,12 +20,13 @@ use tonic_web::GrpcWebLayer;
 use tower::layer::util::{Identity, Stack};
 use tower_http::cors::CorsLayer;
 
-use crate::api::mlmd;
+use crate::api::{lineage, mlmd};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::graph::Graphs;
 use crate::proto::DESCRIPTORS;
 use crate::proto::ml_metadata::metadata_store_service_server::MetadataStoreServiceServer;
+use crate::proto::pedigree::lineage::v1::lineage_service_server::LineageServiceServer;
 use crate::telemetry::Metrics;
 use health::Health;
 pub use lifecycle::open;
@@ -40,7 +41,11 @@ const WINDOW: u32 = 1 << 20;
 const CANCELLED_CALLS: usize = 1024;
 
 /// Services whose health is that of the database; `""` is the server as a whole.
-const SERVICES: [&str; 2] = ["", "ml_metadata.MetadataStoreService"];
+const SERVICES: [&str; 3] = [
+    "",
+    "ml_metadata.MetadataStoreService",
+    "pedigree.lineage.v1.LineageService",
+];
 
 /// Where the server is reached.
 #[derive(Debug)]
@@ -173,6 +178,11 @@ fn routes(
     routes
         .add_service(
             MetadataStoreServiceServer::new(mlmd::Service::new(graphs.clone()))
+                .max_decoding_message_size(config.serving.max_request)
+                .max_encoding_message_size(config.serving.max_response),
+        )
+        .add_service(
+            LineageServiceServer::new(lineage::Service::new(graphs.clone()))
                 .max_decoding_message_size(config.serving.max_request)
                 .max_encoding_message_size(config.serving.max_response),
         )
