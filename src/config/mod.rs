@@ -22,6 +22,7 @@ use serde::Deserialize;
 use self::serving::Serving;
 use self::settings::Settings;
 use crate::error::{Error, Result};
+use crate::graph::History;
 use crate::storage::Dialect;
 use crate::storage::connect::{Address, Connect};
 use crate::storage::migrate::Migration;
@@ -35,6 +36,9 @@ pub struct Config {
     pub listen: SocketAddr,
     pub database: Connect,
     pub migration: Migration,
+    pub history: History,
+    /// How streams of messages are recorded.
+    pub recording: Recording,
     /// How clients reach the server.
     pub serving: Serving,
     /// How long requests that are under way may take after a signal to stop.
@@ -44,6 +48,24 @@ pub struct Config {
     pub otlp_endpoint: Option<String>,
     /// What whoever started the server should know of this, to be logged as warnings.
     pub notes: Vec<String>,
+}
+
+/// How messages of a stream are put together: those that are stored by one commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recording {
+    /// The most messages of a batch.
+    pub batch: usize,
+    /// How long a batch waits for more messages.
+    pub batch_age: Duration,
+}
+
+impl Default for Recording {
+    fn default() -> Self {
+        Self {
+            batch: 256,
+            batch_age: Duration::from_millis(2),
+        }
+    }
 }
 
 /// How to log.
@@ -269,6 +291,22 @@ impl Settings {
         }
     }
 
+    fn history(&self) -> History {
+        let usual = History::default();
+        History {
+            changes: self.history.map_or(usual.changes, |time| time.0),
+            messages: self.record_memory.map_or(usual.messages, |time| time.0),
+        }
+    }
+
+    fn recording(&self) -> Recording {
+        let usual = Recording::default();
+        Recording {
+            batch: self.record_batch.unwrap_or(usual.batch),
+            batch_age: self.record_batch_age.map_or(usual.batch_age, |time| time.0),
+        }
+    }
+
     /// Fills in defaults and reports all that is wrong at once, with what has been found before.
     fn validate(
         self,
@@ -289,6 +327,9 @@ impl Settings {
         let database = upstream
             .database
             .or(url.ok().map(|address| (address, true)));
+        if self.record_batch == Some(0) {
+            wrong.push("record-batch must be at least 1".to_owned());
+        }
         if self.database_connections.is_some_and(|most| most < 2) {
             wrong.push("database-connections must be at least 2".to_owned());
         }
@@ -317,6 +358,8 @@ impl Settings {
                 widen: false,
                 downgrade_to: self.downgrade_schema_to.or(upstream.downgrade_to),
             },
+            history: self.history(),
+            recording: self.recording(),
             serving,
             grace: self.shutdown_grace.map_or(GRACE, |time| time.0),
             log: Log {

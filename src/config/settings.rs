@@ -113,6 +113,22 @@ pub(super) struct Settings {
     #[arg(long, value_name = "VERSION", env = "PEDIGREE_DOWNGRADE_SCHEMA_TO")]
     pub downgrade_schema_to: Option<i64>,
 
+    /// Seconds that the history of changes goes back, for those who watch; 0 keeps none [default: 604800]
+    #[arg(long, value_name = "SECONDS", env = "PEDIGREE_HISTORY")]
+    pub history: Option<Seconds>,
+
+    /// Seconds that the ids of recorded messages are known, so that none is stored twice [default: 604800]
+    #[arg(long, value_name = "SECONDS", env = "PEDIGREE_RECORD_MEMORY")]
+    pub record_memory: Option<Seconds>,
+
+    /// Most messages of a stream that are stored by one commit [default: 256]
+    #[arg(long, value_name = "N", env = "PEDIGREE_RECORD_BATCH")]
+    pub record_batch: Option<usize>,
+
+    /// Seconds that a message waits for others to be stored with [default: 0.002]
+    #[arg(long, value_name = "SECONDS", env = "PEDIGREE_RECORD_BATCH_AGE")]
+    pub record_batch_age: Option<Seconds>,
+
     /// Largest request, in bytes [default: 134217728]
     #[arg(long, value_name = "BYTES", env = "PEDIGREE_MAX_REQUEST_BYTES")]
     pub max_request_bytes: Option<usize>,
@@ -204,6 +220,10 @@ impl Settings {
             mysql_utf8mb4: self.mysql_utf8mb4.or(other.mysql_utf8mb4),
             upgrade_schema: self.upgrade_schema.or(other.upgrade_schema),
             downgrade_schema_to: self.downgrade_schema_to.or(other.downgrade_schema_to),
+            history: self.history.or(other.history),
+            record_memory: self.record_memory.or(other.record_memory),
+            record_batch: self.record_batch.or(other.record_batch),
+            record_batch_age: self.record_batch_age.or(other.record_batch_age),
             max_request_bytes: self.max_request_bytes.or(other.max_request_bytes),
             max_response_bytes: self.max_response_bytes.or(other.max_response_bytes),
             max_requests: self.max_requests.or(other.max_requests),

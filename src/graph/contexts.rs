@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::memberships::created;
 use super::{Graph, Write};
 use crate::error::{Error, Result};
 use crate::model::{Kind, Membership, Node, ParentContext};
@@ -44,6 +45,7 @@ impl Write for PutParentContexts {
         memberships::insert(tx, Kind::Context, &valid)
             .await
             .map_err(|error| error.on_duplicate(|| already_exists(&valid)))?;
+        tx.record(|| created(Kind::Context, valid));
         refused.map_or(Ok(()), Err)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{Graph, Write};
 use crate::error::{Error, Result};
-use crate::model::{Event, Kind};
+use crate::model::{Change, Event, Kind, Subject};
 use crate::storage::Tx;
 use crate::storage::tables::{events, nodes};
 
@@ -39,10 +39,19 @@ pub(super) async fn put(tx: &mut Tx, given: &[Event], now: i64) -> Result<()> {
     events::insert(tx, valid, now)
         .await
         .map_err(|error| error.on_duplicate(|| already_exists(valid)))?;
+    tx.record(|| created(valid, now));
     match refused {
         Some((_, error)) => Err(error),
         None => Ok(()),
     }
+}
+
+/// The changes that made these events.
+fn created(new: &[Event], now: i64) -> impl Iterator<Item = Change> {
+    new.iter().cloned().map(move |mut event| {
+        event.milliseconds.get_or_insert(now);
+        Change::created(Subject::Event(event))
+    })
 }
 
 fn check(event: &Event, artifacts: &HashSet<i64>, executions: &HashSet<i64>) -> Result<()> {

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 use super::artifact_writer::{ArtifactReuse, ArtifactWriter};
 use super::context_writer::{ContextReuse, ContextWriter};
 use super::node_rules::describe;
@@ -40,7 +42,7 @@ pub struct PutExecution {
 }
 
 /// The ids of what was stored.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PutExecutionAnswer {
     pub execution_id: i64,
     /// Aligned with the pairs; `None` for a pair that names no artifact.

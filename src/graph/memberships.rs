@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{Graph, Write};
 use crate::error::{Error, Result};
-use crate::model::{Kind, Membership, Node};
+use crate::model::{Change, Kind, Membership, Node, Subject};
 use crate::storage::Tx;
 use crate::storage::tables::memberships::{self, End};
 use crate::storage::tables::nodes;
@@ -25,7 +25,7 @@ impl Write for PutMemberships {
             (Kind::Execution, &self.associations),
         ] {
             check(tx, kind, members).await?;
-            memberships::insert_missing(tx, kind, members).await?;
+            put(tx, kind, members).await?;
         }
         Ok(())
     }
@@ -65,7 +65,20 @@ pub(super) async fn put_all(
         })
         .filter(|pair| seen.insert(*pair))
         .collect();
-    memberships::insert_missing(tx, kind, &pairs).await
+    put(tx, kind, &pairs).await
+}
+
+/// Puts nodes into contexts; what is in already stays.
+async fn put(tx: &mut Tx, kind: Kind, members: &[Membership]) -> Result<()> {
+    let new = memberships::insert_missing(tx, kind, members).await?;
+    tx.record(|| created(kind, new));
+    Ok(())
+}
+
+/// The changes that made these.
+pub(super) fn created(kind: Kind, new: Vec<Membership>) -> impl Iterator<Item = Change> {
+    let change = move |member| Change::created(Subject::Membership(kind, member));
+    new.into_iter().map(change)
 }
 
 impl Graph {

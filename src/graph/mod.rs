@@ -8,16 +8,19 @@ mod context_writer;
 mod contexts;
 mod events;
 mod execution;
+mod feed;
 mod lineage;
 mod memberships;
 mod node_rules;
 mod node_writer;
 mod nodes;
 mod page;
+mod record;
 mod subgraph;
 mod type_rules;
 mod types;
 mod walk;
+mod watch;
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -29,17 +32,22 @@ pub use crate::storage::tables::memberships::End;
 pub use contexts::PutParentContexts;
 pub use events::PutEvents;
 pub use execution::{ArtifactAndEvent, PutExecution, PutExecutionAnswer};
+pub use feed::History;
 pub use lineage::{Boundary, GraphQuery, LineageGraph, Parts, SubgraphQuery};
 pub use memberships::PutMemberships;
 pub use node_rules::Mask;
 pub use nodes::PutNodes;
 pub use page::{ListOptions, NodePage, Order, OrderField};
+pub use record::{Message, Recordable, Recorded, Reply};
 pub use subgraph::{EventEdge, PutSubgraph, PutSubgraphAnswer};
 pub use types::PutTypes;
 pub use walk::Direction;
+pub use watch::{Changes, Since, Topic, Watch, WatchQuery};
 
 use crate::error::{Error, Result};
+use crate::storage::tables::changes;
 use crate::storage::{Database, Tx};
+use feed::Feed;
 
 /// How often a transaction is run again after it lost to others.
 const RETRIES: usize = 16;
@@ -58,6 +66,8 @@ pub type Clock = fn() -> i64;
 pub struct Graph {
     database: Database,
     clock: Clock,
+    history: History,
+    feed: Feed,
 }
 
 /// Where requests get their graph from: nowhere, until the database is ready. Clones share it.
@@ -95,12 +105,14 @@ pub trait Write: Sync {
 }
 
 impl Graph {
-    /// A handle on the graph in this database, whose schema is ready.
+    /// A handle on the graph in this database, whose schema is ready, and its history.
     #[must_use]
-    pub const fn new(database: Database) -> Self {
+    pub fn new(database: Database, history: History) -> Self {
         Self {
             database,
             clock: system_clock,
+            history,
+            feed: Feed::default(),
         }
     }
 
@@ -113,7 +125,13 @@ impl Graph {
     pub async fn write<W: Write>(&self, change: &W) -> Result<W::Answer> {
         let attempt = || async {
             let mut tx = self.database.write().await?;
-            let answer = change.apply(&mut tx, (self.clock)()).await?;
+            if self.keeps_history() {
+                tx.keep_journal();
+            }
+            let now = (self.clock)();
+            let answer = change.apply(&mut tx, now).await?;
+            let journal = tx.take_journal();
+            changes::append(&mut tx, journal, now).await?;
             tx.commit().await?;
             Ok(answer)
         };

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::node_rules::{self, Mask, describe};
 use crate::error::{Error, Result};
-use crate::model::{Kind, Node, NodeType};
+use crate::model::{Change, Kind, Node, NodeType, Subject};
 use crate::storage::Tx;
 use crate::storage::tables::{locks, nodes, properties, types};
 
@@ -240,6 +240,8 @@ impl<'a> NodeWriter<'a> {
                 has_more: false,
                 ..node.into_owned()
             };
+            let kind = self.kind;
+            tx.record(|| [Change::created(Subject::Node(kind, stored.clone()))]);
             self.known.insert(id, stored);
         }
         Ok(())
@@ -274,7 +276,10 @@ impl<'a> NodeWriter<'a> {
         nodes::update(tx, self.kind, &after)
             .await
             .map_err(|error| error.on_duplicate(|| already_exists(self.kind, &after)))?;
-        properties::update(tx, self.kind, &changes).await
+        properties::update(tx, self.kind, &changes).await?;
+        let change = |node: &Node| Change::updated(Subject::Node(self.kind, node.clone()));
+        tx.record(|| after.into_iter().map(change));
+        Ok(())
     }
 
     /// The id of a node that was put, written now if it waits.

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::artifact_writer::{ArtifactReuse, ArtifactWriter};
 use super::context_writer::{ContextReuse, ContextWriter};
 use super::node_rules;
@@ -36,7 +38,7 @@ pub struct PutSubgraph {
 }
 
 /// The ids of what was stored, each list aligned with its part of the request.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PutSubgraphAnswer {
     pub execution_ids: Vec<i64>,
     pub artifact_ids: Vec<i64>,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::type_rules::{self, Evolution};
 use super::{Graph, Write, distinct_external_ids};
 use crate::error::{Error, Result};
-use crate::model::{BaseType, Kind, NodeType, SIMPLE_TYPES};
+use crate::model::{BaseType, Change, Kind, NodeType, SIMPLE_TYPES, Subject};
 use crate::storage::Tx;
 use crate::storage::tables::{locks, types};
 
@@ -44,15 +44,29 @@ impl Write for PutTypes {
         let mut ids = Vec::with_capacity(self.types.len());
         for (kind, given) in &self.types {
             let key = (*kind, given.name.clone(), given.version.clone());
-            let known = match stored.remove(&key) {
+            let before = stored.remove(&key);
+            let known = match before.clone() {
                 Some(known) => extend(tx, known, given, allowed).await?,
                 None => create(tx, *kind, given).await?,
             };
             let known = derive(tx, *kind, known, given.base_type).await?;
+            tx.record(|| change(*kind, before.as_ref(), &known));
             ids.extend(known.id);
             stored.insert(key, known);
         }
         Ok(ids)
+    }
+}
+
+/// What became of a type. Simple types are hidden.
+fn change(kind: Kind, before: Option<&NodeType>, after: &NodeType) -> Option<Change> {
+    if SIMPLE_TYPES.contains(&(kind, &after.name)) {
+        return None;
+    }
+    let subject = || Subject::Type(kind, after.clone());
+    match before {
+        None => Some(Change::created(subject())),
+        Some(before) => (before != after).then(|| Change::updated(subject())),
     }
 }
 

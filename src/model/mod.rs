@@ -2,12 +2,14 @@
 //!
 //! Nothing here knows a protocol or a database. Names are ML Metadata's own.
 
+mod change;
 mod edge;
 mod kind;
 mod node;
 mod types;
 mod value;
 
+pub use change::{Change, Operation, Subject};
 pub use edge::{Event, EventPath, EventType, Membership, ParentContext, Step};
 pub use kind::Kind;
 pub use node::{Node, NodeKey, Properties};

@@ -41,7 +41,8 @@ pub async fn open(config: &Config) -> Result<Database> {
         )
         .when(|error| matches!(error, Error::Contention(_)))
         .await?;
-    Graph::new(database.clone()).put_simple_types().await?;
+    let graph = Graph::new(database.clone(), config.history);
+    graph.put_simple_types().await?;
     Ok(database)
 }
 
@@ -77,17 +78,25 @@ pub(super) async fn keep(
     let address = config.database.address.to_string();
     tracing::info!(database = address, "opened the database");
     database.count_connections();
-    graphs.set(Graph::new(database.clone()));
+    let graph = Graph::new(database.clone(), config.history);
+    graphs.set(graph.clone());
     health.set_serving(true).await;
+    let keeping = graph.keep_history(stop);
+    let watching = watch(&database, health, stop);
+    tokio::join!(keeping, watching);
+    Ok(Some(database))
+}
+
+/// Keeps the health true until `stop` is cancelled.
+async fn watch(database: &Database, health: &Health, stop: &CancellationToken) {
     while stop
         .run_until_cancelled(tokio::time::sleep(PULSE))
         .await
         .is_some()
     {
-        health.set_serving(answers(&database).await).await;
+        health.set_serving(answers(database).await).await;
         database.count_connections();
     }
-    Ok(Some(database))
 }
 
 /// Whether the database answers. One whose connections are all in use does.

@@ -129,7 +129,7 @@ pub async fn run(config: &Config, listeners: Listeners, stop: CancellationToken)
             () = failed.cancelled() => {}
         }
     };
-    let routes = routes(config, &graphs, health_service)?;
+    let routes = routes(config, &graphs, health_service, &stop)?;
     let incoming = connection::incoming(listeners.grpc, tls, config.serving.connections.idle);
     let serving = layered(config)
         .add_routes(routes)
@@ -169,6 +169,7 @@ fn routes(
     config: &Config,
     graphs: &Graphs,
     health: HealthServer<impl HealthRpc>,
+    stop: &CancellationToken,
 ) -> Result<Routes> {
     let unreadable = |error: tonic_reflection::server::Error| Error::Internal {
         context: "the descriptors cannot be read".into(),
@@ -182,7 +183,7 @@ fn routes(
                 .max_encoding_message_size(config.serving.max_response),
         )
         .add_service(
-            LineageServiceServer::new(lineage::Service::new(graphs.clone()))
+            LineageServiceServer::new(lineage(config, graphs, stop))
                 .max_decoding_message_size(config.serving.max_request)
                 .max_encoding_message_size(config.serving.max_response),
         )
@@ -190,6 +191,14 @@ fn routes(
         .add_service(reflection().build_v1().map_err(unreadable)?)
         .add_service(reflection().build_v1alpha().map_err(unreadable)?);
     Ok(routes.routes())
+}
+
+fn lineage(config: &Config, graphs: &Graphs, stop: &CancellationToken) -> lineage::Service {
+    let batches = lineage::Batches {
+        most: config.recording.batch,
+        age: config.recording.batch_age,
+    };
+    lineage::Service::new(graphs.clone(), batches, stop.clone())
 }
 
 /// The server with what stands around every request, from the outside in.

@@ -184,18 +184,25 @@ impl Tx {
         Ok(())
     }
 
-    /// Inserts the rows that no unique key forbids.
+    /// Inserts the rows, pairs of ids, that no unique key forbids, and returns them.
     ///
     /// # Errors
     ///
     /// Those of the database.
-    pub async fn insert_missing_rows(&mut self, rows: &Rows<'_>) -> Result<()> {
+    pub async fn insert_missing_pairs(&mut self, rows: &Rows<'_>) -> Result<Vec<(Int, Int)>> {
+        let mut inserted = Vec::new();
         for batch in rows.batches(self.dialect()) {
             let mut query = rows.insert(self.dialect(), batch);
             query.push(self.dialect().ignore_duplicates());
-            self.run(query).await?;
+            if self.dialect().returns_rows() {
+                query.push(" RETURNING ");
+                rows.push_columns(&mut query);
+                inserted.extend(self.all::<(Int, Int)>(query).await?);
+            } else {
+                self.run(query).await?;
+            }
         }
-        Ok(())
+        Ok(inserted)
     }
 
     /// Inserts the rows into a table with generated ids; the ids are in the order of the rows.

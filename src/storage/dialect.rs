@@ -62,6 +62,12 @@ impl Dialect {
         matches!(self, Self::MySql)
     }
 
+    /// Whether an INSERT can return what it inserted.
+    #[must_use]
+    pub const fn returns_rows(self) -> bool {
+        matches!(self, Self::Sqlite | Self::Postgres)
+    }
+
     /// Whether texts that differ in case or in trailing blanks are equal, by the collation of their columns.
     #[must_use]
     pub const fn compares_loosely(self) -> bool {

@@ -11,6 +11,7 @@ use super::session::{Session, Sessions, to_the_end, watch};
 use super::statement::told;
 use super::{Dialect, fault};
 use crate::error::{Error, Result};
+use crate::model::Change;
 
 /// A row that every driver can decode: `#[derive(FromRow)]`, or a tuple, of [`super::column`] types.
 pub trait Record:
@@ -147,6 +148,10 @@ pub struct Tx {
     dialect: Dialect,
     /// Away while a statement runs, and for good when its caller did not wait for the end.
     open: Option<Open>,
+    /// What this transaction changes in the graph, once somebody wants to know.
+    journal: Option<Vec<Change>>,
+    /// How much of the journal there was at the savepoint.
+    journal_at_savepoint: usize,
 }
 
 #[derive(Debug)]
@@ -203,7 +208,62 @@ impl Tx {
         Self {
             dialect,
             open: Some(open),
+            journal: None,
+            journal_at_savepoint: 0,
         }
+    }
+
+    /// Keeps a journal of changes from now on.
+    pub fn keep_journal(&mut self) {
+        self.journal.get_or_insert_default();
+    }
+
+    /// Notes changes of the graph in the journal, where one is kept.
+    pub fn record<C: IntoIterator<Item = Change>>(&mut self, changes: impl FnOnce() -> C) {
+        if let Some(journal) = &mut self.journal {
+            journal.extend(changes());
+        }
+    }
+
+    /// The changes noted so far, which are not noted any more.
+    pub fn take_journal(&mut self) -> Vec<Change> {
+        self.journal_at_savepoint = 0;
+        self.journal
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
+    }
+
+    /// Begins a part that can be taken back alone. There is one such part at a time.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database; so for the two methods that end the part.
+    pub async fn savepoint(&mut self) -> Result<()> {
+        self.journal_at_savepoint = self.journal.as_ref().map_or(0, Vec::len);
+        self.script("SAVEPOINT part").await
+    }
+
+    /// Ends the part and keeps it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::savepoint`].
+    pub async fn release(&mut self) -> Result<()> {
+        self.script("RELEASE SAVEPOINT part").await
+    }
+
+    /// Ends the part and takes it back, with what it noted in the journal.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::savepoint`].
+    pub async fn rollback_to_savepoint(&mut self) -> Result<()> {
+        if let Some(journal) = &mut self.journal {
+            journal.truncate(self.journal_at_savepoint);
+        }
+        self.script("ROLLBACK TO SAVEPOINT part").await?;
+        self.release().await
     }
 
     /// The dialect to write queries in.

@@ -37,5 +37,6 @@ mod quirks_kept;
 mod races;
 mod serving;
 mod sql;
+mod streams;
 mod types;
 mod wheel;

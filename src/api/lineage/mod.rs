@@ -1,9 +1,12 @@
 //! Our own `pedigree.lineage.v1.LineageService`: write lineage, watch it, trace it, each in the file of its method.
 
+mod record;
 mod trace;
+mod watch;
 
 use std::pin::Pin;
 
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::graph::Graphs;
@@ -11,6 +14,7 @@ use crate::proto::pedigree::lineage::v1::lineage_service_server::LineageService;
 use crate::proto::pedigree::lineage::v1::{
     RecordRequest, RecordResponse, TraceRequest, TraceResponse, WatchRequest, WatchResponse,
 };
+pub use record::Batches;
 
 /// The responses of a call, as they come.
 type Responses<T> = Pin<Box<dyn tokio_stream::Stream<Item = Result<T, Status>> + Send>>;
@@ -19,13 +23,25 @@ type Responses<T> = Pin<Box<dyn tokio_stream::Stream<Item = Result<T, Status>> +
 #[derive(Clone, Debug)]
 pub struct Service {
     graphs: Graphs,
+    batches: Batches,
+    /// Ends the streams, which would go on for ever.
+    stop: CancellationToken,
 }
 
 impl Service {
     #[must_use]
-    pub const fn new(graphs: Graphs) -> Self {
-        Self { graphs }
+    pub const fn new(graphs: Graphs, batches: Batches, stop: CancellationToken) -> Self {
+        Self {
+            graphs,
+            batches,
+            stop,
+        }
     }
+}
+
+/// The last word of a stream on a server that stops.
+fn stopping() -> Status {
+    Status::unavailable("the server stops; open another stream and go on from the last response")
 }
 
 #[tonic::async_trait]
@@ -36,16 +52,25 @@ impl LineageService for Service {
 
     async fn record(
         &self,
-        _requests: Request<Streaming<RecordRequest>>,
+        requests: Request<Streaming<RecordRequest>>,
     ) -> Result<Response<Self::RecordStream>, Status> {
-        Err(Status::unimplemented("not yet"))
+        let graph = self.graphs.get()?.clone();
+        let responses = record::run(
+            graph,
+            requests.into_inner(),
+            self.batches,
+            self.stop.clone(),
+        );
+        Ok(Response::new(responses))
     }
 
     async fn watch(
         &self,
-        _request: Request<WatchRequest>,
+        request: Request<WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        Err(Status::unimplemented("not yet"))
+        let graph = self.graphs.get()?;
+        let responses = watch::run(graph, request.into_inner(), self.stop.clone()).await?;
+        Ok(Response::new(responses))
     }
 
     async fn trace(

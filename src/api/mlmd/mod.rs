@@ -1,17 +1,17 @@
 //! ML Metadata's `MetadataStoreService`: 52 methods, each one line here and one `rpc!` in the file of its subject.
 
 mod contexts;
-mod convert;
+pub(super) mod convert;
 mod lineage;
 mod nodes;
 mod signature;
-mod types;
+pub(super) mod types;
 mod writes;
 
 use tonic::{Request, Response, Status};
 
 use crate::error::Result;
-use crate::graph::{Graph, Graphs};
+use crate::graph::{Graph, Graphs, Write};
 use crate::proto::GetArtifactsByUriRequest;
 use crate::proto::ml_metadata::metadata_store_service_server::MetadataStoreService;
 use crate::proto::ml_metadata::{
@@ -88,6 +88,47 @@ macro_rules! rpc {
     };
 }
 use rpc;
+
+/// A request that changes the graph: what it changes, and what becomes of the answer.
+pub(super) trait Put: Sized + Send {
+    type Change: Write;
+    type Response;
+
+    /// # Errors
+    ///
+    /// Those of what cannot be converted.
+    fn split(self) -> Result<(Self::Change, ToResponse<Self>)>;
+}
+
+/// Makes the response of the answer to a change.
+pub(super) type ToResponse<P> =
+    Box<dyn FnOnce(<<P as Put>::Change as Write>::Answer) -> <P as Put>::Response + Send>;
+
+/// Says what a request changes and what answers it. `$body` is a pair of these and may use `?`.
+macro_rules! put {
+    ($request_type:ty => $response:ty, $change:ty, |$request:ident| $body:expr) => {
+        impl crate::api::mlmd::Put for $request_type {
+            type Change = $change;
+            type Response = $response;
+
+            fn split(self) -> crate::error::Result<($change, crate::api::mlmd::ToResponse<Self>)> {
+                let $request = self;
+                let (change, response) = $body;
+                Ok((change, Box::new(response)))
+            }
+        }
+
+        impl crate::api::mlmd::Rpc for $request_type {
+            type Response = $response;
+
+            async fn run(self, graph: &crate::graph::Graph) -> crate::error::Result<$response> {
+                let (change, response) = crate::api::mlmd::Put::split(self)?;
+                Ok(response(graph.write(&change).await?))
+            }
+        }
+    };
+}
+use put;
 
 /// The methods of the service. A method is its request's [`Rpc::run`].
 macro_rules! methods {

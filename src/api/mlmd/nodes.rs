@@ -1,8 +1,8 @@
 //! RPCs that put and get nodes of one kind, and events.
 
 use super::convert::{all, mask};
-use super::rpc;
 use super::types::WireType;
+use super::{put, rpc};
 use crate::error::{Error, Result};
 use crate::graph::{NodePage, PutNodes};
 use crate::model::{Kind, Node};
@@ -28,7 +28,7 @@ use crate::proto::ml_metadata::{
 
 macro_rules! put_nodes {
     ($kind:ident: $request:ident => $response:ident, $nodes:ident, $ids:ident $(, $options:ident)?) => {
-        rpc!($request => $response, |request, graph| {
+        put!($request => $response, PutNodes, |request| {
             let put = PutNodes {
                 kind: Kind::$kind,
                 nodes: all(request.$nodes),
@@ -38,7 +38,7 @@ macro_rules! put_nodes {
                         options.abort_if_latest_updated_time_changed()
                     }))?,
             };
-            $response { $ids: graph.write(&put).await? }
+            (put, |ids| $response { $ids: ids })
         });
     };
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::rpc;
 use super::signature;
+use super::{put, rpc};
 use crate::error::Result;
 use crate::graph::PutTypes;
 use crate::model::{BaseType, Kind, NodeType, PropertyType, SIMPLE_TYPES};
@@ -23,7 +23,7 @@ use crate::proto::ml_metadata::{
 };
 
 /// A message that describes a type of one kind.
-pub(super) trait WireType: Sized + Default {
+pub(in crate::api) trait WireType: Sized + Default {
     const KIND: Kind;
 
     fn into_model(self) -> Result<NodeType>;
@@ -116,7 +116,7 @@ fn models<T: WireType>(given: Vec<T>) -> impl Iterator<Item = Result<(Kind, Node
         .map(|given| Ok((T::KIND, given.into_model()?)))
 }
 
-rpc!(PutTypesRequest => PutTypesResponse, |request, graph| {
+put!(PutTypesRequest => PutTypesResponse, PutTypes, |request| {
     let counts = [request.artifact_types.len(), request.execution_types.len()];
     let put = PutTypes {
         can_add_fields: request.can_add_fields(),
@@ -127,24 +127,27 @@ rpc!(PutTypesRequest => PutTypesResponse, |request, graph| {
             .chain(models(request.context_types))
             .collect::<Result<_>>()?,
     };
-    let mut ids = graph.write(&put).await?.into_iter();
-    PutTypesResponse {
-        artifact_type_ids: ids.by_ref().take(counts[0]).collect(),
-        execution_type_ids: ids.by_ref().take(counts[1]).collect(),
-        context_type_ids: ids.collect(),
-    }
+    let response = move |ids: Vec<i64>| {
+        let mut ids = ids.into_iter();
+        PutTypesResponse {
+            artifact_type_ids: ids.by_ref().take(counts[0]).collect(),
+            execution_type_ids: ids.by_ref().take(counts[1]).collect(),
+            context_type_ids: ids.collect(),
+        }
+    };
+    (put, response)
 });
 
 macro_rules! put_type {
     ($request:ident => $response:ident, $field:ident) => {
-        rpc!($request => $response, |request, graph| {
+        put!($request => $response, PutTypes, |request| {
             let put = PutTypes {
                 can_add_fields: request.can_add_fields(),
                 can_omit_fields: request.can_omit_fields(),
                 partial_match: !request.all_fields_match(),
                 types: models(vec![request.$field.unwrap_or_default()]).collect::<Result<_>>()?,
             };
-            $response { type_id: graph.write(&put).await?.pop() }
+            (put, |mut ids: Vec<i64>| $response { type_id: ids.pop() })
         });
     };
 }

@@ -1,8 +1,11 @@
 //! RPCs that write edges, or several kinds of thing at once.
 
 use super::convert::all;
-use super::rpc;
-use crate::graph::{PutEvents, PutExecution, PutMemberships, PutParentContexts, PutSubgraph};
+use super::put;
+use crate::graph::{
+    PutEvents, PutExecution, PutExecutionAnswer, PutMemberships, PutParentContexts, PutSubgraph,
+    PutSubgraphAnswer,
+};
 use crate::proto::ml_metadata::{
     PutAttributionsAndAssociationsRequest, PutAttributionsAndAssociationsResponse,
     PutEventsRequest, PutEventsResponse, PutExecutionRequest, PutExecutionResponse,
@@ -13,26 +16,23 @@ use crate::proto::ml_metadata::{
 /// What stands in `artifact_ids` for a pair that names no artifact.
 const NO_ARTIFACT: i64 = -1;
 
-rpc!(PutEventsRequest => PutEventsResponse, |request, graph| {
-    graph.write(&PutEvents { events: all(request.events) }).await?;
-    PutEventsResponse {}
+put!(PutEventsRequest => PutEventsResponse, PutEvents, |request| {
+    (PutEvents { events: all(request.events) }, |()| PutEventsResponse {})
 });
 
-rpc!(PutAttributionsAndAssociationsRequest => PutAttributionsAndAssociationsResponse, |request, graph| {
+put!(PutAttributionsAndAssociationsRequest => PutAttributionsAndAssociationsResponse, PutMemberships, |request| {
     let put = PutMemberships {
         attributions: all(request.attributions),
         associations: all(request.associations),
     };
-    graph.write(&put).await?;
-    PutAttributionsAndAssociationsResponse {}
+    (put, |()| PutAttributionsAndAssociationsResponse {})
 });
 
-rpc!(PutParentContextsRequest => PutParentContextsResponse, |request, graph| {
-    graph.write(&PutParentContexts { links: all(request.parent_contexts) }).await?;
-    PutParentContextsResponse {}
+put!(PutParentContextsRequest => PutParentContextsResponse, PutParentContexts, |request| {
+    (PutParentContexts { links: all(request.parent_contexts) }, |()| PutParentContextsResponse {})
 });
 
-rpc!(PutExecutionRequest => PutExecutionResponse, |request, graph| {
+put!(PutExecutionRequest => PutExecutionResponse, PutExecution, |request| {
     let options = request.options.unwrap_or_default();
     let put = PutExecution {
         execution: request.execution.map(Into::into),
@@ -43,16 +43,18 @@ rpc!(PutExecutionRequest => PutExecutionResponse, |request, graph| {
         force_update_time: options.force_update_time(),
         force_reuse_contexts: options.force_reuse_context(),
     };
-    let stored = graph.write(&put).await?;
-    let artifact_ids = stored.artifact_ids.into_iter();
-    PutExecutionResponse {
-        execution_id: Some(stored.execution_id),
-        artifact_ids: artifact_ids.map(|id| id.unwrap_or(NO_ARTIFACT)).collect(),
-        context_ids: stored.context_ids,
-    }
+    let response = |stored: PutExecutionAnswer| {
+        let artifact_ids = stored.artifact_ids.into_iter();
+        PutExecutionResponse {
+            execution_id: Some(stored.execution_id),
+            artifact_ids: artifact_ids.map(|id| id.unwrap_or(NO_ARTIFACT)).collect(),
+            context_ids: stored.context_ids,
+        }
+    };
+    (put, response)
 });
 
-rpc!(PutLineageSubgraphRequest => PutLineageSubgraphResponse, |request, graph| {
+put!(PutLineageSubgraphRequest => PutLineageSubgraphResponse, PutSubgraph, |request| {
     let options = request.options.unwrap_or_default();
     let put = PutSubgraph {
         executions: all(request.executions),
@@ -62,10 +64,10 @@ rpc!(PutLineageSubgraphRequest => PutLineageSubgraphResponse, |request, graph| {
         reuse_contexts: options.reuse_context_if_already_exist(),
         reuse_artifacts: options.reuse_artifact_if_already_exist_by_external_id(),
     };
-    let stored = graph.write(&put).await?;
-    PutLineageSubgraphResponse {
+    let response = |stored: PutSubgraphAnswer| PutLineageSubgraphResponse {
         execution_ids: stored.execution_ids,
         artifact_ids: stored.artifact_ids,
         context_ids: stored.context_ids,
-    }
+    };
+    (put, response)
 });

@@ -54,6 +54,14 @@ pub(super) const TABLES: [(&str, &str); 15] = [
     ("Attribution", "id context_id artifact_id"),
 ];
 
+/// The tables that are ours alone, the one that is filled last at the end.
+const OWN_TABLES: [&str; 4] = [
+    "PedigreeChange",
+    "PedigreeOutbox",
+    "PedigreeMessage",
+    "PedigreeStore",
+];
+
 /// The tables by which a database is known that does not say its version yet.
 const TABLES_0: [&str; 8] = [
     "Artifact",
@@ -104,6 +112,11 @@ impl Layout {
     /// Whether these are the tables of version 0, which has none that says the version.
     pub(super) fn is_version_0(&self) -> bool {
         TABLES_0.iter().all(|table| self.has(table, [])) && self.has("Type", ["is_artifact_type"])
+    }
+
+    /// Whether the tables are there that are ours alone.
+    pub(super) fn has_own(&self) -> bool {
+        OWN_TABLES.iter().all(|table| self.has(table, []))
     }
 
     /// Compares with the library's version. A table counts when it has all its columns; more do no harm.

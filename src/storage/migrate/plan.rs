@@ -35,6 +35,8 @@ pub enum Change {
     /// To this version, from the one above.
     Downgrade(i64),
     Widen,
+    /// The tables that are ours alone.
+    Extend,
 }
 
 impl fmt::Display for Change {
@@ -44,6 +46,7 @@ impl fmt::Display for Change {
             Self::Upgrade(version) => write!(f, "upgrade to version {version}"),
             Self::Downgrade(version) => write!(f, "downgrade to version {version}"),
             Self::Widen => f.write_str("widening"),
+            Self::Extend => f.write_str("extension by tables of our own"),
         }
     }
 }
@@ -75,6 +78,9 @@ impl Plan {
         if options.widen && found.is_some() {
             planned.extend(widen(tx, scripts).await?);
         }
+        if !layout.has_own() || !has_store(tx).await? {
+            planned.push(Change::Extend.by(scripts.own));
+        }
         Ok(Self {
             found,
             reached: LIBRARY_VERSION,
@@ -90,7 +96,10 @@ impl Plan {
         Ok(Self {
             found: None,
             reached: LIBRARY_VERSION,
-            scripts: vec![Change::Create.by(scripts.create)],
+            scripts: vec![
+                Change::Create.by(scripts.create),
+                Change::Extend.by(scripts.own),
+            ],
         })
     }
 }
@@ -188,6 +197,13 @@ fn downgrade(scripts: &Scripts, found: Option<i64>, target: i64) -> Result<Plan>
             .map(|step| Change::Downgrade(step.version - 1).by(step.down))
             .collect(),
     })
+}
+
+/// Whether the last statement of the script for our own tables has run.
+async fn has_store(tx: &mut Tx) -> Result<bool> {
+    let query = tx.sql("migrate::has_store", "SELECT COUNT(*) FROM PedigreeStore");
+    let stores: Option<(Int,)> = tx.first(query).await?;
+    Ok(stores.is_some_and(|(count,)| count.0 > 0))
 }
 
 async fn widen(tx: &mut Tx, scripts: &Scripts) -> Result<Option<Planned>> {

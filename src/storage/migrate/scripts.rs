@@ -37,6 +37,8 @@ pub(super) struct Widening {
 pub(super) struct Scripts {
     /// Creates the schema of the library's version.
     pub create: Script,
+    /// Creates the tables that are ours alone, those of them that are missing.
+    pub own: Script,
     /// The steps, oldest first; the last one leads to the library's version.
     pub steps: &'static [Step],
     pub widening: Option<Widening>,
@@ -69,6 +71,7 @@ macro_rules! step {
 /// A transaction that writes has the lock of the whole file. Integers have 64 bits whatever a column says.
 static SQLITE: Scripts = Scripts {
     create: script!("sqlite/schema.sql"),
+    own: script!("sqlite/pedigree.sql"),
     steps: &[
         step!(1, "sqlite/0001_schema_version"),
         step!(2, "sqlite/0002_type_kind"),
@@ -90,6 +93,7 @@ static SQLITE: Scripts = Scripts {
 /// ML Metadata came to PostgreSQL with version 10, and its steps between older ones do not work there.
 static POSTGRES: Scripts = Scripts {
     create: script!("postgres/schema.sql"),
+    own: script!("postgres/pedigree.sql"),
     steps: &[step!(10, "postgres/0010_proto_and_bool_values")],
     widening: Some(Widening {
         narrow: include_str!("../../../migrations/postgres/narrow.sql"),
@@ -110,6 +114,7 @@ static POSTGRES: Scripts = Scripts {
 /// for the whole server.
 static MYSQL: Scripts = Scripts {
     create: script!("mysql/schema.sql"),
+    own: script!("mysql/pedigree.sql"),
     steps: &[
         step!(1, "mysql/0001_schema_version"),
         step!(2, "mysql/0002_type_kind"),

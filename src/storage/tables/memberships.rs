@@ -35,19 +35,35 @@ pub async fn insert(tx: &mut Tx, kind: Kind, members: &[Membership]) -> Result<(
     tx.insert_rows(&rows_of(kind, members)).await
 }
 
-/// Puts nodes into contexts; those that are in already stay as they are.
+/// Puts nodes into contexts; those that are in already stay as they are. Returns those that were not.
 ///
 /// # Errors
 ///
 /// Those of the database.
-pub async fn insert_missing(tx: &mut Tx, kind: Kind, members: &[Membership]) -> Result<()> {
+pub async fn insert_missing(
+    tx: &mut Tx,
+    kind: Kind,
+    members: &[Membership],
+) -> Result<Vec<Membership>> {
     let mut missing = members.to_vec();
     if tx.dialect().locks_duplicates() {
         let found = tx.existing_pairs(&rows_of(kind, members)).await?;
-        let found: HashSet<(i64, i64)> = found.into_iter().map(|(a, b)| (a.0, b.0)).collect();
-        missing.retain(|member| !found.contains(&(member.context_id, member.node_id)));
+        let found: HashSet<Membership> = found.into_iter().map(of_pair).collect();
+        missing.retain(|member| !found.contains(member));
     }
-    tx.insert_missing_rows(&rows_of(kind, &missing)).await
+    let inserted = tx.insert_missing_pairs(&rows_of(kind, &missing)).await?;
+    Ok(if tx.dialect().returns_rows() {
+        inserted.into_iter().map(of_pair).collect()
+    } else {
+        missing
+    })
+}
+
+const fn of_pair((context_id, node_id): (Int, Int)) -> Membership {
+    Membership {
+        context_id: context_id.0,
+        node_id: node_id.0,
+    }
 }
 
 /// The memberships of nodes of a kind that have one of the ids at this end, ascending by context and node.
@@ -78,11 +94,5 @@ pub async fn find(tx: &mut Tx, kind: Kind, at: End, ids: &[i64]) -> Result<Vec<M
         .push_in(ids)
         .push(" ORDER BY 1, 2");
     let rows: Vec<(Int, Int)> = tx.all(query).await?;
-    Ok(rows
-        .into_iter()
-        .map(|(context_id, node_id)| Membership {
-            context_id: context_id.0,
-            node_id: node_id.0,
-        })
-        .collect())
+    Ok(rows.into_iter().map(of_pair).collect())
 }

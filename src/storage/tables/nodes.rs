@@ -91,6 +91,27 @@ pub async fn existing(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<HashSet<i6
     Ok(rows.into_iter().map(|(id,)| id.0).collect())
 }
 
+/// Those of the ids whose nodes have a type of one of these names, ascending.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn of_types(tx: &mut Tx, kind: Kind, ids: &[i64], types: &[&str]) -> Result<Vec<i64>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = tx.sql("nodes::of_types", "SELECT n.id FROM ");
+    query
+        .push(NodeTables::of(kind).new.name)
+        .push(" n JOIN Type t ON t.id = n.type_id WHERE n.id")
+        .push_in(ids)
+        .push(" AND t.name")
+        .push_in_texts(types)
+        .push(" ORDER BY n.id");
+    let rows: Vec<(Int,)> = tx.all(query).await?;
+    Ok(rows.into_iter().map(|(id,)| id.0).collect())
+}
+
 /// The id of the node that a key names.
 ///
 /// # Errors

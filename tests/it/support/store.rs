@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pedigree::config::serving::Serving;
-use pedigree::config::{Config, Log, LogFormat};
+use pedigree::config::{Config, Log, LogFormat, Recording};
+use pedigree::graph::History;
 use pedigree::proto::ml_metadata::metadata_store_service_client::MetadataStoreServiceClient;
 use pedigree::server::{self, Listeners};
 use pedigree::storage::connect::Connect;
@@ -53,6 +54,8 @@ impl Store {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             database: Connect::new(database.url.parse().unwrap()),
             migration: Migration::default(),
+            history: History::default(),
+            recording: Recording::default(),
             serving: Serving::default(),
             grace: Duration::ZERO,
             log: Log {

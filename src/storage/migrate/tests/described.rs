@@ -8,26 +8,26 @@ use crate::error::Result;
 use crate::storage::Database;
 use crate::storage::migrate::{Migration, prepare};
 
-/// Columns, keys and indexes, one a line. The text of a statement counts only where no pragma tells the same:
+/// Columns, keys and indexes of the tables that are ML Metadata's, one a line. The text of a statement counts only where no pragma tells the same:
 /// AUTOINCREMENT, and the condition of a partial index.
 const SCHEMA: &str = "
     SELECT format('%s AUTOINCREMENT %d', name, sql LIKE '%AUTOINCREMENT%')
     FROM sqlite_master
-    WHERE type = 'table'
+    WHERE type = 'table' AND name NOT LIKE 'Pedigree%'
     UNION ALL
     SELECT format(
         '%s %d %s %s, not null %d, default %s, key %d',
         t.name, c.cid, c.name, c.type, c.\"notnull\", c.dflt_value, c.pk
     )
     FROM sqlite_master AS t JOIN pragma_table_info(t.name) AS c
-    WHERE t.type = 'table'
+    WHERE t.type = 'table' AND t.name NOT LIKE 'Pedigree%'
     UNION ALL
     SELECT format(
         '%s %s, unique %d, origin %s, partial %d: %d %d %s %d %s %d',
         t.name, i.name, i.\"unique\", i.origin, i.partial, c.seqno, c.cid, c.name, c.\"desc\", c.coll, c.key
     )
     FROM sqlite_master AS t JOIN pragma_index_list(t.name) AS i JOIN pragma_index_xinfo(i.name) AS c
-    WHERE t.type = 'table'
+    WHERE t.type = 'table' AND t.name NOT LIKE 'Pedigree%'
     UNION ALL
     SELECT format('%s %s', name, replace(substr(sql, instr(sql, 'WHERE')), '`', ''))
     FROM sqlite_master
@@ -41,7 +41,7 @@ const ROW_QUERIES: &str = "
         t.name, group_concat('quote(\"' || c.name || '\")', ' || '','' || ' ORDER BY c.cid), t.name
     )
     FROM sqlite_master AS t JOIN pragma_table_info(t.name) AS c
-    WHERE t.type = 'table' AND t.name <> 'sqlite_sequence'
+    WHERE t.type = 'table' AND t.name <> 'sqlite_sequence' AND t.name NOT LIKE 'Pedigree%'
     GROUP BY t.name";
 
 const FILE: &str = "store.db";
@@ -103,7 +103,7 @@ impl Store {
 
     /// Schema, rows and the highest ids given.
     pub(super) async fn everything(&self) -> [Vec<String>; 3] {
-        let given = "SELECT name || ' ' || seq FROM sqlite_sequence ORDER BY name";
+        let given = "SELECT name || ' ' || seq FROM sqlite_sequence WHERE name NOT LIKE 'Pedigree%' ORDER BY name";
         let given = match self
             .texts("SELECT name FROM sqlite_master WHERE name = 'sqlite_sequence'")
             .await

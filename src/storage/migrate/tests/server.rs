@@ -16,27 +16,27 @@ const MYSQL_SCHEMA: &str = r"
         ' ', table_name, ordinal_position, column_name, REGEXP_REPLACE(column_type, '^(int|bigint)[(].*', '\\1'),
         is_nullable, COALESCE(column_default, '-'), extra
     )
-    FROM information_schema.columns WHERE table_schema = DATABASE()
+    FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name NOT LIKE 'Pedigree%'
     UNION ALL
     SELECT CONCAT_WS(' ', table_name, index_name, non_unique, seq_in_index, column_name, COALESCE(sub_part, 'whole'))
-    FROM information_schema.statistics WHERE table_schema = DATABASE()
+    FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name NOT LIKE 'Pedigree%'
     UNION ALL
     SELECT CONCAT_WS(' ', table_name, engine, table_collation)
-    FROM information_schema.tables WHERE table_schema = DATABASE()
+    FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name NOT LIKE 'Pedigree%'
     ORDER BY 1";
 const POSTGRES_SCHEMA: &str = "
     SELECT format(
         '%s %s %s %s %s %s %s', table_name, row_number() OVER (PARTITION BY table_name ORDER BY ordinal_position),
         column_name, data_type, character_maximum_length, is_nullable, column_default
     )
-    FROM information_schema.columns WHERE table_schema = 'public'
+    FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT LIKE 'pedigree%'
     UNION ALL
     SELECT format('%s %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid))
-    FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+    FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND conname NOT LIKE 'pedigree%'
     UNION ALL
-    SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
+    SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename NOT LIKE 'pedigree%'
     UNION ALL
-    SELECT format('%s %s', sequencename, data_type) FROM pg_sequences WHERE schemaname = 'public'
+    SELECT format('%s %s', sequencename, data_type) FROM pg_sequences WHERE schemaname = 'public' AND sequencename NOT LIKE 'pedigree%'
     ORDER BY 1";
 
 /// For each table a query that shows its rows.
@@ -45,17 +45,17 @@ const MYSQL_ROWS: &str = "
         'SELECT CONCAT(''', table_name, ': '', CONCAT_WS('', '', ',
         GROUP_CONCAT('QUOTE(', column_name, ')' ORDER BY ordinal_position SEPARATOR ', '), ')) FROM ', table_name
     )
-    FROM information_schema.columns WHERE table_schema = DATABASE() GROUP BY table_name ORDER BY table_name";
+    FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name NOT LIKE 'Pedigree%' GROUP BY table_name ORDER BY table_name";
 const POSTGRES_ROWS: &str = "
     SELECT format('SELECT ''%s: '' || CAST(t AS TEXT) FROM %I AS t', tablename, tablename)
-    FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename";
+    FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE 'pedigree%' ORDER BY tablename";
 
 /// The next id of each table.
 const MYSQL_NEXT: &str = "
     SELECT CONCAT(table_name, ' ', auto_increment) FROM information_schema.tables
-    WHERE table_schema = DATABASE() AND auto_increment IS NOT NULL ORDER BY 1";
+    WHERE table_schema = DATABASE() AND table_name NOT LIKE 'Pedigree%' AND auto_increment IS NOT NULL ORDER BY 1";
 const POSTGRES_NEXT: &str = "
-    SELECT format('%s %s', sequencename, last_value) FROM pg_sequences WHERE schemaname = 'public' ORDER BY 1";
+    SELECT format('%s %s', sequencename, last_value) FROM pg_sequences WHERE schemaname = 'public' AND sequencename NOT LIKE 'pedigree%' ORDER BY 1";
 
 pub(super) struct Store {
     pub database: Database,

@@ -197,14 +197,21 @@ async fn a_plan_says_what_would_be_done(dialect: Dialect) {
     let plan = store.plan(options).await.unwrap();
     assert_eq!((plan.found, plan.reached), (None, LIBRARY_VERSION));
     assert_eq!(plan.scripts[0].change, Change::Create);
-    assert_eq!(store.files(options).await, [file("schema.sql")]);
+    assert_eq!(
+        store.files(options).await,
+        [file("schema.sql"), file("pedigree.sql")]
+    );
     assert!(store.rows().await.is_empty());
 
     let store = Store::load(dialect, wheel(dialect, 9)).await;
     let before = store.everything().await;
     let plan = store.plan(options).await.unwrap();
     assert_eq!((plan.found, plan.reached), (Some(9), LIBRARY_VERSION));
-    let files = [file("0010_proto_and_bool_values.up.sql"), file("widen.sql")];
+    let files = [
+        file("0010_proto_and_bool_values.up.sql"),
+        file("widen.sql"),
+        file("pedigree.sql"),
+    ];
     assert_eq!(store.files(options).await, files);
     let error = store.plan(Migration::default()).await.unwrap_err();
     assert!(matches!(error, Error::FailedPrecondition(_)), "{error:?}");

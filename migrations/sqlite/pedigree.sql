@@ -1,0 +1,33 @@
+-- Tables of our own, beside ML Metadata's, which never reads them. Every statement does nothing where it is done already.
+
+-- The changes of the graph, in the order of their commits. The newest row is never deleted, so that no position is used again.
+CREATE TABLE IF NOT EXISTS PedigreeChange (
+    position INTEGER PRIMARY KEY,
+    time_since_epoch INT NOT NULL,
+    changes BLOB NOT NULL
+);
+
+-- Changes that have no position yet. Nothing waits here on SQLite, whose one writer commits in order.
+CREATE TABLE IF NOT EXISTS PedigreeOutbox (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    time_since_epoch INT NOT NULL,
+    changes BLOB NOT NULL
+);
+
+-- The ids of recorded messages, with what was answered.
+CREATE TABLE IF NOT EXISTS PedigreeMessage (
+    id TEXT PRIMARY KEY,
+    time_since_epoch INT NOT NULL,
+    answer TEXT NOT NULL
+);
+
+CREATE INDEX IF NOT EXISTS idx_pedigree_message_time ON PedigreeMessage (time_since_epoch);
+
+-- One row: what tells this database from others.
+CREATE TABLE IF NOT EXISTS PedigreeStore (
+    store_id VARCHAR(36) NOT NULL
+);
+
+INSERT INTO PedigreeStore (store_id)
+SELECT lower(hex(randomblob(16)))
+WHERE NOT EXISTS (SELECT 1 FROM PedigreeStore);

@@ -1,0 +1,262 @@
+//! The tables `PedigreeChange`, `PedigreeOutbox` and `PedigreeStore`: every change of the graph, in the order of the commits.
+//!
+//! A number that a transaction draws before it commits says nothing about the order of the commits. So where writers overlap,
+//! a transaction leaves its changes in the outbox, as the last thing before its commit, and [`order`] moves what is committed
+//! there to `PedigreeChange`, one mover at a time. It keeps the order of the outbox's ids among what it finds at once: of two
+//! transactions that touch the same rows, the later one waited for the commit of the other before it drew its id.
+
+mod record;
+
+use prost::Message;
+
+use super::super::Tx;
+use super::super::bulk::ColumnType::{Bytes as BytesColumn, Int as IntColumn};
+use super::super::bulk::{Rows, Table};
+use super::super::column::{Bytes, Int, Text};
+use super::nodes;
+use crate::error::{Error, Result};
+use crate::model::{Change, Kind, Operation, Subject};
+use record::{Kept, Record};
+
+/// About how many bytes of changes share a row.
+const ROW_BYTES: usize = 256 << 10;
+
+/// How many rows are moved from the outbox at once.
+const MOVED: i64 = 256;
+
+static OUTBOX: Table = Table {
+    name: "PedigreeOutbox",
+    columns: &[("time_since_epoch", IntColumn), ("changes", BytesColumn)],
+    key: 0,
+};
+
+/// Where changes get their positions by themselves, in the order of the commits.
+static CHANGE_IN_ORDER: Table = Table {
+    name: "PedigreeChange",
+    ..OUTBOX
+};
+
+static CHANGE: Table = Table {
+    name: "PedigreeChange",
+    columns: &[
+        ("position", IntColumn),
+        ("time_since_epoch", IntColumn),
+        ("changes", BytesColumn),
+    ],
+    key: 1,
+};
+
+/// Changes that were written together, or a part of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// Its place in the order of the commits, from 1 on. Places may be left out.
+    pub position: i64,
+    /// When it was written, in milliseconds since epoch.
+    pub time: i64,
+    /// About how much there is of it.
+    pub bytes: usize,
+    pub changes: Vec<Change>,
+}
+
+/// The first and the last position that is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    pub oldest: i64,
+    pub newest: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Records {
+    #[prost(message, repeated, tag = "1")]
+    records: Vec<Record>,
+}
+
+/// Adds the changes of this transaction, the last thing that it does before its commit. `now` is in milliseconds since epoch.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn append(tx: &mut Tx, changes: Vec<Change>, now: i64) -> Result<()> {
+    let in_order = !tx.dialect().has_row_locks();
+    let mut rows = Rows::new(if in_order { &CHANGE_IN_ORDER } else { &OUTBOX });
+    let mut bytes = 0;
+    let mut waiting = Records::default();
+    for change in changes {
+        let record = Record::from(change);
+        bytes += record.encoded_len();
+        waiting.records.push(record);
+        if bytes >= ROW_BYTES {
+            rows.push([
+                now.into(),
+                std::mem::take(&mut waiting).encode_to_vec().into(),
+            ]);
+            bytes = 0;
+        }
+    }
+    if !waiting.records.is_empty() {
+        rows.push([now.into(), waiting.encode_to_vec().into()]);
+    }
+    tx.insert_rows(&rows).await
+}
+
+/// Gives positions to changes that are committed and have none, and tells whether there may be more of them. Of several that do so
+/// at once, one works and the others wait.
+///
+/// # Errors
+///
+/// Those of the database; `Contention` when the wait is too long.
+pub async fn order(tx: &mut Tx) -> Result<bool> {
+    if !tx.dialect().has_row_locks() {
+        return Ok(false);
+    }
+    let lock = "SELECT store_id FROM PedigreeStore FOR UPDATE";
+    tx.all::<(Text,)>(tx.sql("changes::lock", lock)).await?;
+    let mut query = tx.sql(
+        "changes::waiting",
+        "SELECT id, time_since_epoch, changes FROM PedigreeOutbox ORDER BY id LIMIT ?",
+    );
+    query.bind(MOVED);
+    let waiting: Vec<(Int, Int, Bytes)> = tx.all(query).await?;
+    if waiting.is_empty() {
+        return Ok(false);
+    }
+    let newest = span(tx).await?.map_or(0, |span| span.newest);
+    let mut rows = Rows::new(&CHANGE);
+    let mut ids = Vec::with_capacity(waiting.len());
+    for (position, (id, time, changes)) in (newest + 1..).zip(waiting) {
+        ids.push(id.0);
+        rows.push([position.into(), time.0.into(), changes.0.into()]);
+    }
+    tx.insert_rows(&rows).await?;
+    let mut moved = tx.sql("changes::moved", "DELETE FROM PedigreeOutbox WHERE id");
+    moved.push_in(&ids);
+    tx.run(moved).await?;
+    Ok(i64::try_from(ids.len()) == Ok(MOVED))
+}
+
+/// Whether changes wait for their positions.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn are_waiting(tx: &mut Tx) -> Result<bool> {
+    let query = tx.sql(
+        "changes::are_waiting",
+        "SELECT id FROM PedigreeOutbox LIMIT 1",
+    );
+    Ok(tx.first::<(Int,)>(query).await?.is_some())
+}
+
+/// The positions that are kept; `None` before the first change.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn span(tx: &mut Tx) -> Result<Option<Span>> {
+    let query = tx.sql(
+        "changes::span",
+        "SELECT MIN(position), MAX(position) FROM PedigreeChange",
+    );
+    let span: Option<(Option<Int>, Option<Int>)> = tx.first(query).await?;
+    Ok(span.and_then(|(oldest, newest)| {
+        Some(Span {
+            oldest: oldest?.0,
+            newest: newest?.0,
+        })
+    }))
+}
+
+/// What tells this database from others.
+///
+/// # Errors
+///
+/// Those of the database; `Internal` when it has no such thing.
+pub async fn store_id(tx: &mut Tx) -> Result<String> {
+    let query = tx.sql("changes::store_id", "SELECT store_id FROM PedigreeStore");
+    let row: Option<(Text,)> = tx.first(query).await?;
+    row.map(|(id,)| id.0)
+        .ok_or_else(|| Error::internal("the table PedigreeStore is empty"))
+}
+
+/// The entries behind a position, in order, at most `limit` of them. Nodes that were too large to be kept are as they are now.
+///
+/// # Errors
+///
+/// Those of the database; `DataLoss` for an entry that cannot be read.
+pub async fn after(tx: &mut Tx, position: i64, limit: i64) -> Result<Vec<Entry>> {
+    let mut query = tx.sql(
+        "changes::after",
+        "SELECT position, time_since_epoch, changes FROM PedigreeChange WHERE position > ? ORDER BY position LIMIT ?",
+    );
+    query.bind(position).bind(limit);
+    let rows: Vec<(Int, Int, Bytes)> = tx.all(query).await?;
+    let mut entries = Vec::with_capacity(rows.len());
+    for (position, time, bytes) in rows {
+        let read = Records::decode(bytes.0.as_slice());
+        let Records { records } = read.map_err(|error| {
+            let position = position.0;
+            Error::DataLoss(format!(
+                "PedigreeChange, position {position}: it cannot be read: {error}"
+            ))
+        })?;
+        let mut changes = Vec::with_capacity(records.len());
+        for kept in records.into_iter().filter_map(Record::into_change) {
+            match kept {
+                Kept::Whole(change) => changes.push(*change),
+                Kept::Large(operation, kind, id) => {
+                    changes.extend(as_it_is_now(tx, operation, kind, id).await?);
+                }
+            }
+        }
+        entries.push(Entry {
+            position: position.0,
+            time: time.0,
+            bytes: bytes.0.len(),
+            changes,
+        });
+    }
+    Ok(entries)
+}
+
+async fn as_it_is_now(
+    tx: &mut Tx,
+    operation: Operation,
+    kind: Kind,
+    id: i64,
+) -> Result<Option<Change>> {
+    let found = nodes::by_ids(tx, kind, &[id]).await?.pop();
+    Ok(found.map(|node| Change {
+        operation,
+        subject: Subject::Node(kind, node),
+    }))
+}
+
+/// Deletes entries written before this time, in milliseconds since epoch, but for the newest one. Returns how many; there may be
+/// more when there are any.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn trim(tx: &mut Tx, before: i64) -> Result<u64> {
+    let Some(span) = span(tx).await? else {
+        return Ok(0);
+    };
+    let mut query = tx.sql(
+        "changes::trim",
+        "SELECT MAX(position) FROM \
+         (SELECT position, time_since_epoch FROM PedigreeChange ORDER BY position LIMIT 1000) AS oldest \
+         WHERE time_since_epoch < ?",
+    );
+    query.bind(before);
+    let last: Option<(Option<Int>,)> = tx.first(query).await?;
+    let Some((Some(last),)) = last else {
+        return Ok(0);
+    };
+    let last = last.0.min(span.newest - 1);
+    let mut query = tx.sql(
+        "changes::trim",
+        "DELETE FROM PedigreeChange WHERE position <= ?",
+    );
+    query.bind(last);
+    tx.run(query).await
+}
