@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::Graph;
 use crate::error::{Error, Result};
 use crate::storage::tables::{changes, messages};
+use crate::storage::{Database, Wakes};
 
 /// The pause between two looks for changes while somebody watches: it bounds how often positions are given, and how late a watcher
 /// hears of a write through another server.
@@ -21,6 +22,9 @@ const PACE: Duration = Duration::from_millis(20);
 
 /// The same while nobody watches here.
 const IDLE_PACE: Duration = Duration::from_secs(1);
+
+/// The pause between two attempts to listen to other servers.
+const DEAF: Duration = Duration::from_secs(10);
 
 /// How often old changes are forgotten.
 const TRIM_EVERY: Duration = Duration::from_mins(5);
@@ -49,6 +53,8 @@ impl Default for History {
 pub(super) struct Feed {
     /// The newest position that is known here.
     newest: watch::Sender<i64>,
+    /// Changes were committed here.
+    written: Arc<Notify>,
     /// Somebody begins to watch.
     joined: Arc<Notify>,
     watchers: Arc<AtomicUsize>,
@@ -58,9 +64,33 @@ impl Default for Feed {
     fn default() -> Self {
         Self {
             newest: watch::Sender::new(0),
+            written: Arc::default(),
             joined: Arc::default(),
             watchers: Arc::default(),
         }
+    }
+}
+
+/// What is heard from other servers, while somebody watches here.
+#[derive(Default)]
+struct Ears {
+    wakes: Option<Wakes>,
+    /// When it was tried to listen.
+    tried: Option<Instant>,
+}
+
+impl Ears {
+    /// Listens, unless that failed a moment ago or nothing can be heard on this database.
+    async fn listen(&mut self, database: &Database) -> Option<&mut Wakes> {
+        let is_due = self.tried.is_none_or(|at| at.elapsed() >= DEAF);
+        if self.wakes.is_none() && is_due {
+            self.tried = Some(Instant::now());
+            self.wakes = database.listen().await.unwrap_or_else(|error| {
+                tracing::warn!(error = error.chain(), "cannot hear other servers: polling");
+                None
+            });
+        }
+        self.wakes.as_mut()
     }
 }
 
@@ -87,6 +117,11 @@ impl Watching {
 }
 
 impl Feed {
+    /// Says that changes were committed.
+    pub(super) fn wrote(&self) {
+        self.written.notify_one();
+    }
+
     /// Takes a place at the feed.
     pub(super) fn join(&self) -> Watching {
         self.watchers.fetch_add(1, Ordering::Relaxed);
@@ -97,13 +132,8 @@ impl Feed {
         }
     }
 
-    /// Waits until it is time to look for changes again. However many were written meanwhile, they share that look.
-    async fn pause(&self) {
-        sleep(PACE).await;
-        if self.watchers.load(Ordering::Relaxed) == 0 {
-            // Its time is over, or somebody has come: either will do.
-            let _ = timeout(IDLE_PACE, self.joined.notified()).await;
-        }
+    fn is_watched(&self) -> bool {
+        self.watchers.load(Ordering::Relaxed) > 0
     }
 }
 
@@ -116,6 +146,7 @@ impl Graph {
     /// Keeps the history until `stop` is cancelled.
     pub async fn keep_history(&self, stop: &CancellationToken) {
         let mut trimmed: Option<Instant> = None;
+        let mut ears = Ears::default();
         while !stop.is_cancelled() {
             if let Err(error) = self.advance().await {
                 tracing::warn!(error = error.chain(), "the history waits for the database");
@@ -127,7 +158,44 @@ impl Graph {
                     tracing::warn!(error = error.chain(), "old changes could not be forgotten");
                 }
             }
-            stop.run_until_cancelled(self.feed.pause()).await;
+            stop.run_until_cancelled(self.pause(&mut ears)).await;
+        }
+    }
+
+    /// Waits until it is time to look for changes again. However many were written meanwhile, they share that look.
+    async fn pause(&self, ears: &mut Ears) {
+        sleep(PACE).await;
+        if self.feed.is_watched() {
+            // Where nothing can be heard, the next look is due already.
+            if let Some(wakes) = ears.listen(&self.database).await {
+                let lost = tokio::select! {
+                    heard = wakes.next() => heard.is_err(),
+                    () = self.feed.written.notified() => false,
+                    () = sleep(IDLE_PACE) => false,
+                };
+                if lost {
+                    ears.wakes = None;
+                }
+            }
+        } else {
+            ears.wakes = None;
+            // Its time is over, or somebody has come: either will do.
+            let _ = timeout(IDLE_PACE, self.until_joined()).await;
+        }
+    }
+
+    /// Waits until somebody watches here, and lets others who watch know of what is written meanwhile.
+    async fn until_joined(&self) {
+        loop {
+            tokio::select! {
+                () = self.feed.joined.notified() => return,
+                () = self.feed.written.notified() => {
+                    if let Err(error) = self.database.wake().await {
+                        tracing::debug!(error = error.chain(), "other servers were not woken");
+                    }
+                    sleep(PACE).await;
+                }
+            }
         }
     }
 

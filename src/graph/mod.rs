@@ -131,8 +131,12 @@ impl Graph {
             let now = (self.clock)();
             let answer = change.apply(&mut tx, now).await?;
             let journal = tx.take_journal();
+            let changed = !journal.is_empty();
             changes::append(&mut tx, journal, now).await?;
             tx.commit().await?;
+            if changed {
+                self.feed.wrote();
+            }
             Ok(answer)
         };
         let end = Instant::now() + PATIENCE;

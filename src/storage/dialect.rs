@@ -62,6 +62,15 @@ impl Dialect {
         matches!(self, Self::MySql)
     }
 
+    /// The query that tells other servers that there is something new ([`super::wakes`]); `NULL` is all that it gives.
+    #[must_use]
+    pub const fn wake(self) -> Option<&'static str> {
+        match self {
+            Self::Postgres => Some("SELECT CAST(NULL AS TEXT) FROM pg_notify('pedigree', '')"),
+            Self::Sqlite | Self::MySql => None,
+        }
+    }
+
     /// Whether an INSERT can return what it inserted.
     #[must_use]
     pub const fn returns_rows(self) -> bool {

@@ -5,10 +5,11 @@ use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, MySql, Postgres, Row, Sqlite};
 
-use super::column::Int;
+use super::column::{Int, Text};
 use super::query::{Args, Query};
 use super::session::{Session, Sessions, to_the_end, watch};
 use super::statement::told;
+use super::wakes::Wakes;
 use super::{Dialect, fault};
 use crate::error::{Error, Result};
 use crate::model::Change;
@@ -116,6 +117,28 @@ impl Database {
         let query = tx.sql("driver::ping", "SELECT 1");
         tx.first::<(Int,)>(query).await?;
         tx.commit().await
+    }
+
+    /// Tells other servers on this database that it was written to, where it can carry such a word.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`].
+    pub async fn wake(&self) -> Result<()> {
+        let mut tx = self.read().await?;
+        tx.wake().await
+    }
+
+    /// Listens for what [`Self::wake`] says, on a connection of its own; `None` where nothing can be heard.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` when the connection cannot be had.
+    pub async fn listen(&self) -> Result<Option<Wakes>> {
+        match &self.pools {
+            Pools::Postgres { reader, .. } => reader.listen().await.map(Some),
+            Pools::Sqlite { .. } | Pools::MySql { .. } => Ok(None),
+        }
     }
 
     /// Counts the connections as the metrics of this moment.
@@ -339,6 +362,20 @@ impl Tx {
             Ok(Int(fault::DUPLICATE_ENTRY)) => fault::duplicate(),
             _ => fault::from(error),
         }
+    }
+
+    /// As [`Database::wake`], at the end of this transaction.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run`].
+    pub async fn wake(&mut self) -> Result<()> {
+        let Some(wake) = self.dialect.wake() else {
+            return Ok(());
+        };
+        self.first::<(Option<Text>,)>(self.sql("driver::wake", wake))
+            .await
+            .map(|_| ())
     }
 
     /// Runs an INSERT of `rows` rows into a table with generated ids, and returns the ids in the order of the rows.

@@ -7,6 +7,7 @@
 //! * `session`: a connection while a transaction is open on it, and how it is given back.
 //! * `fault`: what a database's refusal means to us.
 //! * [`migrate`]: create, check, upgrade and downgrade the schema.
+//! * `wakes`: the word that servers give each other.
 //! * [`tables`]: the statements, a file per table family.
 
 mod bulk;
@@ -20,7 +21,9 @@ pub mod query;
 mod session;
 mod statement;
 pub mod tables;
+mod wakes;
 
 pub use dialect::Dialect;
 pub use driver::{Database, Tx};
 pub use query::{Cell, Query};
+pub use wakes::Wakes;

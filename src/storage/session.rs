@@ -112,6 +112,11 @@ impl<DB: Database> Sessions<DB> {
         gauge!("pedigree_db_connections_waiting", "pool" => pool).set(waiting);
     }
 
+    /// How connections of the pool are made.
+    pub(super) fn options(&self) -> <DB::Connection as Connection>::Options {
+        self.pool.connect_options().as_ref().clone()
+    }
+
     /// Closes all connections once they are idle; later transactions fail.
     pub(super) async fn close(&self) {
         self.pool.close().await;

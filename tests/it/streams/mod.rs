@@ -1,5 +1,6 @@
 //! Lineage as a stream: recorded, watched.
 
+mod order;
 mod record;
 mod watch;
 

@@ -47,39 +47,48 @@ async fn wait_until_serving(channel: Channel) {
     while changes.next().await.unwrap().unwrap().status() != ServingStatus::Serving {}
 }
 
+/// A server in this process, on a database that is there.
+async fn serve(database: &TestDatabase) -> (Channel, DropGuard) {
+    let config = Config {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        database: Connect::new(database.url.parse().unwrap()),
+        migration: Migration::default(),
+        history: History::default(),
+        recording: Recording::default(),
+        serving: Serving::default(),
+        grace: Duration::ZERO,
+        log: Log {
+            format: LogFormat::Text,
+            level: "off".to_owned(),
+        },
+        otlp_endpoint: None,
+        notes: Vec::new(),
+    };
+    let listener = TcpListener::bind(config.listen).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let guard = stop.clone().drop_guard();
+    let listeners = Listeners {
+        grpc: listener,
+        admin: None,
+    };
+    tokio::spawn(async move { Box::pin(server::run(&config, listeners, stop)).await });
+    let channel = Channel::from_shared(format!("http://{address}"));
+    let channel = channel.unwrap().connect().await.unwrap();
+    wait_until_serving(channel.clone()).await;
+    (channel, guard)
+}
+
+/// One more server on the database of a store, which stops when this is dropped.
+pub struct Replica {
+    pub channel: Channel,
+    _stop: DropGuard,
+}
+
 impl Store {
     pub async fn open(backend: Backend) -> Self {
         let database = TestDatabase::new(backend);
-        let config = Config {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            database: Connect::new(database.url.parse().unwrap()),
-            migration: Migration::default(),
-            history: History::default(),
-            recording: Recording::default(),
-            serving: Serving::default(),
-            grace: Duration::ZERO,
-            log: Log {
-                format: LogFormat::Text,
-                level: "off".to_owned(),
-            },
-            otlp_endpoint: None,
-            notes: Vec::new(),
-        };
-        let listener = TcpListener::bind(config.listen).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let stop = CancellationToken::new();
-        let guard = stop.clone().drop_guard();
-        let listeners = Listeners {
-            grpc: listener,
-            admin: None,
-        };
-        tokio::spawn(async move { Box::pin(server::run(&config, listeners, stop)).await });
-        let channel = Channel::from_shared(format!("http://{address}"))
-            .unwrap()
-            .connect()
-            .await
-            .unwrap();
-        wait_until_serving(channel.clone()).await;
+        let (channel, guard) = serve(&database).await;
         Self {
             client: Client::new(channel.clone())
                 .max_decoding_message_size(usize::MAX)
@@ -89,6 +98,15 @@ impl Store {
                 _stop: guard,
                 database,
             }),
+        }
+    }
+
+    /// One more server on the same database.
+    pub async fn replica(&self) -> Replica {
+        let (channel, guard) = serve(&self.server.database).await;
+        Replica {
+            channel,
+            _stop: guard,
         }
     }
 

@@ -131,6 +131,7 @@ pub async fn order(tx: &mut Tx) -> Result<bool> {
     let mut moved = tx.sql("changes::moved", "DELETE FROM PedigreeOutbox WHERE id");
     moved.push_in(&ids);
     tx.run(moved).await?;
+    tx.wake().await?;
     Ok(i64::try_from(ids.len()) == Ok(MOVED))
 }
 
