@@ -1,4 +1,4 @@
-//! What stands around every request: it is bounded, counted and timed, and has a span with an id.
+//! What stands around every request: it is bounded, counted and timed, has a span with an id, and ends at its deadline.
 
 use std::collections::HashSet;
 use std::pin::Pin;
@@ -19,6 +19,7 @@ use tower::{Layer, Service};
 use tracing::{Instrument, Span, field, info_span};
 
 use super::connection::Peer;
+use super::deadline;
 use crate::proto::DESCRIPTORS;
 use crate::telemetry;
 
@@ -108,8 +109,19 @@ where
             }
         }
         let span = call.span.clone();
+        let deadline = deadline::of(request.headers());
         let answering = self.inner.call(request);
-        Box::pin(async move { Ok(call.answer(answering.await?)) }.instrument(span))
+        let answered = async move {
+            // What is given up here is dropped with all that it waits for.
+            let response = match deadline::until(deadline, answering).await {
+                Some(answered) => answered?,
+                None => {
+                    Status::deadline_exceeded("the deadline of the call has passed").into_http()
+                }
+            };
+            Ok(call.answer(response))
+        };
+        Box::pin(answered.instrument(span))
     }
 }
 

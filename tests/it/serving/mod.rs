@@ -1,7 +1,9 @@
 //! How the server is reached and watched: ports, health, gRPC-Web, TLS, limits, telemetry.
 
 mod admin;
+mod deadline;
 mod health;
+mod http2;
 mod limits;
 mod reflection;
 mod tls;
@@ -14,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// An answer over HTTP/1.1.
+/// An answer over HTTP.
 #[derive(Debug)]
 pub struct Http {
     pub status: u16,

@@ -24,7 +24,7 @@ fn frames(mut body: &[u8]) -> Vec<(u8, Vec<u8>)> {
     frames
 }
 
-fn framed(message: &impl Message) -> Vec<u8> {
+pub fn framed(message: &impl Message) -> Vec<u8> {
     let message = message.encode_to_vec();
     let length = u32::try_from(message.len()).unwrap();
     [&[0][..], &length.to_be_bytes(), &message].concat()
@@ -37,7 +37,7 @@ async fn call(server: &Server, method: &str, kind: &str, body: &[u8]) -> Http {
     http(server.port, &head, body).await
 }
 
-fn put_type(name: &str) -> pb::PutArtifactTypeRequest {
+pub fn put_type(name: &str) -> pb::PutArtifactTypeRequest {
     pb::PutArtifactTypeRequest {
         artifact_type: Some(pb::ArtifactType {
             name: Some(name.to_owned()),
