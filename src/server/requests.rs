@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -156,7 +155,7 @@ impl Call {
         );
         telemetry::continue_trace(&span, request.headers());
         if let Some(peer) = &peer {
-            peer.requests.fetch_add(1, Ordering::Relaxed);
+            peer.activity.begin();
         }
         gauge!("pedigree_rpc_in_flight").increment(1);
         Self {
@@ -193,7 +192,7 @@ impl Call {
         counter!("pedigree_rpc_requests_total", "method" => method, "code" => code).increment(1);
         histogram!("pedigree_rpc_duration_seconds", "method" => method).record(took);
         if let Some(peer) = &self.peer {
-            peer.requests.fetch_sub(1, Ordering::Relaxed);
+            peer.activity.end();
         }
         self.permit = None;
     }

@@ -1,6 +1,7 @@
 //! How the server is reached and watched: ports, health, gRPC-Web, TLS, limits, telemetry.
 
 mod admin;
+mod connections;
 mod deadline;
 mod health;
 mod http2;
