@@ -153,7 +153,7 @@ impl Call {
             peer = peer.as_ref().map(|peer| field::display(peer.address)),
             trace_id = field::Empty,
         );
-        telemetry::continue_trace(&span, request.headers());
+        telemetry::trace(&span, request.headers());
         if let Some(peer) = &peer {
             peer.activity.begin();
         }
