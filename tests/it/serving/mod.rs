@@ -11,6 +11,8 @@ mod tls;
 mod traces;
 mod web;
 
+pub use tls::Authority;
+
 use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
