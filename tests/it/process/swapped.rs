@@ -1,20 +1,18 @@
-//! In the place of `metadata_store_server`: by its name, with its arguments, as Kubeflow Pipelines runs it.
+//! In the place of `metadata_store_server`: by its name, with its arguments.
 
 use std::fs;
-
-use tonic::transport::{Certificate, Channel, ClientTlsConfig};
 
 use super::{artifact_names, put_type};
 use crate::binary::{Process, Server, run};
 use crate::container::{Image, free_port};
+use crate::support::Client;
 use crate::support::prelude::*;
-use crate::support::{Backend, Client, TestDatabase};
 
-const CHANNEL: &str = "--grpc_channel_arguments=grpc.max_metadata_size=16384,\
+pub const CHANNEL: &str = "--grpc_channel_arguments=grpc.max_metadata_size=16384,\
                        grpc.max_receive_message_length=104857600,grpc.max_send_message_length=104857600";
 
 /// The program by upstream's name, with these arguments.
-fn serve(image: &Image, arguments: &[String], port: u16) -> Server {
+pub fn serve(image: &Image, arguments: &[String], port: u16) -> Server {
     let server = Server::wait(Process::start(
         image.command("metadata_store_server", arguments),
     ));
@@ -22,103 +20,13 @@ fn serve(image: &Image, arguments: &[String], port: u16) -> Server {
     server
 }
 
-async fn writes_and_reads(client: Client) {
+pub async fn writes_and_reads(client: Client) {
     let artifact = Artifact::new(put_type(&client).await, "a");
     Artifact::put(vec![artifact])
         .ask(client.clone())
         .await
         .unwrap();
     assert_eq!(artifact_names(client).await, ["a"]);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_the_arguments_for_mysql() {
-    let (image, database) = (Image::new(), TestDatabase::new(Backend::MySql));
-    let (access, port) = (database.access(), free_port());
-    let arguments = [
-        format!("--grpc_port={port}"),
-        format!("--mysql_config_database={}", access.database),
-        format!("--mysql_config_host={}", access.host),
-        format!("--mysql_config_port={}", access.port),
-        format!("--mysql_config_user={}", access.user),
-        format!("--mysql_config_password={}", access.password),
-        "--enable_database_upgrade=true".to_owned(),
-        CHANNEL.to_owned(),
-    ];
-    let server = serve(&image, &arguments, port);
-    writes_and_reads(server.client().await).await;
-    let log = server.process.log();
-    assert!(!log.contains("WARN"), "{log}");
-    server.stop();
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_the_arguments_for_postgresql() {
-    let (image, database) = (Image::new(), TestDatabase::new(Backend::Postgres));
-    let (access, port) = (database.access(), free_port());
-    let arguments = [
-        format!("--grpc_port={port}"),
-        "--metadata_source_config_type=postgresql".to_owned(),
-        format!("--postgres_config_host={}", access.host),
-        format!("--postgres_config_port={}", access.port),
-        format!("--postgres_config_dbname={}", access.database),
-        format!("--postgres_config_user={}", access.user),
-        format!("--postgres_config_password={}", access.password),
-        "--enable_database_upgrade=true".to_owned(),
-    ];
-    let server = serve(&image, &arguments, port);
-    writes_and_reads(server.client().await).await;
-    server.stop();
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_the_file_for_tls() {
-    let (image, database) = (Image::new(), TestDatabase::new(Backend::MySql));
-    let (access, port) = (database.access(), free_port());
-    let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let certificate = signed.cert.pem();
-    // As `sed` joins the lines of a file, of which the last has no end any more.
-    let escaped = |pem: &str| pem.trim_end().lines().collect::<Vec<_>>().join("\\n");
-    let text = format!(
-        "connection_config {{
-  mysql {{
-    host: \"{}\"
-    port: {}
-    database: \"{}\"
-    user: \"{}\"
-    password: \"{}\"
-  }}
-}}
-ssl_config {{
-  server_key: \"{}\"
-  server_cert: \"{}\"
-  custom_ca: \"{}\"
-  client_verify: false
-}}
-",
-        access.host,
-        access.port,
-        access.database,
-        access.user,
-        access.password,
-        escaped(&signed.signing_key.serialize_pem()),
-        escaped(&certificate),
-        escaped(&certificate),
-    );
-    let file = image.path().join("config.proto");
-    fs::write(&file, text).unwrap();
-    let arguments = [
-        format!("--grpc_port={port}"),
-        format!("--metadata_store_server_config_file={}", file.display()),
-        "--enable_database_upgrade=true".to_owned(),
-        CHANNEL.to_owned(),
-    ];
-    let server = serve(&image, &arguments, port);
-    let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&certificate));
-    let channel = Channel::from_shared(format!("https://localhost:{port}"));
-    let channel = channel.unwrap().tls_config(tls).unwrap();
-    writes_and_reads(Client::new(channel.connect().await.unwrap())).await;
-    server.stop();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
