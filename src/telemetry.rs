@@ -15,9 +15,9 @@ use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing::Span;
+use tracing::{Level, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
-use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, Targets, filter_fn};
 use tracing_subscriber::prelude::*;
 
 use crate::config::{Log, LogFormat};
@@ -47,6 +47,12 @@ impl Telemetry {
         let traces = otlp_endpoint.map(tracer_provider).transpose()?;
         let filter: Targets = log.level.parse().unwrap_or_default();
         let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        // Requests are named in every line about them, also where the level keeps the lines of their own away.
+        let requests = filter_fn(|span| {
+            let ours = span.target().starts_with("pedigree");
+            ours && span.is_span() && *span.level() <= Level::INFO
+        });
+        let filter = filter.or(requests.with_max_level_hint(LevelFilter::INFO));
         let lines = match log.format {
             LogFormat::Text => lines.with_ansi(false).boxed(),
             LogFormat::Json => lines.json().flatten_event(true).boxed(),
@@ -92,14 +98,19 @@ fn tracer_provider(endpoint: &str) -> Result<SdkTracerProvider> {
         .build())
 }
 
-/// Makes a span part of the trace that the headers of a request name (W3C Trace Context), and notes the trace's id in it.
-pub fn continue_trace(span: &Span, headers: &HeaderMap) {
+/// Makes a span part of the trace that the headers of a request name (W3C Trace Context), or of a new one where traces are sent, and
+/// notes the trace's id in it.
+pub fn trace(span: &Span, headers: &HeaderMap) {
     let caller = TraceContextPropagator::new().extract(&Headers(headers));
-    let context = caller.span().span_context().clone();
-    if context.is_valid() {
+    let mut trace = caller.span().span_context().clone();
+    if trace.is_valid() {
         // Without a tracer there is no layer that would take the parent, which is fine.
         let _ = span.set_parent(caller);
-        span.record("trace_id", tracing::field::display(context.trace_id()));
+    } else {
+        trace = span.context().span().span_context().clone();
+    }
+    if trace.is_valid() {
+        span.record("trace_id", tracing::field::display(trace.trace_id()));
     }
 }
 

@@ -3,8 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -73,11 +72,54 @@ pub(super) struct Connection {
     idle: Option<Idle>,
 }
 
-/// Who is at the other end, and how many of its requests are under way. Requests carry it as an extension.
+/// Who is at the other end, and what it is doing. Requests carry it as an extension.
 #[derive(Clone, Debug)]
 pub(super) struct Peer {
     pub(super) address: SocketAddr,
-    pub(super) requests: Arc<AtomicUsize>,
+    pub(super) activity: Arc<Activity>,
+}
+
+/// The requests under way on a connection. Bytes do not tell: the keepalive's questions are answered on an idle connection too.
+#[derive(Debug)]
+pub(super) struct Activity(Mutex<Requests>);
+
+#[derive(Debug)]
+struct Requests {
+    under_way: usize,
+    /// When the last of them ended, or the connection began.
+    last: Instant,
+}
+
+impl Activity {
+    fn new() -> Self {
+        Self(Mutex::new(Requests {
+            under_way: 0,
+            last: Instant::now(),
+        }))
+    }
+
+    /// A request begins.
+    pub(super) fn begin(&self) {
+        self.change(|requests| requests.under_way += 1);
+    }
+
+    /// A request has ended.
+    pub(super) fn end(&self) {
+        self.change(|requests| {
+            requests.under_way -= 1;
+            requests.last = Instant::now();
+        });
+    }
+
+    /// Since when there has been no request; none while there is one.
+    fn idle_since(&self) -> Option<Instant> {
+        self.change(|requests| (requests.under_way == 0).then_some(requests.last))
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Requests) -> T) -> T {
+        // Nothing in here panics half-way.
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// The end of a connection without requests.
@@ -92,7 +134,7 @@ impl Connection {
             io,
             peer: Peer {
                 address,
-                requests: Arc::default(),
+                activity: Arc::new(Activity::new()),
             },
             idle: idle.map(|limit| Idle {
                 limit,
@@ -107,10 +149,12 @@ impl Connection {
             return false;
         };
         while idle.end.as_mut().poll(context).is_ready() {
-            if self.peer.requests.load(Ordering::Relaxed) == 0 {
+            let now = Instant::now();
+            let end = self.peer.activity.idle_since().unwrap_or(now) + idle.limit;
+            if end <= now {
                 return true;
             }
-            idle.end.as_mut().reset(Instant::now() + idle.limit);
+            idle.end.as_mut().reset(end);
         }
         false
     }
@@ -132,9 +176,6 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if let Poll::Ready(read) = Pin::new(&mut self.io).poll_read(context, buffer) {
-            if let Some(idle) = &mut self.idle {
-                idle.end.as_mut().reset(Instant::now() + idle.limit);
-            }
             return Poll::Ready(read);
         }
         if self.is_over(context) {

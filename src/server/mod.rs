@@ -2,6 +2,7 @@
 
 mod admin;
 mod connection;
+mod deadline;
 mod health;
 mod lifecycle;
 mod requests;

@@ -1,8 +1,7 @@
-//! What stands around every request: it is bounded, counted and timed, and has a span with an id.
+//! What stands around every request: it is bounded, counted and timed, has a span with an id, and ends at its deadline.
 
 use std::collections::HashSet;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -19,6 +18,7 @@ use tower::{Layer, Service};
 use tracing::{Instrument, Span, field, info_span};
 
 use super::connection::Peer;
+use super::deadline;
 use crate::proto::DESCRIPTORS;
 use crate::telemetry;
 
@@ -108,8 +108,19 @@ where
             }
         }
         let span = call.span.clone();
+        let deadline = deadline::of(request.headers());
         let answering = self.inner.call(request);
-        Box::pin(async move { Ok(call.answer(answering.await?)) }.instrument(span))
+        let answered = async move {
+            // What is given up here is dropped with all that it waits for.
+            let response = match deadline::until(deadline, answering).await {
+                Some(answered) => answered?,
+                None => {
+                    Status::deadline_exceeded("the deadline of the call has passed").into_http()
+                }
+            };
+            Ok(call.answer(response))
+        };
+        Box::pin(answered.instrument(span))
     }
 }
 
@@ -142,9 +153,9 @@ impl Call {
             peer = peer.as_ref().map(|peer| field::display(peer.address)),
             trace_id = field::Empty,
         );
-        telemetry::continue_trace(&span, request.headers());
+        telemetry::trace(&span, request.headers());
         if let Some(peer) = &peer {
-            peer.requests.fetch_add(1, Ordering::Relaxed);
+            peer.activity.begin();
         }
         gauge!("pedigree_rpc_in_flight").increment(1);
         Self {
@@ -181,7 +192,7 @@ impl Call {
         counter!("pedigree_rpc_requests_total", "method" => method, "code" => code).increment(1);
         histogram!("pedigree_rpc_duration_seconds", "method" => method).record(took);
         if let Some(peer) = &self.peer {
-            peer.requests.fetch_sub(1, Ordering::Relaxed);
+            peer.activity.end();
         }
         self.permit = None;
     }

@@ -20,6 +20,19 @@ KUBEFLOW_MYSQL = [
     "grpc.max_receive_message_length=104857600,grpc.max_send_message_length=104857600",
 ]
 
+# What its PostgreSQL overlay passes, whose ConfigMap has no host: that is the name of its Service. It says nothing about the channel, where
+# upstream's limit of 4 MiB would do for no larger pipeline, so the chart says the same in both modes.
+KUBEFLOW_POSTGRES = [
+    "--grpc_port=8080",
+    "--metadata_source_config_type=postgresql",
+    "--postgres_config_host=metadata-postgres-db",
+    "--postgres_config_port=$(POSTGRES_PORT)",
+    "--postgres_config_dbname=$(POSTGRES_DBNAME)",
+    "--postgres_config_user=$(POSTGRES_USER)",
+    "--postgres_config_password=$(POSTGRES_PASSWORD)",
+    "--enable_database_upgrade=true",
+]
+
 
 @pytest.mark.parametrize("name", MODES)
 def test_lint_is_clean(name):
@@ -148,6 +161,19 @@ def test_kubeflow_gets_its_own_arguments_and_environment():
         "MYSQL_DATABASE": {"configMapKeyRef": {**config, "key": "mlmdDb"}},
         "MYSQL_HOST": {"configMapKeyRef": {**config, "key": "mysqlHost"}},
         "MYSQL_PORT": {"configMapKeyRef": {**config, "key": "mysqlPort"}},
+    }
+
+
+def test_kubeflow_on_postgresql_gets_those_of_its_overlay():
+    server = container(one(mode("kubeflow-postgres"), "Deployment"))
+    assert server["args"] == KUBEFLOW_POSTGRES + KUBEFLOW_MYSQL[-1:]
+    sources = {entry["name"]: entry["valueFrom"] for entry in server["env"] if "valueFrom" in entry}
+    parameters, secrets = {"name": "metadata-postgres-db-parameters"}, {"name": "metadata-postgres-db-secrets"}
+    assert sources == {
+        "POSTGRES_USER": {"secretKeyRef": {**secrets, "key": "POSTGRES_USER"}},
+        "POSTGRES_PASSWORD": {"secretKeyRef": {**secrets, "key": "POSTGRES_PASSWORD"}},
+        "POSTGRES_DBNAME": {"configMapKeyRef": {**parameters, "key": "POSTGRES_DBNAME"}},
+        "POSTGRES_PORT": {"configMapKeyRef": {**parameters, "key": "POSTGRES_PORT"}},
     }
 
 

@@ -170,7 +170,10 @@ impl Server {
 
     /// The admin port, which must have been asked for.
     pub fn admin(&self) -> u16 {
-        port_in(&self.process.log(), "admin=127.0.0.1:").unwrap()
+        let log = self.process.log();
+        port_in(&log, "admin=127.0.0.1:")
+            .or_else(|| port_in(&log, "\"admin\":\"127.0.0.1:"))
+            .unwrap()
     }
 
     /// A connection of its own.

@@ -31,11 +31,17 @@ fn a_java_client_writes_and_reads_a_run(backend: Backend) {
 }
 
 fn the_parts_of_kubeflow_pipelines_get_the_answers_they_rely_on(backend: Backend) {
-    against_new_server(backend, |address| {
-        GO.run("bin/kfp.test", &["-address", address]);
-        Clients::of("python").run("python", &["metadata_writer.py", address]);
-        NODE.run("node", &["kfp.js", address]);
-    });
+    against_new_server(backend, |address| kubeflow_pipelines(address, None));
+}
+
+/// Makes the calls of Kubeflow Pipelines to a new store, with TLS where there is a file with the authorities to trust.
+pub fn kubeflow_pipelines(address: &str, ca: Option<&Path>) {
+    let trust = ["CA_CERT_PATH", "NODE_EXTRA_CA_CERTS"].map(|name| Some((name, ca?)));
+    let trust: Vec<_> = trust.into_iter().flatten().collect();
+    GO.run_with(&trust, "bin/kfp.test", &["-address", address]);
+    let python = ["metadata_writer.py", address];
+    Clients::of("python").run_with(&trust, "python", &python);
+    NODE.run_with(&trust, "node", &["kfp.js", address]);
 }
 
 #[test]
@@ -87,8 +93,13 @@ impl Clients {
         }
     }
 
-    /// Runs a program to its end, which must be a good one. What `tests/run` has installed is found before what the system has.
     fn run(&self, program: &str, arguments: &[&str]) {
+        self.run_with(&[], program, arguments);
+    }
+
+    /// Runs a program with more in its environment to its end, which must be a good one. What `tests/run` has installed is found
+    /// before what the system has.
+    fn run_with(&self, environment: &[(&str, &Path)], program: &str, arguments: &[&str]) {
         let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/venv/bin");
         let theirs = std::env::var_os("PATH").unwrap_or_default();
         let path = [ours].into_iter().chain(std::env::split_paths(&theirs));
@@ -96,6 +107,7 @@ impl Clients {
             .args(arguments)
             .current_dir(&self.dir)
             .env("PATH", std::env::join_paths(path).unwrap())
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .output()
             .unwrap_or_else(|error| {

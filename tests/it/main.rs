@@ -21,6 +21,7 @@ mod chart;
 mod clients;
 mod composite;
 mod connections;
+mod container;
 mod contention;
 mod contract;
 mod crash;

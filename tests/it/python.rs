@@ -7,13 +7,18 @@ const HERE: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Runs a tool to its end, which must be a good one.
 pub fn python(tool: &str, arguments: &[&str]) -> Output {
+    script(&format!("tests/wheel/{tool}"), arguments)
+}
+
+/// [`python`] for a file elsewhere in the repository.
+pub fn script(tool: &str, arguments: &[&str]) -> Output {
     let interpreter = PathBuf::from(HERE).join("target/venv/bin/python");
     assert!(
         interpreter.exists(),
         "there is no target/venv: run tests/run once, it installs the ml-metadata wheel there"
     );
     let output = Command::new(interpreter)
-        .arg(PathBuf::from(HERE).join("tests/wheel").join(tool))
+        .arg(PathBuf::from(HERE).join(tool))
         .args(arguments)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .stdin(Stdio::null())

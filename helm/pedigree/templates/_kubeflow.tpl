@@ -12,7 +12,6 @@
 {{ include "pedigree.envFromSecret" (list "POSTGRES_USER" $source.secret "POSTGRES_USER") }}
 {{ include "pedigree.envFromSecret" (list "POSTGRES_PASSWORD" $source.secret "POSTGRES_PASSWORD") }}
 {{ include "pedigree.envFromConfigMap" (list "POSTGRES_DBNAME" $source.configMap $source.databaseKey) }}
-{{ include "pedigree.envFromConfigMap" (list "POSTGRES_HOST" $source.configMap $source.hostKey) }}
 {{ include "pedigree.envFromConfigMap" (list "POSTGRES_PORT" $source.configMap $source.portKey) }}
 {{- end -}}
 {{- end -}}
@@ -27,9 +26,9 @@
 - --mysql_config_password=$(DBCONFIG_PASSWORD)
 {{- else }}
 - --metadata_source_config_type=postgresql
-- --postgres_config_dbname=$(POSTGRES_DBNAME)
-- --postgres_config_host=$(POSTGRES_HOST)
+- --postgres_config_host={{ .Values.kubeflow.postgres.host }}
 - --postgres_config_port=$(POSTGRES_PORT)
+- --postgres_config_dbname=$(POSTGRES_DBNAME)
 - --postgres_config_user=$(POSTGRES_USER)
 - --postgres_config_password=$(POSTGRES_PASSWORD)
 {{- end }}

@@ -4,6 +4,8 @@ It watches pods, and for each it looks for everything by itself: types, the run'
 """
 
 import argparse
+import os
+import pathlib
 import time
 
 from ml_metadata import errors
@@ -21,7 +23,10 @@ ARTIFACT_PROPERTIES = {"run_id": mlmd.STRING, "producer": mlmd.STRING}
 
 def connect(address: str) -> metadata_store.MetadataStore:
     host, port = address.rsplit(":", 1)
-    store = metadata_store.MetadataStore(mlmd.MetadataStoreClientConfig(host=host, port=int(port)))
+    config = mlmd.MetadataStoreClientConfig(host=host, port=int(port))
+    if ca := os.environ.get("CA_CERT_PATH"):
+        config.ssl_config.custom_ca = pathlib.Path(ca).read_text()
+    store = metadata_store.MetadataStore(config)
     for attempt in range(ATTEMPTS_TO_CONNECT):
         try:
             store.get_context_types()

@@ -1,5 +1,6 @@
 //! The program as a user runs it: its arguments, what it says, how it stops.
 
+mod kubeflow;
 mod refusals;
 mod shutdown;
 mod swapped;

@@ -1,12 +1,17 @@
 //! How the server is reached and watched: ports, health, gRPC-Web, TLS, limits, telemetry.
 
 mod admin;
+mod connections;
+mod deadline;
 mod health;
+mod http2;
 mod limits;
 mod reflection;
 mod tls;
 mod traces;
 mod web;
+
+pub use tls::Authority;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -14,7 +19,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// An answer over HTTP/1.1.
+/// An answer over HTTP.
 #[derive(Debug)]
 pub struct Http {
     pub status: u16,

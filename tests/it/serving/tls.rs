@@ -14,20 +14,23 @@ use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
 
+use super::http2::Http2;
+use super::web::{framed, put_type};
 use crate::binary::{Process, Server, pedigree_on};
 use crate::support::prelude::*;
 use crate::support::{Backend, Client, TestDatabase};
 
 /// An authority that signs.
-struct Authority {
+pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    pem: String,
+    pub pem: String,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new([]).unwrap();
         params
@@ -41,10 +44,11 @@ impl Authority {
         }
     }
 
-    /// A certificate for `localhost` and its key.
-    fn sign(&self) -> (String, String) {
+    /// A certificate for this machine and its key.
+    pub fn sign(&self) -> (String, String) {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let names = ["localhost", "127.0.0.1"].map(str::to_owned);
+        let params = CertificateParams::new(names).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         (certificate.pem(), key.serialize_pem())
     }
@@ -76,25 +80,35 @@ fn trusting(authority: &Authority) -> ClientTlsConfig {
     ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&authority.pem))
 }
 
-/// The certificate that a new connection is shown.
-async fn shown(server: &Server, authority: &Authority) -> CertificateDer<'static> {
+/// A new connection, whose client would rather have these protocols on it.
+async fn connect(
+    server: &Server,
+    authority: &Authority,
+    protocols: &[&[u8]],
+) -> TlsStream<TcpStream> {
     let mut roots = RootCertStore::empty();
     let root = CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap();
     roots.add(root).unwrap();
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port))
         .await
         .unwrap();
     let name = ServerName::try_from("localhost").unwrap();
-    let stream = TlsConnector::from(Arc::new(config))
+    TlsConnector::from(Arc::new(config))
         .connect(name, stream)
         .await
-        .unwrap();
+        .unwrap()
+}
+
+/// The certificate that a new connection is shown.
+async fn shown(server: &Server, authority: &Authority) -> CertificateDer<'static> {
+    let stream = connect(server, authority, &[]).await;
     let (_, session) = stream.get_ref();
     session.peer_certificates().unwrap()[0].clone().into_owned()
 }
@@ -179,6 +193,25 @@ async fn new_certificates_are_served_and_no_call_fails() {
     for writer in writers {
         assert!(writer.await.unwrap() > 0);
     }
+    server.stop();
+}
+
+/// As browsers do: they speak HTTP/2 with those only who say so in the handshake.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_reach_it_over_http2() {
+    let authority = Authority::new();
+    let folder = TempDir::new().unwrap();
+    authority.write_to(folder.path());
+    let database = TestDatabase::new(Backend::SqliteMemory);
+    let server = serve(&database, &folder, &[]);
+    let stream = connect(&server, &authority, &[b"h2", b"http/1.1"]).await;
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    let client = Http2::over(stream).await;
+    let path = "/ml_metadata.MetadataStoreService/PutArtifactType";
+    let headers = [("content-type", "application/grpc-web+proto")];
+    let answer = client.post(path, &headers, framed(&put_type("Data"))).await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.body.ends_with(b"grpc-status:0\r\n"), "{answer:?}");
     server.stop();
 }
 

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use prost::Message;
 
+use super::http2::Http2;
 use super::{Http, http};
 use crate::binary::Server;
 use crate::support::prelude::*;
@@ -24,7 +25,7 @@ fn frames(mut body: &[u8]) -> Vec<(u8, Vec<u8>)> {
     frames
 }
 
-fn framed(message: &impl Message) -> Vec<u8> {
+pub fn framed(message: &impl Message) -> Vec<u8> {
     let message = message.encode_to_vec();
     let length = u32::try_from(message.len()).unwrap();
     [&[0][..], &length.to_be_bytes(), &message].concat()
@@ -37,7 +38,7 @@ async fn call(server: &Server, method: &str, kind: &str, body: &[u8]) -> Http {
     http(server.port, &head, body).await
 }
 
-fn put_type(name: &str) -> pb::PutArtifactTypeRequest {
+pub fn put_type(name: &str) -> pb::PutArtifactTypeRequest {
     pb::PutArtifactTypeRequest {
         artifact_type: Some(pb::ArtifactType {
             name: Some(name.to_owned()),
@@ -75,6 +76,14 @@ async fn answers_are_data_and_trailer_frames() {
     server.stop();
 }
 
+/// Each frame may be padded on its own.
+fn decoded(text: &str) -> Vec<u8> {
+    let quads = text.as_bytes().chunks(4);
+    quads
+        .flat_map(|quad| STANDARD.decode(quad).unwrap())
+        .collect()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn text_is_base64_of_the_same_frames() {
     let database = TestDatabase::new(Backend::SqliteMemory);
@@ -83,16 +92,54 @@ async fn text_is_base64_of_the_same_frames() {
     let kind = "application/grpc-web-text+proto";
     let answer = call(&server, "PutArtifactType", kind, body.as_bytes()).await;
     assert_eq!(answer.status, 200);
-    // Each frame may be padded on its own.
-    let text = answer.text();
-    let mut bytes = Vec::new();
-    for quad in text.as_bytes().chunks(4) {
-        bytes.extend(STANDARD.decode(quad).unwrap());
-    }
-    let frames = frames(&bytes);
+    let frames = frames(&decoded(&answer.text()));
     assert_eq!(frames.len(), 2);
     pb::PutArtifactTypeResponse::decode(frames[0].1.as_slice()).unwrap();
     assert_eq!(trailers(&frames[1]).trim_end(), "grpc-status:0");
+    server.stop();
+}
+
+/// What HTTP/1.1 brings, HTTP/2 brings too.
+async fn same_over_http2(server: &Server, client: &Http2) {
+    let request = framed(&put_type("Data"));
+    let encoded = STANDARD.encode(&request).into_bytes();
+    for (kind, body) in [
+        ("application/grpc-web+proto", &request),
+        ("application/grpc-web-text+proto", &encoded),
+    ] {
+        let path = format!("{SERVICE}/PutArtifactType");
+        let headers = [
+            ("content-type", kind),
+            ("accept", kind),
+            ("x-grpc-web", "1"),
+        ];
+        let answer = client.post(&path, &headers, body.clone()).await;
+        let expected = call(server, "PutArtifactType", kind, body).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(
+            answer.header("content-type"),
+            expected.header("content-type")
+        );
+        assert_eq!(answer.body, expected.body, "{kind}");
+        // The status is in the last frame and nowhere else.
+        assert_eq!(answer.header("grpc-status"), None);
+        let bytes = if kind.contains("text") {
+            decoded(&answer.text())
+        } else {
+            answer.body
+        };
+        let frames = frames(&bytes);
+        assert_eq!(frames[0].0, 0x00);
+        assert_eq!(trailers(&frames[1]).trim_end(), "grpc-status:0");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_goes_over_http2_as_well() {
+    let database = TestDatabase::new(Backend::SqliteMemory);
+    let server = Server::on(&database, &[]);
+    let client = Http2::to(server.port).await;
+    same_over_http2(&server, &client).await;
     server.stop();
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, fs, process};
 
+use percent_encoding::percent_decode_str;
 use tempfile::TempDir;
 
 use crate::sql::{query_now, run_now, sqlite};
@@ -38,6 +39,15 @@ impl Backend {
 /// The tables of a MySQL database.
 const TABLES: &str =
     "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()";
+
+/// What deployments know of a database that has a server.
+pub struct Access {
+    pub host: String,
+    pub port: u16,
+    pub user: String,
+    pub password: String,
+    pub database: String,
+}
 
 /// A new database, which goes away with this.
 #[derive(Debug)]
@@ -100,11 +110,22 @@ impl TestDatabase {
         copy
     }
 
+    /// How it is reached, in parts.
+    pub fn access(&self) -> Access {
+        let url = url::Url::parse(&self.url).unwrap();
+        let decoded = |text: &str| percent_decode_str(text).decode_utf8().unwrap().into_owned();
+        Access {
+            host: url.host_str().unwrap().to_owned(),
+            port: url.port().unwrap(),
+            user: decoded(url.username()),
+            password: decoded(url.password().unwrap()),
+            database: url.path().trim_start_matches('/').to_owned(),
+        }
+    }
+
     /// The port of its server.
     pub fn port(&self) -> u16 {
-        let (_, place) = self.url.rsplit_once('@').unwrap();
-        let (_, port) = place.split_once(':').unwrap();
-        port.split('/').next().unwrap().parse().unwrap()
+        self.access().port
     }
 
     /// Has it reached at another port from now on.

@@ -9,7 +9,7 @@ mod raw;
 mod store;
 
 pub use ask::{Ask, Then};
-pub use database::{Backend, TestDatabase};
+pub use database::{Access, Backend, TestDatabase};
 pub use node::{Page, TestNode};
 pub use store::{Client, Store};
 

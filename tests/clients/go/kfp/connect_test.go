@@ -2,9 +2,11 @@ package kfp
 
 import (
 	"flag"
+	"os"
 	"testing"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 
 	"pedigree/clients/mlmd"
@@ -35,8 +37,15 @@ func connect(t *testing.T) mlmd.MetadataStoreServiceClient {
 	if *address == "" {
 		t.Fatal("where is the server? -address HOST:PORT")
 	}
+	transport := insecure.NewCredentials()
+	if ca := os.Getenv("CA_CERT_PATH"); ca != "" {
+		var err error
+		if transport, err = credentials.NewClientTLSFromFile(ca, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
 	conn, err := grpc.NewClient(*address,
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithTransportCredentials(transport),
 		grpc.WithDefaultServiceConfig(retries),
 		grpc.WithMaxCallAttempts(10),
 		grpc.WithDefaultCallOptions(

@@ -1,5 +1,8 @@
 //! The Helm chart: the tests in `tests/chart/`, which render it with the helm that `tests/run` builds.
 
+mod pod;
+mod serving;
+
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 

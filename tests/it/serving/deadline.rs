@@ -1,0 +1,93 @@
+//! Calls whose clients say how long they wait.
+
+use percent_encoding::percent_decode_str;
+use sqlx::{AssertSqlSafe, Connection};
+
+use super::http2::Http2;
+use super::web::{framed, put_type};
+use super::{Http, get};
+use crate::binary::Server;
+use crate::sql::connect;
+use crate::support::prelude::*;
+use crate::support::{Backend, TestDatabase};
+
+const METHOD: &str = "/ml_metadata.MetadataStoreService/PutArtifactType";
+
+async fn put_with_timeout(server: &Server, timeout: &str) -> Http {
+    let headers = [
+        ("content-type", "application/grpc"),
+        ("te", "trailers"),
+        ("grpc-timeout", timeout),
+    ];
+    let client = Http2::to(server.port).await;
+    client
+        .post(METHOD, &headers, framed(&put_type("Data")))
+        .await
+}
+
+/// Somebody else has the table of types, so that no call that puts one ends.
+async fn a_late_call_is_given_up(backend: Backend) {
+    let database = TestDatabase::new(backend);
+    let server = Server::on(&database, &["--admin-port", "0"]);
+    let (lock, unlock) = match backend {
+        Backend::SqliteFile | Backend::SqliteMemory => ("BEGIN IMMEDIATE", "ROLLBACK"),
+        Backend::Postgres => (
+            "BEGIN; LOCK TABLE Type IN ACCESS EXCLUSIVE MODE",
+            "ROLLBACK",
+        ),
+        Backend::MySql => ("LOCK TABLES Type WRITE", "UNLOCK TABLES"),
+    };
+    let mut holder = connect(&database.url).await;
+    let lock = sqlx::raw_sql(AssertSqlSafe(lock));
+    lock.execute(&mut holder).await.unwrap();
+
+    // One as short as clients give, and one that has passed already.
+    for timeout in ["50m", "0n"] {
+        let answer = put_with_timeout(&server, timeout).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("grpc-status"), Some("4"), "{answer:?}");
+        let text = percent_decode_str(answer.header("grpc-message").unwrap());
+        assert_eq!(
+            text.decode_utf8().unwrap(),
+            "the deadline of the call has passed"
+        );
+        assert!(answer.header("x-request-id").is_some());
+    }
+    let metrics = get(server.admin(), "/metrics").await.text();
+    let counted = format!(
+        "pedigree_rpc_requests_total{{method=\"{METHOD}\",code=\"DEADLINE_EXCEEDED\"}} 2\n"
+    );
+    assert!(metrics.contains(&counted), "{metrics}");
+
+    let unlock = sqlx::raw_sql(AssertSqlSafe(unlock));
+    unlock.execute(&mut holder).await.unwrap();
+    holder.close().await.unwrap();
+    // Nothing of them goes on: the next call comes first.
+    let client = server.client().await;
+    let get = pb::GetArtifactTypeRequest {
+        type_name: Some("Data".to_owned()),
+        ..Default::default()
+    };
+    assert_eq!(
+        get.ask(client.clone()).await.unwrap_err().code(),
+        Code::NotFound
+    );
+    let enough = put_with_timeout(&server, "60S").await;
+    assert_eq!(enough.header("grpc-status"), Some("0"), "{enough:?}");
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_call_is_given_up_on_sqlite() {
+    a_late_call_is_given_up(Backend::SqliteFile).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_call_is_given_up_on_postgres() {
+    a_late_call_is_given_up(Backend::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_call_is_given_up_on_mysql() {
+    a_late_call_is_given_up(Backend::MySql).await;
+}

@@ -1,0 +1,68 @@
+//! A client of HTTP/2 that adds nothing to what it is told to send, and sees all that comes.
+
+use h2::client::SendRequest;
+use prost::bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tonic::codegen::http::Request;
+
+use super::Http;
+
+/// A connection.
+pub struct Http2 {
+    sender: SendRequest<Bytes>,
+    connection: JoinHandle<()>,
+}
+
+impl Http2 {
+    /// A connection without TLS.
+    pub async fn to(port: u16) -> Self {
+        Self::over(TcpStream::connect(("127.0.0.1", port)).await.unwrap()).await
+    }
+
+    /// A connection that goes over this.
+    pub async fn over(io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
+        let (sender, connection) = h2::client::handshake(io).await.unwrap();
+        let connection = tokio::spawn(async move {
+            // How it ended is told by the requests on it.
+            let _ = connection.await;
+        });
+        Self { sender, connection }
+    }
+
+    /// The answer to a request, whose trailers come after the headers.
+    pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Http {
+        let mut request = Request::post(format!("http://here{path}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut sender = self.sender.clone().ready().await.unwrap();
+        let (answer, mut sending) = sender
+            .send_request(request.body(()).unwrap(), false)
+            .unwrap();
+        sending.send_data(body.into(), true).unwrap();
+
+        let (head, mut body) = answer.await.unwrap().into_parts();
+        let mut bytes = Vec::new();
+        while let Some(data) = body.data().await {
+            let data = data.unwrap();
+            body.flow_control().release_capacity(data.len()).unwrap();
+            bytes.extend(data);
+        }
+        let trailers = body.trailers().await.unwrap().unwrap_or_default();
+        let headers = head.headers.iter().chain(&trailers);
+        Http {
+            status: head.status.as_u16(),
+            headers: headers
+                .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+                .collect(),
+            body: bytes,
+        }
+    }
+
+    /// Waits until the server has closed it.
+    pub async fn closed(self) {
+        self.connection.await.unwrap();
+    }
+}
