@@ -15,6 +15,7 @@ mod node_writer;
 mod nodes;
 mod page;
 mod subgraph;
+mod trace;
 mod type_rules;
 mod types;
 mod walk;
@@ -35,6 +36,7 @@ pub use node_rules::Mask;
 pub use nodes::PutNodes;
 pub use page::{ListOptions, NodePage, Order, OrderField};
 pub use subgraph::{EventEdge, PutSubgraph, PutSubgraphAnswer};
+pub use trace::{Trace, TracePart, TraceQuery};
 pub use types::PutTypes;
 pub use walk::Direction;
 

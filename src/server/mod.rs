@@ -182,9 +182,12 @@ fn routes(
                 .max_encoding_message_size(config.serving.max_response),
         )
         .add_service(
-            LineageServiceServer::new(lineage::Service::new(graphs.clone()))
-                .max_decoding_message_size(config.serving.max_request)
-                .max_encoding_message_size(config.serving.max_response),
+            LineageServiceServer::new(lineage::Service::new(
+                graphs.clone(),
+                config.serving.patience,
+            ))
+            .max_decoding_message_size(config.serving.max_request)
+            .max_encoding_message_size(config.serving.max_response),
         )
         .add_service(health)
         .add_service(reflection().build_v1().map_err(unreadable)?)

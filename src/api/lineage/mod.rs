@@ -1,8 +1,10 @@
 //! Our own `pedigree.lineage.v1.LineageService`: write lineage, watch it, trace it, each in the file of its method.
 
+mod outlet;
 mod trace;
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use tonic::{Request, Response, Status, Streaming};
 
@@ -19,12 +21,14 @@ type Responses<T> = Pin<Box<dyn tokio_stream::Stream<Item = Result<T, Status>> +
 #[derive(Clone, Debug)]
 pub struct Service {
     graphs: Graphs,
+    /// How long a client may leave a stream unread that holds something of the server's.
+    patience: Duration,
 }
 
 impl Service {
     #[must_use]
-    pub const fn new(graphs: Graphs) -> Self {
-        Self { graphs }
+    pub const fn new(graphs: Graphs, patience: Duration) -> Self {
+        Self { graphs, patience }
     }
 }
 
@@ -53,7 +57,8 @@ impl LineageService for Service {
         request: Request<TraceRequest>,
     ) -> Result<Response<Self::TraceStream>, Status> {
         let graph = self.graphs.get()?;
-        let responses = trace::run(graph.clone(), request.into_inner())?;
+        let request = request.into_inner();
+        let responses = trace::run(graph.clone(), request, self.patience).await?;
         Ok(Response::new(responses))
     }
 }
