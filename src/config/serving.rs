@@ -8,6 +8,10 @@ use http::HeaderValue;
 use super::settings::{Seconds, Settings};
 use super::tls::{Certificates, Pem};
 
+/// The usual of [`Serving::patience`], and the most: PostgreSQL ends a transaction in which nothing happens for a minute.
+const PATIENCE: Duration = Duration::from_secs(30);
+const MOST_PATIENCE: Duration = Duration::from_secs(50);
+
 /// How clients reach the server, checked.
 #[derive(Clone, Debug)]
 pub struct Serving {
@@ -21,6 +25,8 @@ pub struct Serving {
     pub max_response: usize,
     /// The most requests at once.
     pub max_requests: usize,
+    /// How long a client may leave a stream unread that holds a connection to the database.
+    pub patience: Duration,
     pub connections: Connections,
     /// The origins whose pages browsers let call; `*` stands for all.
     pub web_origins: Vec<HeaderValue>,
@@ -61,6 +67,7 @@ impl Default for Serving {
             max_request: 128 << 20,
             max_response: usize::MAX,
             max_requests: 1024,
+            patience: PATIENCE,
             connections: Connections::default(),
             web_origins: Vec::new(),
         }
@@ -79,6 +86,12 @@ impl Settings {
         if certificates.is_some() && from_file.is_some() {
             wrong.push("tls-cert and ssl_config both give a certificate".to_owned());
         }
+        if self
+            .stream_patience
+            .is_some_and(|time| time.0 > MOST_PATIENCE)
+        {
+            wrong.push("stream-patience must be at most 50".to_owned());
+        }
         let admin_host = self.admin_host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
         Serving {
             admin: self
@@ -88,6 +101,7 @@ impl Settings {
             max_request: self.max_request_bytes.unwrap_or(usual.max_request),
             max_response: self.max_response_bytes.unwrap_or(usual.max_response),
             max_requests: self.max_requests.unwrap_or(usual.max_requests),
+            patience: self.stream_patience.map_or(usual.patience, |time| time.0),
             connections: self.connections(wrong),
             web_origins: self.origins(wrong),
         }

@@ -2,13 +2,14 @@
 
 use super::Graph;
 use super::page::{self, ListOptions};
-use super::walk::{Direction, Ending, Side, Walk};
+use super::walk::{Direction, Ending, Follow, Side, Walk};
 use crate::error::{Error, Result};
 use crate::model::{Event, Kind, Membership, Node, NodeType};
 use crate::storage::Tx;
+use crate::storage::tables::events::StoredEvent;
 use crate::storage::tables::lists::{self, Condition, Scope};
 use crate::storage::tables::memberships::{self, End};
-use crate::storage::tables::{events, nodes, types};
+use crate::storage::tables::{nodes, types};
 
 /// The most hops of one call, and what an unset number means.
 const MAX_HOPS: i64 = 100;
@@ -39,7 +40,7 @@ pub struct Boundary {
 }
 
 impl Boundary {
-    fn side(&self, kind: Kind) -> Result<Side> {
+    pub(super) fn side(&self, kind: Kind) -> Result<Side> {
         let ending = match (
             &self.filter,
             page::parse_filter(kind, self.filter.as_deref())?,
@@ -160,13 +161,9 @@ impl Graph {
             query.ending_artifacts.side(Kind::Artifact)?,
             query.ending_executions.side(Kind::Execution)?,
         );
-        let mut walk = Walk::start(&mut tx, *kind, starts, query.direction, sides).await?;
-        for _ in 0..hops {
-            if !walk.hop(&mut tx, usize::MAX).await? {
-                break;
-            }
-        }
-        collect(&mut tx, walk, query.parts).await
+        let mut walk = stand_on(&mut tx, (*kind, starts), query.direction, sides).await?;
+        let events = walk_on(&mut tx, &mut walk, hops, usize::MAX).await?;
+        collect(&mut tx, &walk, events, query.parts).await
     }
 
     /// The graph around a page of artifacts, both ways, with whole nodes and the types of those.
@@ -211,14 +208,10 @@ impl Graph {
                 "Cannot find qualified nodes to start the traversal.".into(),
             ));
         }
-        let mut walk = Walk::start(&mut tx, Kind::Artifact, starts, Direction::Both, sides).await?;
-        for _ in 0..hops {
-            let room = limit.saturating_sub(walk.size());
-            if room == 0 || !walk.hop(&mut tx, room).await? {
-                break;
-            }
-        }
-        let dehydrated = collect(&mut tx, walk, Parts::default()).await?;
+        let starts = (Kind::Artifact, starts);
+        let mut walk = stand_on(&mut tx, starts, Direction::Both, sides).await?;
+        let events = walk_on(&mut tx, &mut walk, hops, limit).await?;
+        let dehydrated = collect(&mut tx, &walk, events, Parts::default()).await?;
         hydrate(&mut tx, dehydrated).await
     }
 }
@@ -232,8 +225,47 @@ fn hops(given: Option<i64>) -> Result<i64> {
     }
 }
 
+/// A walk from nodes of one kind, along all events of its direction.
+async fn stand_on(
+    tx: &mut Tx,
+    (kind, ids): (Kind, Vec<i64>),
+    direction: Direction,
+    sides: (Side, Side),
+) -> Result<Walk> {
+    let follow = Follow {
+        direction,
+        ..Follow::default()
+    };
+    let starts = [(kind, ids), (kind, Vec::new())];
+    Walk::start(tx, starts, follow, sides).await
+}
+
+/// Walks so many hops at most, while there is somewhere to go and the result has less than `limit` nodes, and returns the
+/// events walked along.
+async fn walk_on(
+    tx: &mut Tx,
+    walk: &mut Walk,
+    hops: i64,
+    limit: usize,
+) -> Result<Vec<StoredEvent>> {
+    let mut events = Vec::new();
+    for _ in 0..hops {
+        let room = limit.saturating_sub(walk.size());
+        if room == 0 || walk.is_done() {
+            break;
+        }
+        events.extend(walk.hop(tx, room).await?.events);
+    }
+    Ok(events)
+}
+
 /// The answer of a walk, with nodes as ids.
-async fn collect(tx: &mut Tx, mut walk: Walk, parts: Parts) -> Result<LineageGraph> {
+async fn collect(
+    tx: &mut Tx,
+    walk: &Walk,
+    mut events: Vec<StoredEvent>,
+    parts: Parts,
+) -> Result<LineageGraph> {
     let artifact_ids: Vec<i64> = walk.artifacts.result().into_iter().collect();
     let execution_ids: Vec<i64> = walk.executions.result().into_iter().collect();
     let mut graph = LineageGraph::default();
@@ -259,8 +291,8 @@ async fn collect(tx: &mut Tx, mut walk: Walk, parts: Parts) -> Result<LineageGra
         graph.associations.clear();
     }
     if parts.events {
-        events::attach_paths(tx, &mut walk.events).await?;
-        graph.events = walk.events.into_iter().map(|stored| stored.event).collect();
+        walk.attach_paths(tx, &mut events).await?;
+        graph.events = events.into_iter().map(|stored| stored.event).collect();
     }
     if parts.artifact_types {
         graph.artifact_types = types::all(tx, Kind::Artifact).await?;

@@ -1,10 +1,10 @@
-//! The walk through lineage: breadth first, artifacts and executions in turn, one look at the events of a hop.
+//! The walk through lineage: breadth first, one look a hop at the events of its artifacts and one at those of its executions.
 
 use std::collections::BTreeSet;
 
 use crate::error::Result;
 use crate::filter::Filter;
-use crate::model::{EventType, Kind};
+use crate::model::{EventType, Kind, Step};
 use crate::storage::Tx;
 use crate::storage::tables::events::{self, StoredEvent};
 use crate::storage::tables::lists::{self, Condition};
@@ -62,6 +62,8 @@ pub(super) struct Side {
     pub include_ending: bool,
     pub visited: BTreeSet<i64>,
     pub ended: BTreeSet<i64>,
+    /// What was visited last, and is walked from next; ascending.
+    pub frontier: Vec<i64>,
 }
 
 impl Side {
@@ -78,6 +80,23 @@ impl Side {
         Ok((going_on, ending))
     }
 
+    /// Visits nodes for the first time, and returns those that belong to the result.
+    async fn arrive(&mut self, tx: &mut Tx, kind: Kind, new: Vec<i64>) -> Result<Vec<i64>> {
+        if new.is_empty() {
+            return Ok(new);
+        }
+        let (going_on, ending) = self.split(tx, kind, new).await?;
+        self.visited.extend(&going_on);
+        self.ended.extend(&ending);
+        let mut arrived = going_on.clone();
+        if self.include_ending {
+            arrived.extend(ending);
+            arrived.sort_unstable();
+        }
+        self.frontier = going_on;
+        Ok(arrived)
+    }
+
     fn has_seen(&self, id: i64) -> bool {
         self.visited.contains(&id) || self.ended.contains(&id)
     }
@@ -90,18 +109,91 @@ impl Side {
         }
         result
     }
+
+    /// How many nodes the result has.
+    fn size(&self) -> usize {
+        let ended = if self.include_ending {
+            self.ended.len()
+        } else {
+            0
+        };
+        self.visited.len() + ended
+    }
 }
 
 /// A walk under way.
 pub(super) struct Walk {
-    direction: Direction,
-    /// The kind of the frontier.
-    kind: Kind,
-    frontier: Vec<i64>,
+    follow: Follow,
     pub artifacts: Side,
     pub executions: Side,
-    /// The events walked along, hop after hop.
+}
+
+/// Which events a walk goes along.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Follow {
+    pub direction: Direction,
+    /// Events of these types only; of all, when empty.
+    pub event_types: Vec<EventType>,
+    /// Events only whose path has this key.
+    pub path_key: Option<String>,
+}
+
+impl Follow {
+    /// The types of the events that lead away from a node of this kind: all of them when empty, none when unset.
+    fn event_types(&self, from: Kind) -> Option<Vec<i64>> {
+        let leading = self.direction.event_types(from);
+        if self.event_types.is_empty() {
+            return Some(leading);
+        }
+        let chosen = self.event_types.iter().map(|event| event.0);
+        let chosen = chosen.filter(|event| leading.is_empty() || leading.contains(event));
+        let chosen: Vec<i64> = chosen.collect();
+        (!chosen.is_empty()).then_some(chosen)
+    }
+
+    /// The events that lead away from these nodes.
+    async fn events(&self, tx: &mut Tx, kind: Kind, from: &[i64]) -> Result<Vec<StoredEvent>> {
+        let Some(types) = self.event_types(kind) else {
+            return Ok(Vec::new());
+        };
+        let mut found = events::of_nodes(tx, kind, from, &types).await?;
+        if let Some(key) = &self.path_key {
+            events::attach_paths(tx, &mut found).await?;
+            let has_key = |step: &Step| matches!(step, Step::Key(found) if found == key);
+            found.retain(|stored| stored.event.path.iter().any(has_key));
+        }
+        Ok(found)
+    }
+}
+
+/// What a hop found that the walk had not met.
+#[derive(Debug, Default)]
+pub(super) struct Hop {
+    /// Ids, ascending.
+    pub artifacts: Vec<i64>,
+    /// Ids, ascending.
+    pub executions: Vec<i64>,
+    /// The events walked along, without their paths until [`Walk::attach_paths`].
     pub events: Vec<StoredEvent>,
+    /// Whether there was no room for all nodes.
+    pub left_out: bool,
+}
+
+impl Hop {
+    pub(super) fn ids(&mut self, kind: Kind) -> &mut Vec<i64> {
+        match kind {
+            Kind::Artifact => &mut self.artifacts,
+            _ => &mut self.executions,
+        }
+    }
+
+    fn size(&self) -> usize {
+        self.artifacts.len() + self.executions.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.size() == 0 && self.events.is_empty()
+    }
 }
 
 const fn other(kind: Kind) -> Kind {
@@ -112,27 +204,21 @@ const fn other(kind: Kind) -> Kind {
 }
 
 impl Walk {
-    /// Stands on the starting nodes; those at which the walk ends at once are not walked from.
+    /// Stands on the starting nodes, ascending by id; those at which the walk ends at once are not walked from.
     pub(super) async fn start(
         tx: &mut Tx,
-        kind: Kind,
-        ids: Vec<i64>,
-        direction: Direction,
+        starts: [(Kind, Vec<i64>); 2],
+        follow: Follow,
         (artifacts, executions): (Side, Side),
     ) -> Result<Self> {
         let mut walk = Self {
-            direction,
-            kind,
-            frontier: Vec::new(),
+            follow,
             artifacts,
             executions,
-            events: Vec::new(),
         };
-        let (going_on, ending) = walk.side(kind).split(tx, kind, ids).await?;
-        let side = walk.side(kind);
-        side.visited.extend(&going_on);
-        side.ended.extend(ending);
-        walk.frontier = going_on;
+        for (kind, ids) in starts {
+            walk.side(kind).arrive(tx, kind, ids).await?;
+        }
         Ok(walk)
     }
 
@@ -143,45 +229,80 @@ impl Walk {
         }
     }
 
-    /// Walks one hop and tells whether there is anything to walk on from. At most `room` nodes are new; the rest of the hop is
-    /// left out.
-    pub(super) async fn hop(&mut self, tx: &mut Tx, room: usize) -> Result<bool> {
-        let (kind, far_kind) = (self.kind, other(self.kind));
-        let types = self.direction.event_types(kind);
-        let found = events::of_nodes(tx, kind, &self.frontier, &types).await?;
+    /// Walks one hop. At most `room` nodes are new; the rest of the hop is left out.
+    pub(super) async fn hop(&mut self, tx: &mut Tx, room: usize) -> Result<Hop> {
+        let mut hop = Hop::default();
+        let artifacts = std::mem::take(&mut self.artifacts.frontier);
+        let executions = std::mem::take(&mut self.executions.frontier);
+        let left = |hop: &Hop| room.saturating_sub(hop.size());
+        for (kind, from, waiting) in [
+            (Kind::Artifact, &artifacts, &*executions),
+            // Artifacts of the same hop have been walked from by now.
+            (Kind::Execution, &executions, &[]),
+        ] {
+            let room = left(&hop);
+            self.step(tx, (kind, from), waiting, room, &mut hop).await?;
+        }
+        Ok(hop)
+    }
+
+    /// Walks from nodes of one kind to those of the other. `waiting` are the nodes there from which this hop has yet to go on.
+    async fn step(
+        &mut self,
+        tx: &mut Tx,
+        (kind, from): (Kind, &[i64]),
+        waiting: &[i64],
+        room: usize,
+        hop: &mut Hop,
+    ) -> Result<()> {
+        if from.is_empty() {
+            return Ok(());
+        }
+        let far_kind = other(kind);
+        let found = self.follow.events(tx, kind, from).await?;
         let far_id = |stored: &StoredEvent| match far_kind {
             Kind::Artifact => stored.event.artifact_id.unwrap_or_default(),
             _ => stored.event.execution_id.unwrap_or_default(),
         };
+        let both_ways = self.follow.direction == Direction::Both;
         let far = self.side(far_kind);
         let mut new: BTreeSet<i64> = found.iter().map(far_id).collect();
         new.retain(|id| !far.has_seen(*id));
+        hop.left_out |= new.len() > room;
         let new: Vec<i64> = new.into_iter().take(room).collect();
-        let (going_on, ending) = far.split(tx, far_kind, new).await?;
-        far.ended.extend(ending);
-        let is_new = |id: i64| going_on.binary_search(&id).is_ok();
-        let direction = self.direction;
-        let far = self.side(far_kind);
-        let walked: Vec<StoredEvent> = found
-            .into_iter()
-            .filter(|stored| {
-                let id = far_id(stored);
-                // Walking both ways, an event between visited nodes was walked along from its other end.
-                is_new(id)
-                    || (far.include_ending && far.ended.contains(&id))
-                    || (direction != Direction::Both && far.visited.contains(&id))
-            })
-            .collect();
-        far.visited.extend(&going_on);
-        self.events.extend(walked);
-        self.kind = far_kind;
-        self.frontier = going_on;
-        Ok(!self.frontier.is_empty())
+        let arrived = far.arrive(tx, far_kind, new).await?;
+        let is_new = |id: i64| arrived.binary_search(&id).is_ok();
+        let walked = found.into_iter().filter(|stored| {
+            let id = far_id(stored);
+            if far.ended.contains(&id) {
+                return far.include_ending;
+            }
+            // Walking both ways, an event between visited nodes was walked along from its other end, if that had its turn.
+            is_new(id)
+                || (far.visited.contains(&id) && (!both_ways || waiting.binary_search(&id).is_ok()))
+        });
+        hop.events.extend(walked);
+        hop.ids(far_kind).extend(arrived);
+        Ok(())
+    }
+
+    /// Reads the paths of events of this walk into them.
+    pub(super) async fn attach_paths(&self, tx: &mut Tx, found: &mut [StoredEvent]) -> Result<()> {
+        // A walk that looks at paths has them.
+        if self.follow.path_key.is_some() {
+            return Ok(());
+        }
+        events::attach_paths(tx, found).await
+    }
+
+    /// Whether there is nothing to walk on from.
+    pub(super) fn is_done(&self) -> bool {
+        self.artifacts.frontier.is_empty() && self.executions.frontier.is_empty()
     }
 
     /// How many nodes the result has so far.
     pub(super) fn size(&self) -> usize {
-        self.artifacts.result().len() + self.executions.result().len()
+        self.artifacts.size() + self.executions.size()
     }
 }
 

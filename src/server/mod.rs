@@ -199,7 +199,12 @@ fn lineage(config: &Config, graphs: &Graphs, stop: &CancellationToken) -> lineag
         most: config.recording.batch,
         age: config.recording.batch_age,
     };
-    lineage::Service::new(graphs.clone(), batches, stop.clone())
+    lineage::Service::new(
+        graphs.clone(),
+        batches,
+        config.serving.patience,
+        stop.clone(),
+    )
 }
 
 /// The server with what stands around every request, from the outside in.

@@ -1,10 +1,12 @@
 //! Our own `pedigree.lineage.v1.LineageService`: write lineage, watch it, trace it, each in the file of its method.
 
+mod outlet;
 mod record;
 mod trace;
 mod watch;
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
@@ -24,16 +26,24 @@ type Responses<T> = Pin<Box<dyn tokio_stream::Stream<Item = Result<T, Status>> +
 pub struct Service {
     graphs: Graphs,
     batches: Batches,
+    /// How long a client may leave a stream unread that holds something of the server's.
+    patience: Duration,
     /// Ends the streams, which would go on for ever.
     stop: CancellationToken,
 }
 
 impl Service {
     #[must_use]
-    pub const fn new(graphs: Graphs, batches: Batches, stop: CancellationToken) -> Self {
+    pub const fn new(
+        graphs: Graphs,
+        batches: Batches,
+        patience: Duration,
+        stop: CancellationToken,
+    ) -> Self {
         Self {
             graphs,
             batches,
+            patience,
             stop,
         }
     }
@@ -78,7 +88,8 @@ impl LineageService for Service {
         request: Request<TraceRequest>,
     ) -> Result<Response<Self::TraceStream>, Status> {
         let graph = self.graphs.get()?;
-        let responses = trace::run(graph.clone(), request.into_inner())?;
+        let request = request.into_inner();
+        let responses = trace::run(graph.clone(), request, self.patience).await?;
         Ok(Response::new(responses))
     }
 }

@@ -6,6 +6,7 @@ use crate::support::prelude::*;
 
 mod graph;
 mod subgraph;
+mod trace;
 
 /// The graph that the original server was asked about, in its ids: artifacts 1 to 6, executions 1 to 4.
 ///

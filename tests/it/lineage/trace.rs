@@ -1,0 +1,504 @@
+//! `Trace`: what is found, hop by hop, against a walk of the test's own; limits, and what is refused.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use pb::event;
+use pedigree::proto::pedigree::lineage::v1::lineage_service_client::LineageServiceClient;
+use pedigree::proto::pedigree::lineage::v1::trace_request::Direction;
+use pedigree::proto::pedigree::lineage::v1::{EventType, TraceEnd, TraceRequest, TraceResponse};
+use tokio_stream::StreamExt;
+use tonic::{Status, Streaming};
+
+use super::put_graph;
+use crate::python::sized;
+use crate::support::prelude::*;
+
+on_every_database! {
+    a_trace_finds_what_a_reference_walk_finds,
+    a_trace_counts_hops_and_sends_each_thing_once,
+    a_trace_ends_at_its_limits,
+    a_trace_stops_where_it_is_told,
+    a_trace_follows_the_events_that_it_is_told,
+    a_question_for_a_trace_must_make_sense,
+    a_trace_is_of_one_state_of_the_graph,
+}
+
+async fn begin(store: &Store, request: TraceRequest) -> Result<Streaming<TraceResponse>, Status> {
+    let mut client = LineageServiceClient::new(store.channel.clone());
+    Ok(client.trace(request).await?.into_inner())
+}
+
+/// The ids at the ends of an event, and its type.
+type Ends = (i64, i64, i32);
+
+/// The distances of artifacts and executions, and the ids at the ends of events with their types, ascending.
+#[derive(Debug, Default, PartialEq)]
+struct Found {
+    artifacts: BTreeMap<i64, i64>,
+    executions: BTreeMap<i64, i64>,
+    events: Vec<Ends>,
+    end: Option<TraceEnd>,
+}
+
+impl Found {
+    /// Adds a response, which must keep what the contract says of it.
+    fn add(&mut self, response: TraceResponse) {
+        assert!(self.end.is_none(), "something came after the end");
+        for (found, ids) in [
+            (&mut self.artifacts, ids(&response.artifacts)),
+            (&mut self.executions, ids(&response.executions)),
+        ] {
+            for id in ids {
+                let last = found.iter().filter(|(_, hop)| **hop == response.hop);
+                assert!(last.map(|(id, _)| *id).max() < Some(id), "out of order");
+                assert_eq!(found.insert(id, response.hop), None, "sent twice: {id}");
+            }
+        }
+        for event in response.events {
+            let (artifact, execution) = (event.artifact_id(), event.execution_id());
+            assert!(self.artifacts.contains_key(&artifact), "{event:?}");
+            assert!(self.executions.contains_key(&execution), "{event:?}");
+            self.events
+                .push((artifact, execution, event.r#type().into()));
+        }
+        self.end = response.end;
+    }
+}
+
+async fn trace(store: &Store, request: TraceRequest) -> Found {
+    let mut responses = begin(store, request).await.unwrap();
+    let mut found = Found::default();
+    while let Some(response) = responses.next().await {
+        found.add(response.unwrap());
+    }
+    let count = found.artifacts.len() + found.executions.len();
+    let end = found.end.unwrap();
+    assert_eq!(end.nodes, i64::try_from(count).unwrap());
+    let distinct: BTreeSet<_> = found.events.iter().copied().collect();
+    assert_eq!(distinct.len(), found.events.len(), "an event came twice");
+    found.events = distinct.into_iter().collect();
+    found
+}
+
+fn from_artifacts(ids: &[i64], direction: Direction) -> TraceRequest {
+    TraceRequest {
+        direction: direction.into(),
+        artifact_ids: ids.to_vec(),
+        ..Default::default()
+    }
+}
+
+/// Distances by id, as pairs.
+fn far<const N: usize>(pairs: [(i64, i64); N]) -> BTreeMap<i64, i64> {
+    pairs.into()
+}
+
+/// Numbers that look random and are the same in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: i64) -> i64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005);
+        self.0 = self.0.wrapping_add(1_442_695_040_888_963_407);
+        i64::try_from(self.0 >> 33).unwrap() % bound
+    }
+}
+
+const PUT: usize = 5000;
+
+/// As many artifacts as executions, with events at random between neighbours and some between any two: cycles in every
+/// direction, and parts that are not connected.
+async fn put_random(store: &Store, count: i64) -> Vec<Ends> {
+    let artifact_type = store.put_type::<Artifact>("A", &[]).await;
+    let execution_type = store.put_type::<Execution>("E", &[]).await;
+    let names: Vec<String> = (1..=count).map(|number| format!("n{number}")).collect();
+    for names in names.chunks(PUT) {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        store.put_named::<Artifact>(artifact_type, &names).await;
+        store.put_named::<Execution>(execution_type, &names).await;
+    }
+    let mut numbers = Numbers(7);
+    let mut events = BTreeSet::new();
+    for execution in 1..=count {
+        for kind in [event::Type::Input, event::Type::Output, event::Type::Input] {
+            let near = (execution + numbers.below(40) - 20).clamp(1, count);
+            let anywhere = 1 + numbers.below(count);
+            let artifact = if numbers.below(20) == 0 {
+                anywhere
+            } else {
+                near
+            };
+            if numbers.below(4) > 0 {
+                events.insert((artifact, execution, i32::from(kind)));
+            }
+        }
+    }
+    let events: Vec<_> = events.into_iter().collect();
+    for events in events.chunks(PUT) {
+        let of = |&(artifact, execution, kind): &Ends| {
+            event(artifact, execution, event::Type::try_from(kind).unwrap())
+        };
+        store.ask(put_events(events.iter().map(of).collect())).await;
+    }
+    events
+}
+
+/// Whether a node is an artifact, and its id.
+type Reached = (bool, i64);
+
+/// Walks in memory, node by node.
+fn reference(all: &[Ends], starts: &[(bool, i64)], direction: Direction, max_hops: i64) -> Found {
+    let mut ways: HashMap<Reached, Vec<(Reached, Ends)>> = HashMap::new();
+    for &(artifact, execution, kind) in all {
+        let is_input = kind == i32::from(event::Type::Input);
+        let ends = [(true, artifact), (false, execution)];
+        let (source, target) = if is_input { (0, 1) } else { (1, 0) };
+        let mut way = |from: usize, to: usize| {
+            let along = (ends[to], (artifact, execution, kind));
+            ways.entry(ends[from]).or_default().push(along);
+        };
+        if direction != Direction::Provenance {
+            way(source, target);
+        }
+        if direction != Direction::Impact {
+            way(target, source);
+        }
+    }
+    let mut hops: BTreeMap<(bool, i64), i64> = starts.iter().map(|start| (*start, 0)).collect();
+    let mut queue: std::collections::VecDeque<_> = starts.iter().copied().collect();
+    let (mut events, mut cut) = (BTreeSet::new(), false);
+    let mut beyond = Vec::new();
+    while let Some(node) = queue.pop_front() {
+        let hop = hops[&node];
+        for (next, event) in ways.get(&node).into_iter().flatten() {
+            if hop == max_hops {
+                beyond.push(*event);
+                continue;
+            }
+            events.insert(*event);
+            hops.entry(*next).or_insert_with(|| {
+                queue.push_back(*next);
+                hop + 1
+            });
+        }
+    }
+    cut |= beyond.iter().any(|event| !events.contains(event));
+    let of_kind = |artifact| {
+        let those = hops.iter().filter(move |((kind, _), _)| *kind == artifact);
+        those.map(|((_, id), hop)| (*id, *hop)).collect()
+    };
+    let nodes = i64::try_from(hops.len()).unwrap();
+    Found {
+        artifacts: of_kind(true),
+        executions: of_kind(false),
+        events: events.into_iter().collect(),
+        end: Some(TraceEnd { nodes, cut }),
+    }
+}
+
+async fn a_trace_finds_what_a_reference_walk_finds(store: Store) {
+    let count = sized(400, 50_000);
+    let events = put_random(&store, count).await;
+    let middle = count / 2;
+    for direction in [Direction::Provenance, Direction::Impact, Direction::Both] {
+        for (artifact_ids, execution_ids) in [
+            (vec![middle], vec![]),
+            (vec![], vec![middle]),
+            (vec![middle, 1, middle + 1, 1], vec![middle, middle + 2]),
+        ] {
+            let artifacts = artifact_ids.iter().map(|id| (true, *id));
+            let executions = execution_ids.iter().map(|id| (false, *id));
+            let starts: BTreeSet<_> = artifacts.chain(executions).collect();
+            let starts: Vec<_> = starts.into_iter().collect();
+            for max_hops in [None, Some(0), Some(1), Some(2), Some(7)] {
+                let request = TraceRequest {
+                    direction: direction.into(),
+                    artifact_ids: artifact_ids.clone(),
+                    execution_ids: execution_ids.clone(),
+                    max_hops,
+                    ..Default::default()
+                };
+                let expected = reference(&events, &starts, direction, max_hops.unwrap_or(-1));
+                let what = format!("{direction:?} {starts:?} {max_hops:?}");
+                assert_eq!(trace(&store, request).await, expected, "{what}");
+            }
+        }
+    }
+}
+
+async fn a_trace_counts_hops_and_sends_each_thing_once(store: Store) {
+    put_graph(&store).await;
+    let up = trace(&store, from_artifacts(&[6], Direction::Provenance)).await;
+    assert_eq!(up.artifacts, far([(1, 6), (2, 6), (3, 4), (4, 2), (6, 0)]));
+    assert_eq!(up.executions, far([(1, 7), (2, 5), (3, 3), (4, 1)]));
+    assert_eq!(up.events.len(), 9);
+    assert_eq!(
+        up.end,
+        Some(TraceEnd {
+            nodes: 9,
+            cut: false
+        })
+    );
+    // An artifact and an execution side by side, and a start that is not there.
+    let starts = TraceRequest {
+        artifacts: "name = 'a5' OR id = 2".to_owned(),
+        artifact_ids: vec![2, 99],
+        executions: "name = 'e2'".to_owned(),
+        ..from_artifacts(&[], Direction::Both)
+    };
+    let found = trace(&store, starts).await;
+    assert_eq!(
+        found.artifacts,
+        far([(1, 1), (2, 0), (3, 1), (4, 3), (5, 0), (6, 5)])
+    );
+    assert_eq!(found.executions, far([(1, 1), (2, 0), (3, 2), (4, 4)]));
+    assert_eq!(found.events.len(), 9);
+    // Nodes are whole.
+    let mut responses = begin(&store, from_artifacts(&[1], Direction::Impact))
+        .await
+        .unwrap();
+    let first = responses.next().await.unwrap().unwrap();
+    assert_eq!(first.artifacts, store.ask(Artifact::by_ids(&[1])).await);
+}
+
+async fn a_trace_ends_at_its_limits(store: Store) {
+    put_graph(&store).await;
+    let ends = |found: Found| {
+        let end = found.end.unwrap();
+        (end.nodes, end.cut)
+    };
+    for most in 0..=10 {
+        let limited = TraceRequest {
+            max_nodes: most,
+            ..from_artifacts(&[1], Direction::Both)
+        };
+        let expected = if most == 0 {
+            (9, false)
+        } else {
+            (most.min(9), most < 9)
+        };
+        assert_eq!(ends(trace(&store, limited).await), expected, "{most}");
+    }
+    for (hops, expected) in [
+        (0, (1, true)),
+        (1, (3, true)),
+        (4, (7, true)),
+        (6, (9, false)),
+    ] {
+        let limited = TraceRequest {
+            max_hops: Some(hops),
+            ..from_artifacts(&[1], Direction::Both)
+        };
+        assert_eq!(ends(trace(&store, limited).await), expected, "{hops}");
+    }
+    let starts = TraceRequest {
+        max_nodes: 3,
+        executions: "id > 0".to_owned(),
+        ..from_artifacts(&[5, 6], Direction::Both)
+    };
+    let found = trace(&store, starts).await;
+    assert_eq!(
+        (found.artifacts, found.executions),
+        (far([(5, 0), (6, 0)]), far([(1, 0)]))
+    );
+    assert!(found.end.unwrap().cut);
+}
+
+async fn a_trace_stops_where_it_is_told(store: Store) {
+    put_graph(&store).await;
+    let stop = TraceRequest {
+        stop_at_artifacts: "id = 3".to_owned(),
+        ..from_artifacts(&[1], Direction::Impact)
+    };
+    let found = trace(&store, stop).await;
+    assert_eq!(found.artifacts, far([(1, 0), (2, 2), (3, 2)]));
+    assert_eq!(found.executions, far([(1, 1), (2, 1)]));
+    assert_eq!(
+        found.end,
+        Some(TraceEnd {
+            nodes: 5,
+            cut: false
+        })
+    );
+    let at_start = TraceRequest {
+        stop_at_artifacts: "id = 1".to_owned(),
+        ..from_artifacts(&[1], Direction::Both)
+    };
+    assert_eq!(trace(&store, at_start).await.artifacts, far([(1, 0)]));
+    let at_execution = TraceRequest {
+        stop_at_executions: "name LIKE 'e%'".to_owned(),
+        ..from_artifacts(&[3], Direction::Both)
+    };
+    let found = trace(&store, at_execution).await;
+    assert_eq!(
+        (found.artifacts, found.executions),
+        (far([(3, 0)]), far([(2, 1), (3, 1)]))
+    );
+    assert_eq!(found.events.len(), 2);
+}
+
+async fn a_trace_follows_the_events_that_it_is_told(store: Store) {
+    put_graph(&store).await;
+    let of_types = |types: &[EventType]| TraceRequest {
+        event_types: types.iter().map(|kind| i32::from(*kind)).collect(),
+        ..from_artifacts(&[1], Direction::Impact)
+    };
+    let plain = trace(&store, of_types(&[EventType::Input, EventType::Output])).await;
+    assert_eq!(
+        (plain.artifacts, plain.executions),
+        (far([(1, 0), (2, 2)]), far([(1, 1), (2, 1)]))
+    );
+    // No output leads down from an artifact.
+    let none = trace(&store, of_types(&[EventType::Output])).await;
+    assert_eq!((none.artifacts, none.executions), (far([(1, 0)]), far([])));
+
+    let keyed = |artifact, execution, key: &str| {
+        let step = |value| event::path::Step { value: Some(value) };
+        let steps = vec![
+            step(event::path::step::Value::Key(key.to_owned())),
+            step(event::path::step::Value::Index(7)),
+        ];
+        pb::Event {
+            path: Some(event::Path { steps }),
+            ..event(artifact, execution, event::Type::Input)
+        }
+    };
+    store
+        .ask(put_events(vec![keyed(5, 1, "data"), keyed(5, 2, "Data")]))
+        .await;
+    let by_key = TraceRequest {
+        path_key: "data".to_owned(),
+        ..from_artifacts(&[5], Direction::Impact)
+    };
+    let mut responses = begin(&store, by_key.clone()).await.unwrap();
+    let mut events = Vec::new();
+    while let Some(response) = responses.next().await {
+        events.extend(response.unwrap().events);
+    }
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].path, keyed(5, 1, "data").path);
+    assert_eq!(trace(&store, by_key).await.executions, far([(1, 1)]));
+}
+
+async fn a_question_for_a_trace_must_make_sense(store: Store) {
+    put_graph(&store).await;
+    let one = || from_artifacts(&[1], Direction::Both);
+    let invalid = Code::InvalidArgument;
+    for (request, code, text) in [
+        (TraceRequest::default(), invalid, "nowhere to start"),
+        (
+            TraceRequest {
+                max_hops: Some(-1),
+                ..one()
+            },
+            invalid,
+            "max_hops cannot be negative",
+        ),
+        (
+            TraceRequest {
+                max_nodes: -1,
+                ..one()
+            },
+            invalid,
+            "max_nodes cannot be negative",
+        ),
+        (
+            TraceRequest {
+                direction: 3,
+                ..one()
+            },
+            invalid,
+            "direction cannot be 3",
+        ),
+        (
+            TraceRequest {
+                event_types: vec![0],
+                ..one()
+            },
+            invalid,
+            "event_types cannot be 0",
+        ),
+        (
+            TraceRequest {
+                event_types: vec![3, 8],
+                ..one()
+            },
+            invalid,
+            "event_types cannot be 8",
+        ),
+        (
+            TraceRequest {
+                artifacts: "nope = 1".into(),
+                ..one()
+            },
+            invalid,
+            "Invalid `filter_query`",
+        ),
+        (
+            TraceRequest {
+                stop_at_executions: "id =".into(),
+                ..one()
+            },
+            invalid,
+            "Invalid `filter_query`",
+        ),
+        (
+            from_artifacts(&[77, -1], Direction::Both),
+            Code::NotFound,
+            "there is no node to start from",
+        ),
+        (
+            TraceRequest {
+                executions: "id > 77".into(),
+                ..TraceRequest::default()
+            },
+            Code::NotFound,
+            "there is no node",
+        ),
+    ] {
+        let what = format!("{request:?}");
+        let status = begin(&store, request).await.unwrap_err();
+        assert_eq!(status.code(), code, "{what}: {status:?}");
+        assert!(status.message().starts_with(text), "{what}: {status:?}");
+    }
+}
+
+/// A chain of artifacts that are too large to wait on their way to the client: what is read first comes while the walk has most
+/// of its way to go, and what is written meanwhile is not seen.
+async fn a_trace_is_of_one_state_of_the_graph(store: Store) {
+    let artifact_type = store.put_type::<Artifact>("A", &[]).await;
+    let execution_type = store.put_type::<Execution>("E", &[]).await;
+    let length = 60;
+    let large = "x".repeat(300_000);
+    for number in 1..=length {
+        let artifact = Artifact::new(artifact_type, &format!("a{number}"));
+        let artifact = artifact.with_custom("large", text(&*large));
+        assert_eq!(store.put(artifact).await, number);
+        store
+            .put(Execution::new(execution_type, &format!("e{number}")))
+            .await;
+    }
+    let chain = (1..length).flat_map(|number| {
+        [
+            event(number, number, event::Type::Input),
+            event(number + 1, number, event::Type::Output),
+        ]
+    });
+    store.ask(put_events(chain.collect())).await;
+    let request = from_artifacts(&[1], Direction::Impact);
+    let mut responses = begin(&store, request).await.unwrap();
+    let mut found = Found::default();
+    found.add(responses.next().await.unwrap().unwrap());
+    assert_eq!(found.artifacts, far([(1, 0)]));
+    if store.backend() != crate::support::Backend::SqliteMemory {
+        // The one connection of a store in memory is the walk's.
+        let more = event(1, length, event::Type::Input);
+        store.ask(put_events(vec![more])).await;
+    }
+    while let Some(response) = responses.next().await {
+        found.add(response.unwrap());
+    }
+    let nodes = 2 * length - 1;
+    assert_eq!(found.end, Some(TraceEnd { nodes, cut: false }));
+    assert!(!found.executions.contains_key(&length));
+}
