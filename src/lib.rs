@@ -5,6 +5,7 @@
 //! * [`config`]: flags, environment and file become one validated configuration.
 //! * [`telemetry`]: logs, metrics, traces.
 //! * [`migrate`]: the command that brings a database's schema up or down.
+//! * [`reconcile`]: the command that lets the history learn what other programs wrote.
 //! * [`server`]: the listeners, health, what stands around every request, the way up and down.
 //! * [`api`]: the doors, one folder per protocol: convert, call the graph, convert back.
 //! * [`graph`]: the metadata graph and its rules.
@@ -20,6 +21,7 @@ pub mod graph;
 pub mod migrate;
 pub mod model;
 pub mod proto;
+pub mod reconcile;
 pub mod server;
 pub mod storage;
 pub mod telemetry;

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use pedigree::config::{Config, Task};
 use pedigree::error::{Error, Result};
-use pedigree::migrate;
 use pedigree::server::{self, Listeners};
 use pedigree::telemetry::Telemetry;
+use pedigree::{migrate, reconcile};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +42,10 @@ async fn run() -> Result<()> {
         Task::Serve if !config.migration.downgrades() => serve(&config).await,
         Task::Serve => server::open(&config).await.map(drop).map_err(named),
         Task::Migrate => migrate::run(&config, &mut stdout()).await.map_err(named),
+        Task::Reconcile { all } => {
+            let done = reconcile::run(&config, all, &mut stdout()).await;
+            done.map_err(named)
+        }
         Task::PlanMigration => {
             let said = migrate::dry_run(&config, &mut stdout()).await;
             said.map_err(named)

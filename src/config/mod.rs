@@ -93,6 +93,10 @@ pub enum Task {
     Migrate,
     /// Say what that would do.
     PlanMigration,
+    /// Let the history learn what other programs wrote: since it begins, or all.
+    Reconcile {
+        all: bool,
+    },
     /// Say what the configuration is.
     PrintConfig,
 }
@@ -124,6 +128,8 @@ enum Subtask {
     Serve(Options),
     /// Create the database's schema or bring it to this version's, and end
     Migrate(Migrate),
+    /// Add to the history of changes what other programs wrote to the database's tables, and end
+    Reconcile(Reconcile),
 }
 
 #[derive(Debug, Default, Args)]
@@ -157,6 +163,16 @@ struct Migrate {
     /// Bring the schema down to this version instead, for an older server
     #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(i64).range(0..))]
     downgrade_to: Option<i64>,
+
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Debug, Args)]
+struct Reconcile {
+    /// Also what is older than the history: afterwards, it begins with the whole graph
+    #[arg(long)]
+    all: bool,
 
     #[command(flatten)]
     options: Options,
@@ -203,6 +219,9 @@ impl Command {
         let (task, migration, options) = match self.task {
             None => (Task::Serve, None, self.options),
             Some(Subtask::Serve(options)) => (Task::Serve, None, options),
+            Some(Subtask::Reconcile(Reconcile { all, options })) => {
+                (Task::Reconcile { all }, None, options)
+            }
             Some(Subtask::Migrate(migrate)) => {
                 let task = if migrate.dry_run {
                     Task::PlanMigration

@@ -15,6 +15,7 @@ mod node_rules;
 mod node_writer;
 mod nodes;
 mod page;
+mod reconcile;
 mod record;
 mod subgraph;
 mod trace;

@@ -1,6 +1,7 @@
 //! Lineage as a stream: recorded, watched.
 
 mod order;
+mod reconcile;
 mod record;
 mod watch;
 
