@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use http::HeaderMap;
-use metrics::{describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::{TraceContextExt, TracerProvider};
@@ -180,6 +180,8 @@ fn install() -> std::result::Result<PrometheusHandle, metrics_exporter_prometheu
         "pedigree_transaction_retries_total",
         "Transactions that were run again"
     );
+    // The rate of a counter begins with its second value: without this the first retry would not be seen.
+    counter!("pedigree_transaction_retries_total").increment(0);
     describe_counter!("pedigree_db_errors_total", "Errors of the database by kind");
     describe_gauge!("pedigree_build_info", "1, with the version as a label");
     let commit = option_env!("PEDIGREE_COMMIT").unwrap_or("unknown");

@@ -6,6 +6,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 pub mod tls;
+mod unreadable;
 mod upstream;
 
 use std::ffi::OsStr;
@@ -14,8 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{env, iter};
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
@@ -402,54 +402,14 @@ impl Config {
         let name = arguments.next().unwrap_or_else(|| "pedigree".into());
         let around = Surroundings::of_process(&name);
         let arguments = upstream::gflags::rewrite(arguments).map_err(Error::invalid)?;
-        let command = Command::try_parse_from(iter::once(name).chain(arguments));
-        let command = command.map_err(|error| {
+        let words: Vec<_> = iter::once(name).chain(arguments).collect();
+        let command = Command::try_parse_from(&words).map_err(|error| {
             if error.use_stderr() {
-                unreadable(&error)
+                unreadable::all(error, &words)
             } else {
                 error.exit()
             }
         })?;
         command.read(&around)
     }
-}
-
-/// What is wrong with the arguments, in one line: the first paragraph, without the usage that follows it. A word that
-/// follows flags could be a password that went astray.
-fn unreadable(error: &clap::Error) -> Error {
-    let word = [ContextKind::InvalidArg, ContextKind::InvalidSubcommand]
-        .into_iter()
-        .find_map(|kind| error.get(kind));
-    let follows = matches!(
-        error.kind(),
-        ErrorKind::UnknownArgument | ErrorKind::ArgumentConflict
-    );
-    if let Some(ContextValue::String(word)) = word
-        && follows
-        && !word.starts_with('-')
-        && Command::command().find_subcommand(word).is_none()
-    {
-        return Error::invalid("unexpected word between the flags (see --help)");
-    }
-    let text = error.to_string();
-    let lines = text.lines().map(str::trim);
-    let paragraph: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
-    let paragraph = paragraph.join(" ");
-    let problem = paragraph.strip_prefix("error: ").unwrap_or(&paragraph);
-    Error::invalid(format!("{} (see --help)", without_urls(problem)))
-}
-
-/// A text without the URLs that it may quote, nor anything else that has a login in it.
-fn without_urls(text: &str) -> String {
-    let ends = |letter: char| letter.is_whitespace() || "'\"`".contains(letter);
-    let words = text.split_inclusive(ends).map(|word| {
-        let (bare, end) = word.split_at(word.trim_end_matches(ends).len());
-        let secret = bare.contains("://") || bare.contains('@');
-        if secret {
-            format!("…{end}")
-        } else {
-            word.to_owned()
-        }
-    });
-    words.collect()
 }

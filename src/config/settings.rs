@@ -9,7 +9,8 @@ use clap::Args;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{LogFormat, without_urls};
+use super::LogFormat;
+use super::unreadable::without_urls;
 use crate::error::{Error, Result};
 
 /// A time, given in seconds or parts of them.

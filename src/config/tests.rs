@@ -6,9 +6,9 @@ use super::*;
 fn read(around: &Surroundings, arguments: &[&str]) -> Result<Config> {
     let arguments = arguments.iter().map(Into::into);
     let arguments = upstream::gflags::rewrite(arguments).map_err(Error::invalid)?;
-    let name = iter::once("pedigree".into());
-    let command = Command::try_parse_from(name.chain(arguments));
-    let command = command.map_err(|error| unreadable(&error))?;
+    let words: Vec<_> = iter::once("pedigree".into()).chain(arguments).collect();
+    let command = Command::try_parse_from(&words);
+    let command = command.map_err(|error| unreadable::all(error, &words))?;
     Ok(command.read(around)?.1)
 }
 

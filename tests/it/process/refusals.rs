@@ -48,6 +48,26 @@ fn arguments_that_cannot_be_read() {
 }
 
 #[test]
+fn values_that_cannot_be_read_all_at_once() {
+    let dir = TempDir::new().unwrap();
+    refuses(
+        &dir,
+        &[
+            "--grpc-host=here",
+            "--log-format=xml",
+            "--max-requests=many",
+        ],
+        &["'here'", "'xml'", "'many'", "--help"],
+    );
+    // Flags that are read leave a database's login out, whatever else is wrong.
+    let arguments = ["--admin-port=x", "--keepalive=postgres://u:p@db"];
+    refuses(&dir, &arguments, &["--admin-port", "--keepalive"]);
+    assert!(!refusal(dir.path(), &arguments).contains("u:p"));
+    let unknown = ["migrate", "--database-connections=some", "--widne"];
+    refuses(&dir, &unknown, &["'some'", "--widne"]);
+}
+
+#[test]
 fn values_that_make_no_sense_all_at_once() {
     let dir = TempDir::new().unwrap();
     refuses(

@@ -55,6 +55,7 @@ async fn requests_and_connections_are_counted() {
             3.0,
         ),
         ("pedigree_rpc_in_flight".to_owned(), 0.0),
+        ("pedigree_transaction_retries_total".to_owned(), 0.0),
         (
             format!(
                 "pedigree_build_info{{version=\"{}\",commit=\"unknown\"}}",
