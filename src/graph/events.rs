@@ -45,6 +45,23 @@ pub(super) async fn put(tx: &mut Tx, given: &[Event], now: i64) -> Result<()> {
     }
 }
 
+/// Records those of the events whose artifact, execution and type have none yet, each once. Both ends must exist.
+///
+/// # Errors
+///
+/// `Contention` when somebody else records one of them at the same time.
+pub(super) async fn put_missing(tx: &mut Tx, mut given: Vec<Event>, now: i64) -> Result<()> {
+    let mut known = events::existing(tx, &given).await?;
+    given.retain(|event| known.insert(events::key(event)));
+    events::insert(tx, &given, now).await.map_err(|error| {
+        let text = already_exists(&given);
+        match error {
+            Error::AlreadyExists(_) => Error::Contention(text),
+            other => other,
+        }
+    })
+}
+
 fn check(event: &Event, artifacts: &HashSet<i64>, executions: &HashSet<i64>) -> Result<()> {
     let Some(artifact) = event.artifact_id else {
         return Err(Error::invalid("No artifact id is specified."));

@@ -54,8 +54,7 @@ pub(super) async fn put_all(
     context_ids: &[i64],
     node_ids: &[i64],
 ) -> Result<()> {
-    let mut seen = HashSet::new();
-    let pairs: Vec<Membership> = context_ids
+    let pairs = context_ids
         .iter()
         .flat_map(|&context_id| {
             node_ids.iter().map(move |&node_id| Membership {
@@ -63,8 +62,14 @@ pub(super) async fn put_all(
                 node_id,
             })
         })
-        .filter(|pair| seen.insert(*pair))
         .collect();
+    put_missing(tx, kind, pairs).await
+}
+
+/// Puts nodes that exist into contexts that exist; what is in already stays.
+pub(super) async fn put_missing(tx: &mut Tx, kind: Kind, mut pairs: Vec<Membership>) -> Result<()> {
+    let mut seen = HashSet::new();
+    pairs.retain(|pair| seen.insert(*pair));
     memberships::insert_missing(tx, kind, &pairs).await
 }
 

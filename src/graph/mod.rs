@@ -14,6 +14,7 @@ mod node_rules;
 mod node_writer;
 mod nodes;
 mod page;
+mod runs;
 mod subgraph;
 mod type_rules;
 mod types;
@@ -34,6 +35,10 @@ pub use memberships::PutMemberships;
 pub use node_rules::Mask;
 pub use nodes::PutNodes;
 pub use page::{ListOptions, NodePage, Order, OrderField};
+pub use runs::{
+    ArtifactIdentity, ArtifactUse, ContextUse, Moment, RecordRuns, RunEvent, RunRecorded, TypeName,
+    TypePolicy,
+};
 pub use subgraph::{EventEdge, PutSubgraph, PutSubgraphAnswer};
 pub use types::PutTypes;
 pub use walk::Direction;

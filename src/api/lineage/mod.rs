@@ -1,5 +1,7 @@
 //! Our own `pedigree.lineage.v1.LineageService`: write lineage, watch it, trace it, each in the file of its method.
 
+#[cfg_attr(not(test), expect(dead_code, reason = "the stream of Record calls it"))]
+mod run_event;
 mod trace;
 
 use std::pin::Pin;

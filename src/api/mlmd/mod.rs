@@ -1,7 +1,7 @@
 //! ML Metadata's `MetadataStoreService`: 52 methods, each one line here and one `rpc!` in the file of its subject.
 
 mod contexts;
-mod convert;
+pub(super) mod convert;
 mod lineage;
 mod nodes;
 mod signature;

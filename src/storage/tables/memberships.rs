@@ -43,7 +43,7 @@ pub async fn insert(tx: &mut Tx, kind: Kind, members: &[Membership]) -> Result<(
 pub async fn insert_missing(tx: &mut Tx, kind: Kind, members: &[Membership]) -> Result<()> {
     let mut missing = members.to_vec();
     if tx.dialect().locks_duplicates() {
-        let found = tx.existing_pairs(&rows_of(kind, members)).await?;
+        let found: Vec<(Int, Int)> = tx.existing_keys(&rows_of(kind, members)).await?;
         let found: HashSet<(i64, i64)> = found.into_iter().map(|(a, b)| (a.0, b.0)).collect();
         missing.retain(|member| !found.contains(&(member.context_id, member.node_id)));
     }
