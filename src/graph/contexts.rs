@@ -50,6 +50,48 @@ impl Write for PutParentContexts {
     }
 }
 
+/// Whether all of these links from parents to children are there.
+pub(super) async fn are_linked(tx: &mut Tx, links: &[Membership]) -> Result<bool> {
+    let children: Vec<i64> = links.iter().map(|link| link.node_id).collect();
+    let found = memberships::find(tx, Kind::Context, End::Node, &children).await?;
+    let found: HashSet<Membership> = found.into_iter().collect();
+    Ok(links.iter().all(|link| found.contains(link)))
+}
+
+/// Makes contexts that exist the parents of others, in order, where they are not yet. Who calls this with links that are missing
+/// holds the lock of the structure.
+///
+/// # Errors
+///
+/// `InvalidArgument` when a context would come to be above itself.
+pub(super) async fn link_missing(tx: &mut Tx, links: &[Membership]) -> Result<()> {
+    if are_linked(tx, links).await? {
+        return Ok(());
+    }
+    let ends = links
+        .iter()
+        .flat_map(|link| [link.context_id, link.node_id]);
+    let mut ancestry = Ancestry::above(tx, &ends.collect::<Vec<i64>>()).await?;
+    let mut missing = Vec::new();
+    for &link in links {
+        if ancestry.has(link) {
+            continue;
+        }
+        if link.context_id == link.node_id || ancestry.is_above(link.node_id, link.context_id) {
+            return Err(cycle());
+        }
+        ancestry.add(link);
+        missing.push(link);
+    }
+    memberships::insert(tx, Kind::Context, &missing).await?;
+    tx.record(|| created(Kind::Context, missing));
+    Ok(())
+}
+
+fn cycle() -> Error {
+    Error::invalid("There is a cycle detected of the given relationship.")
+}
+
 fn check(link: &ParentContext, existing: &HashSet<i64>, ancestry: &Ancestry) -> Result<Membership> {
     let (Some(parent), Some(child)) = (link.parent_id, link.child_id) else {
         return Err(Error::invalid(format!(
@@ -64,9 +106,7 @@ fn check(link: &ParentContext, existing: &HashSet<i64>, ancestry: &Ancestry) -> 
         )));
     }
     if ancestry.is_above(child, parent) {
-        return Err(Error::invalid(
-            "There is a cycle detected of the given relationship.",
-        ));
+        return Err(cycle());
     }
     Ok(Membership {
         context_id: parent,
@@ -126,6 +166,11 @@ impl Ancestry {
             .entry(link.node_id)
             .or_default()
             .push(link.context_id);
+    }
+
+    fn has(&self, link: Membership) -> bool {
+        let parents = self.parents.get(&link.node_id);
+        parents.is_some_and(|parents| parents.contains(&link.context_id))
     }
 
     fn is_above(&self, ancestor: i64, of: i64) -> bool {

@@ -54,6 +54,26 @@ fn created(new: &[Event], now: i64) -> impl Iterator<Item = Change> {
     })
 }
 
+/// Records those of the events whose artifact, execution and type have none yet, each once. Both ends must exist.
+///
+/// # Errors
+///
+/// `Contention` when somebody else records one of them at the same time.
+pub(super) async fn put_missing(tx: &mut Tx, mut given: Vec<Event>, now: i64) -> Result<()> {
+    let mut known = events::existing(tx, &given).await?;
+    given.retain(|event| known.insert(events::key(event)));
+    let inserted = events::insert(tx, &given, now).await;
+    inserted.map_err(|error| {
+        let text = already_exists(&given);
+        match error {
+            Error::AlreadyExists(_) => Error::Contention(text),
+            other => other,
+        }
+    })?;
+    tx.record(|| created(&given, now));
+    Ok(())
+}
+
 fn check(event: &Event, artifacts: &HashSet<i64>, executions: &HashSet<i64>) -> Result<()> {
     let Some(artifact) = event.artifact_id else {
         return Err(Error::invalid("No artifact id is specified."));

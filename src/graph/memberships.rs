@@ -25,7 +25,7 @@ impl Write for PutMemberships {
             (Kind::Execution, &self.associations),
         ] {
             check(tx, kind, members).await?;
-            put(tx, kind, members).await?;
+            put_missing(tx, kind, members.clone()).await?;
         }
         Ok(())
     }
@@ -54,8 +54,7 @@ pub(super) async fn put_all(
     context_ids: &[i64],
     node_ids: &[i64],
 ) -> Result<()> {
-    let mut seen = HashSet::new();
-    let pairs: Vec<Membership> = context_ids
+    let pairs = context_ids
         .iter()
         .flat_map(|&context_id| {
             node_ids.iter().map(move |&node_id| Membership {
@@ -63,14 +62,15 @@ pub(super) async fn put_all(
                 node_id,
             })
         })
-        .filter(|pair| seen.insert(*pair))
         .collect();
-    put(tx, kind, &pairs).await
+    put_missing(tx, kind, pairs).await
 }
 
-/// Puts nodes into contexts; what is in already stays.
-async fn put(tx: &mut Tx, kind: Kind, members: &[Membership]) -> Result<()> {
-    let new = memberships::insert_missing(tx, kind, members).await?;
+/// Puts nodes that exist into contexts that exist; what is in already stays.
+pub(super) async fn put_missing(tx: &mut Tx, kind: Kind, mut pairs: Vec<Membership>) -> Result<()> {
+    let mut seen = HashSet::new();
+    pairs.retain(|pair| seen.insert(*pair));
+    let new = memberships::insert_missing(tx, kind, &pairs).await?;
     tx.record(|| created(kind, new));
     Ok(())
 }

@@ -17,6 +17,7 @@ mod nodes;
 mod page;
 mod reconcile;
 mod record;
+mod runs;
 mod subgraph;
 mod trace;
 mod type_rules;
@@ -41,6 +42,10 @@ pub use node_rules::Mask;
 pub use nodes::PutNodes;
 pub use page::{ListOptions, NodePage, Order, OrderField};
 pub use record::{Message, Recordable, Recorded, Reply};
+pub use runs::{
+    ArtifactIdentity, ArtifactUse, ContextUse, Moment, RecordRuns, RunEvent, RunRecorded, TypeName,
+    TypePolicy,
+};
 pub use subgraph::{EventEdge, PutSubgraph, PutSubgraphAnswer};
 pub use trace::{Trace, TracePart, TraceQuery};
 pub use types::PutTypes;

@@ -107,27 +107,31 @@ pub(super) fn check_declared(kind: Kind, node: &Node, node_type: &NodeType) -> R
 
 /// Every property that is in scope must be declared with the type of its value; custom ones need only have a value.
 fn check_properties(node: &Node, node_type: &NodeType, scope: &Scope<'_>) -> Result<()> {
-    let unmatched = |name: &str| {
-        Err(Error::invalid(format!(
-            "Found unmatched property type: {name}"
-        )))
-    };
     for (name, value) in node
         .properties
         .iter()
         .filter(|(name, _)| scope.has_property(name))
     {
-        match node_type.properties.get(name) {
-            None => return Err(Error::invalid(format!("Found unknown property: {name}"))),
-            Some(declared) if value.property_type() != Some(*declared) => return unmatched(name),
-            Some(_) => {}
-        }
+        check_property(name, value, node_type)?;
     }
     let mut customs = node.custom_properties.iter();
     match customs.find(|(name, value)| **value == Value::Empty && scope.has_custom(name)) {
-        Some((name, _)) => unmatched(name),
+        Some((name, _)) => Err(unmatched(name)),
         None => Ok(()),
     }
+}
+
+/// Refuses a property that the type does not declare with the type of this value.
+pub(super) fn check_property(name: &str, value: &Value, node_type: &NodeType) -> Result<()> {
+    match node_type.properties.get(name) {
+        None => Err(Error::invalid(format!("Found unknown property: {name}"))),
+        Some(declared) if value.property_type() != Some(*declared) => Err(unmatched(name)),
+        Some(_) => Ok(()),
+    }
+}
+
+fn unmatched(name: &str) -> Error {
+    Error::invalid(format!("Found unmatched property type: {name}"))
 }
 
 fn check_context_name(kind: Kind, node: &Node) -> Result<()> {

@@ -60,22 +60,32 @@ impl<'a> NodeWriter<'a> {
         options: PutOptions<'a>,
         now: i64,
     ) -> Result<Self> {
-        let mut writer = Self {
-            kind,
-            options,
-            now,
-            types: HashMap::new(),
-            known: HashMap::new(),
-            creates: Vec::new(),
-            updates: BTreeMap::new(),
-            ids: Vec::new(),
-        };
+        let mut writer = Self::knowing(kind, std::iter::empty(), options, now);
         let new = coming.clone().filter(|node| node.id.is_none());
         let type_ids = new.filter_map(|node| node.type_id).collect();
         writer.load_types(tx, type_ids).await?;
         let updates = coming.filter_map(|node| Some((node.id?, node)));
         writer.load(tx, updates).await?;
         Ok(writer)
+    }
+
+    /// A writer of nodes of these types, which has read nothing else yet.
+    pub(super) fn knowing(
+        kind: Kind,
+        types: impl Iterator<Item = NodeType>,
+        options: PutOptions<'a>,
+        now: i64,
+    ) -> Self {
+        Self {
+            kind,
+            options,
+            now,
+            types: types.filter_map(|known| Some((known.id?, known))).collect(),
+            known: HashMap::new(),
+            creates: Vec::new(),
+            updates: BTreeMap::new(),
+            ids: Vec::new(),
+        }
     }
 
     /// Reads nodes that will be put with these ids, and locks those that change.
@@ -293,6 +303,11 @@ impl<'a> NodeWriter<'a> {
     /// Whether a node exists, of those this writer was told of.
     pub(super) fn knows(&self, id: i64) -> bool {
         self.known.contains_key(&id)
+    }
+
+    /// A node that exists, of those this writer was told of, with what was put so far.
+    pub(super) fn node(&self, id: i64) -> Option<&Node> {
+        self.known.get(&id)
     }
 
     /// The error that a caller's own refusal of the next node leads to: that of a node which waits comes first.

@@ -79,10 +79,10 @@ fn is_same(stored: &NodeType, given: &NodeType) -> bool {
 }
 
 /// What identifies a type: kind, name and version.
-type Identity = (Kind, String, Option<String>);
+pub(super) type Identity = (Kind, String, Option<String>);
 
 /// The stored types that have the identity of one of the given.
-async fn stored_types(
+pub(super) async fn stored_types(
     tx: &mut Tx,
     given: &[(Kind, NodeType)],
 ) -> Result<HashMap<Identity, NodeType>> {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::column::Int;
+use super::driver::Record;
 use super::query::{Cell, Query};
 use super::{Dialect, Tx};
 use crate::error::Result;
@@ -248,18 +249,18 @@ impl Tx {
         Ok(())
     }
 
-    /// Those of the keys, pairs of ids, that rows have.
+    /// Those of the keys that rows have.
     ///
     /// # Errors
     ///
     /// Those of the database.
-    pub async fn existing_pairs(&mut self, keys: &Rows<'_>) -> Result<Vec<(Int, Int)>> {
+    pub async fn existing_keys<Key: Record>(&mut self, keys: &Rows<'_>) -> Result<Vec<Key>> {
         let mut found = Vec::new();
         for batch in keys.batches(self.dialect()) {
-            let mut query = self.sql("bulk::existing_pairs", "SELECT ");
+            let mut query = self.sql("bulk::existing_keys", "SELECT ");
             keys.push_columns(&mut query);
             keys.push_where(&mut query, batch);
-            found.extend(self.all::<(Int, Int)>(query).await?);
+            found.extend(self.all::<Key>(query).await?);
         }
         Ok(found)
     }

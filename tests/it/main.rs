@@ -36,6 +36,7 @@ mod python;
 mod quirks_fixed;
 mod quirks_kept;
 mod races;
+mod runs;
 mod serving;
 mod sql;
 mod streams;

@@ -2,6 +2,7 @@
 
 mod outlet;
 mod record;
+mod run_event;
 mod trace;
 mod watch;
 

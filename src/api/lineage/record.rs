@@ -8,10 +8,11 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
+use super::run_event::run_event;
 use super::{Responses, stopping};
 use crate::api::mlmd::Put;
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Message, Recordable, Recorded, Reply, Write};
+use crate::graph::{Graph, Message, Recordable, Recorded, Reply, RunRecorded, Write};
 use crate::proto::pedigree::lineage::v1::record_request::Change;
 use crate::proto::pedigree::lineage::v1::record_response::Answer;
 use crate::proto::pedigree::lineage::v1::{self as pb, RecordRequest, RecordResponse};
@@ -179,7 +180,14 @@ fn convert(request: RecordRequest) -> Result<(Message, ToAnswer)> {
         return Err(Error::invalid("the message says nothing: it has no change"));
     };
     let (change, to_answer) = match change {
-        Change::Run(_) => return Err(Error::Unimplemented("not yet".into())),
+        Change::Run(event) => {
+            let event = run_event(event, request.event_time);
+            let to_answer = |recorded: Recorded| {
+                let stored = RunRecorded::try_from(recorded)?;
+                Ok(Answer::Run(stored.into()))
+            };
+            Ok::<(Recordable, ToAnswer), Error>((event.into(), Box::new(to_answer)))
+        }
         Change::PutArtifactType(put) => prepare(put, Answer::PutArtifactType),
         Change::PutExecutionType(put) => prepare(put, Answer::PutExecutionType),
         Change::PutContextType(put) => prepare(put, Answer::PutContextType),

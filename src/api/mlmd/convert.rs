@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::graph::{ArtifactAndEvent, EventEdge, ListOptions, Mask, Order};
 use crate::model::{self, Value as Stored};
-use crate::model::{EventType, Membership, Node, Properties, Step};
+use crate::model::{EventPath, EventType, Membership, Node, Properties, Step};
 use crate::proto::ml_metadata::event::path::{Step as WireStep, step};
 use crate::proto::ml_metadata::list_operation_options::order_by_field::Field;
 use crate::proto::ml_metadata::{
@@ -17,7 +17,7 @@ use crate::proto::ml_metadata::{
 
 type WireProperties = BTreeMap<String, Value>;
 
-fn properties_in(given: WireProperties) -> Properties {
+pub(in crate::api) fn properties_in(given: WireProperties) -> Properties {
     given
         .into_iter()
         .map(|(name, value)| (name, value_in(value)))
@@ -113,9 +113,21 @@ node!(Artifact, uri uri, state state artifact::State);
 node!(Execution, state last_known_state execution::State; else Self::default());
 node!(Context; else Self::default());
 
+/// A step that is neither an index nor a key is no step.
+pub(in crate::api) fn path_in(given: Option<event::Path>) -> EventPath {
+    let steps = given.into_iter().flat_map(|path| path.steps);
+    steps.filter_map(|step| step.value).map(step_in).collect()
+}
+
+fn step_in(given: step::Value) -> Step {
+    match given {
+        step::Value::Index(index) => Step::Index(index),
+        step::Value::Key(key) => Step::Key(key),
+    }
+}
+
 impl From<Event> for model::Event {
     fn from(given: Event) -> Self {
-        let steps = given.path.into_iter().flat_map(|path| path.steps);
         Self {
             artifact_id: given.artifact_id,
             execution_id: given.execution_id,
@@ -126,17 +138,9 @@ impl From<Event> for model::Event {
                 })
                 .map(|number| EventType(number.into())),
             milliseconds: given.milliseconds_since_epoch,
-            path: steps.filter_map(step_in).collect(),
+            path: path_in(given.path),
         }
     }
-}
-
-/// A step that is neither an index nor a key is no step.
-fn step_in(given: WireStep) -> Option<Step> {
-    given.value.map(|value| match value {
-        step::Value::Index(index) => Step::Index(index),
-        step::Value::Key(key) => Step::Key(key),
-    })
 }
 
 impl From<model::Event> for Event {
@@ -233,7 +237,7 @@ pub(super) fn mask(given: Option<prost_types::FieldMask>) -> Option<Mask> {
 }
 
 /// A list of one kind of thing as a list of another.
-pub(super) fn all<From, To>(list: impl IntoIterator<Item = From>) -> Vec<To>
+pub(in crate::api) fn all<From, To>(list: impl IntoIterator<Item = From>) -> Vec<To>
 where
     To: std::convert::From<From>,
 {

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Message, Recorded, Reply};
+use super::{Message, Recordable, Recorded, Reply, apply_runs};
 use crate::error::{Error, Result};
-use crate::graph::{RACES, Write};
+use crate::graph::{RACES, RunEvent, Write};
 use crate::storage::Tx;
 use crate::storage::tables::messages;
 
@@ -228,11 +228,29 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// Stores all of the messages or fails.
+/// Stores all of the messages or fails. Events about runs that follow each other are stored together.
 async fn all_at_once(tx: &mut Tx, new: &[&Message], now: i64) -> Result<Vec<Result<Recorded>>> {
     let mut stored = Vec::with_capacity(new.len());
-    for message in new {
-        stored.push(Ok(message.change.apply(tx, now).await?));
+    let are_runs = |a: &&Message, b: &&Message| run_of(a).is_some() && run_of(b).is_some();
+    for together in new.chunk_by(are_runs) {
+        let runs: Vec<&RunEvent> = together
+            .iter()
+            .filter_map(|message| run_of(message))
+            .collect();
+        if runs.is_empty() {
+            for message in together {
+                stored.push(Ok(message.change.apply(tx, now).await?));
+            }
+        } else {
+            stored.extend(apply_runs(tx, runs, now).await?.into_iter().map(Ok));
+        }
     }
     Ok(stored)
+}
+
+fn run_of(message: &Message) -> Option<&RunEvent> {
+    match &message.change {
+        Recordable::Run(event) => Some(event),
+        _ => None,
+    }
 }

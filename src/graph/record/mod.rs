@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Graph, PutEvents, PutExecution, PutExecutionAnswer, PutMemberships, PutNodes,
-    PutParentContexts, PutSubgraph, PutSubgraphAnswer, PutTypes, Write,
+    PutParentContexts, PutSubgraph, PutSubgraphAnswer, PutTypes, RecordRuns, RunEvent, RunRecorded,
+    Write,
 };
 use crate::error::{Error, Result};
 use crate::storage::Tx;
@@ -30,6 +31,8 @@ macro_rules! recordable {
         /// A change that a message can ask for.
         #[derive(Clone, Debug)]
         pub enum Recordable {
+            /// An event about a run. Such messages are stored together.
+            Run(Box<RunEvent>),
             $($variant(Box<$change>),)*
         }
 
@@ -43,12 +46,17 @@ macro_rules! recordable {
             /// What tells it from other changes, for as long as its id is known.
             const fn label(&self) -> &'static str {
                 match self {
+                    Self::Run(_) => "Run",
                     $(Self::$variant(_) => stringify!($variant),)*
                 }
             }
 
             async fn apply(&self, tx: &mut Tx, now: i64) -> Result<Recorded> {
                 match self {
+                    Self::Run(event) => {
+                        let mut stored = apply_runs(tx, vec![event], now).await?;
+                        stored.pop().ok_or_else(|| Error::internal("an event has no answer"))
+                    }
                     $(Self::$variant(change) => {
                         change.apply(tx, now).await.map(Recorded::$answer)
                     })*
@@ -65,6 +73,18 @@ recordable! {
     Subgraph(PutSubgraph) -> Subgraph,
     Memberships(PutMemberships) -> Done,
     Parents(PutParentContexts) -> Done,
+}
+
+impl From<RunEvent> for Recordable {
+    fn from(event: RunEvent) -> Self {
+        Self::Run(Box::new(event))
+    }
+}
+
+/// Stores events about runs together.
+async fn apply_runs(tx: &mut Tx, events: Vec<&RunEvent>, now: i64) -> Result<Vec<Recorded>> {
+    let stored = RecordRuns { events }.apply(tx, now).await?;
+    Ok(stored.into_iter().map(Recorded::Run).collect())
 }
 
 macro_rules! recorded {
@@ -88,6 +108,7 @@ macro_rules! recorded {
     };
 }
 recorded! {
+    Run(RunRecorded),
     Ids(Vec<i64>),
     Done(()),
     Execution(PutExecutionAnswer),

@@ -1,6 +1,6 @@
 //! The tables `Event` and `EventPath`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::super::Tx;
 use super::super::bulk::ColumnType::{Bool, Int as IntColumn, Text as TextColumn};
@@ -19,7 +19,7 @@ static EVENT: Table = Table {
         ("type", IntColumn),
         ("milliseconds_since_epoch", IntColumn),
     ],
-    key: 0,
+    key: 3,
 };
 
 static EVENT_PATH: Table = Table {
@@ -64,6 +64,34 @@ pub async fn insert(tx: &mut Tx, events: &[Event], now: i64) -> Result<()> {
         }
     }
     tx.insert_rows(&steps).await
+}
+
+/// Artifact, execution and type of an event, of which there is one.
+pub type Key = (Option<i64>, Option<i64>, Option<i64>);
+
+/// What an event is found by.
+#[must_use]
+pub fn key(event: &Event) -> Key {
+    let event_type = event.event_type.map(|kind| kind.0);
+    (event.artifact_id, event.execution_id, event_type)
+}
+
+/// The keys of those of the events that are stored.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn existing(tx: &mut Tx, events: &[Event]) -> Result<HashSet<Key>> {
+    let mut keys = Rows::keys(&EVENT);
+    for event in events {
+        let (artifact, execution, event_type) = key(event);
+        keys.push([artifact.into(), execution.into(), event_type.into()]);
+    }
+    let found: Vec<(Int, Int, Int)> = tx.existing_keys(&keys).await?;
+    let key = |(artifact, execution, event_type): (Int, Int, Int)| {
+        (Some(artifact.0), Some(execution.0), Some(event_type.0))
+    };
+    Ok(found.into_iter().map(key).collect())
 }
 
 /// An event as it is stored, its path left out until [`attach_paths`].

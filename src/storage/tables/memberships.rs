@@ -47,7 +47,7 @@ pub async fn insert_missing(
 ) -> Result<Vec<Membership>> {
     let mut missing = members.to_vec();
     if tx.dialect().locks_duplicates() {
-        let found = tx.existing_pairs(&rows_of(kind, members)).await?;
+        let found: Vec<(Int, Int)> = tx.existing_keys(&rows_of(kind, members)).await?;
         let found: HashSet<Membership> = found.into_iter().map(of_pair).collect();
         missing.retain(|member| !found.contains(member));
     }

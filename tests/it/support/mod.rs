@@ -4,12 +4,14 @@ mod ask;
 mod build;
 mod database;
 mod dump;
+mod graph;
 mod node;
 mod raw;
 mod store;
 
 pub use ask::{Ask, Then};
 pub use database::{Access, Backend, TestDatabase};
+pub use graph::TestGraph;
 pub use node::{Page, TestNode};
 pub use store::{Client, Store};
 
@@ -43,6 +45,29 @@ macro_rules! on_database {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {
                 super::$case(Store::open(Backend::$backend).await).await;
+            })*
+        }
+    };
+}
+
+/// Registers cases that get a graph without a server, each as one test per database.
+macro_rules! on_every_graph {
+    ($($case:ident),* $(,)?) => {
+        on_graph!(sqlite_file, SqliteFile: $($case)*);
+        on_graph!(sqlite_memory, SqliteMemory: $($case)*);
+        on_graph!(postgres, Postgres: $($case)*);
+        on_graph!(mysql, MySql: $($case)*);
+    };
+}
+
+macro_rules! on_graph {
+    ($module:ident, $backend:ident: $($case:ident)*) => {
+        mod $module {
+            use crate::support::{Backend, TestGraph};
+
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                super::$case(TestGraph::open(Backend::$backend).await).await;
             })*
         }
     };

@@ -1,0 +1,152 @@
+//! What is wrong with an event by itself.
+
+use super::state::{ENDED_AT, STARTED_AT};
+use super::{ArtifactIdentity, ArtifactUse, ContextUse, RunEvent, TypeName};
+use crate::error::{Error, Result};
+use crate::model::{EventType, Properties, Value};
+
+/// The custom property with the digest of an artifact's bytes.
+pub(super) const DIGEST: &str = "digest";
+
+/// The most characters of a name, a version or an external id.
+const LONGEST_NAME: usize = 255;
+
+/// Refuses an event that is malformed.
+///
+/// # Errors
+///
+/// `InvalidArgument` with the field that is wrong.
+pub(super) fn event(given: &RunEvent) -> Result<()> {
+    if given.moment.is_none() {
+        return Err(Error::invalid("The moment of the run event is missing"));
+    }
+    if given.type_policy.is_none() {
+        return Err(Error::invalid(
+            "The type policy of the run event is not one of its values",
+        ));
+    }
+    if given.time.is_some_and(|time| time < 0) {
+        return Err(Error::invalid("The time of the event is negative"));
+    }
+    type_name("run", &given.run_type)?;
+    if given.name.is_none() && given.external_id.is_none() {
+        return Err(Error::invalid(
+            "The run has neither a name nor an external id",
+        ));
+    }
+    for text in [&given.name, &given.external_id].into_iter().flatten() {
+        length("run", text)?;
+    }
+    let kept = [STARTED_AT, ENDED_AT];
+    properties("run", &given.properties, &given.custom_properties, &kept)?;
+    given.contexts.iter().try_for_each(context)?;
+    let inputs = given.inputs.iter();
+    inputs
+        .map(|used| artifact(used, EventType::is_input, "an input"))
+        .collect::<Result<()>>()?;
+    let outputs = given.outputs.iter();
+    outputs
+        .map(|made| artifact(made, EventType::is_output, "an output"))
+        .collect()
+}
+
+fn context(given: &ContextUse) -> Result<()> {
+    type_name("context", &given.context_type)?;
+    present("context", "name", &given.name)?;
+    length("context", &given.name)?;
+    properties("context", &given.properties, &given.custom_properties, &[])?;
+    given.parents.iter().try_for_each(context)
+}
+
+fn artifact(given: &ArtifactUse, fits: fn(EventType) -> bool, what: &str) -> Result<()> {
+    let Some(identity) = &given.identity else {
+        return Err(Error::invalid("An artifact has nothing that finds it"));
+    };
+    match identity {
+        ArtifactIdentity::Id(_) => {}
+        ArtifactIdentity::ExternalId(text) => {
+            present("artifact", "external id", text)?;
+            length("artifact", text)?;
+        }
+        ArtifactIdentity::Name(text) => {
+            present("artifact", "name", text)?;
+            length("artifact", text)?;
+        }
+        ArtifactIdentity::Content { uri, digest } => {
+            present("artifact", "URI", uri)?;
+            present("artifact", "digest", digest)?;
+            if given.uri.as_ref().is_some_and(|other| other != uri)
+                || given.digest.as_ref().is_some_and(|other| other != digest)
+            {
+                return Err(Error::invalid(
+                    "The URI or the digest of an artifact is not that of its content",
+                ));
+            }
+        }
+    }
+    let by_id = matches!(identity, ArtifactIdentity::Id(_));
+    if !by_id || given.artifact_type != TypeName::default() {
+        type_name("artifact", &given.artifact_type)?;
+    }
+    if given.digest.as_deref() == Some("") {
+        return present("artifact", "digest", "");
+    }
+    if let Some(event_type) = given.event_type.filter(|event_type| !fits(*event_type)) {
+        let number = event_type.0;
+        return Err(Error::invalid(format!(
+            "The event type {number} is not that of {what}"
+        )));
+    }
+    properties(
+        "artifact",
+        &given.properties,
+        &given.custom_properties,
+        &[DIGEST],
+    )
+}
+
+fn type_name(of: &str, given: &TypeName) -> Result<()> {
+    present(of, "type", &given.name)?;
+    length(of, &given.name)?;
+    given
+        .version
+        .iter()
+        .try_for_each(|version| length(of, version))
+}
+
+fn present(of: &str, field: &str, text: &str) -> Result<()> {
+    if text.is_empty() {
+        return Err(Error::invalid(format!(
+            "The {field} of the {of} is missing"
+        )));
+    }
+    Ok(())
+}
+
+fn length(of: &str, text: &str) -> Result<()> {
+    if text.chars().nth(LONGEST_NAME).is_some() {
+        let start: String = text.chars().take(32).collect();
+        return Err(Error::invalid(format!(
+            "A name or id of the {of} has more than {LONGEST_NAME} characters: {start}..."
+        )));
+    }
+    Ok(())
+}
+
+/// Custom properties of some names are not the client's to give.
+fn properties(of: &str, declared: &Properties, custom: &Properties, kept: &[&str]) -> Result<()> {
+    for (name, value) in declared.iter().chain(custom) {
+        length(of, name)?;
+        if *value == Value::Empty {
+            return Err(Error::invalid(format!(
+                "The property {name} of the {of} has no value"
+            )));
+        }
+    }
+    match kept.iter().find(|name| custom.contains_key(**name)) {
+        Some(name) => Err(Error::invalid(format!(
+            "The custom property {name} of the {of} is kept by the server and cannot be given"
+        ))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,295 @@
+//! Events taken apart: what each says about one context, run or artifact.
+
+use std::borrow::Cow;
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use super::catalog::Catalog;
+use super::check::DIGEST;
+use super::{ArtifactIdentity, ArtifactUse, ContextUse, Moment, RunEvent, TypeName, state};
+use crate::error::{Error, Result};
+use crate::model::{Kind, Node, Properties, Value};
+
+/// The number of `Artifact.State` LIVE.
+const LIVE: i64 = 2;
+
+/// What finds a node of a kind.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Key<'e> {
+    Id(i64),
+    ExternalId(Cow<'e, str>),
+    /// The id of its type, and its name.
+    Name(i64, Cow<'e, str>),
+}
+
+/// What one place of an event says about one node.
+pub(super) struct Mention<'e> {
+    pub type_id: i64,
+    pub key: Key<'e>,
+    /// The key by name of a new node, where that is not what finds it.
+    pub own_name: Option<Key<'e>>,
+    pub may_create: bool,
+    pub edit: Edit<'e>,
+}
+
+/// What becomes of a node that is mentioned.
+pub(super) struct Edit<'e> {
+    moment: Option<(Moment, i64)>,
+    uri: Option<&'e str>,
+    digest: Option<&'e str>,
+    properties: &'e Properties,
+    custom_properties: &'e Properties,
+}
+
+impl Mention<'_> {
+    /// A new node that has what finds it, and no more.
+    pub(super) fn blank(&self, kind: Kind) -> Node {
+        let mut node = Node {
+            type_id: Some(self.type_id),
+            state: (kind == Kind::Artifact).then_some(LIVE),
+            ..Node::default()
+        };
+        for key in std::iter::once(&self.key).chain(&self.own_name) {
+            match key {
+                Key::Id(_) => {}
+                Key::ExternalId(text) => node.external_id = Some(text.clone().into_owned()),
+                Key::Name(_, text) => node.name = Some(text.clone().into_owned()),
+            }
+        }
+        node
+    }
+}
+
+impl Edit<'_> {
+    /// Makes of a node what was said about it.
+    ///
+    /// # Errors
+    ///
+    /// `FailedPrecondition` when its digest is another one.
+    pub(super) fn apply(&self, node: &mut Node) -> Result<()> {
+        if let Some(digest) = self.digest {
+            let given = Value::String(digest.to_owned());
+            let known = node.custom_properties.entry(DIGEST.to_owned());
+            let known = known.or_insert_with(|| given.clone());
+            if *known != given {
+                let stored = match known {
+                    Value::String(stored) => stored.clone(),
+                    other => format!("{other:?}"),
+                };
+                return Err(Error::FailedPrecondition(format!(
+                    "The digest `{digest}` contradicts the stored one, `{stored}`"
+                )));
+            }
+        }
+        if let Some(uri) = self.uri {
+            node.uri = Some(uri.to_owned());
+        }
+        for (of, given) in [
+            (&mut node.properties, self.properties),
+            (&mut node.custom_properties, self.custom_properties),
+        ] {
+            of.extend(
+                given
+                    .iter()
+                    .map(|(name, value)| (name.clone(), value.clone())),
+            );
+        }
+        if let Some((moment, time)) = self.moment {
+            state::merge(node, moment, time);
+        }
+        Ok(())
+    }
+}
+
+/// Where the parts of an event are among the mentions.
+#[derive(Default)]
+pub(super) struct Places {
+    pub contexts: Vec<usize>,
+    pub inputs: Vec<usize>,
+    pub outputs: Vec<usize>,
+}
+
+/// All that the events of a batch say, by kind of node, in order.
+#[derive(Default)]
+pub(super) struct Mentions<'e> {
+    pub contexts: Vec<Mention<'e>>,
+    /// Aligned with the events.
+    pub runs: Vec<Mention<'e>>,
+    pub artifacts: Vec<Mention<'e>>,
+    /// Parents and children, as places among the contexts.
+    pub links: Vec<(usize, usize)>,
+    /// Aligned with the events.
+    pub places: Vec<Places>,
+}
+
+impl<'e> Mentions<'e> {
+    /// Takes events apart. `now` is the time of those without one.
+    pub(super) fn of(events: &[&'e RunEvent], catalog: &Catalog, now: i64) -> Result<Self> {
+        let mut mentions = Self::default();
+        for event in events {
+            let mut places = Places::default();
+            for context in &event.contexts {
+                places
+                    .contexts
+                    .push(mentions.add_context(context, catalog)?);
+            }
+            mentions.runs.push(run(event, catalog, now)?);
+            for (used, into) in [
+                (&event.inputs, &mut places.inputs),
+                (&event.outputs, &mut places.outputs),
+            ] {
+                for given in used {
+                    into.push(mentions.artifacts.len());
+                    mentions.artifacts.push(artifact(given, catalog)?);
+                }
+            }
+            mentions.places.push(places);
+        }
+        Ok(mentions)
+    }
+
+    /// Adds a context and those above it, and returns its place.
+    fn add_context(&mut self, given: &'e ContextUse, catalog: &Catalog) -> Result<usize> {
+        let mut parents = Vec::with_capacity(given.parents.len());
+        for parent in &given.parents {
+            parents.push(self.add_context(parent, catalog)?);
+        }
+        let place = self.contexts.len();
+        self.links
+            .extend(parents.into_iter().map(|parent| (parent, place)));
+        let type_id = catalog.id(Kind::Context, &given.context_type)?;
+        self.contexts.push(Mention {
+            type_id,
+            key: Key::Name(type_id, Cow::Borrowed(&given.name)),
+            own_name: None,
+            may_create: true,
+            edit: Edit {
+                moment: None,
+                uri: None,
+                digest: None,
+                properties: &given.properties,
+                custom_properties: &given.custom_properties,
+            },
+        });
+        Ok(place)
+    }
+}
+
+fn run<'e>(event: &'e RunEvent, catalog: &Catalog, now: i64) -> Result<Mention<'e>> {
+    let type_id = catalog.id(Kind::Execution, &event.run_type)?;
+    let moment = event.moment.unwrap_or(Moment::Update);
+    let name = event.name.as_deref();
+    let name = name.map(|name| Key::Name(type_id, Cow::Borrowed(name)));
+    let external_id = event.external_id.as_deref();
+    let external_id = external_id.map(|id| Key::ExternalId(Cow::Borrowed(id)));
+    let (key, own_name) = match (external_id, name) {
+        (Some(external_id), name) => (external_id, name),
+        (None, Some(name)) => (name, None),
+        (None, None) => return Err(Error::internal("a run event without a key was let through")),
+    };
+    Ok(Mention {
+        type_id,
+        key,
+        own_name,
+        may_create: moment != Moment::Update,
+        edit: Edit {
+            moment: Some((moment, event.time.unwrap_or(now))),
+            uri: None,
+            digest: None,
+            properties: &event.properties,
+            custom_properties: &event.custom_properties,
+        },
+    })
+}
+
+fn artifact<'e>(given: &'e ArtifactUse, catalog: &Catalog) -> Result<Mention<'e>> {
+    let type_name = catalog.artifact_type(given);
+    let type_id = catalog.id(Kind::Artifact, type_name)?;
+    let mut uri = given.uri.as_deref();
+    let mut digest = given.digest.as_deref();
+    let key = match &given.identity {
+        Some(ArtifactIdentity::Id(id)) => Key::Id(*id),
+        Some(ArtifactIdentity::ExternalId(text)) => Key::ExternalId(Cow::Borrowed(text)),
+        Some(ArtifactIdentity::Name(text)) => Key::Name(type_id, Cow::Borrowed(text)),
+        Some(ArtifactIdentity::Content {
+            uri: at,
+            digest: of,
+        }) => {
+            (uri, digest) = (Some(at.as_str()), Some(of.as_str()));
+            Key::ExternalId(Cow::Owned(external_id_of(type_name, at, of)))
+        }
+        None => {
+            return Err(Error::internal(
+                "an artifact without identity was let through",
+            ));
+        }
+    };
+    Ok(Mention {
+        type_id,
+        may_create: !matches!(key, Key::Id(_)),
+        key,
+        own_name: None,
+        edit: Edit {
+            moment: None,
+            uri,
+            digest,
+            properties: &given.properties,
+            custom_properties: &given.custom_properties,
+        },
+    })
+}
+
+/// The external id of the artifact of a type with this digest at this URI. No unique key guards these, but one guards external ids.
+///
+/// `content:` and the SHA-256, as hexadecimal digits, of the four texts, each behind its length in bytes as a number of 64 bits,
+/// big-endian; a type without version has the empty one.
+fn external_id_of(type_name: &TypeName, uri: &str, digest_of: &str) -> String {
+    let version = type_name.version.as_deref().unwrap_or_default();
+    let mut bytes = Vec::new();
+    for text in [&type_name.name, version, uri, digest_of] {
+        bytes.extend((text.len() as u64).to_be_bytes());
+        bytes.extend(text.as_bytes());
+    }
+    let mut id = "content:".to_owned();
+    for byte in digest(&SHA256, &bytes).as_ref() {
+        for half in [byte >> 4, byte & 15] {
+            id.extend(char::from_digit(half.into(), 16));
+        }
+    }
+    id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_ids_differ_when_any_part_does() {
+        let of = |name: &str, version: Option<&str>, uri: &str, digest: &str| {
+            let of = TypeName {
+                name: name.into(),
+                version: version.map(Into::into),
+            };
+            external_id_of(&of, uri, digest)
+        };
+        let ids = std::collections::HashSet::from([
+            of("T", None, "u", "d"),
+            of("T", Some("1"), "u", "d"),
+            of("T", None, "ud", ""),
+            of("T", None, "", "ud"),
+            of("Tu", None, "", "d"),
+        ]);
+        assert_eq!(ids.len(), 5);
+        assert!(ids.iter().all(|id| id.len() == 8 + 64));
+    }
+
+    #[test]
+    fn content_ids_never_change() {
+        let of = TypeName {
+            name: "Model".into(),
+            version: Some("2".into()),
+        };
+        let expected = "content:614c6d20cb82407699ebc1709a03f5f2781ef36e0f7fa5b35c5c51335d6c7eb6";
+        assert_eq!(external_id_of(&of, "s3://m/1", "sha256:ab"), expected);
+    }
+}

@@ -1,0 +1,111 @@
+//! A graph without a server around it, for what no call reaches by itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pedigree::error::Result;
+use pedigree::graph::{End, Graph, History, RecordRuns, RunEvent, RunRecorded};
+use pedigree::model::{Kind, Node};
+use pedigree::storage::Database;
+use pedigree::storage::migrate::{self, Migration};
+
+use super::{Backend, TestDatabase};
+
+/// The graph of a new database.
+#[derive(Debug)]
+pub struct TestGraph {
+    pub graph: Graph,
+    database: TestDatabase,
+}
+
+impl TestGraph {
+    pub async fn open(backend: Backend) -> Self {
+        let database = TestDatabase::new(backend);
+        let opened = Database::open(&database.url, 8).await.unwrap();
+        migrate::prepare(&opened, &Migration::default())
+            .await
+            .unwrap();
+        let graph = Graph::new(opened, History::default());
+        graph.put_simple_types().await.unwrap();
+        Self { graph, database }
+    }
+
+    /// Another one on the same kind of database.
+    pub async fn another(&self) -> Self {
+        Self::open(self.backend()).await
+    }
+
+    pub fn backend(&self) -> Backend {
+        self.database.backend
+    }
+
+    /// Records events about runs in one batch.
+    pub async fn record(&self, events: &[RunEvent]) -> Result<Vec<RunRecorded>> {
+        let events = events.iter().collect();
+        self.graph.write(&RecordRuns { events }).await
+    }
+
+    /// Records one event, which must be stored.
+    pub async fn record_one(&self, event: RunEvent) -> RunRecorded {
+        self.record(&[event]).await.unwrap().remove(0)
+    }
+
+    pub async fn all(&self, kind: Kind) -> Vec<Node> {
+        self.graph.list(kind, None).await.unwrap().nodes
+    }
+
+    pub async fn node(&self, kind: Kind, id: i64) -> Node {
+        self.graph
+            .nodes_by_ids(kind, &[id])
+            .await
+            .unwrap()
+            .remove(0)
+    }
+
+    /// Everything that the graph holds, a line each, with names in the place of ids and without the times of the server.
+    pub async fn lines(&self) -> BTreeSet<String> {
+        let mut lines = BTreeSet::new();
+        let mut labels = BTreeMap::new();
+        for kind in Kind::ALL {
+            for known in self.graph.types(kind).await.unwrap() {
+                lines.insert(format!(
+                    "{kind} type {:?} {:?} {:?}",
+                    known.name, known.version, known.properties
+                ));
+            }
+            for node in self.all(kind).await {
+                let label = format!(
+                    "{kind} {:?} {:?} {:?}",
+                    node.type_name, node.name, node.external_id
+                );
+                lines.insert(format!(
+                    "{label} {:?} {:?} {:?} {:?}",
+                    node.uri, node.state, node.properties, node.custom_properties
+                ));
+                labels.insert((kind, node.id.unwrap()), label);
+            }
+        }
+        for (&(kind, id), label) in &labels {
+            let above = match kind {
+                Kind::Context => self.graph.relatives(End::Node, id).await.unwrap(),
+                _ => self.graph.contexts_of(kind, id).await.unwrap_or_default(),
+            };
+            for context in above {
+                lines.insert(format!(
+                    "{label} in {}",
+                    labels[&(Kind::Context, context.id.unwrap())]
+                ));
+            }
+            if kind != Kind::Execution {
+                continue;
+            }
+            for event in self.graph.events_of(kind, &[id]).await.unwrap() {
+                let artifact = &labels[&(Kind::Artifact, event.artifact_id.unwrap())];
+                lines.insert(format!(
+                    "{label} {:?} {artifact} at {:?} {:?}",
+                    event.event_type, event.milliseconds, event.path
+                ));
+            }
+        }
+        lines
+    }
+}
