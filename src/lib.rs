@@ -5,6 +5,7 @@
 //! * [`config`]: flags, environment and file become one validated configuration.
 //! * [`telemetry`]: logs, metrics, traces.
 //! * [`migrate`]: the command that brings a database's schema up or down.
+//! * [`cli`]: the commands that talk to a server as its clients do.
 //! * [`server`]: the listeners, health, what stands around every request, the way up and down.
 //! * [`api`]: the doors, one folder per protocol: convert, call the graph, convert back.
 //! * [`graph`]: the metadata graph and its rules.
@@ -13,6 +14,7 @@
 //! * [`model`]: the vocabulary; [`error`]: what can go wrong; [`proto`]: generated code.
 
 pub mod api;
+pub mod cli;
 pub mod config;
 pub mod error;
 pub mod filter;

@@ -21,6 +21,7 @@ use serde::Deserialize;
 
 use self::serving::Serving;
 use self::settings::Settings;
+use crate::cli;
 use crate::error::{Error, Result};
 use crate::storage::Dialect;
 use crate::storage::connect::{Address, Connect};
@@ -75,6 +76,15 @@ pub enum Task {
     PrintConfig,
 }
 
+/// What the process is called for.
+#[derive(Debug)]
+pub enum Program {
+    /// To work on a database.
+    Server(Task, Box<Config>),
+    /// To ask a server.
+    Client(Box<cli::Command>),
+}
+
 /// A metadata and lineage server for machine learning, speaking the ML Metadata gRPC protocol.
 ///
 /// Every option can also be given by the environment variable named with it, or as a key of the configuration file
@@ -102,6 +112,8 @@ enum Subtask {
     Serve(Options),
     /// Create the database's schema or bring it to this version's, and end
     Migrate(Migrate),
+    #[command(flatten)]
+    Client(cli::Command),
 }
 
 #[derive(Debug, Default, Args)]
@@ -179,7 +191,8 @@ impl Surroundings {
 impl Command {
     fn read(self, around: &Surroundings) -> Result<(Task, Config)> {
         let (task, migration, options) = match self.task {
-            None => (Task::Serve, None, self.options),
+            // What is for a client was taken by [`Program::from_process`].
+            None | Some(Subtask::Client(_)) => (Task::Serve, None, self.options),
             Some(Subtask::Serve(options)) => (Task::Serve, None, options),
             Some(Subtask::Migrate(migrate)) => {
                 let task = if migrate.dry_run {
@@ -329,13 +342,13 @@ impl Settings {
     }
 }
 
-impl Config {
-    /// What this process is to do, and its configuration. Ends the process for `--help` and `--version`.
+impl Program {
+    /// What this process is to do, with its configuration. Ends the process for `--help` and `--version`.
     ///
     /// # Errors
     ///
     /// `InvalidArgument` for options and files that cannot be read and for values that make no sense.
-    pub fn from_process() -> Result<(Task, Self)> {
+    pub fn from_process() -> Result<Self> {
         let mut arguments = env::args_os();
         let name = arguments.next().unwrap_or_else(|| "pedigree".into());
         let around = Surroundings::of_process(&name);
@@ -348,7 +361,11 @@ impl Config {
                 error.exit()
             }
         })?;
-        command.read(&around)
+        if let Some(Subtask::Client(command)) = command.task {
+            return Ok(Self::Client(Box::new(command)));
+        }
+        let (task, config) = command.read(&around)?;
+        Ok(Self::Server(task, Box::new(config)))
     }
 }
 
