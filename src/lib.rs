@@ -6,6 +6,7 @@
 //! * [`telemetry`]: logs, metrics, traces.
 //! * [`migrate`]: the command that brings a database's schema up or down.
 //! * [`reconcile`]: the command that lets the history learn what other programs wrote.
+//! * [`cli`]: the commands that talk to a server as its clients do.
 //! * [`server`]: the listeners, health, what stands around every request, the way up and down.
 //! * [`api`]: the doors, one folder per protocol: convert, call the graph, convert back.
 //! * [`graph`]: the metadata graph and its rules.
@@ -14,6 +15,7 @@
 //! * [`model`]: the vocabulary; [`error`]: what can go wrong; [`proto`]: generated code.
 
 pub mod api;
+pub mod cli;
 pub mod config;
 pub mod error;
 pub mod filter;

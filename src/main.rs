@@ -3,7 +3,8 @@
 use std::io::stdout;
 use std::process::ExitCode;
 
-use pedigree::config::{Config, Task};
+use pedigree::cli;
+use pedigree::config::{Config, Program, Task};
 use pedigree::error::{Error, Result};
 use pedigree::server::{self, Listeners};
 use pedigree::telemetry::Telemetry;
@@ -13,7 +14,12 @@ use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run().await {
+    let ended = match Program::from_process() {
+        Ok(Program::Server(task, config)) => run(task, *config).await,
+        Ok(Program::Client(command)) => return ask(*command).await,
+        Err(error) => Err(error),
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         // A downgrade that was asked for ends here, done.
         Err(Error::Cancelled(done)) => {
@@ -27,8 +33,17 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run() -> Result<()> {
-    let (task, config) = Config::from_process()?;
+async fn ask(command: cli::Command) -> ExitCode {
+    match cli::run(command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("pedigree: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(task: Task, config: Config) -> Result<()> {
     let telemetry = Telemetry::start(&config.log, config.otlp_endpoint.as_deref())?;
     for note in &config.notes {
         tracing::warn!("{note}");

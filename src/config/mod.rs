@@ -21,6 +21,7 @@ use serde::Deserialize;
 
 use self::serving::Serving;
 use self::settings::Settings;
+use crate::cli;
 use crate::error::{Error, Result};
 use crate::graph::History;
 use crate::storage::Dialect;
@@ -101,6 +102,15 @@ pub enum Task {
     PrintConfig,
 }
 
+/// What the process is called for.
+#[derive(Debug)]
+pub enum Program {
+    /// To work on a database.
+    Server(Task, Box<Config>),
+    /// To ask a server.
+    Client(Box<cli::Command>),
+}
+
 /// A metadata and lineage server for machine learning, speaking the ML Metadata gRPC protocol.
 ///
 /// Every option can also be given by the environment variable named with it, or as a key of the configuration file
@@ -130,6 +140,8 @@ enum Subtask {
     Migrate(Migrate),
     /// Add to the history of changes what other programs wrote to the database's tables, and end
     Reconcile(Reconcile),
+    #[command(flatten)]
+    Client(cli::Command),
 }
 
 #[derive(Debug, Default, Args)]
@@ -217,7 +229,8 @@ impl Surroundings {
 impl Command {
     fn read(self, around: &Surroundings) -> Result<(Task, Config)> {
         let (task, migration, options) = match self.task {
-            None => (Task::Serve, None, self.options),
+            // What is for a client was taken by [`Program::from_process`].
+            None | Some(Subtask::Client(_)) => (Task::Serve, None, self.options),
             Some(Subtask::Serve(options)) => (Task::Serve, None, options),
             Some(Subtask::Reconcile(Reconcile { all, options })) => {
                 (Task::Reconcile { all }, None, options)
@@ -391,13 +404,13 @@ impl Settings {
     }
 }
 
-impl Config {
-    /// What this process is to do, and its configuration. Ends the process for `--help` and `--version`.
+impl Program {
+    /// What this process is to do, with its configuration. Ends the process for `--help` and `--version`.
     ///
     /// # Errors
     ///
     /// `InvalidArgument` for options and files that cannot be read and for values that make no sense.
-    pub fn from_process() -> Result<(Task, Self)> {
+    pub fn from_process() -> Result<Self> {
         let mut arguments = env::args_os();
         let name = arguments.next().unwrap_or_else(|| "pedigree".into());
         let around = Surroundings::of_process(&name);
@@ -410,6 +423,10 @@ impl Config {
                 error.exit()
             }
         })?;
-        command.read(&around)
+        if let Some(Subtask::Client(command)) = command.task {
+            return Ok(Self::Client(Box::new(command)));
+        }
+        let (task, config) = command.read(&around)?;
+        Ok(Self::Server(task, Box::new(config)))
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LONGEST: usize = 500;
 
 /// A part of `src/`, and what its files must not name.
-const FORBIDDEN: [(&str, &[&str]); 6] = [
+const FORBIDDEN: [(&str, &[&str]); 7] = [
     (
         "graph",
         &[
@@ -45,6 +45,19 @@ const FORBIDDEN: [(&str, &[&str]); 6] = [
     (
         "api",
         &["sqlx::", "crate::storage", "crate::server", "crate::config"],
+    ),
+    (
+        "cli",
+        &[
+            "sqlx::",
+            "crate::api",
+            "crate::server",
+            "crate::graph",
+            "crate::filter",
+            "crate::storage",
+            "crate::model",
+            "crate::config",
+        ],
     ),
     ("", &["todo!", "dbg!"]),
 ];

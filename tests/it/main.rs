@@ -18,6 +18,7 @@ mod support;
 mod bad_input;
 mod binary;
 mod chart;
+mod cli;
 mod clients;
 mod composite;
 mod connections;

@@ -1,0 +1,36 @@
+//! Messages in the JSON form of protocol buffers.
+
+use std::sync::LazyLock;
+
+use prost::Message;
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
+use serde_json::Value;
+
+use super::Failure;
+use crate::proto::DESCRIPTORS;
+
+static POOL: LazyLock<DescriptorPool> =
+    LazyLock::new(|| DescriptorPool::decode(DESCRIPTORS).unwrap_or_default());
+
+fn descriptor(name: &str) -> Result<MessageDescriptor, Failure> {
+    let full = format!("pedigree.lineage.v1.{name}");
+    let found = POOL.get_message_by_name(&full);
+    found.ok_or_else(|| Failure(format!("there is no message {full}")))
+}
+
+/// A message of our own package as JSON.
+pub(super) fn write(name: &str, message: &impl Message) -> Result<Value, Failure> {
+    let mut dynamic = DynamicMessage::new(descriptor(name)?);
+    let copied = dynamic.transcode_from(message);
+    copied.map_err(|error| Failure(error.to_string()))?;
+    Ok(serde_json::to_value(&dynamic)?)
+}
+
+/// A message of our own package from JSON, in which every field must be known.
+pub(super) fn read<M: Message + Default>(name: &str, text: &str) -> Result<M, Failure> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let dynamic = DynamicMessage::deserialize(descriptor(name)?, &mut reader)?;
+    reader.end()?;
+    let copied = dynamic.transcode_to();
+    copied.map_err(|error| Failure(error.to_string()))
+}
