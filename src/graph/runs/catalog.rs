@@ -136,9 +136,9 @@ fn settle(stored: &mut HashMap<Identity, NodeType>, uses: &[TypeUse<'_>]) -> Res
         }
         let known = stored.entry(key.clone()).or_insert_with(|| used.blank());
         let may_declare = is_new || used.policy == TypePolicy::Extend;
-        let changes = is_new | (may_declare && used.declare(known));
+        let does_change = is_new | (may_declare && used.declare(known));
         used.check(known)?;
-        if changes && !changed.contains(&key) {
+        if does_change && !changed.contains(&key) {
             changed.push(key);
         }
     }

@@ -40,14 +40,10 @@ pub(super) fn event(given: &RunEvent) -> Result<()> {
     let kept = [STARTED_AT, ENDED_AT];
     properties("run", &given.properties, &given.custom_properties, &kept)?;
     given.contexts.iter().try_for_each(context)?;
-    let inputs = given.inputs.iter();
-    inputs
-        .map(|used| artifact(used, EventType::is_input, "an input"))
-        .collect::<Result<()>>()?;
-    let outputs = given.outputs.iter();
-    outputs
-        .map(|made| artifact(made, EventType::is_output, "an output"))
-        .collect()
+    let input = |used| artifact(used, EventType::is_input, "an input");
+    given.inputs.iter().try_for_each(input)?;
+    let output = |made| artifact(made, EventType::is_output, "an output");
+    given.outputs.iter().try_for_each(output)
 }
 
 fn context(given: &ContextUse) -> Result<()> {

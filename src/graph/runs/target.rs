@@ -32,8 +32,8 @@ pub(super) struct Targets<'e> {
     kind: Kind,
     mentions: &'e [Mention<'e>],
     /// In the order of their first mention.
-    targets: Vec<Target>,
-    /// The target of each mention.
+    meant: Vec<Target>,
+    /// The place of the target of each mention.
     slots: Vec<usize>,
     writer: NodeWriter<'e>,
 }
@@ -62,11 +62,11 @@ impl<'e> Targets<'e> {
         writer
             .load_nodes(tx, found.values().copied().collect())
             .await?;
-        let (targets, slots) = resolve(kind, mentions, &found, |id| writer.node(id))?;
+        let (meant, slots) = resolve(kind, mentions, &found, |id| writer.node(id))?;
         Ok(Self {
             kind,
             mentions,
-            targets,
+            meant,
             slots,
             writer,
         })
@@ -74,7 +74,7 @@ impl<'e> Targets<'e> {
 
     /// The id of the node of a mention, unless it is new.
     pub(super) fn known_id(&self, mention: usize) -> Option<i64> {
-        self.targets[self.slots[mention]].id
+        self.meant[self.slots[mention]].id
     }
 
     /// Locks the nodes that change, and stores what the mentions make of them and of new ones. The answer is aligned with the
@@ -86,7 +86,7 @@ impl<'e> Targets<'e> {
     pub(super) async fn store(mut self, tx: &mut Tx) -> Result<Vec<Stored>> {
         let mut stored = vec![Stored::default(); self.slots.len()];
         let mut changing = Vec::new();
-        for target in &self.targets {
+        for target in &self.meant {
             if let Some(id) = target.id {
                 changing.push((id, self.edited(target, &mut stored)?));
             }
@@ -94,15 +94,15 @@ impl<'e> Targets<'e> {
         let coming = changing.iter().map(|(id, node)| (*id, node));
         self.writer.load(tx, coming).await?;
         // New nodes first: the writer sends those to the database together that come together.
-        let mut order: Vec<usize> = (0..self.targets.len()).collect();
-        order.sort_by_key(|&slot| self.targets[slot].id.is_some());
+        let mut order: Vec<usize> = (0..self.meant.len()).collect();
+        order.sort_by_key(|&slot| self.meant[slot].id.is_some());
         for &slot in &order {
-            let node = self.edited(&self.targets[slot], &mut stored)?;
+            let node = self.edited(&self.meant[slot], &mut stored)?;
             self.writer.put(tx, Cow::Owned(node)).await?;
         }
         let ids = self.writer.finish(tx).await?;
         for (slot, id) in order.into_iter().zip(ids) {
-            for &mention in &self.targets[slot].mentions {
+            for &mention in &self.meant[slot].mentions {
                 stored[mention].id = id;
             }
         }
@@ -144,30 +144,19 @@ fn resolve<'n>(
     let mut fresh: HashMap<&Key<'_>, usize> = HashMap::new();
     for (place, mention) in mentions.iter().enumerate() {
         let stored = found.get(&mention.key).and_then(|id| node(*id));
-        let slot = match stored.and_then(|stored| Some((stored.id?, stored.type_id?))) {
-            Some((id, type_id)) => *of_id.entry(id).or_insert_with(|| {
-                targets.push(Target {
-                    id: Some(id),
-                    type_id,
-                    mentions: Vec::new(),
-                });
-                targets.len() - 1
-            }),
-            None => match fresh.get(&mention.key) {
-                Some(&slot) => slot,
-                None => {
-                    check_new(kind, mention, found, &fresh)?;
-                    let slot = targets.len();
-                    targets.push(Target {
-                        id: None,
-                        type_id: mention.type_id,
-                        mentions: Vec::new(),
-                    });
-                    let keys = std::iter::once(&mention.key).chain(&mention.own_name);
-                    fresh.extend(keys.map(|key| (key, slot)));
-                    slot
-                }
-            },
+        let stored = stored.and_then(|stored| Some((stored.id?, stored.type_id?)));
+        let slot = if let Some((id, type_id)) = stored {
+            *of_id
+                .entry(id)
+                .or_insert_with(|| add(&mut targets, Some(id), type_id))
+        } else if let Some(&slot) = fresh.get(&mention.key) {
+            slot
+        } else {
+            check_new(kind, mention, found, &fresh)?;
+            let slot = add(&mut targets, None, mention.type_id);
+            let keys = std::iter::once(&mention.key).chain(&mention.own_name);
+            fresh.extend(keys.map(|key| (key, slot)));
+            slot
         };
         let target = &mut targets[slot];
         if target.type_id != mention.type_id {
@@ -181,6 +170,15 @@ fn resolve<'n>(
         slots.push(slot);
     }
     Ok((targets, slots))
+}
+
+fn add(targets: &mut Vec<Target>, id: Option<i64>, type_id: i64) -> usize {
+    targets.push(Target {
+        id,
+        type_id,
+        mentions: Vec::new(),
+    });
+    targets.len() - 1
 }
 
 /// Refuses a mention of a node that is not there and cannot become a new one.
@@ -245,15 +243,15 @@ async fn ids_by_keys<'e>(
     }
     let types: Vec<i64> = types.into_iter().collect();
     let names: Vec<&str> = names.into_iter().collect();
-    let named = nodes::ids_by_names(tx, kind, &types, &names).await?;
-    let named = named
+    let by_name = nodes::ids_by_names(tx, kind, &types, &names).await?;
+    let by_name = by_name
         .into_iter()
         .map(|((type_id, name), id)| (Key::Name(type_id, name.into()), id));
-    let tagged = nodes::ids_by_external_ids(tx, kind, &external_ids).await?;
-    let tagged = tagged
+    let by_external_id = nodes::ids_by_external_ids(tx, kind, &external_ids).await?;
+    let by_external_id = by_external_id
         .into_iter()
         .map(|(text, id)| (Key::ExternalId(text.into()), id));
-    let mut found: HashMap<Key<'e>, i64> = named.chain(tagged).collect();
+    let mut found: HashMap<Key<'e>, i64> = by_name.chain(by_external_id).collect();
     if tx.dialect().compares_loosely() {
         add_look_alikes(tx, kind, &keys, &mut found).await?;
     }

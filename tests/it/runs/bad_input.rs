@@ -38,7 +38,7 @@ const MALFORMED: &[Case] = &[
         "The type of the run is missing",
     ),
     (
-        |event| event.name = None,
+        |event| (event.name, event.external_id) = (None, None),
         InvalidArgument,
         "The run has neither a name nor an external id",
     ),
