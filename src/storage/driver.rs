@@ -9,6 +9,7 @@ use super::column::Int;
 use super::query::{Args, Query};
 use super::session::{Session, Sessions, to_the_end, watch};
 use super::statement::told;
+use super::type_cache::{Moment, TypeCache};
 use super::{Dialect, fault};
 use crate::error::{Error, Result};
 
@@ -36,6 +37,7 @@ impl<T> Record for T where
 #[derive(Clone, Debug)]
 pub struct Database {
     pools: Pools,
+    types: TypeCache,
 }
 
 /// On SQLite the writer is one connection, which puts writes in a queue: the place where waiting writes can later be
@@ -57,8 +59,15 @@ pub(super) enum Pools {
 }
 
 impl Database {
-    pub(super) const fn of(pools: Pools) -> Self {
-        Self { pools }
+    pub(super) fn of(pools: Pools) -> Self {
+        let types = TypeCache::default();
+        Self { pools, types }
+    }
+
+    /// The types that were read, where they are enough to answer a client: as they are stored.
+    #[must_use]
+    pub fn answered_types(&self) -> Option<&TypeCache> {
+        self.dialect().has_one_server().then_some(&self.types)
     }
 
     /// The dialect of this database.
@@ -77,6 +86,7 @@ impl Database {
     ///
     /// `Unavailable` or `Exhausted` when no connection can be had.
     pub async fn read(&self) -> Result<Tx> {
+        let began = self.types.moment();
         let open = match &self.pools {
             Pools::Sqlite { reader, .. } => Open::Sqlite(reader.begin("BEGIN").await?),
             Pools::Postgres { reader, .. } => {
@@ -87,7 +97,7 @@ impl Database {
                 Open::MySql(reader.begin("START TRANSACTION READ ONLY").await?)
             }
         };
-        Ok(Tx::of(self.dialect(), open))
+        Ok(self.tx(open, began))
     }
 
     /// Begins a transaction that may write. On SQLite it holds the write lock from the start, so that it never has to
@@ -97,12 +107,23 @@ impl Database {
     ///
     /// As [`Self::read`], and `Contention` when another process holds the lock of a SQLite file for too long.
     pub async fn write(&self) -> Result<Tx> {
+        let began = self.types.moment();
         let open = match &self.pools {
             Pools::Sqlite { writer, .. } => Open::Sqlite(writer.begin("BEGIN IMMEDIATE").await?),
             Pools::Postgres { writer, .. } => Open::Postgres(writer.begin("BEGIN").await?),
             Pools::MySql { writer, .. } => Open::MySql(writer.begin("START TRANSACTION").await?),
         };
-        Ok(Tx::of(self.dialect(), open))
+        Ok(self.tx(open, began))
+    }
+
+    fn tx(&self, open: Open, began: Moment) -> Tx {
+        Tx {
+            dialect: self.dialect(),
+            open: Some(open),
+            types: self.types.clone(),
+            began,
+            changes_types: false,
+        }
     }
 
     /// Asks whether the database is there.
@@ -147,6 +168,9 @@ pub struct Tx {
     dialect: Dialect,
     /// Away while a statement runs, and for good when its caller did not wait for the end.
     open: Option<Open>,
+    types: TypeCache,
+    began: Moment,
+    changes_types: bool,
 }
 
 #[derive(Debug)]
@@ -199,17 +223,20 @@ macro_rules! with_driver {
 }
 
 impl Tx {
-    const fn of(dialect: Dialect, open: Open) -> Self {
-        Self {
-            dialect,
-            open: Some(open),
-        }
-    }
-
     /// The dialect to write queries in.
     #[must_use]
     pub const fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// The types that were read, unless this transaction changes types: they are not stored then, or not so.
+    pub(super) fn types(&self) -> Option<(&TypeCache, Moment)> {
+        (!self.changes_types).then_some((&self.types, self.began))
+    }
+
+    /// Notes that this transaction changes types.
+    pub(super) fn change_types(&mut self) {
+        self.changes_types = true;
     }
 
     fn take(&mut self) -> Result<Open> {
@@ -370,10 +397,11 @@ impl Tx {
     ///
     /// As [`Self::run`]; nothing is stored then. `Uncertain` when the connection was lost before the database answered.
     pub async fn commit(mut self) -> Result<()> {
+        let changing = self.changes_types.then(|| self.types.changing());
         match self.take()? {
-            Open::Sqlite(session) => session.commit().await,
-            Open::Postgres(session) => session.commit().await,
-            Open::MySql(session) => session.commit().await,
+            Open::Sqlite(session) => session.commit(changing).await,
+            Open::Postgres(session) => session.commit(changing).await,
+            Open::MySql(session) => session.commit(changing).await,
         }
     }
 }

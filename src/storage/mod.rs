@@ -7,6 +7,7 @@
 //! * `session`: a connection while a transaction is open on it, and how it is given back.
 //! * `fault`: what a database's refusal means to us.
 //! * [`migrate`]: create, check, upgrade and downgrade the schema.
+//! * `type_cache`: types that were read before.
 //! * [`tables`]: the statements, a file per table family.
 
 mod bulk;
@@ -20,6 +21,7 @@ pub mod query;
 mod session;
 mod statement;
 pub mod tables;
+mod type_cache;
 
 pub use dialect::Dialect;
 pub use driver::{Database, Tx};
