@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::artifact_writer::{ArtifactReuse, ArtifactWriter};
 use super::context_writer::{ContextReuse, ContextWriter};
+use super::events::Written;
 use super::node_rules;
 use super::node_writer::{NodeWriter, PutOptions};
 use super::{Write, events, memberships};
@@ -85,7 +86,11 @@ impl Write for PutSubgraph {
             .iter()
             .filter_map(|edge| resolve(edge, &artifact_ids, &execution_ids))
             .collect();
-        events::put(tx, &resolved, now).await?;
+        let written = Written {
+            artifacts: &artifact_ids,
+            executions: &execution_ids,
+        };
+        events::put(tx, &resolved, written, now).await?;
         Ok(PutSubgraphAnswer {
             execution_ids,
             artifact_ids,
