@@ -18,19 +18,28 @@ impl Write for PutEvents {
     type Answer = ();
 
     async fn apply(&self, tx: &mut Tx, now: i64) -> Result<()> {
-        put(tx, &self.events, now).await
+        put(tx, &self.events, Written::default(), now).await
     }
 }
 
+/// The ids of nodes that the transaction has put, so that it need not look for them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Written<'a> {
+    pub artifacts: &'a [i64],
+    pub executions: &'a [i64],
+}
+
 /// Records events in order; the first that is refused decides the error.
-pub(super) async fn put(tx: &mut Tx, given: &[Event], now: i64) -> Result<()> {
-    let artifact_ids: Vec<i64> = given.iter().filter_map(|event| event.artifact_id).collect();
-    let execution_ids: Vec<i64> = given
-        .iter()
-        .filter_map(|event| event.execution_id)
-        .collect();
-    let artifacts = nodes::existing(tx, Kind::Artifact, &artifact_ids).await?;
-    let executions = nodes::existing(tx, Kind::Execution, &execution_ids).await?;
+pub(super) async fn put(
+    tx: &mut Tx,
+    given: &[Event],
+    written: Written<'_>,
+    now: i64,
+) -> Result<()> {
+    let artifacts = given.iter().filter_map(|event| event.artifact_id);
+    let artifacts = existing(tx, Kind::Artifact, artifacts, written.artifacts).await?;
+    let executions = given.iter().filter_map(|event| event.execution_id);
+    let executions = existing(tx, Kind::Execution, executions, written.executions).await?;
     let refused = given
         .iter()
         .enumerate()
@@ -72,6 +81,19 @@ pub(super) async fn put_missing(tx: &mut Tx, mut given: Vec<Event>, now: i64) ->
     })?;
     tx.record(|| created(&given, now));
     Ok(())
+}
+
+/// Those of the ids that exist, as the written ones do.
+async fn existing(
+    tx: &mut Tx,
+    kind: Kind,
+    ids: impl Iterator<Item = i64>,
+    written: &[i64],
+) -> Result<HashSet<i64>> {
+    let mut known: HashSet<i64> = written.iter().copied().collect();
+    let others: Vec<i64> = ids.filter(|id| !known.contains(id)).collect();
+    known.extend(nodes::existing(tx, kind, &others).await?);
+    Ok(known)
 }
 
 fn check(event: &Event, artifacts: &HashSet<i64>, executions: &HashSet<i64>) -> Result<()> {

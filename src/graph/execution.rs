@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::artifact_writer::{ArtifactReuse, ArtifactWriter};
 use super::context_writer::{ContextReuse, ContextWriter};
+use super::events::Written;
 use super::node_rules::describe;
 use super::node_writer::{NodeWriter, PutOptions};
 use super::{Write, events, memberships};
@@ -78,9 +79,8 @@ impl Write for PutExecution {
         executions.put(tx, Cow::Borrowed(execution)).await?;
         let execution_id = executions.finish(tx).await?.first().copied();
         let execution_id = execution_id.unwrap_or_default();
-        let stored = self.aligned(stored);
         let artifact_ids = self
-            .put_events(tx, execution, execution_id, stored, now)
+            .put_events(tx, execution, execution_id, &stored, now)
             .await?;
         let context_ids = contexts.put(tx).await?;
         memberships::put_all(tx, Kind::Execution, &context_ids, &[execution_id]).await?;
@@ -106,8 +106,8 @@ impl PutExecution {
     }
 
     /// Ids of the artifacts, aligned with the pairs.
-    fn aligned(&self, ids: Vec<i64>) -> Vec<Option<i64>> {
-        let mut ids = ids.into_iter();
+    fn aligned(&self, ids: &[i64]) -> Vec<Option<i64>> {
+        let mut ids = ids.iter().copied();
         let stored = |pair: &ArtifactAndEvent| pair.artifact.as_ref().and_then(|_| ids.next());
         self.pairs.iter().map(stored).collect()
     }
@@ -118,13 +118,13 @@ impl PutExecution {
         tx: &mut Tx,
         execution: &Node,
         execution_id: i64,
-        stored: Vec<Option<i64>>,
+        stored: &[i64],
         now: i64,
     ) -> Result<Vec<Option<i64>>> {
         let mut aligned = Vec::with_capacity(self.pairs.len());
         let mut artifact_ids = Vec::with_capacity(self.pairs.len());
         let mut refused = None;
-        for (pair, stored) in self.pairs.iter().zip(stored) {
+        for (pair, stored) in self.pairs.iter().zip(self.aligned(stored)) {
             let Some(event) = &pair.event else {
                 artifact_ids.push(stored);
                 continue;
@@ -144,7 +144,11 @@ impl PutExecution {
                 }
             }
         }
-        events::put(tx, &aligned, now).await?;
+        let written = Written {
+            artifacts: stored,
+            executions: &[execution_id],
+        };
+        events::put(tx, &aligned, written, now).await?;
         refused.map_or(Ok(artifact_ids), Err)
     }
 }

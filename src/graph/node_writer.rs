@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::node_rules::{self, Mask, describe};
 use crate::error::{Error, Result};
@@ -41,7 +42,9 @@ pub(super) struct NodeWriter<'a> {
     kind: Kind,
     options: PutOptions<'a>,
     now: i64,
-    types: HashMap<i64, NodeType>,
+    /// The types of these nodes. Until [`Self::look_again`], they may have gained properties meanwhile.
+    types: HashMap<i64, Arc<NodeType>>,
+    looked_again: bool,
     /// Nodes that exist, as they are after what was put so far.
     known: HashMap<i64, Node>,
     /// New nodes, each with its place in `ids`.
@@ -80,7 +83,10 @@ impl<'a> NodeWriter<'a> {
             kind,
             options,
             now,
-            types: types.filter_map(|known| Some((known.id?, known))).collect(),
+            types: types
+                .filter_map(|known| Some((known.id?, Arc::new(known))))
+                .collect(),
+            looked_again: false,
             known: HashMap::new(),
             creates: Vec::new(),
             updates: BTreeMap::new(),
@@ -117,10 +123,14 @@ impl<'a> NodeWriter<'a> {
         let node_type = stored.type_id.and_then(|id| self.types.get(&id));
         let merge =
             |node_type| node_rules::merge(self.kind, stored, given, node_type, self.options.mask);
-        let merged = node_type.and_then(|node_type| merge(node_type).ok());
+        let merged = node_type.map(|node_type| merge(node_type));
         self.options.force_update_time
             || self.options.abort_if_changed
-            || merged.is_some_and(|merged| node_rules::is_change(stored, given, &merged))
+            || merged.is_some_and(|merged| match merged {
+                Ok(merged) => node_rules::is_change(stored, given, &merged),
+                // Its type may allow it by now.
+                Err(_) => true,
+            })
     }
 
     /// Reads nodes without locking them: enough for those that [`Self::knows`] alone is asked about.
@@ -138,12 +148,27 @@ impl<'a> NodeWriter<'a> {
         ids.sort_unstable();
         ids.dedup();
         ids.retain(|id| !self.types.contains_key(id));
-        let found = types::by_ids(tx, self.kind, &ids).await?;
+        let found = types::known(tx, self.kind, &ids).await?;
+        self.keep_types(found);
+        Ok(())
+    }
+
+    fn keep_types(&mut self, found: Vec<Arc<NodeType>>) {
         let by_id = found
             .into_iter()
             .filter_map(|found| Some((found.id?, found)));
         self.types.extend(by_id);
-        Ok(())
+    }
+
+    /// Reads all types as they are stored now, once: nothing is refused because of what somebody else has added.
+    async fn look_again(&mut self, tx: &mut Tx) -> Result<bool> {
+        if std::mem::replace(&mut self.looked_again, true) {
+            return Ok(false);
+        }
+        let ids: Vec<i64> = self.types.keys().copied().collect();
+        let found = types::stored(tx, self.kind, &ids).await?;
+        self.keep_types(found);
+        Ok(true)
     }
 
     /// Puts the next node and returns its place in the answer of [`Self::finish`].
@@ -152,37 +177,43 @@ impl<'a> NodeWriter<'a> {
     ///
     /// That of the first node that is refused, this one or one that waits.
     pub(super) async fn put(&mut self, tx: &mut Tx, node: Cow<'a, Node>) -> Result<usize> {
-        let place = self.ids.len();
-        let put = match node.id {
-            None => {
-                self.write_updates(tx).await?;
-                self.create(place, node)
-            }
-            Some(id) => {
-                self.write_creates(tx).await?;
-                self.update(id, &node)
-            }
-        };
-        if put.is_err() {
-            self.write(tx).await?;
+        let (place, id) = (self.ids.len(), node.id);
+        match id {
+            None => self.write_updates(tx).await?,
+            Some(_) => self.write_creates(tx).await?,
         }
-        put.map(|()| place)
+        let mut put = self.put_one(&node);
+        if put.is_err() && self.look_again(tx).await? {
+            put = self.put_one(&node);
+        }
+        if let Err(error) = put {
+            return Err(self.refuse(tx, error).await);
+        }
+        if id.is_none() {
+            self.creates.push((place, node));
+        }
+        self.ids.push(id);
+        Ok(place)
     }
 
-    fn create(&mut self, place: usize, node: Cow<'a, Node>) -> Result<()> {
+    fn put_one(&mut self, node: &Node) -> Result<()> {
+        match node.id {
+            None => self.check_new(node),
+            Some(id) => self.update(id, node),
+        }
+    }
+
+    fn check_new(&self, node: &Node) -> Result<()> {
         let Some(type_id) = node.type_id else {
             return Err(Error::invalid("Type id is missing."));
         };
         let Some(node_type) = self.types.get(&type_id) else {
             return Err(Error::NotFound(format!(
                 "Cannot find type for {}: No type found for query, type_id: {type_id}",
-                describe(self.kind, &node)
+                describe(self.kind, node)
             )));
         };
-        node_rules::check_new(self.kind, &node, node_type)?;
-        self.creates.push((place, node));
-        self.ids.push(None);
-        Ok(())
+        node_rules::check_new(self.kind, node, node_type)
     }
 
     fn update(&mut self, id: i64, given: &Node) -> Result<()> {
@@ -211,7 +242,6 @@ impl<'a> NodeWriter<'a> {
             let before = std::mem::replace(self.known.entry(id).or_default(), merged);
             self.updates.entry(id).or_insert(before);
         }
-        self.ids.push(Some(id));
         Ok(())
     }
 

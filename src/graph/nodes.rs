@@ -83,10 +83,10 @@ impl Graph {
     ) -> Result<Option<Node>> {
         let version = version.filter(|version| !version.is_empty());
         let mut tx = self.read().await?;
-        let Some(found) = types::find(&mut tx, kind, type_name, version).await? else {
+        let Some(type_id) = types::id(&mut tx, kind, type_name, version).await? else {
             return Ok(None);
         };
-        let key = NodeKey::TypeAndName(found.id.unwrap_or_default(), name);
+        let key = NodeKey::TypeAndName(type_id, name);
         let Some(id) = nodes::find(&mut tx, kind, key).await? else {
             return Ok(None);
         };

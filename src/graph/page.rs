@@ -221,10 +221,10 @@ impl Graph {
     ) -> Result<NodePage> {
         let version = version.filter(|version| !version.is_empty());
         let mut tx = self.read().await?;
-        let Some(found) = types::find(&mut tx, kind, type_name, version).await? else {
+        let Some(type_id) = types::id(&mut tx, kind, type_name, version).await? else {
             return Ok(NodePage::default());
         };
-        let scope = Scope::Type(found.id.unwrap_or_default());
+        let scope = Scope::Type(type_id);
         if !lists::any(&mut tx, kind, scope).await? {
             return Ok(NodePage::default());
         }

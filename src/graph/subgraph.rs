@@ -2,16 +2,18 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::artifact_writer::{ArtifactReuse, ArtifactWriter};
 use super::context_writer::{ContextReuse, ContextWriter};
+use super::events::Written;
 use super::node_rules;
 use super::node_writer::{NodeWriter, PutOptions};
 use super::{Write, events, memberships};
 use crate::error::{Error, Result};
-use crate::model::{Event, Kind, Node};
+use crate::model::{Event, Kind, Node, NodeType};
 use crate::storage::Tx;
 use crate::storage::tables::types;
 
@@ -86,7 +88,11 @@ impl Write for PutSubgraph {
             .iter()
             .filter_map(|edge| resolve(edge, &artifact_ids, &execution_ids))
             .collect();
-        events::put(tx, &resolved, now).await?;
+        let written = Written {
+            artifacts: &artifact_ids,
+            executions: &execution_ids,
+        };
+        events::put(tx, &resolved, written, now).await?;
         Ok(PutSubgraphAnswer {
             execution_ids,
             artifact_ids,
@@ -150,8 +156,17 @@ async fn check_nodes(tx: &mut Tx, kind: Kind, nodes: &[Node]) -> Result<()> {
     let mut ids: Vec<i64> = nodes.iter().filter_map(|node| node.type_id).collect();
     ids.sort_unstable();
     ids.dedup();
-    let found = types::by_ids(tx, kind, &ids).await?;
-    let known: HashMap<_, _> = found.iter().map(|found| (found.id, found)).collect();
+    let known = types::known(tx, kind, &ids).await?;
+    if check_against(&known, kind, nodes, &ids).is_ok() {
+        return Ok(());
+    }
+    // The types may allow it by now.
+    let stored = types::stored(tx, kind, &ids).await?;
+    check_against(&stored, kind, nodes, &ids)
+}
+
+fn check_against(types: &[Arc<NodeType>], kind: Kind, nodes: &[Node], ids: &[i64]) -> Result<()> {
+    let known: HashMap<_, _> = types.iter().map(|found| (found.id, found)).collect();
     let (found, missing): (Vec<i64>, Vec<i64>) =
         ids.iter().partition(|id| known.contains_key(&Some(**id)));
     if !missing.is_empty() {

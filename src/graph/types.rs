@@ -227,6 +227,10 @@ impl Graph {
         version: Option<&str>,
     ) -> Result<NodeType> {
         let version = version.filter(|version| !version.is_empty());
+        let answered = self.database.answered_types();
+        if let Some(found) = answered.and_then(|types| types.answer(kind, name, version)) {
+            return Ok(found.as_ref().clone());
+        }
         let mut tx = self.read().await?;
         types::find(&mut tx, kind, name, version)
             .await?

@@ -11,6 +11,9 @@ use crate::error::Result;
 /// The most rows of one statement where rows are written out as VALUES.
 const ROWS_PER_STATEMENT: usize = 128;
 
+/// Up to how many rows are written by one statement whatever their number, where the text shows it.
+const ROWS_AT_ONCE: usize = 24;
+
 /// The most rows of one statement where columns travel as arrays.
 const ROWS_PER_ARRAY: usize = 16_384;
 
@@ -73,8 +76,8 @@ impl<'a> Rows<'a> {
         self.cells.is_empty()
     }
 
-    /// Splits the rows into the batches of one statement each. Where the text shows how many rows there are, batches are
-    /// powers of two, so that a table has few texts.
+    /// Splits the rows into the batches of one statement each. Where the text shows how many rows there are, large batches are
+    /// powers of two, so that a table has few texts, and what few requests have goes at once.
     fn batches(&self, dialect: Dialect) -> impl Iterator<Item = &[Cell<'a>]> {
         let mut rest = self.cells.as_slice();
         let width = self.width;
@@ -85,6 +88,8 @@ impl<'a> Rows<'a> {
             }
             let batch = if dialect == Dialect::Postgres {
                 rows.min(ROWS_PER_ARRAY)
+            } else if rows <= ROWS_AT_ONCE {
+                rows
             } else {
                 (1 << rows.ilog2()).min(ROWS_PER_STATEMENT)
             };

@@ -77,6 +77,12 @@ impl Dialect {
         matches!(self, Self::Sqlite | Self::Postgres)
     }
 
+    /// Whether a database has one server at a time, as a file has: what another process writes into it is an exception.
+    #[must_use]
+    pub const fn has_one_server(self) -> bool {
+        matches!(self, Self::Sqlite)
+    }
+
     /// Whether texts that differ in case or in trailing blanks are equal, by the collation of their columns.
     #[must_use]
     pub const fn compares_loosely(self) -> bool {

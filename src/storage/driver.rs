@@ -6,13 +6,14 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, MySql, Postgres, Row, Sqlite};
 
 use super::column::{Int, Text};
+use super::journal::Journal;
 use super::query::{Args, Query};
 use super::session::{Session, Sessions, to_the_end, watch};
 use super::statement::told;
+use super::type_cache::{Moment, TypeCache};
 use super::wakes::Wakes;
 use super::{Dialect, fault};
 use crate::error::{Error, Result};
-use crate::model::Change;
 
 /// A row that every driver can decode: `#[derive(FromRow)]`, or a tuple, of [`super::column`] types.
 pub trait Record:
@@ -38,6 +39,7 @@ impl<T> Record for T where
 #[derive(Clone, Debug)]
 pub struct Database {
     pools: Pools,
+    types: TypeCache,
 }
 
 /// On SQLite the writer is one connection, which puts writes in a queue: the place where waiting writes can later be
@@ -59,8 +61,15 @@ pub(super) enum Pools {
 }
 
 impl Database {
-    pub(super) const fn of(pools: Pools) -> Self {
-        Self { pools }
+    pub(super) fn of(pools: Pools) -> Self {
+        let types = TypeCache::default();
+        Self { pools, types }
+    }
+
+    /// The types that were read, where they are enough to answer a client: as they are stored.
+    #[must_use]
+    pub fn answered_types(&self) -> Option<&TypeCache> {
+        self.dialect().has_one_server().then_some(&self.types)
     }
 
     /// The dialect of this database.
@@ -79,6 +88,7 @@ impl Database {
     ///
     /// `Unavailable` or `Exhausted` when no connection can be had.
     pub async fn read(&self) -> Result<Tx> {
+        let began = self.types.moment();
         let open = match &self.pools {
             Pools::Sqlite { reader, .. } => Open::Sqlite(reader.begin("BEGIN").await?),
             Pools::Postgres { reader, .. } => {
@@ -89,7 +99,7 @@ impl Database {
                 Open::MySql(reader.begin("START TRANSACTION READ ONLY").await?)
             }
         };
-        Ok(Tx::of(self.dialect(), open))
+        Ok(self.tx(open, began))
     }
 
     /// Begins a transaction that may write. On SQLite it holds the write lock from the start, so that it never has to
@@ -99,12 +109,24 @@ impl Database {
     ///
     /// As [`Self::read`], and `Contention` when another process holds the lock of a SQLite file for too long.
     pub async fn write(&self) -> Result<Tx> {
+        let began = self.types.moment();
         let open = match &self.pools {
             Pools::Sqlite { writer, .. } => Open::Sqlite(writer.begin("BEGIN IMMEDIATE").await?),
             Pools::Postgres { writer, .. } => Open::Postgres(writer.begin("BEGIN").await?),
             Pools::MySql { writer, .. } => Open::MySql(writer.begin("START TRANSACTION").await?),
         };
-        Ok(Tx::of(self.dialect(), open))
+        Ok(self.tx(open, began))
+    }
+
+    fn tx(&self, open: Open, began: Moment) -> Tx {
+        Tx {
+            dialect: self.dialect(),
+            open: Some(open),
+            types: self.types.clone(),
+            began,
+            changes_types: false,
+            journal: Journal::default(),
+        }
     }
 
     /// Asks whether the database is there.
@@ -171,10 +193,10 @@ pub struct Tx {
     dialect: Dialect,
     /// Away while a statement runs, and for good when its caller did not wait for the end.
     open: Option<Open>,
-    /// What this transaction changes in the graph, once somebody wants to know.
-    journal: Option<Vec<Change>>,
-    /// How much of the journal there was at the savepoint.
-    journal_at_savepoint: usize,
+    pub(super) journal: Journal,
+    types: TypeCache,
+    began: Moment,
+    changes_types: bool,
 }
 
 #[derive(Debug)]
@@ -227,72 +249,20 @@ macro_rules! with_driver {
 }
 
 impl Tx {
-    const fn of(dialect: Dialect, open: Open) -> Self {
-        Self {
-            dialect,
-            open: Some(open),
-            journal: None,
-            journal_at_savepoint: 0,
-        }
-    }
-
-    /// Keeps a journal of changes from now on.
-    pub fn keep_journal(&mut self) {
-        self.journal.get_or_insert_default();
-    }
-
-    /// Notes changes of the graph in the journal, where one is kept.
-    pub fn record<C: IntoIterator<Item = Change>>(&mut self, changes: impl FnOnce() -> C) {
-        if let Some(journal) = &mut self.journal {
-            journal.extend(changes());
-        }
-    }
-
-    /// The changes noted so far, which are not noted any more.
-    pub fn take_journal(&mut self) -> Vec<Change> {
-        self.journal_at_savepoint = 0;
-        self.journal
-            .as_mut()
-            .map(std::mem::take)
-            .unwrap_or_default()
-    }
-
-    /// Begins a part that can be taken back alone. There is one such part at a time.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database; so for the two methods that end the part.
-    pub async fn savepoint(&mut self) -> Result<()> {
-        self.journal_at_savepoint = self.journal.as_ref().map_or(0, Vec::len);
-        self.script("SAVEPOINT part").await
-    }
-
-    /// Ends the part and keeps it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::savepoint`].
-    pub async fn release(&mut self) -> Result<()> {
-        self.script("RELEASE SAVEPOINT part").await
-    }
-
-    /// Ends the part and takes it back, with what it noted in the journal.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::savepoint`].
-    pub async fn rollback_to_savepoint(&mut self) -> Result<()> {
-        if let Some(journal) = &mut self.journal {
-            journal.truncate(self.journal_at_savepoint);
-        }
-        self.script("ROLLBACK TO SAVEPOINT part").await?;
-        self.release().await
-    }
-
     /// The dialect to write queries in.
     #[must_use]
     pub const fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// The types that were read, unless this transaction changes types: they are not stored then, or not so.
+    pub(super) fn types(&self) -> Option<(&TypeCache, Moment)> {
+        (!self.changes_types).then_some((&self.types, self.began))
+    }
+
+    /// Notes that this transaction changes types.
+    pub(super) fn change_types(&mut self) {
+        self.changes_types = true;
     }
 
     fn take(&mut self) -> Result<Open> {
@@ -467,10 +437,11 @@ impl Tx {
     ///
     /// As [`Self::run`]; nothing is stored then. `Uncertain` when the connection was lost before the database answered.
     pub async fn commit(mut self) -> Result<()> {
+        let changing = self.changes_types.then(|| self.types.changing());
         match self.take()? {
-            Open::Sqlite(session) => session.commit().await,
-            Open::Postgres(session) => session.commit().await,
-            Open::MySql(session) => session.commit().await,
+            Open::Sqlite(session) => session.commit(changing).await,
+            Open::Postgres(session) => session.commit(changing).await,
+            Open::MySql(session) => session.commit(changing).await,
         }
     }
 }

@@ -7,7 +7,9 @@
 //! * `session`: a connection while a transaction is open on it, and how it is given back.
 //! * `fault`: what a database's refusal means to us.
 //! * [`migrate`]: create, check, upgrade and downgrade the schema.
+//! * `journal`: what a transaction changes, and parts of it that can be taken back.
 //! * `wakes`: the word that servers give each other.
+//! * `type_cache`: types that were read before.
 //! * [`tables`]: the statements, a file per table family.
 
 mod bulk;
@@ -16,11 +18,13 @@ pub mod connect;
 pub mod dialect;
 pub mod driver;
 mod fault;
+mod journal;
 pub mod migrate;
 pub mod query;
 mod session;
 mod statement;
 pub mod tables;
+mod type_cache;
 mod wakes;
 
 pub use dialect::Dialect;

@@ -232,13 +232,14 @@ impl<DB: Database> Session<DB> {
         done
     }
 
-    /// Commits.
+    /// Commits, and drops `held` when the outcome is known.
     ///
     /// # Errors
     ///
     /// By [`fault::of_commit`].
-    pub(super) async fn commit(mut self) -> Result<()> {
+    pub(super) async fn commit(mut self, held: impl Send + 'static) -> Result<()> {
         let commit = async move {
+            let _held = held;
             let (connection, pool) = self.start();
             let done = watch(pool, DB::TransactionManager::commit(connection)).await;
             self.end(done).map_err(fault::of_commit)

@@ -16,6 +16,9 @@ use crate::storage::session::Sessions;
 /// How long a statement waits for another process that writes the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How many rows a statement may be ahead of who reads them. They are made in another thread, and to wake it costs more than rows.
+const ROWS: usize = 1024;
+
 /// A SQLite database.
 #[derive(Clone, Debug)]
 pub struct Sqlite {
@@ -65,6 +68,7 @@ impl Sqlite {
             .create_if_missing(self.mode == Mode::Create)
             .busy_timeout(BUSY_TIMEOUT)
             .statement_cache_capacity(STATEMENTS)
+            .row_buffer_size(ROWS)
             .synchronous(SqliteSynchronous::Full);
         let one = SqlitePoolOptions::new()
             .max_connections(1)

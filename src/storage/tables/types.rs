@@ -1,6 +1,7 @@
 //! The tables `Type`, `TypeProperty` and `ParentType`.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::super::bulk::ColumnType::{Int as IntColumn, Text as TextColumn};
 use super::super::bulk::{Rows, Table};
@@ -156,7 +157,28 @@ pub async fn find(
     let found = fetch(tx, query).await?;
     // A collation may find more than what was asked for.
     let exact = |found: &NodeType| found.name == name && found.version.as_deref() == version;
-    Ok(found.into_iter().find(exact))
+    let found = found.into_iter().find(exact);
+    if let (Some(found), Some((types, read))) = (&found, tx.types()) {
+        types.keep_answer(kind, &Arc::new(found.clone()), read);
+    }
+    Ok(found)
+}
+
+/// The id of the type that [`find`] finds. It never changes, so it is asked for once.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn id(tx: &mut Tx, kind: Kind, name: &str, version: Option<&str>) -> Result<Option<i64>> {
+    let known = tx
+        .types()
+        .and_then(|(types, _)| types.id(kind, name, version));
+    match known {
+        Some(id) => Ok(Some(id)),
+        None => Ok(find(tx, kind, name, version)
+            .await?
+            .and_then(|found| found.id)),
+    }
 }
 
 /// The types of a kind with these names, in all versions, ascending by id.
@@ -190,15 +212,57 @@ pub async fn by_ids(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<NodeType
     fetch(tx, query).await
 }
 
+/// The types of a kind with these ids, ascending by id; ids of other kinds are left out. Types that were read before are as they
+/// were then: what they declare is declared, and what they lack may have come since.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn known(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Arc<NodeType>>> {
+    let mut found = Vec::with_capacity(ids.len());
+    let mut missing = Vec::new();
+    for id in ids {
+        match tx.types().and_then(|(types, _)| types.known(kind, *id)) {
+            Some(known) => found.push(known),
+            None => missing.push(*id),
+        }
+    }
+    found.extend(stored(tx, kind, &missing).await?);
+    found.sort_by_key(|found| found.id);
+    Ok(found)
+}
+
+/// As [`known`], with all that is stored now.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn stored(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Arc<NodeType>>> {
+    let found = by_ids(tx, kind, ids).await?.into_iter().map(Arc::new);
+    let found: Vec<Arc<NodeType>> = found.collect();
+    if let Some((types, _)) = tx.types().filter(|_| !found.is_empty()) {
+        types.keep(kind, &found);
+    }
+    Ok(found)
+}
+
 /// All types of a kind, ascending by id.
 ///
 /// # Errors
 ///
 /// Those of the database.
 pub async fn all(tx: &mut Tx, kind: Kind) -> Result<Vec<NodeType>> {
+    let answered = tx.types().filter(|_| tx.dialect().has_one_server());
+    if let Some(found) = answered.and_then(|(types, _)| types.answer_all(kind)) {
+        return Ok(found.to_vec());
+    }
     let mut query = select("types::all", tx.dialect(), kind);
     query.push(" ORDER BY id");
-    fetch(tx, query).await
+    let found = fetch(tx, query).await?;
+    if let Some((types, read)) = tx.types() {
+        types.keep_all(kind, &found, read);
+    }
+    Ok(found)
 }
 
 /// The types of a kind with these external ids, ascending by id.
@@ -221,6 +285,7 @@ pub async fn by_external_ids(tx: &mut Tx, kind: Kind, ids: &[&str]) -> Result<Ve
 ///
 /// `AlreadyExists` when a type of any kind has its external id.
 pub async fn insert(tx: &mut Tx, kind: Kind, new: &NodeType) -> Result<i64> {
+    tx.change_types();
     let mut rows = Rows::new(&TYPE);
     rows.push([
         new.name.as_str().into(),
@@ -250,6 +315,10 @@ pub async fn add_properties<'a>(
         let number = i64::from(data_type.number());
         rows.push([id.into(), name.as_str().into(), number.into()]);
     }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    tx.change_types();
     tx.insert_rows(&rows).await
 }
 
@@ -259,6 +328,7 @@ pub async fn add_properties<'a>(
 ///
 /// `AlreadyExists` when a type of any kind has it.
 pub async fn set_external_id(tx: &mut Tx, id: i64, external_id: &str) -> Result<()> {
+    tx.change_types();
     let mut query = tx.sql(
         "types::set_external_id",
         "UPDATE Type SET external_id = ? WHERE id = ?",
@@ -273,6 +343,7 @@ pub async fn set_external_id(tx: &mut Tx, id: i64, external_id: &str) -> Result<
 ///
 /// `AlreadyExists` when it is.
 pub async fn insert_parent(tx: &mut Tx, id: i64, parent: i64) -> Result<()> {
+    tx.change_types();
     let mut rows = Rows::new(&PARENT_TYPE);
     rows.push([Cell::from(id), Cell::from(parent)]);
     tx.insert_rows(&rows).await

@@ -1,0 +1,274 @@
+//! The store that the workloads read.
+
+use std::collections::BTreeMap;
+
+use pedigree::proto::ml_metadata::{
+    Artifact, ArtifactType, Association, Context, ContextType, Event, Execution, ExecutionType,
+    PropertyType, PutArtifactsRequest, PutArtifactsResponse, PutAttributionsAndAssociationsRequest,
+    PutContextsRequest, PutContextsResponse, PutEventsRequest, PutExecutionsRequest,
+    PutExecutionsResponse, PutTypesRequest, PutTypesResponse, Value, artifact, event, execution,
+    value,
+};
+use prost::Message;
+
+use super::Call;
+use crate::Result;
+
+/// The ids of the types: the first nine are those that every store has.
+pub const FIVE: i64 = 10;
+pub const TWENTY: i64 = 11;
+pub const TRAIN: i64 = 12;
+pub const PIPELINE: i64 = 13;
+pub const RUN: i64 = 14;
+
+/// Artifacts, ids from 1.
+pub const ARTIFACTS: i64 = 12_000;
+/// Executions, ids from 1.
+pub const EXECUTIONS: i64 = 2_000;
+/// Contexts of type `RUN`, behind one of type `PIPELINE`.
+pub const RUNS: i64 = 100;
+
+/// Artifacts 1 to 51 and executions 1 to 50 are a chain of 100 hops.
+pub const CHAIN: i64 = 50;
+/// Artifacts and executions from 101 to this are a random graph.
+pub const RANDOM: i64 = 1_000;
+/// The execution that has made all artifacts from [`FANNED`] on.
+pub const FAN: i64 = EXECUTIONS;
+const FANNED: i64 = 2_001;
+
+/// The id of a run's context.
+pub const fn run(number: i64) -> i64 {
+    2 + number
+}
+
+/// What the answer to a call must be.
+pub enum Expected {
+    Anything,
+    Types,
+    /// The last of the ids.
+    Last(i64, fn(&[u8]) -> Result<Option<i64>>),
+}
+
+impl Expected {
+    pub fn check(&self, answer: &[u8]) -> Result<()> {
+        let (expected, found) = match self {
+            Self::Anything => return Ok(()),
+            Self::Types => {
+                let types = PutTypesResponse::decode(answer)?;
+                (Some(RUN), types.context_type_ids.last().copied())
+            }
+            Self::Last(id, last) => (Some(*id), last(answer)?),
+        };
+        if expected == found {
+            return Ok(());
+        }
+        Err(format!("the store was not empty: its last id is {found:?}, not {expected:?}").into())
+    }
+}
+
+/// The calls that fill an empty store, with what is expected of each.
+pub fn seed() -> impl Iterator<Item = (Call, Expected)> {
+    let types = (Call::new("PutTypes", &types()), Expected::Types);
+    let contexts = PutContextsRequest {
+        contexts: contexts(),
+        ..Default::default()
+    };
+    let last = |answer: &[u8]| Ok(PutContextsResponse::decode(answer)?.context_ids.pop());
+    let contexts = (
+        Call::new("PutContexts", &contexts),
+        Expected::Last(run(RUNS - 1), last),
+    );
+    [types, contexts]
+        .into_iter()
+        .chain(artifacts())
+        .chain(executions())
+        .chain(edges())
+}
+
+fn types() -> PutTypesRequest {
+    let properties = |count| {
+        (0..count)
+            .map(|n| (name(n), property_type(n) as i32))
+            .collect()
+    };
+    let artifact = |name: &str, count| ArtifactType {
+        name: Some(name.into()),
+        properties: properties(count),
+        ..Default::default()
+    };
+    let context = |name: &str| ContextType {
+        name: Some(name.into()),
+        ..Default::default()
+    };
+    PutTypesRequest {
+        artifact_types: vec![artifact("Five", 5), artifact("Twenty", 20)],
+        execution_types: vec![ExecutionType {
+            name: Some("Train".into()),
+            properties: properties(5),
+            ..Default::default()
+        }],
+        context_types: vec![context("Pipeline"), context("Run")],
+        ..Default::default()
+    }
+}
+
+fn name(number: u64) -> String {
+    ["p", &number.to_string()].concat()
+}
+
+const fn property_type(number: u64) -> PropertyType {
+    match number % 3 {
+        0 => PropertyType::Int,
+        1 => PropertyType::String,
+        _ => PropertyType::Double,
+    }
+}
+
+/// Values for so many declared properties; `p0` is the number itself.
+pub fn properties(number: i64, count: u64) -> BTreeMap<String, Value> {
+    let value = |n| match property_type(n) {
+        PropertyType::Int => value::Value::IntValue(number + n.cast_signed()),
+        PropertyType::String => value::Value::StringValue(["value ", &number.to_string()].concat()),
+        _ => value::Value::DoubleValue(number as f64 / 7.0),
+    };
+    (0..count)
+        .map(|n| {
+            (
+                name(n),
+                Value {
+                    value: Some(value(n)),
+                },
+            )
+        })
+        .collect()
+}
+
+fn contexts() -> Vec<Context> {
+    let pipeline = Context {
+        type_id: Some(PIPELINE),
+        name: Some("pipeline".into()),
+        ..Default::default()
+    };
+    let runs = (0..RUNS).map(|number| Context {
+        type_id: Some(RUN),
+        name: Some(run_name(number)),
+        ..Default::default()
+    });
+    std::iter::once(pipeline).chain(runs).collect()
+}
+
+/// The name of a run's context.
+pub fn run_name(number: i64) -> String {
+    ["run-", &number.to_string()].concat()
+}
+
+fn batches(last: i64) -> impl Iterator<Item = std::ops::RangeInclusive<i64>> {
+    (1..=last)
+        .step_by(1_000)
+        .map(move |first| first..=(first + 999).min(last))
+}
+
+fn artifacts() -> impl Iterator<Item = (Call, Expected)> {
+    let artifact = |number: i64| Artifact {
+        type_id: Some(FIVE),
+        name: Some(["a", &number.to_string()].concat()),
+        uri: Some(["s3://bucket/", &number.to_string()].concat()),
+        state: Some(artifact::State::Live.into()),
+        properties: properties(number, 5),
+        ..Default::default()
+    };
+    let last = |answer: &[u8]| Ok(PutArtifactsResponse::decode(answer)?.artifact_ids.pop());
+    batches(ARTIFACTS).map(move |batch| {
+        let expected = Expected::Last(*batch.end(), last);
+        let request = PutArtifactsRequest {
+            artifacts: batch.map(artifact).collect(),
+            ..Default::default()
+        };
+        (Call::new("PutArtifacts", &request), expected)
+    })
+}
+
+fn executions() -> impl Iterator<Item = (Call, Expected)> {
+    let execution = |number: i64| {
+        let state = if number % 20 == 0 {
+            execution::State::Running
+        } else {
+            execution::State::Complete
+        };
+        let dag = Value {
+            value: Some(value::Value::IntValue(number % RUNS)),
+        };
+        Execution {
+            type_id: Some(TRAIN),
+            name: Some(["e", &number.to_string()].concat()),
+            last_known_state: Some(state.into()),
+            properties: properties(number, 5),
+            custom_properties: [("parent_dag_id".to_owned(), dag)].into(),
+            ..Default::default()
+        }
+    };
+    let last = |answer: &[u8]| Ok(PutExecutionsResponse::decode(answer)?.execution_ids.pop());
+    batches(EXECUTIONS).map(move |batch| {
+        let expected = Expected::Last(*batch.end(), last);
+        let request = PutExecutionsRequest {
+            executions: batch.map(execution).collect(),
+            ..Default::default()
+        };
+        (Call::new("PutExecutions", &request), expected)
+    })
+}
+
+fn edges() -> impl Iterator<Item = (Call, Expected)> {
+    let association = |number| Association {
+        execution_id: Some(number),
+        context_id: Some(run(number % RUNS)),
+        ..Default::default()
+    };
+    let associations = PutAttributionsAndAssociationsRequest {
+        associations: (1..=EXECUTIONS).map(association).collect(),
+        ..Default::default()
+    };
+    let mut events = Vec::new();
+    for number in 1..=CHAIN {
+        events.push(event(event::Type::Input, number, number));
+        events.push(event(event::Type::Output, number, number + 1));
+    }
+    // A small generator of numbers that are the same in every run.
+    let mut state = 1_u64;
+    let mut any = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        101 + (state >> 33).cast_signed() % (RANDOM - 100)
+    };
+    for execution in 101..=RANDOM {
+        events.push(event(event::Type::Input, execution, any()));
+        events.push(event(event::Type::Output, execution, any()));
+    }
+    events.extend((FANNED..=ARTIFACTS).map(|artifact| event(event::Type::Output, FAN, artifact)));
+    let events: Vec<Call> = events
+        .chunks(1_000)
+        .map(|events| {
+            Call::new(
+                "PutEvents",
+                &PutEventsRequest {
+                    events: events.to_vec(),
+                    ..Default::default()
+                },
+            )
+        })
+        .collect();
+    std::iter::once(Call::new("PutAttributionsAndAssociations", &associations))
+        .chain(events)
+        .map(|call| (call, Expected::Anything))
+}
+
+/// An event without a path.
+pub fn event(kind: event::Type, execution: i64, artifact: i64) -> Event {
+    Event {
+        r#type: Some(kind.into()),
+        execution_id: Some(execution),
+        artifact_id: Some(artifact),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,67 @@
+//! What a transaction changes in the graph, and parts of it that can be taken back.
+
+use super::Tx;
+use crate::error::Result;
+use crate::model::Change;
+
+/// The changes of a transaction.
+#[derive(Debug, Default)]
+pub(super) struct Journal {
+    /// Kept once somebody wants to know.
+    changes: Option<Vec<Change>>,
+    /// How many there were at the savepoint.
+    at_savepoint: usize,
+}
+
+impl Tx {
+    /// Keeps a journal of changes from now on.
+    pub fn keep_journal(&mut self) {
+        self.journal.changes.get_or_insert_default();
+    }
+
+    /// Notes changes of the graph in the journal, where one is kept.
+    pub fn record<C: IntoIterator<Item = Change>>(&mut self, changes: impl FnOnce() -> C) {
+        if let Some(journal) = &mut self.journal.changes {
+            journal.extend(changes());
+        }
+    }
+
+    /// The changes noted so far, which are not noted any more.
+    pub fn take_journal(&mut self) -> Vec<Change> {
+        self.journal.at_savepoint = 0;
+        let changes = self.journal.changes.as_mut();
+        changes.map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Begins a part that can be taken back alone. There is one such part at a time.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database; so for the two methods that end the part.
+    pub async fn savepoint(&mut self) -> Result<()> {
+        self.journal.at_savepoint = self.journal.changes.as_ref().map_or(0, Vec::len);
+        self.script("SAVEPOINT part").await
+    }
+
+    /// Ends the part and keeps it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::savepoint`].
+    pub async fn release(&mut self) -> Result<()> {
+        self.script("RELEASE SAVEPOINT part").await
+    }
+
+    /// Ends the part and takes it back, with what it noted in the journal.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::savepoint`].
+    pub async fn rollback_to_savepoint(&mut self) -> Result<()> {
+        if let Some(journal) = &mut self.journal.changes {
+            journal.truncate(self.journal.at_savepoint);
+        }
+        self.script("ROLLBACK TO SAVEPOINT part").await?;
+        self.release().await
+    }
+}

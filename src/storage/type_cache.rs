@@ -1,0 +1,171 @@
+//! Types that were read before. Ids never change, types are never deleted, and what a type declares only grows, so a type that
+//! is here exists, and a property that it declares is declared.
+//!
+//! What a type lacks may have come since, from this process or from another. So what is known is enough to let a node through;
+//! who would refuse one reads the type again. Answers to clients have everything that is stored: they come from here only
+//! where this process is the one that writes, by [`Dialect::has_one_server`](super::Dialect::has_one_server), and not for
+//! longer than [`FRESH`].
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
+
+use crate::model::{Kind, NodeType};
+
+/// How long an answer counts, in case that another process writes the same file.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// How many types are kept. A store has tens of them; one that has more starts again.
+const MOST: usize = 16_384;
+
+/// The types of one database. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct TypeCache {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// How often this process changed types.
+    changes: AtomicU64,
+    types: RwLock<Types>,
+}
+
+#[derive(Debug, Default)]
+struct Types {
+    by_id: HashMap<(Kind, i64), Arc<NodeType>>,
+    /// Answers for a name and version.
+    by_name: HashMap<Identity, Answer<Arc<NodeType>>>,
+    /// Answers for all types of a kind.
+    all: HashMap<Kind, Answer<Arc<[NodeType]>>>,
+}
+
+/// What identifies a type: kind, name and version.
+type Identity = (Kind, String, Option<String>);
+
+/// What was read, from when to what change it counts.
+#[derive(Clone, Debug)]
+struct Answer<T> {
+    read: Moment,
+    found: T,
+}
+
+/// The moment before something is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    time: Instant,
+    changes: u64,
+}
+
+/// Holds that types are being changed: when it is dropped, no earlier answer counts any more.
+#[derive(Debug)]
+pub(super) struct Changing(Arc<Shared>);
+
+impl Drop for Changing {
+    fn drop(&mut self) {
+        self.0.changes.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+impl TypeCache {
+    /// Now, before a transaction begins that reads.
+    pub(super) fn moment(&self) -> Moment {
+        Moment {
+            time: Instant::now(),
+            changes: self.shared.changes.load(Ordering::Acquire),
+        }
+    }
+
+    /// For who has changed types, to hold until the end of the commit is known.
+    pub(super) fn changing(&self) -> Changing {
+        Changing(self.shared.clone())
+    }
+
+    /// A type that exists, and at least what it declares.
+    #[must_use]
+    pub fn known(&self, kind: Kind, id: i64) -> Option<Arc<NodeType>> {
+        self.read().by_id.get(&(kind, id)).cloned()
+    }
+
+    /// The id of the type with this name and version.
+    #[must_use]
+    pub fn id(&self, kind: Kind, name: &str, version: Option<&str>) -> Option<i64> {
+        self.named(kind, name, version)?.found.id
+    }
+
+    /// The type with this name and version, as it is stored.
+    #[must_use]
+    pub fn answer(&self, kind: Kind, name: &str, version: Option<&str>) -> Option<Arc<NodeType>> {
+        self.counting(&self.named(kind, name, version)?)
+    }
+
+    /// All types of a kind as they are stored, ascending by id.
+    #[must_use]
+    pub fn answer_all(&self, kind: Kind) -> Option<Arc<[NodeType]>> {
+        self.counting(self.read().all.get(&kind)?)
+    }
+
+    fn named(
+        &self,
+        kind: Kind,
+        name: &str,
+        version: Option<&str>,
+    ) -> Option<Answer<Arc<NodeType>>> {
+        let key = (kind, name.to_owned(), version.map(str::to_owned));
+        self.read().by_name.get(&key).cloned()
+    }
+
+    fn counting<T: Clone>(&self, answer: &Answer<T>) -> Option<T> {
+        let counts = answer.read.changes == self.shared.changes.load(Ordering::Acquire)
+            && answer.read.time.elapsed() < FRESH;
+        counts.then(|| answer.found.clone())
+    }
+
+    /// Keeps types that are stored.
+    pub(super) fn keep(&self, kind: Kind, found: &[Arc<NodeType>]) {
+        let mut types = self.write();
+        if types.by_id.len() + found.len() > MOST {
+            types.by_id.clear();
+        }
+        let by_id = found
+            .iter()
+            .filter_map(|found| Some(((kind, found.id?), found.clone())));
+        types.by_id.extend(by_id);
+    }
+
+    /// Keeps what was found by name and version.
+    pub(super) fn keep_answer(&self, kind: Kind, found: &Arc<NodeType>, read: Moment) {
+        let mut types = self.write();
+        if types.by_name.len() >= MOST {
+            types.by_name.clear();
+        }
+        let key = (kind, found.name.clone(), found.version.clone());
+        let answer = Answer {
+            read,
+            found: found.clone(),
+        };
+        types.by_name.insert(key, answer);
+    }
+
+    /// Keeps all types of a kind.
+    pub(super) fn keep_all(&self, kind: Kind, found: &[NodeType], read: Moment) {
+        let found = found.into();
+        self.write().all.insert(kind, Answer { read, found });
+    }
+
+    // What is under the lock is whole whenever a thread can panic.
+    fn read(&self) -> RwLockReadGuard<'_, Types> {
+        self.shared
+            .types
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Types> {
+        self.shared
+            .types
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
