@@ -1,7 +1,7 @@
 //! A batch stores what its events store one by one, in few statements.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use pedigree::graph::ArtifactIdentity::ExternalId;
 use pedigree::graph::Moment::{Cached, Cancel, Complete, Fail, Start, Update};
@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
+use tracing::Dispatch;
 use tracing::instrument::WithSubscriber;
 use tracing::span::{Attributes, Id};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -188,10 +189,13 @@ fn one_of_many(moment: pedigree::graph::Moment, number: usize) -> RunEvent {
 }
 
 async fn statements_do_not_depend_on_how_many_events(store: TestGraph) {
+    // While there is one listener only, a span that is first met asks nobody but the thread it is on, of whatever case.
+    static ANOTHER: LazyLock<Dispatch> =
+        LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
     let counted = Arc::new(AtomicUsize::new(0));
     let layer = Statements(counted.clone());
-    // One for the whole case: spans ask who listens when they are first met, in whatever case that is.
-    let listener = tracing::Dispatch::new(tracing_subscriber::registry().with(layer));
+    LazyLock::force(&ANOTHER);
+    let listener = Dispatch::new(tracing_subscriber::registry().with(layer));
     let count = async |events: Vec<RunEvent>| {
         counted.store(0, Ordering::Relaxed);
         let recorded = store.record(&events).with_subscriber(listener.clone());
