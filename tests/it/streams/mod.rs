@@ -1,5 +1,6 @@
 //! Lineage as a stream: recorded, watched.
 
+mod killed;
 mod order;
 mod reconcile;
 mod record;
