@@ -12,6 +12,8 @@
 
 mod measure;
 mod peer;
+#[path = "../common/server.rs"]
+mod server;
 mod table;
 mod workloads;
 

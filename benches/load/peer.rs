@@ -1,6 +1,6 @@
 //! Who is asked: Pedigree's server over gRPC, the released library's core in a process of its own, or the database's own tool.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
@@ -12,10 +12,11 @@ use http::uri::PathAndQuery;
 use prost::bytes::{Buf, BufMut};
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 use crate::Result;
+use crate::server::Server;
 use crate::workloads::{self, Call, Turn, Workload};
 
 /// Who is asked.
@@ -30,12 +31,6 @@ enum Ask {
     Server(Server),
     /// How a worker is started, and those that are idle.
     Workers(Start, Mutex<Vec<Worker>>),
-}
-
-/// Pedigree's own server, as a process.
-struct Server {
-    child: Child,
-    address: String,
 }
 
 /// A command that speaks the protocol of `benches/worker.py`.
@@ -55,7 +50,7 @@ impl Peer {
 
     /// The server that this build has, on a database of its own.
     pub fn pedigree(database: &str, folder: &Path) -> Result<Self> {
-        let server = Server::start(&url_of(database, folder, "pedigree"))?;
+        let server = Server::start(&url_of(database, folder, "pedigree"), &[])?;
         Ok(Self::of("pedigree", Ask::Server(server)))
     }
 
@@ -72,7 +67,7 @@ impl Peer {
             url_of(database, folder, "pedigree"),
             url_of(database, folder, "limit"),
         );
-        drop(Server::start(&url)?);
+        drop(Server::start(&url, &[])?);
         Ok(Self::of(
             "limit",
             Ask::Workers(Start::of(python, &["limit", &url, &ours]), Mutex::default()),
@@ -121,11 +116,8 @@ impl Peer {
     pub async fn client(&self) -> Result<Client> {
         match &self.ask {
             Ask::Server(server) => {
-                let channel = Endpoint::try_from(server.address.clone())?
-                    .connect()
-                    .await?;
-                let grpc = Grpc::new(channel).max_decoding_message_size(usize::MAX);
-                Ok(Client::Server(grpc, server.child.id()))
+                let grpc = Grpc::new(server.channel().await?).max_decoding_message_size(usize::MAX);
+                Ok(Client::Server(grpc, server.pid()))
             }
             Ask::Workers(start, idle) => {
                 let worker = idle.lock().ok().and_then(|mut idle| idle.pop());
@@ -165,50 +157,6 @@ fn url_of(database: &str, folder: &Path, name: &str) -> String {
                 folder.join(name).with_extension("db").display()
             )
         }
-    }
-}
-
-impl Server {
-    fn start(url: &str) -> Result<Self> {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_pedigree"))
-            .args([
-                "--grpc-port",
-                "0",
-                "--database-url",
-                url,
-                "--log-level",
-                "info",
-            ])
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let log = child.stderr.take().ok_or("the server has no log")?;
-        let mut lines = BufReader::new(log).lines();
-        let mut address = None;
-        for line in lines.by_ref() {
-            let line = line?;
-            let found = line
-                .split("address=")
-                .nth(1)
-                .and_then(|rest| rest.split_whitespace().next());
-            address = address.or(found.map(|found| format!("http://{found}")));
-            if line.contains("opened the database") {
-                break;
-            }
-        }
-        let address = address.ok_or("the server does not say where it is")?;
-        std::thread::spawn(move || {
-            lines
-                .map_while(std::result::Result::ok)
-                .for_each(|line| eprintln!("{line}"));
-        });
-        Ok(Self { child, address })
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

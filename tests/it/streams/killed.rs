@@ -49,7 +49,11 @@ fn event(number: usize) -> RecordRequest {
     let (moment, inputs, outputs) = if number.is_multiple_of(2) {
         (Moment::Start, vec![artifact(format!("in {run}"))], vec![])
     } else {
-        (Moment::Complete, vec![], vec![artifact(format!("out {run}"))])
+        (
+            Moment::Complete,
+            vec![],
+            vec![artifact(format!("out {run}"))],
+        )
     };
     let event = RunEvent {
         moment: moment.into(),
@@ -66,7 +70,7 @@ fn event(number: usize) -> RecordRequest {
         ..RunEvent::default()
     };
     RecordRequest {
-        event_time: Some(1000 + number as i64),
+        event_time: Some(i64::try_from(1000 + number).unwrap()),
         ..message(&format!("event {number}"), Change::Run(event))
     }
 }
@@ -87,7 +91,12 @@ impl Log {
         let (mut sent, mut heard) = (0, 0);
         while heard < unanswered.len() && self.answered.len() < enough {
             while sent < unanswered.len() && sent - heard < WINDOW {
-                if recording.requests.send(event(unanswered[sent])).await.is_err() {
+                if recording
+                    .requests
+                    .send(event(unanswered[sent]))
+                    .await
+                    .is_err()
+                {
                     return;
                 }
                 sent += 1;
@@ -127,7 +136,11 @@ async fn each_event_is_stored_once(backend: Backend) {
 async fn check(server: &Server, log: &Log, total: usize) {
     let runs = total / 2;
     let client = server.client().await;
-    let stored = Execution::list(None).ask(client.clone()).await.unwrap().nodes;
+    let stored = Execution::list(None)
+        .ask(client.clone())
+        .await
+        .unwrap()
+        .nodes;
     let names: BTreeSet<&str> = stored.iter().map(Execution::name).collect();
     assert_eq!((stored.len(), names.len()), (runs, runs));
     let complete = |run: &Execution| run.last_known_state() == State::Complete;
@@ -138,9 +151,16 @@ async fn check(server: &Server, log: &Log, total: usize) {
         let Some(Answer::Run(answer)) = answer else {
             panic!("{answer:?}");
         };
-        assert_eq!(answer.execution_id, ids[format!("run {}", number / 2).as_str()]);
+        assert_eq!(
+            answer.execution_id,
+            ids[format!("run {}", number / 2).as_str()]
+        );
     }
-    let artifacts = Artifact::list(None).ask(client.clone()).await.unwrap().nodes;
+    let artifacts = Artifact::list(None)
+        .ask(client.clone())
+        .await
+        .unwrap()
+        .nodes;
     let names: BTreeSet<&str> = artifacts.iter().map(Artifact::name).collect();
     assert_eq!((artifacts.len(), names.len()), (total, total));
     // The history knows each of them, once, and nothing that was not committed.

@@ -4,6 +4,7 @@ mod killed;
 mod order;
 mod reconcile;
 mod record;
+mod slow;
 mod watch;
 
 use std::time::Duration;

@@ -14,6 +14,8 @@ on_every_database!(
     a_refused_message_does_not_end_the_stream,
     streams_that_say_the_same_at_once_store_it_once,
     messages_that_make_no_sense,
+    a_client_that_does_not_read_is_waited_for,
+    a_message_that_is_too_large_ends_its_stream_alone,
 );
 
 fn artifacts(id: &str, type_id: i64, names: &[&str]) -> RecordRequest {
@@ -178,4 +180,49 @@ async fn messages_that_make_no_sense(store: Store) {
     let invalid = Code::InvalidArgument;
     assert_eq!(codes, [invalid, invalid, invalid, Code::Ok, invalid]);
     assert_eq!(names(&store).await, ["c"]);
+}
+
+async fn a_client_that_does_not_read_is_waited_for(store: Store) {
+    let type_id = store.ask(Artifact::put_type("Data", &[])).await;
+    let mut silent = Recording::start(store.channel.clone()).await;
+    let requests = silent.requests.clone();
+    let many = 3000;
+    let sending = tokio::spawn(async move {
+        for n in 0..many {
+            let said = artifacts(&format!("s{n}"), type_id, &[&format!("s{n}")]);
+            requests.send(said).await.unwrap();
+        }
+    });
+    let mut other = Recording::start(store.channel.clone()).await;
+    for n in 0..20 {
+        let said = artifacts(&format!("o{n}"), type_id, &[&format!("o{n}")]);
+        assert_eq!(code_of(&other.say(vec![said]).await[0]), Code::Ok);
+    }
+    for n in 0..many {
+        let response = silent.responses.message().await.unwrap().unwrap();
+        assert_eq!(
+            (response.id.as_str(), code_of(&response)),
+            (format!("s{n}").as_str(), Code::Ok)
+        );
+    }
+    sending.await.unwrap();
+}
+
+async fn a_message_that_is_too_large_ends_its_stream_alone(store: Store) {
+    let type_id = store.ask(Artifact::put_type("Data", &[])).await;
+    let mut recording = Recording::start(store.channel.clone()).await;
+    let mut other = Recording::start(store.channel.clone()).await;
+    let first = recording.say(vec![artifacts("1", type_id, &["a"])]).await;
+    assert_eq!(code_of(&first[0]), Code::Ok);
+    let large = "x".repeat(130 << 20);
+    recording
+        .requests
+        .send(artifacts("2", type_id, &[&large]))
+        .await
+        .unwrap();
+    let ended = recording.responses.message().await.unwrap_err();
+    assert_eq!(ended.code(), Code::OutOfRange, "{ended:?}");
+    let on = other.say(vec![artifacts("3", type_id, &["b"])]).await;
+    assert_eq!(code_of(&on[0]), Code::Ok);
+    assert_eq!(names(&store).await, ["a", "b"]);
 }
