@@ -40,7 +40,7 @@ pub fn kubeflow_pipelines(address: &str, ca: Option<&Path>) {
     let trust: Vec<_> = trust.into_iter().flatten().collect();
     GO.run_with(&trust, "bin/kfp.test", &["-address", address]);
     let python = ["metadata_writer.py", address];
-    Clients::of("python").run_with(&trust, "python", &python);
+    Clients::of("tests/clients/python").run_with(&trust, "python", &python);
     NODE.run_with(&trust, "node", &["kfp.js", address]);
 }
 
@@ -50,7 +50,7 @@ fn the_client_over_grpc_web_reads_frames_to_the_last_byte() {
 }
 
 static GO: LazyLock<Clients> = LazyLock::new(|| {
-    let clients = Clients::of("go");
+    let clients = Clients::of("tests/clients/go");
     clients.run("go", &["generate", "./..."]);
     clients.run("go", &["build", "-o", "bin/", "./..."]);
     clients.run("go", &["test", "-c", "-o", "bin/kfp.test", "./kfp"]);
@@ -58,13 +58,13 @@ static GO: LazyLock<Clients> = LazyLock::new(|| {
 });
 
 static NODE: LazyLock<Clients> = LazyLock::new(|| {
-    let clients = Clients::of("node");
+    let clients = Clients::of("tests/clients/node");
     clients.run("npm", &["run", "generate"]);
     clients
 });
 
-static JAVA: LazyLock<Clients> = LazyLock::new(|| {
-    let clients = Clients::of("java");
+pub static JAVA: LazyLock<Clients> = LazyLock::new(|| {
+    let clients = Clients::of("tests/clients/java");
     clients.run(
         "mvn",
         &["--batch-mode", "--no-transfer-progress", "package"],
@@ -81,25 +81,24 @@ fn against_new_server(backend: Backend, act: impl FnOnce(&str)) {
 }
 
 /// The clients in one language.
-struct Clients {
+pub struct Clients {
     dir: PathBuf,
 }
 
 impl Clients {
-    fn of(language: &str) -> Self {
-        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
-        Self {
-            dir: dir.join(language),
-        }
+    /// Those in a folder of the repository.
+    pub fn of(dir: &str) -> Self {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(dir);
+        Self { dir }
     }
 
-    fn run(&self, program: &str, arguments: &[&str]) {
-        self.run_with(&[], program, arguments);
+    /// Runs a program to its end, which must be a good one, and gives what it printed.
+    pub fn run(&self, program: &str, arguments: &[&str]) -> String {
+        self.run_with(&[], program, arguments)
     }
 
-    /// Runs a program with more in its environment to its end, which must be a good one. What `tests/run` has installed is found
-    /// before what the system has.
-    fn run_with(&self, environment: &[(&str, &Path)], program: &str, arguments: &[&str]) {
+    /// [`Self::run`] with more in the environment. What `tests/run` has installed is found before what the system has.
+    fn run_with(&self, environment: &[(&str, &Path)], program: &str, arguments: &[&str]) -> String {
         let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/venv/bin");
         let theirs = std::env::var_os("PATH").unwrap_or_default();
         let path = [ours].into_iter().chain(std::env::split_paths(&theirs));
@@ -120,5 +119,6 @@ impl Clients {
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr),
         );
+        String::from_utf8(output.stdout).unwrap()
     }
 }

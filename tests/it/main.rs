@@ -26,6 +26,7 @@ mod container;
 mod contention;
 mod contract;
 mod crash;
+mod examples;
 mod faults;
 mod layers;
 mod lineage;
