@@ -17,11 +17,15 @@ on_every_lasting_database!(
 );
 
 fn a_go_client_writes_and_reads_a_run(backend: Backend) {
-    against_new_server(backend, |address| GO.run("bin/onerun", &[address]));
+    against_new_server(backend, |address| {
+        GO.run("bin/onerun", &[address]);
+    });
 }
 
 fn a_node_client_writes_and_reads_a_run(backend: Backend) {
-    against_new_server(backend, |address| NODE.run("node", &["onerun.js", address]));
+    against_new_server(backend, |address| {
+        NODE.run("node", &["onerun.js", address]);
+    });
 }
 
 fn a_java_client_writes_and_reads_a_run(backend: Backend) {
