@@ -10,6 +10,8 @@
     reason = "figures, and values that only have to differ"
 )]
 
+#[path = "../../tests/it/support/bytes.rs"]
+mod bytes;
 mod measure;
 mod peer;
 #[path = "../common/server.rs"]

@@ -9,13 +9,13 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use http::uri::PathAndQuery;
-use prost::bytes::{Buf, BufMut};
+use prost::bytes::Buf;
+use tonic::Request;
 use tonic::client::Grpc;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::Channel;
-use tonic::{Request, Status};
 
 use crate::Result;
+use crate::bytes::Bytes;
 use crate::server::Server;
 use crate::workloads::{self, Call, Turn, Workload};
 
@@ -252,7 +252,7 @@ impl Client {
                 grpc.ready().await?;
                 let path = PathAndQuery::try_from(call.path())?;
                 let answer = grpc
-                    .unary(Request::new(call.request.clone()), path, Raw)
+                    .unary(Request::new(call.request.clone()), path, Bytes)
                     .await;
                 let answer = answer.map_err(|status| format!("{}: {status}", call.method))?;
                 Ok((began.elapsed(), answer.into_inner()))
@@ -274,52 +274,5 @@ impl Client {
             request: turn.number.to_le_bytes().to_vec(),
         };
         tokio::task::block_in_place(|| worker.call(&call)).map(|(took, _)| Some(took))
-    }
-}
-
-/// Messages as bytes: the load tool spends no time on what they mean.
-#[derive(Clone, Copy)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Vec<u8>;
-    type Decode = Vec<u8>;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn encode(
-        &mut self,
-        item: Vec<u8>,
-        buffer: &mut EncodeBuf<'_>,
-    ) -> std::result::Result<(), Status> {
-        buffer.put_slice(&item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn decode(
-        &mut self,
-        buffer: &mut DecodeBuf<'_>,
-    ) -> std::result::Result<Option<Vec<u8>>, Status> {
-        let mut item = vec![0; buffer.remaining()];
-        buffer.copy_to_slice(&mut item);
-        Ok(Some(item))
     }
 }

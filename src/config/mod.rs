@@ -21,6 +21,7 @@ use serde::Deserialize;
 
 use self::serving::Serving;
 use self::settings::Settings;
+use crate::api::lineage::Batches;
 use crate::cli;
 use crate::error::{Error, Result};
 use crate::graph::History;
@@ -38,8 +39,8 @@ pub struct Config {
     pub database: Connect,
     pub migration: Migration,
     pub history: History,
-    /// How streams of messages are recorded.
-    pub recording: Recording,
+    /// How messages of a stream are put together.
+    pub batches: Batches,
     /// How clients reach the server.
     pub serving: Serving,
     /// How long requests that are under way may take after a signal to stop.
@@ -49,24 +50,6 @@ pub struct Config {
     pub otlp_endpoint: Option<String>,
     /// What whoever started the server should know of this, to be logged as warnings.
     pub notes: Vec<String>,
-}
-
-/// How messages of a stream are put together: those that are stored by one commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Recording {
-    /// The most messages of a batch.
-    pub batch: usize,
-    /// How long a batch waits for more messages.
-    pub batch_age: Duration,
-}
-
-impl Default for Recording {
-    fn default() -> Self {
-        Self {
-            batch: 256,
-            batch_age: Duration::from_millis(2),
-        }
-    }
 }
 
 /// How to log.
@@ -331,11 +314,11 @@ impl Settings {
         }
     }
 
-    fn recording(&self) -> Recording {
-        let usual = Recording::default();
-        Recording {
-            batch: self.record_batch.unwrap_or(usual.batch),
-            batch_age: self.record_batch_age.map_or(usual.batch_age, |time| time.0),
+    fn batches(&self) -> Batches {
+        let usual = Batches::default();
+        Batches {
+            most: self.record_batch.unwrap_or(usual.most),
+            age: self.record_batch_age.map_or(usual.age, |time| time.0),
         }
     }
 
@@ -391,7 +374,7 @@ impl Settings {
                 downgrade_to: self.downgrade_schema_to.or(upstream.downgrade_to),
             },
             history: self.history(),
-            recording: self.recording(),
+            batches: self.batches(),
             serving,
             grace: self.shutdown_grace.map_or(GRACE, |time| time.0),
             log: Log {

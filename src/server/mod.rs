@@ -195,16 +195,8 @@ fn routes(
 }
 
 fn lineage(config: &Config, graphs: &Graphs, stop: &CancellationToken) -> lineage::Service {
-    let batches = lineage::Batches {
-        most: config.recording.batch,
-        age: config.recording.batch_age,
-    };
-    lineage::Service::new(
-        graphs.clone(),
-        batches,
-        config.serving.patience,
-        stop.clone(),
-    )
+    let patience = config.serving.patience;
+    lineage::Service::new(graphs.clone(), config.batches, patience, stop.clone())
 }
 
 /// The server with what stands around every request, from the outside in.

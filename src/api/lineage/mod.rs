@@ -50,6 +50,11 @@ impl Service {
     }
 }
 
+/// A text that was given: one that is unset is empty on the wire.
+fn text(given: String) -> Option<String> {
+    (!given.is_empty()).then_some(given)
+}
+
 /// The last word of a stream on a server that stops.
 fn stopping() -> Status {
     Status::unavailable("the server stops; open another stream and go on from the last response")

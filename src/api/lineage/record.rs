@@ -24,12 +24,21 @@ const BATCH_BYTES: usize = 1 << 20;
 const UNREAD: usize = 256;
 
 /// How messages are put together in batches.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batches {
     /// The most messages that one commit stores.
     pub most: usize,
     /// How long a message waits for others.
     pub age: Duration,
+}
+
+impl Default for Batches {
+    fn default() -> Self {
+        Self {
+            most: 256,
+            age: Duration::from_millis(2),
+        }
+    }
 }
 
 /// Reads, stores and answers in a task of its own.

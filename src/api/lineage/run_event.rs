@@ -1,7 +1,8 @@
 //! What happened to a run: the wire's messages and the graph's structs.
 //!
-//! A text that is unset is empty on the wire. A number that no enum declares is not known to the graph, which refuses it.
+//! A number that no enum declares is not known to the graph, which refuses it.
 
+use super::text;
 use crate::api::mlmd::convert::{all, path_in, properties_in};
 use crate::graph::{
     ArtifactIdentity, ArtifactUse, ContextUse, Moment, RunEvent, RunRecorded, TypeName, TypePolicy,
@@ -25,10 +26,6 @@ pub(super) fn run_event(given: wire::RunEvent, event_time: Option<i64>) -> RunEv
         properties: properties_in(given.properties),
         custom_properties: properties_in(given.custom_properties),
     }
-}
-
-fn text(given: String) -> Option<String> {
-    (!given.is_empty()).then_some(given)
 }
 
 fn type_name(name: String, version: String) -> TypeName {

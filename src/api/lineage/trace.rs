@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use prost::Message;
 
-use super::Responses;
 use super::outlet::{self, Outlet};
+use super::{Responses, text};
 use crate::error::{Error, Result};
 use crate::graph::{Direction, Graph, Trace, TracePart, TraceQuery};
 use crate::model::EventType as StoredType;
@@ -133,20 +133,15 @@ impl TryFrom<TraceRequest> for TraceQuery {
             event_types: event_types.collect::<Result<_>>()?,
             artifact_ids: given.artifact_ids,
             execution_ids: given.execution_ids,
-            artifacts: some(given.artifacts),
-            executions: some(given.executions),
+            artifacts: text(given.artifacts),
+            executions: text(given.executions),
             max_hops: given.max_hops,
             max_nodes: given.max_nodes,
-            stop_at_artifacts: some(given.stop_at_artifacts),
-            stop_at_executions: some(given.stop_at_executions),
-            path_key: some(given.path_key),
+            stop_at_artifacts: text(given.stop_at_artifacts),
+            stop_at_executions: text(given.stop_at_executions),
+            path_key: text(given.path_key),
         })
     }
-}
-
-/// A text that was given.
-fn some(text: String) -> Option<String> {
-    (!text.is_empty()).then_some(text)
 }
 
 fn unknown(field: &str, number: i32) -> Error {

@@ -2,6 +2,7 @@
 
 mod ask;
 mod build;
+mod bytes;
 mod database;
 mod dump;
 mod graph;

@@ -4,8 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use pedigree::api::lineage::Batches;
 use pedigree::config::serving::Serving;
-use pedigree::config::{Config, Log, LogFormat, Recording};
+use pedigree::config::{Config, Log, LogFormat};
 use pedigree::graph::History;
 use pedigree::proto::ml_metadata::metadata_store_service_client::MetadataStoreServiceClient;
 use pedigree::server::{self, Listeners};
@@ -54,7 +55,7 @@ async fn serve(database: &TestDatabase) -> (Channel, DropGuard) {
         database: Connect::new(database.url.parse().unwrap()),
         migration: Migration::default(),
         history: History::default(),
-        recording: Recording::default(),
+        batches: Batches::default(),
         serving: Serving::default(),
         grace: Duration::ZERO,
         log: Log {
