@@ -4,6 +4,7 @@
 #[path = "../common/server.rs"]
 mod server;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
@@ -20,7 +21,7 @@ use pedigree::proto::pedigree::lineage::v1::run_event::Moment;
 use pedigree::proto::pedigree::lineage::v1::{
     ArtifactUse, RecordRequest, RunEvent, Subject, TypePolicy, WatchRequest, artifact_use, change,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -250,9 +251,15 @@ async fn record(server: &Server, streams: usize, time: Duration, number: usize) 
         let mut client = LineageServiceClient::new(server.channel().await?);
         tasks.push(tokio::spawn(async move {
             let (sender, receiver) = mpsc::channel(WINDOW);
+            let room = Arc::new(Semaphore::new(WINDOW));
+            let answered = room.clone();
             let sending = tokio::spawn(async move {
                 let mut sent = 0_u32;
                 while Instant::now() < end {
+                    let Ok(place) = room.acquire().await else {
+                        break;
+                    };
+                    place.forget();
                     let id = format!("stream {number} {task} {sent}");
                     if sender.send(event_of(&id)).await.is_err() {
                         break;
@@ -268,6 +275,7 @@ async fn record(server: &Server, streams: usize, time: Duration, number: usize) 
                     return Err(status.message.into());
                 }
                 done += 1;
+                answered.add_permits(1);
             }
             sending.await?;
             Result::Ok(done)
