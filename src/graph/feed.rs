@@ -166,8 +166,11 @@ impl Graph {
     async fn pause(&self, ears: &mut Ears) {
         sleep(PACE).await;
         if self.feed.is_watched() {
-            // Where nothing can be heard, the next look is due already.
-            if let Some(wakes) = ears.listen(&self.database).await {
+            let is_new = ears.wakes.is_none();
+            // Where nothing can be heard, the next look is due already; so it is for what was said before anybody listened.
+            if let Some(wakes) = ears.listen(&self.database).await
+                && !is_new
+            {
                 let lost = tokio::select! {
                     heard = wakes.next() => heard.is_err(),
                     () = self.feed.written.notified() => false,
