@@ -8,19 +8,21 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 use crate::binary::{Process, Server, pedigree};
-use crate::sql::{query, run_sql};
+use crate::sql::run_sql;
 use crate::support::Backend;
 
 /// The password of the store's user. It is no other word's part.
 const SECRET: &str = "kPq7vX";
 
-const POSTGRES_USER: [&str; 2] = [
+const POSTGRES_USERS: [&str; 3] = [
     "CREATE ROLE store LOGIN PASSWORD 'kPq7vX'",
+    "CREATE ROLE guest LOGIN PASSWORD 'kPq7vX'",
     "CREATE DATABASE store OWNER store",
 ];
 
-const MYSQL_USER: [&str; 2] = [
+const MYSQL_USERS: [&str; 3] = [
     "CREATE DATABASE store",
+    "CREATE USER guest@'%' IDENTIFIED BY 'kPq7vX'",
     "GRANT ALL ON store.* TO 'store'@'%' IDENTIFIED BY 'kPq7vX'",
 ];
 
@@ -30,7 +32,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts a server with an empty database for a store, and a user for whom the limits of ordinary users hold.
+    /// Starts a server with an empty database for a store, its user, for whom the limits of ordinary users hold, and another one.
     pub async fn start(backend: Backend) -> Self {
         let folder = TempDir::new().unwrap();
         // The server's user is another one where the tests run as root.
@@ -38,8 +40,8 @@ impl Cluster {
         let cluster = Self { backend, folder };
         cluster.run(&["start"]);
         for statement in match backend {
-            Backend::Postgres => POSTGRES_USER,
-            _ => MYSQL_USER,
+            Backend::Postgres => POSTGRES_USERS,
+            _ => MYSQL_USERS,
         } {
             cluster.run_sql(statement).await;
         }
@@ -104,18 +106,31 @@ impl Cluster {
     }
 
     /// The URL of the administrator's database.
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         let url = self.folder.path().join(self.name()).join("url");
         fs::read_to_string(url).unwrap().trim().to_owned()
     }
 
     /// The URL of a database for a store.
     pub fn store_url(&self) -> String {
+        self.url_of("store", "store")
+    }
+
+    /// The URL of a user who has nothing to do with the store.
+    pub fn guest_url(&self) -> String {
+        let database = match self.backend {
+            Backend::Postgres => "postgres",
+            _ => "",
+        };
+        self.url_of("guest", database)
+    }
+
+    fn url_of(&self, user: &str, database: &str) -> String {
         let url = self.url();
         let (scheme, rest) = url.split_once("://").unwrap();
         let (_, place) = rest.split_once('@').unwrap();
         let (server, _) = place.split_once('/').unwrap();
-        format!("{scheme}://store:{SECRET}@{server}/store")
+        format!("{scheme}://{user}:{SECRET}@{server}/{database}")
     }
 
     /// Where the server keeps its data.
@@ -128,26 +143,18 @@ impl Cluster {
         run_sql(&self.url(), sql).await;
     }
 
-    /// The texts that a query of the administrator gives.
-    pub async fn query(&self, sql: &'static str) -> Vec<String> {
-        query(&self.url(), sql).await
-    }
-
     /// Closes all sessions of the store.
     pub async fn close_sessions(&self) {
-        if self.backend == Backend::Postgres {
-            let close =
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'store'";
-            return self.run_sql(close).await;
-        }
-        // By id, as a session may end before its turn.
-        let sessions =
-            "SELECT CAST(id AS CHAR) FROM information_schema.processlist WHERE user = 'store'";
-        for id in self.query(sessions).await {
-            let kill = format!(
-                "BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR 1094 BEGIN END; KILL {id}; END"
-            );
-            self.run_sql(kill).await;
+        self.run_sql(self.closing()).await;
+    }
+
+    /// The statement that closes all sessions of the store.
+    pub fn closing(&self) -> &'static str {
+        match self.backend {
+            Backend::Postgres => {
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'store'"
+            }
+            _ => "KILL USER store",
         }
     }
 
