@@ -9,10 +9,10 @@ use super::page;
 use super::walk::{Direction, Follow, Hop, Walk};
 use crate::error::{Error, Result};
 use crate::model::{Event, EventType, Kind, Node};
-use crate::storage::Tx;
 use crate::storage::tables::events::StoredEvent;
 use crate::storage::tables::lists::{self, Condition};
 use crate::storage::tables::nodes;
+use crate::storage::{SlowTurn, Tx};
 
 /// The most events of one part.
 const EVENTS: usize = 2000;
@@ -101,6 +101,7 @@ fn stop(filter: Option<&String>) -> Boundary {
 /// A trace under way. It sees one state of the graph, and holds a connection to the database as long as it is there.
 pub struct Trace {
     tx: Tx,
+    turn: SlowTurn,
     walk: Walk,
     /// The hop that is told of.
     hop: i64,
@@ -147,13 +148,16 @@ impl Graph {
     /// # Errors
     ///
     /// `InvalidArgument` for a question without starts, for negative limits and for wrong filters; `NotFound` when there is no
-    /// node to start from.
+    /// node to start from; `Exhausted` when as many traces are under way as may be, and none of them ends in time.
     pub async fn trace(&self, query: TraceQuery) -> Result<Trace> {
         query.check()?;
         let sides = (
             stop(query.stop_at_artifacts.as_ref()).side(Kind::Artifact)?,
             stop(query.stop_at_executions.as_ref()).side(Kind::Execution)?,
         );
+        let turn = self.database.slow_turn().await.ok_or_else(|| {
+            Error::Exhausted("too many traces are under way on this server; try again later".into())
+        })?;
         let mut tx = self.read().await?;
         let mut artifacts = query.starts(&mut tx, Kind::Artifact).await?;
         let mut executions = query.starts(&mut tx, Kind::Execution).await?;
@@ -181,6 +185,7 @@ impl Graph {
         let walk = Walk::start(&mut tx, starts, follow, sides).await?;
         Ok(Trace {
             tx,
+            turn,
             walk,
             hop: 0,
             untold: found.into(),
@@ -227,6 +232,18 @@ impl Trace {
     #[must_use]
     pub const fn end(&self) -> (i64, bool) {
         (self.nodes, self.cut)
+    }
+
+    /// Whether everybody else waits for the connection that this holds.
+    #[must_use]
+    pub const fn is_in_the_way(&self) -> bool {
+        self.turn.takes_all()
+    }
+
+    /// Gives the connection back. The trace counts among those under way until the answer is dropped.
+    #[must_use]
+    pub fn into_turn(self) -> SlowTurn {
+        self.turn
     }
 
     /// How far from the nearest start the walk is, in hops.

@@ -8,7 +8,7 @@ use sqlx::{FromRow, MySql, Postgres, Row, Sqlite};
 use super::column::{Int, Text};
 use super::journal::Journal;
 use super::query::{Args, Query};
-use super::session::{Session, Sessions, to_the_end, watch};
+use super::session::{Session, Sessions, SlowTurn, to_the_end, watch};
 use super::statement::told;
 use super::type_cache::{Moment, TypeCache};
 use super::wakes::Wakes;
@@ -100,6 +100,16 @@ impl Database {
             }
         };
         Ok(self.tx(open, began))
+    }
+
+    /// The right to a transaction of [`Self::read`] that takes as long as a client likes, which is to be had before it begins. No
+    /// more than half of the connections for reading go to such ones, so that others find one; `None` when too many have it.
+    pub async fn slow_turn(&self) -> Option<SlowTurn> {
+        match &self.pools {
+            Pools::Sqlite { reader, .. } => reader.slow_turn().await,
+            Pools::Postgres { reader, .. } => reader.slow_turn().await,
+            Pools::MySql { reader, .. } => reader.slow_turn().await,
+        }
     }
 
     /// Begins a transaction that may write. On SQLite it holds the write lock from the start, so that it never has to

@@ -30,4 +30,5 @@ mod wakes;
 pub use dialect::Dialect;
 pub use driver::{Database, Tx};
 pub use query::{Cell, Query};
+pub use session::SlowTurn;
 pub use wakes::Wakes;

@@ -38,6 +38,8 @@ const SILENT: Duration = Duration::from_secs(15);
 pub(super) struct Sessions<DB: Database> {
     pool: Pool<DB>,
     turns: Arc<Semaphore>,
+    /// A queue for half of the connections, or for the only one.
+    slow_turns: Arc<Semaphore>,
     /// How many wait for a turn.
     waiting: Arc<AtomicU32>,
     /// Whether a connection is closed of which it is not known what the database does on it.
@@ -49,6 +51,7 @@ impl<DB: Database> Clone for Sessions<DB> {
         Self {
             pool: self.pool.clone(),
             turns: self.turns.clone(),
+            slow_turns: self.slow_turns.clone(),
             waiting: self.waiting.clone(),
             closes: self.closes,
         }
@@ -58,10 +61,11 @@ impl<DB: Database> Clone for Sessions<DB> {
 impl<DB: Database> Sessions<DB> {
     pub(super) fn of(pool: Pool<DB>) -> Self {
         let limit = pool.options().get_max_connections();
-        let turns = Arc::new(Semaphore::new(limit.try_into().unwrap_or(usize::MAX)));
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         Self {
             pool,
-            turns,
+            turns: Arc::new(Semaphore::new(limit)),
+            slow_turns: Arc::new(Semaphore::new((limit / 2).max(1))),
             waiting: Arc::default(),
             closes: true,
         }
@@ -99,6 +103,18 @@ impl<DB: Database> Sessions<DB> {
         self.turns.clone().acquire_owned().await
     }
 
+    /// A place among those whose transactions take as long as a client likes; `None` when none becomes free in the time that a
+    /// connection may take.
+    pub(super) async fn slow_turn(&self) -> Option<SlowTurn> {
+        let options = self.pool.options();
+        let turn = self.slow_turns.clone().acquire_owned();
+        let turn = timeout(options.get_acquire_timeout(), turn).await.ok()?;
+        Some(SlowTurn {
+            _permit: turn.ok()?,
+            takes_all: options.get_max_connections() == 1,
+        })
+    }
+
     /// Counts the connections as the metrics of this moment, under the name of the pool.
     pub(super) fn count(&self, pool: &'static str) {
         let most = self.pool.options().get_max_connections();
@@ -120,6 +136,21 @@ impl<DB: Database> Sessions<DB> {
     /// Closes all connections once they are idle; later transactions fail.
     pub(super) async fn close(&self) {
         self.pool.close().await;
+    }
+}
+
+/// A place among the few transactions that may take as long as a client likes, until this is dropped.
+#[derive(Debug)]
+pub struct SlowTurn {
+    _permit: OwnedSemaphorePermit,
+    takes_all: bool,
+}
+
+impl SlowTurn {
+    /// Whether its transaction has the only connection, for which everybody else waits meanwhile.
+    #[must_use]
+    pub const fn takes_all(&self) -> bool {
+        self.takes_all
     }
 }
 

@@ -1,5 +1,6 @@
 //! Responses that a task of their own makes, no faster than the client reads them and no longer than it is there.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -20,23 +21,41 @@ const WAITING: usize = 2;
 pub(super) struct Outlet<T> {
     sender: Sender<T>,
     patience: Duration,
+    /// What comes before anything that is sent later.
+    kept: VecDeque<T>,
 }
 
 impl<T> Outlet<T> {
-    /// Sends a response, as soon as there is room for it.
+    /// Sends what was kept and then a response, each as soon as there is room for it.
     ///
     /// # Errors
     ///
     /// `Exhausted` when the client has not read for too long, `Cancelled` when it is gone.
-    pub(super) async fn send(&self, response: T) -> Result<()> {
-        match timeout(self.patience, self.sender.send(response)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(Error::Cancelled("the client is gone".into())),
-            Err(_) => Err(Error::Exhausted(format!(
-                "the client read nothing for {} s, while the server kept a connection to its database for it: read faster, \
-                 or ask for less at a time",
-                self.patience.as_secs_f64()
-            ))),
+    pub(super) async fn send(&mut self, response: T) -> Result<()> {
+        self.kept.push_back(response);
+        while let Some(next) = self.kept.pop_front() {
+            match timeout(self.patience, self.sender.send(next)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Err(Error::Cancelled("the client is gone".into())),
+                Err(_) => {
+                    return Err(Error::Exhausted(format!(
+                        "the client read nothing for {} s, and the server keeps for nobody longer what others need: read faster, \
+                         or ask for less at a time",
+                        self.patience.as_secs_f64()
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a response if there is room for it, and otherwise keeps it in memory for [`Self::send`]: for who cannot wait.
+    pub(super) fn keep(&mut self, response: T) {
+        self.kept.push_back(response);
+        while let Ok(room) = self.sender.try_reserve()
+            && let Some(next) = self.kept.pop_front()
+        {
+            room.send(next);
         }
     }
 }
@@ -49,7 +68,11 @@ where
     Running: Future<Output = Result<()>> + Send + 'static,
 {
     let (sender, receiver) = mpsc::channel(WAITING);
-    let task = tokio::spawn(work(Outlet { sender, patience }));
+    let task = tokio::spawn(work(Outlet {
+        sender,
+        patience,
+        kept: VecDeque::new(),
+    }));
     Box::pin(Sent {
         receiver,
         task: Some(AbortOnDropHandle::new(task)),
@@ -93,8 +116,11 @@ mod tests {
 
     #[tokio::test]
     async fn an_error_comes_after_what_was_sent() {
-        let mut responses = stream(Duration::from_mins(1), async |outlet| {
-            for number in 0..10 {
+        let mut responses = stream(Duration::from_mins(1), async |mut outlet| {
+            for number in 0..5 {
+                outlet.keep(number);
+            }
+            for number in 5..10 {
                 outlet.send(number).await?;
             }
             Err(Error::NotFound("no more".into()))
@@ -110,7 +136,7 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_does_not_read_is_told_why_it_gets_no_more() {
         let (giving_up, gave_up) = tokio::sync::oneshot::channel();
-        let mut responses = stream(Duration::ZERO, async move |outlet| {
+        let mut responses = stream(Duration::ZERO, async move |mut outlet| {
             loop {
                 if let Err(error) = outlet.send(()).await {
                     let _ = giving_up.send(());

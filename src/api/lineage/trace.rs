@@ -30,13 +30,17 @@ pub(super) async fn run(
     Ok(outlet::stream(patience, move |outlet| walk(trace, outlet)))
 }
 
-async fn walk(mut trace: Trace, outlet: Outlet<TraceResponse>) -> Result<()> {
+async fn walk(mut trace: Trace, mut outlet: Outlet<TraceResponse>) -> Result<()> {
     let mut most = FIRST;
     while let Some(part) = trace.next(most).await? {
         let responses = responses(part);
         most = room(&responses).unwrap_or(most);
         for response in responses {
-            outlet.send(response).await?;
+            if trace.is_in_the_way() {
+                outlet.keep(response);
+            } else {
+                outlet.send(response).await?;
+            }
         }
     }
     let (nodes, cut) = trace.end();
@@ -45,8 +49,8 @@ async fn walk(mut trace: Trace, outlet: Outlet<TraceResponse>) -> Result<()> {
         end: Some(TraceEnd { nodes, cut }),
         ..TraceResponse::default()
     };
-    // The database is not needed while the last one waits to be read.
-    drop(trace);
+    // The database is not needed while the rest waits to be read. What is kept counts as a trace, so that it is not kept often.
+    let _turn = trace.into_turn();
     outlet.send(last).await
 }
 

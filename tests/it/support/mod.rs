@@ -74,6 +74,29 @@ macro_rules! on_graph {
     };
 }
 
+/// Registers cases that get a kind of database, each as one test per kind.
+macro_rules! on_every_backend {
+    ($($case:ident),* $(,)?) => {
+        on_backend!(sqlite_file_with, SqliteFile: $($case)*);
+        on_backend!(sqlite_memory_with, SqliteMemory: $($case)*);
+        on_backend!(postgres_with, Postgres: $($case)*);
+        on_backend!(mysql_with, MySql: $($case)*);
+    };
+}
+
+macro_rules! on_backend {
+    ($module:ident, $backend:ident: $($case:ident)*) => {
+        mod $module {
+            use crate::support::Backend;
+
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                super::$case(Backend::$backend).await;
+            })*
+        }
+    };
+}
+
 /// Registers cases that get a kind of database, each as one test per kind whose stores outlive a server.
 macro_rules! on_every_lasting_database {
     ($($case:ident),* $(,)?) => {

@@ -49,8 +49,11 @@ async fn wait_until_serving(channel: Channel) {
 }
 
 /// A server in this process, on a database that is there.
-async fn serve(database: &TestDatabase) -> (Channel, DropGuard) {
-    let config = Config {
+async fn serve(
+    database: &TestDatabase,
+    configure: impl FnOnce(&mut Config),
+) -> (Channel, DropGuard) {
+    let mut config = Config {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         database: Connect::new(database.url.parse().unwrap()),
         migration: Migration::default(),
@@ -65,6 +68,7 @@ async fn serve(database: &TestDatabase) -> (Channel, DropGuard) {
         otlp_endpoint: None,
         notes: Vec::new(),
     };
+    configure(&mut config);
     let listener = TcpListener::bind(config.listen).await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
@@ -88,8 +92,13 @@ pub struct Replica {
 
 impl Store {
     pub async fn open(backend: Backend) -> Self {
+        Self::open_with(backend, |_| {}).await
+    }
+
+    /// With another configuration than the usual one.
+    pub async fn open_with(backend: Backend, configure: impl FnOnce(&mut Config)) -> Self {
         let database = TestDatabase::new(backend);
-        let (channel, guard) = serve(&database).await;
+        let (channel, guard) = serve(&database, configure).await;
         Self {
             client: Client::new(channel.clone())
                 .max_decoding_message_size(usize::MAX)
@@ -104,7 +113,7 @@ impl Store {
 
     /// One more server on the same database.
     pub async fn replica(&self) -> Replica {
-        let (channel, guard) = serve(&self.server.database).await;
+        let (channel, guard) = serve(&self.server.database, |_| {}).await;
         Replica {
             channel,
             _stop: guard,

@@ -1,5 +1,7 @@
 //! `Trace`: what is found, hop by hop, against a walk of the test's own; limits, and what is refused.
 
+mod unread;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use pb::event;
@@ -20,7 +22,6 @@ on_every_database! {
     a_trace_stops_where_it_is_told,
     a_trace_follows_the_events_that_it_is_told,
     a_question_for_a_trace_must_make_sense,
-    a_trace_is_of_one_state_of_the_graph,
 }
 
 async fn begin(store: &Store, request: TraceRequest) -> Result<Streaming<TraceResponse>, Status> {
@@ -461,44 +462,4 @@ async fn a_question_for_a_trace_must_make_sense(store: Store) {
         assert_eq!(status.code(), code, "{what}: {status:?}");
         assert!(status.message().starts_with(text), "{what}: {status:?}");
     }
-}
-
-/// A chain of artifacts that are too large to wait on their way to the client: what is read first comes while the walk has most
-/// of its way to go, and what is written meanwhile is not seen.
-async fn a_trace_is_of_one_state_of_the_graph(store: Store) {
-    let artifact_type = store.put_type::<Artifact>("A", &[]).await;
-    let execution_type = store.put_type::<Execution>("E", &[]).await;
-    let length = 60;
-    let large = "x".repeat(300_000);
-    for number in 1..=length {
-        let artifact = Artifact::new(artifact_type, &format!("a{number}"));
-        let artifact = artifact.with_custom("large", text(&*large));
-        assert_eq!(store.put(artifact).await, number);
-        store
-            .put(Execution::new(execution_type, &format!("e{number}")))
-            .await;
-    }
-    let chain = (1..length).flat_map(|number| {
-        [
-            event(number, number, event::Type::Input),
-            event(number + 1, number, event::Type::Output),
-        ]
-    });
-    store.ask(put_events(chain.collect())).await;
-    let request = from_artifacts(&[1], Direction::Impact);
-    let mut responses = begin(&store, request).await.unwrap();
-    let mut found = Found::default();
-    found.add(responses.next().await.unwrap().unwrap());
-    assert_eq!(found.artifacts, far([(1, 0)]));
-    if store.backend() != crate::support::Backend::SqliteMemory {
-        // The one connection of a store in memory is the walk's.
-        let more = event(1, length, event::Type::Input);
-        store.ask(put_events(vec![more])).await;
-    }
-    while let Some(response) = responses.next().await {
-        found.add(response.unwrap());
-    }
-    let nodes = 2 * length - 1;
-    assert_eq!(found.end, Some(TraceEnd { nodes, cut: false }));
-    assert!(!found.executions.contains_key(&length));
 }
