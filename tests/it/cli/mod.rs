@@ -1,8 +1,11 @@
 //! The commands `pedigree trace`, `record` and `watch`, run as a user runs them.
 
+mod real;
+
 use std::collections::VecDeque;
+use std::path::Path;
 use std::pin::Pin;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use pb::event;
@@ -20,13 +23,19 @@ use crate::binary::{self, Ended, Server};
 use crate::support::prelude::*;
 use crate::support::{Backend, TestDatabase};
 
+/// A command line for the server at a port.
+fn command(dir: &Path, port: u16, arguments: &[&str]) -> Command {
+    let mut command = binary::pedigree(dir, arguments);
+    command.env("PEDIGREE_SERVER", format!("http://127.0.0.1:{port}"));
+    command
+}
+
 /// Runs the program against a server.
 async fn ask(port: u16, arguments: &[&str], input: &str) -> Ended {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("input");
     std::fs::write(&path, input).unwrap();
-    let mut command = binary::pedigree(dir.path(), arguments);
-    command.env("PEDIGREE_SERVER", format!("http://127.0.0.1:{port}"));
+    let mut command = command(dir.path(), port, arguments);
     command.stdin(Stdio::from(std::fs::File::open(path).unwrap()));
     let run = tokio::task::spawn_blocking(move || binary::run(command));
     run.await.unwrap()
