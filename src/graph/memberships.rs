@@ -63,20 +63,27 @@ pub(super) async fn put_all(
             })
         })
         .collect();
-    put_missing(tx, kind, pairs).await
+    put_missing(tx, kind, pairs).await.map(|_| ())
 }
 
-/// Puts nodes that exist into contexts that exist; what is in already stays.
-pub(super) async fn put_missing(tx: &mut Tx, kind: Kind, mut pairs: Vec<Membership>) -> Result<()> {
+/// Puts nodes that exist into contexts that exist; what is in already stays. Returns what was not.
+pub(super) async fn put_missing(
+    tx: &mut Tx,
+    kind: Kind,
+    mut pairs: Vec<Membership>,
+) -> Result<Vec<Membership>> {
     let mut seen = HashSet::new();
     pairs.retain(|pair| seen.insert(*pair));
     let new = memberships::insert_missing(tx, kind, &pairs).await?;
-    tx.record(|| created(kind, new));
-    Ok(())
+    tx.record(|| created(kind, new.iter().copied()));
+    Ok(new)
 }
 
 /// The changes that made these.
-pub(super) fn created(kind: Kind, new: Vec<Membership>) -> impl Iterator<Item = Change> {
+pub(super) fn created(
+    kind: Kind,
+    new: impl IntoIterator<Item = Membership>,
+) -> impl Iterator<Item = Change> {
     let change = move |member| Change::created(Subject::Membership(kind, member));
     new.into_iter().map(change)
 }

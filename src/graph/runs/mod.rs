@@ -5,20 +5,22 @@
 //! * `catalog`: the types that events name, created or extended as they allow.
 //! * `mention`: events taken apart into what they say about one node each.
 //! * `target`: which node each mention means, and what all of its mentions make of it.
+//! * `edges`: what stands between the nodes: events, and places in contexts.
 //!
 //! Each step is for all events of a batch together, so that the number of statements does not depend on how many they are.
 
 mod catalog;
 mod check;
+mod edges;
 mod mention;
 mod state;
 mod target;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Write, contexts, events, memberships};
+use super::{Write, contexts};
 use crate::error::Result;
-use crate::model::{Event, EventPath, EventType, Kind, Membership, Properties};
+use crate::model::{EventPath, EventType, Kind, Membership, Properties};
 use crate::storage::Tx;
 use crate::storage::tables::locks;
 use catalog::Catalog;
@@ -169,6 +171,7 @@ impl Write for RecordRuns<'_> {
         let links: Vec<Membership> = mentions.links.iter().map(of_link).collect();
         contexts::link_missing(tx, &links).await?;
         let runs = Targets::find(tx, Kind::Execution, &mentions.runs, &catalog, now).await?;
+        let known = edges::lock_known(tx, &self.events, &runs).await?;
         let runs = runs.store(tx).await?;
         let artifacts = Targets::find(tx, Kind::Artifact, &mentions.artifacts, &catalog, now);
         let artifacts = artifacts.await?.store(tx).await?;
@@ -184,42 +187,8 @@ impl Write for RecordRuns<'_> {
             state: run.state,
         };
         let recorded: Vec<RunRecorded> = mentions.places.iter().zip(&runs).map(recorded).collect();
-        self.put_edges(tx, &recorded, now).await?;
+        edges::put(tx, &self.events, &recorded, &known, now).await?;
         Ok(recorded)
-    }
-}
-
-impl RecordRuns<'_> {
-    /// Puts the events between runs and artifacts, and both into the contexts, where they are not yet.
-    async fn put_edges(&self, tx: &mut Tx, recorded: &[RunRecorded], now: i64) -> Result<()> {
-        let mut edges = Vec::new();
-        let mut associations = Vec::new();
-        let mut attributions = Vec::new();
-        for (event, ids) in self.events.iter().zip(recorded) {
-            let inputs = event.inputs.iter().zip(&ids.input_ids);
-            let outputs = event.outputs.iter().zip(&ids.output_ids);
-            let edge = |given: &ArtifactUse, id: i64, usual: EventType| Event {
-                artifact_id: Some(id),
-                execution_id: Some(ids.execution_id),
-                event_type: given.event_type.or(Some(usual)),
-                milliseconds: Some(event.time.unwrap_or(now)),
-                path: given.path.clone(),
-            };
-            edges.extend(inputs.map(|(given, id)| edge(given, *id, EventType::INPUT)));
-            edges.extend(outputs.map(|(given, id)| edge(given, *id, EventType::OUTPUT)));
-            for &context_id in &ids.context_ids {
-                let member = |node_id| Membership {
-                    context_id,
-                    node_id,
-                };
-                associations.push(member(ids.execution_id));
-                let artifact_ids = ids.input_ids.iter().chain(&ids.output_ids);
-                attributions.extend(artifact_ids.map(|id| member(*id)));
-            }
-        }
-        events::put_missing(tx, edges, now).await?;
-        memberships::put_missing(tx, Kind::Execution, associations).await?;
-        memberships::put_missing(tx, Kind::Artifact, attributions).await
     }
 }
 

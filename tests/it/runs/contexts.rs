@@ -1,15 +1,17 @@
 //! Contexts and those above them.
 
-use pedigree::graph::Moment::Start;
-use pedigree::graph::{ContextUse, End, RunEvent};
+use pedigree::graph::Moment::{Complete, Start, Update};
+use pedigree::graph::{ArtifactUse, ContextUse, End, RecordRuns, RunEvent};
 use pedigree::model::{Kind, Value};
 
-use super::{context, properties, run};
+use super::{context, named, properties, run};
 use crate::support::TestGraph;
 
 on_every_graph! {
     missing_contexts_are_created_below_their_parents,
     properties_of_contexts_are_merged,
+    artifacts_are_in_the_contexts_of_their_run,
+    artifacts_and_contexts_that_come_at_once_find_each_other,
 }
 
 fn below(name: &str, parents: Vec<ContextUse>) -> ContextUse {
@@ -84,4 +86,91 @@ async fn properties_of_contexts_are_merged(store: TestGraph) {
         node.custom_properties,
         properties(&[("c", Value::Int(3)), ("d", Value::Int(5))])
     );
+}
+
+/// The names of the contexts that a node is in.
+async fn names_above(store: &TestGraph, kind: Kind, id: i64) -> Vec<String> {
+    let contexts = store.graph.contexts_of(kind, id).await.unwrap_or_default();
+    contexts.into_iter().filter_map(|node| node.name).collect()
+}
+
+fn uses(inputs: Vec<ArtifactUse>, outputs: Vec<ArtifactUse>) -> RunEvent {
+    RunEvent {
+        inputs,
+        outputs,
+        ..run(Update, "r", 2)
+    }
+}
+
+/// In whatever order and company the events come.
+async fn artifacts_are_in_the_contexts_of_their_run(store: TestGraph) {
+    let pipelines = within(vec![context("p"), context("q")]);
+    let artifacts = uses(vec![named("in")], vec![named("out")]);
+    let ended = RunEvent {
+        moment: Some(Complete),
+        ..artifacts.clone()
+    };
+    let later = RunEvent {
+        contexts: vec![below("late", vec![context("above")])],
+        outputs: vec![named("more")],
+        ..run(Update, "r", 3)
+    };
+    let other = RunEvent {
+        outputs: vec![named("alone")],
+        ..run(Start, "other", 1)
+    };
+    let stores = [
+        store.another().await,
+        store.another().await,
+        store.another().await,
+    ];
+    for event in [&pipelines, &artifacts, &later, &other] {
+        stores[0].record_one(event.clone()).await;
+    }
+    for batch in [
+        &[ended.clone(), other.clone()][..],
+        &[later.clone(), pipelines.clone()],
+    ] {
+        stores[1].record(batch).await.unwrap();
+    }
+    stores[2]
+        .record(&[other, ended, pipelines, later])
+        .await
+        .unwrap();
+    for store in stores {
+        let artifacts = store.all(Kind::Artifact).await;
+        assert_eq!(artifacts.len(), 4);
+        for artifact in artifacts {
+            let mut above = names_above(&store, Kind::Artifact, artifact.id.unwrap()).await;
+            above.sort_unstable();
+            let expected: &[&str] = match artifact.name.as_deref() {
+                Some("alone") => &[],
+                _ => &["late", "p", "q"],
+            };
+            assert_eq!(above, expected, "{artifact:?}");
+        }
+    }
+}
+
+/// Neither of two events that are stored at the same time misses what the other one has.
+async fn artifacts_and_contexts_that_come_at_once_find_each_other(store: TestGraph) {
+    for number in 0..20 {
+        let name = format!("run {number}");
+        let first = store.record_one(run(Start, &name, 1)).await;
+        let of_run = |event: RunEvent| RunEvent {
+            name: Some(name.clone()),
+            moment: Some(Update),
+            ..event
+        };
+        let pipeline = of_run(within(vec![context("p")]));
+        let outputs = of_run(uses(vec![], vec![named(&format!("out {number}"))]));
+        let record = async |event: RunEvent| {
+            let events = vec![&event];
+            store.graph.write(&RecordRuns { events }).await.unwrap()
+        };
+        let (_, put) = tokio::join!(record(pipeline), record(outputs));
+        assert_eq!(put[0].execution_id, first.execution_id);
+        let above = names_above(&store, Kind::Artifact, put[0].output_ids[0]).await;
+        assert_eq!(above, ["p"], "{name}");
+    }
 }

@@ -90,9 +90,10 @@ async fn a_run_is_told_in_several_events(store: TestGraph) {
         contexts(Kind::Artifact, end.output_ids[0]).await,
         end.context_ids
     );
+    // What was used before the second context was known is in it too.
     assert_eq!(
         contexts(Kind::Artifact, start.input_ids[0]).await,
-        start.context_ids
+        end.context_ids
     );
 }
 
