@@ -107,6 +107,28 @@ def test_the_database_is_named_with_its_options():
     assert url("mysql", *more) == "mysql://db/m?charset=utf8mb4&ssl-mode=VERIFY_IDENTITY"
 
 
+# What the program does about streams where nothing is said.
+STREAMS = {
+    "PEDIGREE_HISTORY": "604800",
+    "PEDIGREE_RECORD_MEMORY": "604800",
+    "PEDIGREE_RECORD_BATCH": "256",
+    "PEDIGREE_RECORD_BATCH_AGE": "0.002",
+    "PEDIGREE_STREAM_PATIENCE": "30",
+}
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_the_server_is_told_of_streams(name):
+    def told(*arguments):
+        env = {entry["name"]: entry.get("value") for entry in container(one(mode(name, *arguments), "Deployment"))["env"]}
+        return {variable: env[variable] for variable in STREAMS}
+
+    assert told() == STREAMS
+    values = {"history": 2592000, "recordMemory": 0, "recordBatch": 1, "recordBatchAge": 0.5, "streamPatience": 2.5}
+    arguments = ("--set-json", "server=" + json.dumps(values))
+    assert list(told(*arguments).values()) == ["2592000", "0", "1", "0.5", "2.5"]
+
+
 @pytest.mark.parametrize("name", MODES)
 def test_passwords_are_in_secrets_only(name):
     rendered = [m for m in mode(name) if m["kind"] != "Secret"]

@@ -25,6 +25,16 @@
   value: {{ .Values.database.connections | int | quote }}
 - name: PEDIGREE_SHUTDOWN_GRACE
   value: {{ $server.shutdownGrace | int | quote }}
+- name: PEDIGREE_HISTORY
+  value: {{ $server.history | int64 | quote }}
+- name: PEDIGREE_RECORD_MEMORY
+  value: {{ $server.recordMemory | int64 | quote }}
+- name: PEDIGREE_RECORD_BATCH
+  value: {{ $server.recordBatch | int | quote }}
+- name: PEDIGREE_RECORD_BATCH_AGE
+  value: {{ $server.recordBatchAge | quote }}
+- name: PEDIGREE_STREAM_PATIENCE
+  value: {{ $server.streamPatience | quote }}
 - name: PEDIGREE_LOG_FORMAT
   value: {{ $server.logFormat }}
 - name: PEDIGREE_LOG_LEVEL
