@@ -58,24 +58,8 @@ async fn main() -> Result<()> {
     };
     let first = Server::start(with, &[])?;
     let types = put_types(&first).await?;
-    if with.starts_with("sqlite") {
-        delay("one server", &first, &first, types, time).await?;
-    } else {
-        let second = Server::start(with, &[])?;
-        delay("through the other server", &first, &second, types, time).await?;
-    }
-    let (mut calls, mut streams) = (Vec::new(), Vec::new());
     let turn = time / u32::try_from(arguments.repeat)?;
-    for number in 0..arguments.repeat {
-        calls.push(put_executions(&first, types, arguments.clients, turn, number).await?);
-        streams.push(record(&first, arguments.clients, turn, number).await?);
-    }
-    let (calls, streams) = (median(calls), median(streams));
-    println!(
-        "runs with one input and one output, {} clients: {calls:.0}/s as PutExecution, {streams:.0}/s as run events, {:.2} x",
-        arguments.clients,
-        streams / calls
-    );
+    // At first, when both stores are new, and in turns, so that they grow alike.
     let bare = Server::start(without, &["--history", "0"])?;
     let bare_types = put_types(&bare).await?;
     for clients in [1, arguments.clients] {
@@ -91,6 +75,24 @@ async fn main() -> Result<()> {
             on / off
         );
     }
+    drop(bare);
+    if with.starts_with("sqlite") {
+        delay("one server", &first, &first, types, time).await?;
+    } else {
+        let second = Server::start(with, &[])?;
+        delay("through the other server", &first, &second, types, time).await?;
+    }
+    let (mut calls, mut streams) = (Vec::new(), Vec::new());
+    for number in 0..arguments.repeat {
+        calls.push(put_executions(&first, types, arguments.clients, turn, number).await?);
+        streams.push(record(&first, arguments.clients, turn, number).await?);
+    }
+    let (calls, streams) = (median(calls), median(streams));
+    println!(
+        "runs with one input and one output, {} clients: {calls:.0}/s as PutExecution, {streams:.0}/s as run events, {:.2} x",
+        arguments.clients,
+        streams / calls
+    );
     let status = std::fs::read_to_string(format!("/proc/{}/status", first.pid()))?;
     let peak = status.lines().find(|line| line.starts_with("VmHWM:"));
     println!("the server with history: {}", peak.unwrap_or("?"));

@@ -3,8 +3,9 @@
 //! Upstream's databases differ in details that drivers are strict about: PostgreSQL has INT4 where we have BIGINT, SQLite
 //! keeps text in BLOB columns, and MySQL may hand out text as bytes. These types accept all of it.
 
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef as SqliteValue};
 use sqlx::error::BoxDynError;
-use sqlx::{Database, Decode, MySql, Postgres, Sqlite, Type, TypeInfo, ValueRef};
+use sqlx::{Database, Decode, MySql, Postgres, Type, TypeInfo, ValueRef};
 
 /// Any integer, widened to 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +35,10 @@ macro_rules! column {
         }
     )* };
 }
-column!(Int as i64, Postgres, MySql, Sqlite);
-column!(Flag as bool, Postgres, MySql, Sqlite);
-column!(Text as String, Postgres, MySql, Sqlite);
-column!(Bytes as Vec<u8>, Postgres, MySql, Sqlite);
+column!(Int as i64, Postgres, MySql);
+column!(Flag as bool, Postgres, MySql);
+column!(Text as String, Postgres, MySql);
+column!(Bytes as Vec<u8>, Postgres, MySql);
 
 impl<'r> Decode<'r, Postgres> for Int {
     fn decode(value: <Postgres as Database>::ValueRef<'r>) -> Result<Self, BoxDynError> {
@@ -59,7 +60,33 @@ macro_rules! decode {
         }
     )* };
 }
-decode!(Int as i64, MySql, Sqlite);
-decode!(Flag as bool, Postgres, MySql, Sqlite);
-decode!(Text as String, Postgres, MySql, Sqlite);
-decode!(Bytes as Vec<u8>, Postgres, MySql, Sqlite);
+decode!(Int as i64, MySql);
+decode!(Flag as bool, Postgres, MySql);
+decode!(Text as String, Postgres, MySql);
+decode!(Bytes as Vec<u8>, Postgres, MySql);
+
+impl FromSql for Int {
+    fn column_result(value: SqliteValue<'_>) -> FromSqlResult<Self> {
+        value.as_i64().map(Self)
+    }
+}
+
+impl FromSql for Flag {
+    fn column_result(value: SqliteValue<'_>) -> FromSqlResult<Self> {
+        value.as_i64().map(|number| Self(number != 0))
+    }
+}
+
+impl FromSql for Text {
+    fn column_result(value: SqliteValue<'_>) -> FromSqlResult<Self> {
+        let text = std::str::from_utf8(value.as_bytes()?);
+        text.map(|text| Self(text.to_owned()))
+            .map_err(FromSqlError::other)
+    }
+}
+
+impl FromSql for Bytes {
+    fn column_result(value: SqliteValue<'_>) -> FromSqlResult<Self> {
+        value.as_bytes().map(|bytes| Self(bytes.to_vec()))
+    }
+}

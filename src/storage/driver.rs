@@ -1,34 +1,31 @@
 //! Pools, transactions and rows: the only file that matches on the driver.
 
+use std::time::Duration;
+
 use sqlx::mysql::MySqlRow;
 use sqlx::postgres::PgRow;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, MySql, Postgres, Row, Sqlite};
+use sqlx::{AssertSqlSafe, FromRow, MySql, Postgres, Row};
 
 use super::column::{Int, Text};
 use super::journal::Journal;
 use super::query::{Args, Query};
-use super::session::{Session, Sessions, SlowTurn, to_the_end, watch};
+use super::session::{Session, Sessions, to_the_end, watch};
 use super::statement::told;
+use super::turns::SlowTurn;
 use super::type_cache::{Moment, TypeCache};
 use super::wakes::Wakes;
-use super::{Dialect, fault};
+use super::{Dialect, fault, sqlite};
 use crate::error::{Error, Result};
 
-/// A row that every driver can decode: `#[derive(FromRow)]`, or a tuple, of [`super::column`] types.
+/// A row that every driver can decode: a tuple of [`super::column`] types.
 pub trait Record:
-    for<'r> FromRow<'r, PgRow>
-    + for<'r> FromRow<'r, MySqlRow>
-    + for<'r> FromRow<'r, SqliteRow>
-    + Send
-    + Unpin
-    + 'static
+    for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, MySqlRow> + sqlite::Record + Send + Unpin + 'static
 {
 }
 impl<T> Record for T where
     T: for<'r> FromRow<'r, PgRow>
         + for<'r> FromRow<'r, MySqlRow>
-        + for<'r> FromRow<'r, SqliteRow>
+        + sqlite::Record
         + Send
         + Unpin
         + 'static
@@ -42,13 +39,12 @@ pub struct Database {
     types: TypeCache,
 }
 
-/// On SQLite the writer is one connection, which puts writes in a queue: the place where waiting writes can later be
-/// committed together. A store in memory has one connection for everything, because it lives in that connection.
+/// On SQLite the writer is one connection. A store in memory has one connection for everything, because it lives in that connection.
 #[derive(Clone, Debug)]
 pub(super) enum Pools {
     Sqlite {
-        writer: Sessions<Sqlite>,
-        reader: Sessions<Sqlite>,
+        writer: sqlite::Sessions,
+        reader: sqlite::Sessions,
     },
     Postgres {
         writer: Sessions<Postgres>,
@@ -105,11 +101,12 @@ impl Database {
     /// The right to a transaction of [`Self::read`] that takes as long as a client likes, which is to be had before it begins. No
     /// more than half of the connections for reading go to such ones, so that others find one; `None` when too many have it.
     pub async fn slow_turn(&self) -> Option<SlowTurn> {
-        match &self.pools {
-            Pools::Sqlite { reader, .. } => reader.slow_turn().await,
-            Pools::Postgres { reader, .. } => reader.slow_turn().await,
-            Pools::MySql { reader, .. } => reader.slow_turn().await,
-        }
+        let turns = match &self.pools {
+            Pools::Sqlite { reader, .. } => reader.turns(),
+            Pools::Postgres { reader, .. } => reader.turns(),
+            Pools::MySql { reader, .. } => reader.turns(),
+        };
+        turns.take_slow().await
     }
 
     /// Begins a transaction that may write. On SQLite it holds the write lock from the start, so that it never has to
@@ -136,6 +133,16 @@ impl Database {
             began,
             changes_types: false,
             journal: Journal::default(),
+        }
+    }
+
+    /// How long a write may wait for its turn, where one writes at a time and every commit waits for a disk: there it pays to
+    /// commit together what waits.
+    #[must_use]
+    pub fn patience_for_the_only_writer(&self) -> Option<Duration> {
+        match &self.pools {
+            Pools::Sqlite { writer, .. } => writer.is_on_disk().then(|| writer.patience()),
+            Pools::Postgres { .. } | Pools::MySql { .. } => None,
         }
     }
 
@@ -176,7 +183,10 @@ impl Database {
     /// Counts the connections as the metrics of this moment.
     pub fn count_connections(&self) {
         match &self.pools {
-            Pools::Sqlite { writer, reader } => count(writer, reader),
+            Pools::Sqlite { writer, reader } => {
+                writer.count("write");
+                reader.count("read");
+            }
             Pools::Postgres { writer, reader } => count(writer, reader),
             Pools::MySql { writer, reader } => count(writer, reader),
         }
@@ -211,7 +221,7 @@ pub struct Tx {
 
 #[derive(Debug)]
 enum Open {
-    Sqlite(Session<Sqlite>),
+    Sqlite(sqlite::Session),
     Postgres(Session<Postgres>),
     MySql(Session<MySql>),
 }
@@ -231,29 +241,31 @@ macro_rules! run {
     }};
 }
 
-/// Runs `$run`, which may fail as the driver does, with the driver's connection and query.
+/// Runs `$run` with the connection and the query of sqlx's driver, or the statement of SQLite's with `$read`.
 macro_rules! with_driver {
-    ($tx:expr, $query:expr, |$connection:ident, $prepared:ident| $run:expr) => {{
-        let name = $query.name();
-        let (text, args) = $query.into_parts()?;
-        let done = match ($tx.take()?, args) {
-            (Open::Sqlite(mut session), Args::Sqlite(args)) => {
-                let $prepared = sqlx::query_with(text, args);
-                run!($tx, name, Sqlite(session), |$connection| $run)
+    ($tx:expr, $query:expr, $read:expr, |$connection:ident, $prepared:ident| $run:expr) => {{
+        let (name, long) = ($query.name(), $query.is_long());
+        let (AssertSqlSafe(text), args) = $query.into_parts()?;
+        match ($tx.take()?, args) {
+            (Open::Sqlite(session), Args::Sqlite(values)) => {
+                let statement = sqlite::Statement { text, values, long };
+                let (session, done) = told(name, session.run(statement, $read)).await;
+                $tx.open = session.map(Open::Sqlite);
+                done
             }
             (Open::Postgres(mut session), Args::Postgres(args)) => {
-                let $prepared = sqlx::query_with(text, args);
-                run!($tx, name, Postgres(session), |$connection| $run)
+                let $prepared = sqlx::query_with(AssertSqlSafe(text), args);
+                let done = run!($tx, name, Postgres(session), |$connection| $run);
+                done.map_err(fault::from)
             }
             (Open::MySql(mut session), Args::MySql(args)) => {
-                let $prepared = sqlx::query_with(text, args);
-                run!($tx, name, MySql(session), |$connection| $run)
+                let $prepared = sqlx::query_with(AssertSqlSafe(text), args);
+                match run!($tx, name, MySql(session), |$connection| $run) {
+                    Ok(done) => Ok(done),
+                    Err(error) => Err($tx.fault(error).await),
+                }
             }
-            _ => return Err(Error::internal("a query was built for another dialect")),
-        };
-        match done {
-            Ok(done) => Ok(done),
-            Err(error) => Err($tx.fault(error).await),
+            _ => Err(Error::internal("a query was built for another dialect")),
         }
     }};
 }
@@ -292,7 +304,7 @@ impl Tx {
     ///
     /// Whatever the database answers, by [`fault::from`]; `DataLoss` for a row that cannot be decoded.
     pub async fn all<T: Record>(&mut self, query: Query) -> Result<Vec<T>> {
-        with_driver!(self, query, |connection, prepared| {
+        with_driver!(self, query, sqlite::all, |connection, prepared| {
             let rows = prepared.fetch_all(connection).await;
             rows.and_then(|rows| rows.iter().map(T::from_row).collect())
         })
@@ -304,7 +316,7 @@ impl Tx {
     ///
     /// As [`Self::all`].
     pub async fn first<T: Record>(&mut self, query: Query) -> Result<Option<T>> {
-        with_driver!(self, query, |connection, prepared| {
+        with_driver!(self, query, sqlite::first, |connection, prepared| {
             let row = prepared.fetch_optional(connection).await;
             row.and_then(|row| row.as_ref().map(T::from_row).transpose())
         })
@@ -316,7 +328,7 @@ impl Tx {
     ///
     /// As [`Self::all`]; `AlreadyExists` when a unique key forbids the row.
     pub async fn run(&mut self, query: Query) -> Result<u64> {
-        with_driver!(self, query, |connection, prepared| {
+        with_driver!(self, query, sqlite::changed, |connection, prepared| {
             let done = prepared.execute(connection).await;
             done.map(|done| done.rows_affected())
         })
@@ -417,14 +429,36 @@ impl Tx {
     ///
     /// As [`Self::run`].
     pub(super) async fn script(&mut self, sql: &'static str) -> Result<()> {
-        let script = sqlx::raw_sql(sql);
         match self.take()? {
-            Open::Sqlite(mut session) => {
-                run!(self, "script", Sqlite(session), |connection| script
-                    .execute(connection)
-                    .await
-                    .map(|_| ()))
+            Open::Sqlite(session) => {
+                let (session, done) = told("script", session.script(sql)).await;
+                self.open = session.map(Open::Sqlite);
+                done
             }
+            open => self.unprepared(open, sql).await,
+        }
+    }
+
+    /// Runs a statement of the transaction itself, such as SAVEPOINT.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run`].
+    pub(super) async fn control(&mut self, sql: &'static str) -> Result<()> {
+        match self.take()? {
+            Open::Sqlite(session) => {
+                let (session, done) = session.run(sql.into(), sqlite::changed).await;
+                self.open = session.map(Open::Sqlite);
+                done.map(|_| ())
+            }
+            open => self.unprepared(open, sql).await,
+        }
+    }
+
+    /// Runs statements as the servers take them only when they are not prepared.
+    async fn unprepared(&mut self, open: Open, sql: &'static str) -> Result<()> {
+        let script = sqlx::raw_sql(sql);
+        match open {
             Open::Postgres(mut session) => {
                 run!(self, "script", Postgres(session), |connection| script
                     .execute(connection)
@@ -437,6 +471,7 @@ impl Tx {
                     .await
                     .map(|_| ()))
             }
+            Open::Sqlite(_) => return Err(Error::internal("SQLite prepares every statement")),
         }
         .map_err(fault::from)
     }
@@ -449,7 +484,10 @@ impl Tx {
     pub async fn commit(mut self) -> Result<()> {
         let changing = self.changes_types.then(|| self.types.changing());
         match self.take()? {
-            Open::Sqlite(session) => session.commit(changing).await,
+            Open::Sqlite(session) => {
+                let _changing = changing;
+                session.commit()
+            }
             Open::Postgres(session) => session.commit(changing).await,
             Open::MySql(session) => session.commit(changing).await,
         }

@@ -1,12 +1,12 @@
 //! What a database's refusal means to us.
 
 use metrics::counter;
+use rusqlite::ffi;
 use sqlx::error::{DatabaseError, ErrorKind};
 use sqlx::mysql::MySqlDatabaseError;
 use sqlx::postgres::PgDatabaseError;
-use sqlx::sqlite::SqliteError;
 
-use crate::error::Error;
+use crate::error::{Error, Source};
 
 /// Whether a server refused a connection because it has no such database.
 pub(super) fn is_missing_database(error: &sqlx::Error) -> bool {
@@ -25,21 +25,12 @@ pub(super) fn is_refused_login(error: &sqlx::Error) -> bool {
     })
 }
 
-/// SQLSTATE, or MySQL's number: its `code()` is the SQLSTATE only, too coarse here. SQLite's without the detail above its lowest
-/// byte.
+/// SQLSTATE, or MySQL's number: its `code()` is the SQLSTATE only, too coarse here.
 fn code_of(refusal: &dyn DatabaseError) -> String {
     if let Some(mysql) = refusal.try_downcast_ref::<MySqlDatabaseError>() {
         return mysql.number().to_string();
     }
-    let code = refusal.code().unwrap_or_default().into_owned();
-    match code.parse::<u32>() {
-        Ok(number) if is_sqlite(refusal) => (number & 0xff).to_string(),
-        _ => code,
-    }
-}
-
-fn is_sqlite(refusal: &dyn DatabaseError) -> bool {
-    refusal.try_downcast_ref::<SqliteError>().is_some()
+    refusal.code().unwrap_or_default().into_owned()
 }
 
 /// MySQL's number for a row whose unique key another one has.
@@ -149,19 +140,24 @@ impl Meaning {
 pub(super) fn is_lost(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) => true,
-        sqlx::Error::Database(refusal) => match Meaning::of(&**refusal) {
-            Meaning::Lost | Meaning::Stale => true,
-            // SQLite has rolled the transaction back, and its driver believes that there still is one.
-            Meaning::Full | Meaning::Stopped => is_sqlite(&**refusal),
-            _ => false,
-        },
+        sqlx::Error::Database(refusal) => {
+            matches!(Meaning::of(&**refusal), Meaning::Lost | Meaning::Stale)
+        }
         _ => false,
     }
 }
 
 /// Sorts a driver's error by what a caller can do about it.
 pub(super) fn from(error: sqlx::Error) -> Error {
-    let error = sorted(error);
+    counted(sorted(error))
+}
+
+/// As [`from`], for SQLite.
+pub(super) fn from_sqlite(error: rusqlite::Error) -> Error {
+    counted(sorted_sqlite(error))
+}
+
+fn counted(error: Error) -> Error {
     counter!("pedigree_db_errors_total", "kind" => kind(&error)).increment(1);
     error
 }
@@ -199,9 +195,29 @@ fn sorted(error: sqlx::Error) -> Error {
     }
 }
 
-/// As [`from`], for a commit. Who loses the connection there does not learn whether it was done.
-pub(super) fn of_commit(error: sqlx::Error) -> Error {
-    match from(error) {
+fn sorted_sqlite(error: rusqlite::Error) -> Error {
+    use rusqlite::Error as Sqlite;
+    match &error {
+        Sqlite::SqliteFailure(failure, _) => match failure.extended_code {
+            ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY => duplicate(),
+            // Without the detail above the lowest byte.
+            code => {
+                let meaning = Meaning::of_code(&(code & 0xff).to_string());
+                meaning.of_refusal(&error.to_string(), error.into())
+            }
+        },
+        Sqlite::FromSqlConversionFailure(..)
+        | Sqlite::IntegralValueOutOfRange(..)
+        | Sqlite::InvalidColumnType(..) => {
+            Error::DataLoss(format!("a stored value cannot be read: {error}"))
+        }
+        _ => Meaning::Fault.of_refusal("", error.into()),
+    }
+}
+
+/// What an error means in a commit. Who loses the connection there does not learn whether it was done.
+pub(super) fn of_commit(error: Error) -> Error {
+    match error {
         Error::Unavailable(cause) => Error::Uncertain(cause),
         other => other,
     }
@@ -211,36 +227,41 @@ fn from_refusal(refusal: Box<dyn DatabaseError>) -> Error {
     if refusal.kind() == ErrorKind::UniqueViolation {
         return duplicate();
     }
-    match Meaning::of(&*refusal) {
-        Meaning::Contention => {
-            Error::Contention("other writes on the same data went first; try again".into())
+    let meaning = Meaning::of(&*refusal);
+    let text = refusal.message().to_owned();
+    meaning.of_refusal(&text, refusal.into())
+}
+
+impl Meaning {
+    fn of_refusal(self, text: &str, refusal: Source) -> Error {
+        match self {
+            Self::Contention => {
+                Error::Contention("other writes on the same data went first; try again".into())
+            }
+            Self::Stale => Error::Contention("the schema has changed; try again".into()),
+            Self::Full => Error::Exhausted("the database has no room for this now".into()),
+            Self::NoMoreConnections => {
+                Error::Exhausted("the database accepts no more connections now".into())
+            }
+            Self::Lost | Self::Stopped => Error::Unavailable(refusal),
+            Self::Corrupt => Error::DataLoss(format!("the database is damaged: {text}")),
+            Self::ReadOnly => {
+                Error::FailedPrecondition("the database is open for reading only".into())
+            }
+            Self::TooLong => Error::InvalidArgument(format!(
+                "a column of this database cannot hold a text: {text}"
+            )),
+            Self::TooNarrow => Error::InvalidArgument(format!(
+                "a column of this database cannot hold a value: {text}; `pedigree migrate --widen` may help"
+            )),
+            Self::NotComputable => {
+                Error::InvalidArgument(format!("the database cannot compute with a value: {text}"))
+            }
+            Self::Fault => Error::Internal {
+                context: "the database refused a statement".into(),
+                source: Some(refusal),
+            },
         }
-        Meaning::Stale => Error::Contention("the schema has changed; try again".into()),
-        Meaning::Full => Error::Exhausted("the database has no room for this now".into()),
-        Meaning::NoMoreConnections => {
-            Error::Exhausted("the database accepts no more connections now".into())
-        }
-        Meaning::Lost | Meaning::Stopped => Error::Unavailable(refusal.into()),
-        Meaning::Corrupt => Error::DataLoss(format!("the database is damaged: {refusal}")),
-        Meaning::ReadOnly => {
-            Error::FailedPrecondition("the database is open for reading only".into())
-        }
-        Meaning::TooLong => Error::InvalidArgument(format!(
-            "a column of this database cannot hold a text: {}",
-            refusal.message()
-        )),
-        Meaning::TooNarrow => Error::InvalidArgument(format!(
-            "a column of this database cannot hold a value: {}; `pedigree migrate --widen` may help",
-            refusal.message()
-        )),
-        Meaning::NotComputable => Error::InvalidArgument(format!(
-            "the database cannot compute with a value: {}",
-            refusal.message()
-        )),
-        Meaning::Fault => Error::Internal {
-            context: "the database refused a statement".into(),
-            source: Some(refusal.into()),
-        },
     }
 }
 

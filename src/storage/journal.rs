@@ -40,7 +40,7 @@ impl Tx {
     /// Those of the database; so for the two methods that end the part.
     pub async fn savepoint(&mut self) -> Result<()> {
         self.journal.at_savepoint = self.journal.changes.as_ref().map_or(0, Vec::len);
-        self.script("SAVEPOINT part").await
+        self.control("SAVEPOINT part").await
     }
 
     /// Ends the part and keeps it.
@@ -49,7 +49,7 @@ impl Tx {
     ///
     /// As [`Self::savepoint`].
     pub async fn release(&mut self) -> Result<()> {
-        self.script("RELEASE SAVEPOINT part").await
+        self.control("RELEASE SAVEPOINT part").await
     }
 
     /// Ends the part and takes it back, with what it noted in the journal.
@@ -61,7 +61,7 @@ impl Tx {
         if let Some(journal) = &mut self.journal.changes {
             journal.truncate(self.journal.at_savepoint);
         }
-        self.script("ROLLBACK TO SAVEPOINT part").await?;
+        self.control("ROLLBACK TO SAVEPOINT part").await?;
         self.release().await
     }
 }

@@ -4,7 +4,9 @@
 //! * [`dialect`]: every difference between the databases, as a named method.
 //! * [`connect`]: how connections are made.
 //! * [`driver`]: transactions and rows; the only file that matches on the driver.
-//! * `session`: a connection while a transaction is open on it, and how it is given back.
+//! * `session`: a connection to a server while a transaction is open on it, and how it is given back.
+//! * `sqlite`: the same for SQLite, and how it runs statements.
+//! * `turns`: the queue for the connections of a pool.
 //! * `fault`: what a database's refusal means to us.
 //! * [`migrate`]: create, check, upgrade and downgrade the schema.
 //! * `journal`: what a transaction changes, and parts of it that can be taken back.
@@ -22,13 +24,15 @@ mod journal;
 pub mod migrate;
 pub mod query;
 mod session;
+mod sqlite;
 mod statement;
 pub mod tables;
+mod turns;
 mod type_cache;
 mod wakes;
 
 pub use dialect::Dialect;
 pub use driver::{Database, Tx};
 pub use query::{Cell, Query};
-pub use session::SlowTurn;
+pub use turns::SlowTurn;
 pub use wakes::Wakes;

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
+use rusqlite::types::Value;
 use sqlx::mysql::MySqlArguments;
 use sqlx::postgres::PgArguments;
-use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments, AssertSqlSafe};
 
 use super::Dialect;
@@ -39,7 +39,7 @@ cell_from!(i64 => Int, f64 => Double, bool => Bool, &'a str => Text, String => T
 pub enum Args {
     Postgres(PgArguments),
     MySql(MySqlArguments),
-    Sqlite(SqliteArguments),
+    Sqlite(Vec<Value>),
 }
 
 impl Args {
@@ -47,7 +47,7 @@ impl Args {
         match dialect {
             Dialect::Postgres => Self::Postgres(PgArguments::default()),
             Dialect::MySql => Self::MySql(MySqlArguments::default()),
-            Dialect::Sqlite => Self::Sqlite(SqliteArguments::default()),
+            Dialect::Sqlite => Self::Sqlite(Vec::new()),
         }
     }
 
@@ -58,7 +58,10 @@ impl Args {
                 match self {
                     Self::Postgres(args) => args.add(value),
                     Self::MySql(args) => args.add(value),
-                    Self::Sqlite(args) => args.add(value),
+                    Self::Sqlite(args) => {
+                        args.push(value.into());
+                        Ok(())
+                    }
                 }
             }};
         }
@@ -84,6 +87,7 @@ pub struct Query {
     args: Args,
     parameters: usize,
     refused: Option<&'static str>,
+    long: bool,
 }
 
 impl Query {
@@ -97,6 +101,7 @@ impl Query {
             args: Args::new(dialect),
             parameters: 0,
             refused: None,
+            long: false,
         };
         query.push(sql);
         query
@@ -118,6 +123,18 @@ impl Query {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Notes that the statement may touch many rows.
+    pub const fn takes_long(&mut self) -> &mut Self {
+        self.long = true;
+        self
+    }
+
+    /// Whether it was noted that the statement may touch many rows.
+    #[must_use]
+    pub const fn is_long(&self) -> bool {
+        self.long
     }
 
     /// Appends text.

@@ -6,20 +6,17 @@
 
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use metrics::gauge;
 use sqlx::pool::PoolConnection;
 use sqlx::{ConnectOptions, Connection, Database, Pool, SqlSafeStr};
 // Not in `sqlx`, whose `Transaction` hides the connection: it could not be closed.
 use sqlx_core::transaction::TransactionManager;
-use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::fault;
+use super::turns::{Turn, Turns};
 use crate::error::Result;
 
 /// How long something that nobody waits for any more may go on before its connection is closed. Connections are dear, and almost
@@ -32,18 +29,11 @@ const SLOW: Duration = Duration::from_millis(500);
 /// How long a statement may take before a look at whether the database is still there.
 const SILENT: Duration = Duration::from_secs(15);
 
-/// A pool, and a queue for its connections. Who has a turn has the right to a connection, which is either there or to be made:
-/// so "all are in use" and "none can be made" are told apart.
+/// A pool, and the queue for its connections.
 #[derive(Debug)]
 pub(super) struct Sessions<DB: Database> {
     pool: Pool<DB>,
-    turns: Arc<Semaphore>,
-    /// A queue for half of the connections, or for the only one.
-    slow_turns: Arc<Semaphore>,
-    /// How many wait for a turn.
-    waiting: Arc<AtomicU32>,
-    /// Whether a connection is closed of which it is not known what the database does on it.
-    closes: bool,
+    turns: Turns,
 }
 
 impl<DB: Database> Clone for Sessions<DB> {
@@ -51,32 +41,15 @@ impl<DB: Database> Clone for Sessions<DB> {
         Self {
             pool: self.pool.clone(),
             turns: self.turns.clone(),
-            slow_turns: self.slow_turns.clone(),
-            waiting: self.waiting.clone(),
-            closes: self.closes,
         }
     }
 }
 
 impl<DB: Database> Sessions<DB> {
     pub(super) fn of(pool: Pool<DB>) -> Self {
-        let limit = pool.options().get_max_connections();
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        Self {
-            pool,
-            turns: Arc::new(Semaphore::new(limit)),
-            slow_turns: Arc::new(Semaphore::new((limit / 2).max(1))),
-            waiting: Arc::default(),
-            closes: true,
-        }
-    }
-
-    /// For a store in memory, which is its connection.
-    pub(super) fn never_closed(pool: Pool<DB>) -> Self {
-        Self {
-            closes: false,
-            ..Self::of(pool)
-        }
+        let options = pool.options();
+        let turns = Turns::new(options.get_max_connections(), options.get_acquire_timeout());
+        Self { pool, turns }
     }
 
     /// Begins a transaction with this statement.
@@ -86,46 +59,17 @@ impl<DB: Database> Sessions<DB> {
     /// `Exhausted` when no connection becomes free in time or the database has none left, `Unavailable` when it cannot be
     /// reached.
     pub(super) async fn begin(&self, statement: &'static str) -> Result<Session<DB>> {
-        let wait = self.pool.options().get_acquire_timeout();
-        let turn = timeout(wait, self.turn()).await;
-        let Ok(Ok(turn)) = turn else {
-            return Err(fault::from(sqlx::Error::PoolTimedOut));
-        };
-        to_the_end(begin(self.clone(), turn, statement)).await
+        let turn = self.turns.take().await?;
+        to_the_end(begin(self.pool.clone(), turn, statement)).await
     }
 
-    async fn turn(&self) -> Result<OwnedSemaphorePermit, AcquireError> {
-        if let Ok(turn) = self.turns.clone().try_acquire_owned() {
-            return Ok(turn);
-        }
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        let _waiting = Waiting(&self.waiting);
-        self.turns.clone().acquire_owned().await
-    }
-
-    /// A place among those whose transactions take as long as a client likes; `None` when none becomes free in the time that a
-    /// connection may take.
-    pub(super) async fn slow_turn(&self) -> Option<SlowTurn> {
-        let options = self.pool.options();
-        let turn = self.slow_turns.clone().acquire_owned();
-        let turn = timeout(options.get_acquire_timeout(), turn).await.ok()?;
-        Some(SlowTurn {
-            _permit: turn.ok()?,
-            takes_all: options.get_max_connections() == 1,
-        })
+    pub(super) const fn turns(&self) -> &Turns {
+        &self.turns
     }
 
     /// Counts the connections as the metrics of this moment, under the name of the pool.
     pub(super) fn count(&self, pool: &'static str) {
-        let most = self.pool.options().get_max_connections();
-        let free = u32::try_from(self.turns.available_permits()).unwrap_or(most);
-        let in_use = most - free.min(most);
-        let idle = self.pool.size().saturating_sub(in_use);
-        for (state, count) in [("in_use", in_use), ("idle", idle), ("max", most)] {
-            gauge!("pedigree_db_connections", "pool" => pool, "state" => state).set(count);
-        }
-        let waiting = self.waiting.load(Ordering::Relaxed);
-        gauge!("pedigree_db_connections_waiting", "pool" => pool).set(waiting);
+        self.turns.count(pool, self.pool.size());
     }
 
     /// How connections of the pool are made.
@@ -139,34 +83,10 @@ impl<DB: Database> Sessions<DB> {
     }
 }
 
-/// A place among the few transactions that may take as long as a client likes, until this is dropped.
-#[derive(Debug)]
-pub struct SlowTurn {
-    _permit: OwnedSemaphorePermit,
-    takes_all: bool,
-}
-
-impl SlowTurn {
-    /// Whether its transaction has the only connection, for which everybody else waits meanwhile.
-    #[must_use]
-    pub const fn takes_all(&self) -> bool {
-        self.takes_all
-    }
-}
-
-/// One more waits for as long as this is there.
-struct Waiting<'a>(&'a AtomicU32);
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// A connection that died while it was idle shows it here, where nothing is lost yet: the next one is tried.
 async fn begin<DB: Database>(
-    Sessions { pool, closes, .. }: Sessions<DB>,
-    turn: OwnedSemaphorePermit,
+    pool: Pool<DB>,
+    turn: Turn,
     statement: &'static str,
 ) -> Result<Session<DB>> {
     let mut stale = pool.options().get_max_connections();
@@ -174,14 +94,13 @@ async fn begin<DB: Database>(
         connection: connection(&pool).await?,
         pool,
         busy: false,
-        closes,
         _turn: turn,
     };
     loop {
         let (connection, pool) = session.start();
         let begun = DB::TransactionManager::begin(connection, Some(statement.into_sql_str()));
         match watch(pool, begun).await {
-            Err(error) if stale > 0 && closes && fault::is_lost(&error) => {
+            Err(error) if stale > 0 && fault::is_lost(&error) => {
                 stale -= 1;
                 session.connection.close_on_drop();
                 session.connection = self::connection(&session.pool).await?;
@@ -246,8 +165,7 @@ pub(super) struct Session<DB: Database> {
     pool: Pool<DB>,
     /// Whether a statement is under way, or was when the connection was lost.
     busy: bool,
-    closes: bool,
-    _turn: OwnedSemaphorePermit,
+    _turn: Turn,
 }
 
 impl<DB: Database> Session<DB> {
@@ -273,7 +191,8 @@ impl<DB: Database> Session<DB> {
             let _held = held;
             let (connection, pool) = self.start();
             let done = watch(pool, DB::TransactionManager::commit(connection)).await;
-            self.end(done).map_err(fault::of_commit)
+            let done = self.end(done);
+            done.map_err(|error| fault::of_commit(fault::from(error)))
         };
         to_the_end(commit).await
     }
@@ -281,7 +200,7 @@ impl<DB: Database> Session<DB> {
 
 impl<DB: Database> Drop for Session<DB> {
     fn drop(&mut self) {
-        if self.busy && self.closes {
+        if self.busy {
             self.connection.close_on_drop();
         } else {
             // Goes out while the connection returns to its pool. After a commit there is nothing to roll back.

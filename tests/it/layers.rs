@@ -107,7 +107,7 @@ fn only_storage_names_the_database_driver() {
     for (path, text) in files("") {
         let inside = path.iter().any(|folder| folder == "storage");
         if !inside {
-            wrong.extend(naming(&path, &text, &["sqlx::"]));
+            wrong.extend(naming(&path, &text, &["sqlx::", "rusqlite::"]));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

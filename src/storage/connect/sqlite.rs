@@ -2,22 +2,25 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use rusqlite::OpenFlags;
 
 use super::{Connect, STATEMENTS};
 use crate::error::Result;
 use crate::storage::driver::Pools;
-use crate::storage::fault;
-use crate::storage::session::Sessions;
+use crate::storage::sqlite::{Opening, Sessions};
 
 /// How long a statement waits for another process that writes the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How many rows a statement may be ahead of who reads them. They are made in another thread, and to wake it costs more than rows.
-const ROWS: usize = 1024;
+/// Readers go on while somebody writes.
+const LOG: &str = "PRAGMA journal_mode = WAL";
+
+/// A commit is on the disk.
+const DURABLE: &str = "PRAGMA synchronous = FULL";
+
+const ONLY_READS: &str = "PRAGMA query_only = ON";
 
 /// A SQLite database.
 #[derive(Clone, Debug)]
@@ -58,46 +61,30 @@ impl Sqlite {
     }
 
     pub(super) async fn pools(&self, to: &Connect) -> Result<Pools> {
-        let options = match &self.file {
-            Some(file) => SqliteConnectOptions::new().filename(file),
-            // Each gets a name of its own.
-            None => SqliteConnectOptions::from_str("sqlite::memory:").map_err(fault::from)?,
+        let access = match self.mode {
+            Mode::ReadOnly => OpenFlags::SQLITE_OPEN_READ_ONLY,
+            Mode::ReadWrite => OpenFlags::SQLITE_OPEN_READ_WRITE,
+            Mode::Create => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
         };
-        let options = options
-            .read_only(self.mode == Mode::ReadOnly)
-            .create_if_missing(self.mode == Mode::Create)
-            .busy_timeout(BUSY_TIMEOUT)
-            .statement_cache_capacity(STATEMENTS)
-            .row_buffer_size(ROWS)
-            .synchronous(SqliteSynchronous::Full);
-        let one = SqlitePoolOptions::new()
-            .max_connections(1)
-            .min_connections(1)
-            .acquire_timeout(to.wait.max(BUSY_TIMEOUT * 2))
-            .idle_timeout(None)
-            .max_lifetime(None);
-        if self.file.is_none() {
-            let only = one.connect_with(options).await.map_err(fault::from)?;
-            let only = Sessions::never_closed(only);
-            return Ok(Pools::Sqlite {
-                writer: only.clone(),
-                reader: only,
-            });
-        }
-        let options = match self.mode {
-            Mode::ReadOnly => options,
-            Mode::ReadWrite | Mode::Create => options.journal_mode(SqliteJournalMode::Wal),
+        let opening = |pragmas| Opening {
+            file: self.file.clone(),
+            // A connection is used by one thread at a time.
+            flags: access | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+            pragmas,
+            busy: BUSY_TIMEOUT,
+            statements: STATEMENTS,
         };
-        let writer = one
-            .connect_with(options.clone())
-            .await
-            .map_err(fault::from)?;
-        let reader = to
-            .limits(to.half())
-            .connect_lazy_with(options.pragma("query_only", "ON"));
-        Ok(Pools::Sqlite {
-            writer: Sessions::of(writer),
-            reader: Sessions::of(reader),
-        })
+        let patience = to.wait.max(BUSY_TIMEOUT * 2);
+        let pragmas: &[_] = match (&self.file, self.mode) {
+            (None, _) | (_, Mode::ReadOnly) => &[DURABLE],
+            (Some(_), _) => &[LOG, DURABLE],
+        };
+        let writer = Sessions::one(opening(pragmas), patience).await?;
+        let reader = match self.file {
+            // It lives in its only connection.
+            None => writer.clone(),
+            Some(_) => Sessions::lazy(opening(&[ONLY_READS]), to.half().max(1), to.wait),
+        };
+        Ok(Pools::Sqlite { writer, reader })
     }
 }

@@ -97,6 +97,6 @@ pub async fn trim(tx: &mut Tx, before: i64) -> Result<u64> {
         "messages::trim",
         "DELETE FROM PedigreeMessage WHERE time_since_epoch < ?",
     );
-    query.bind(before);
+    query.bind(before).takes_long();
     tx.run(query).await
 }

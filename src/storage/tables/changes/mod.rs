@@ -258,6 +258,6 @@ pub async fn trim(tx: &mut Tx, before: i64) -> Result<u64> {
         "changes::trim",
         "DELETE FROM PedigreeChange WHERE position <= ?",
     );
-    query.bind(last);
+    query.bind(last).takes_long();
     tx.run(query).await
 }

@@ -1,0 +1,444 @@
+//! Transactions on SQLite, which runs in this process.
+//!
+//! A short statement runs where its caller is: to wake another thread and to be woken by it takes longer. A statement that turns out
+//! not to be short, or has to wait for a lock, begins again on a thread of its own, so that it holds up nobody else, and is stopped
+//! when its caller goes away.
+
+use std::cell::Cell;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, ErrorCode, InterruptHandle, OpenFlags, Row};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::{JoinError, block_in_place, spawn_blocking};
+
+use super::fault;
+use super::turns::{Turn, Turns};
+use crate::error::{Error, Result};
+
+/// How long a statement may hold up the thread of its caller.
+const SHORT: Duration = Duration::from_millis(2);
+
+/// After how many steps of SQLite's machine a look at the clock is due: some ten microseconds.
+const STEPS: i32 = 1000;
+
+/// The most bytes of values that a short statement has. One that writes cannot be begun again.
+const FEW_BYTES: usize = 64 * 1024;
+
+/// A row that can be decoded: a tuple of [`super::column`] types.
+pub trait Record: for<'r> TryFrom<&'r Row<'r>, Error = rusqlite::Error> {}
+impl<T> Record for T where T: for<'r> TryFrom<&'r Row<'r>, Error = rusqlite::Error> {}
+
+/// What is made of a statement whose values are bound.
+type Read<T> = fn(&mut rusqlite::Statement<'_>) -> rusqlite::Result<T>;
+
+/// All rows.
+pub(super) fn all<T: Record>(statement: &mut rusqlite::Statement<'_>) -> rusqlite::Result<Vec<T>> {
+    let mut rows = statement.raw_query();
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(T::try_from(row)?);
+    }
+    Ok(found)
+}
+
+/// The first row.
+pub(super) fn first<T: Record>(
+    statement: &mut rusqlite::Statement<'_>,
+) -> rusqlite::Result<Option<T>> {
+    let mut rows = statement.raw_query();
+    rows.next()?.map(T::try_from).transpose()
+}
+
+/// How many rows were changed.
+pub(super) fn changed(statement: &mut rusqlite::Statement<'_>) -> rusqlite::Result<u64> {
+    statement.raw_execute().map(|rows| rows as u64)
+}
+
+/// A statement and its values.
+#[derive(Debug)]
+pub(super) struct Statement {
+    pub text: String,
+    pub values: Vec<Value>,
+    /// Whether it is known to be none of the short ones.
+    pub long: bool,
+}
+
+impl From<&'static str> for Statement {
+    fn from(text: &'static str) -> Self {
+        Self {
+            text: text.to_owned(),
+            values: Vec::new(),
+            long: false,
+        }
+    }
+}
+
+impl Statement {
+    fn is_long(&self) -> bool {
+        let bytes = |value: &Value| match value {
+            Value::Text(text) => text.len(),
+            Value::Blob(bytes) => bytes.len(),
+            _ => size_of::<Value>(),
+        };
+        self.long || self.values.iter().map(bytes).sum::<usize>() > FEW_BYTES
+    }
+}
+
+/// How connections are made.
+#[derive(Clone, Debug)]
+pub(super) struct Opening {
+    /// `None` for a database in memory, which is its connection.
+    pub file: Option<PathBuf>,
+    pub flags: OpenFlags,
+    /// Statements that each connection begins with.
+    pub pragmas: &'static [&'static str],
+    /// How long a statement waits for another process that uses the same file.
+    pub busy: Duration,
+    /// Prepared statements that a connection keeps.
+    pub statements: usize,
+}
+
+/// A connection.
+struct Link {
+    connection: Connection,
+    busy: Duration,
+    /// Whether statements wait for locks.
+    waits: Cell<bool>,
+    end: Arc<End>,
+}
+
+/// When a statement is to be stopped, looked at by SQLite as it runs.
+#[derive(Debug)]
+struct End {
+    opened: Instant,
+    /// Nanoseconds since the connection was opened.
+    end: AtomicU64,
+}
+
+impl End {
+    fn set(&self, after: Option<Duration>) {
+        let end =
+            after.and_then(|after| u64::try_from((self.opened.elapsed() + after).as_nanos()).ok());
+        self.end.store(end.unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn has_come(&self) -> bool {
+        let end = self.end.load(Ordering::Relaxed);
+        end != u64::MAX && self.opened.elapsed() > Duration::from_nanos(end)
+    }
+}
+
+impl Link {
+    fn open(opening: &Opening) -> rusqlite::Result<Self> {
+        let connection = match &opening.file {
+            Some(file) => Connection::open_with_flags(file, opening.flags)?,
+            None => Connection::open_in_memory_with_flags(opening.flags)?,
+        };
+        connection.busy_timeout(opening.busy)?;
+        for pragma in opening.pragmas {
+            connection.execute_batch(pragma)?;
+        }
+        connection.set_prepared_statement_cache_capacity(opening.statements);
+        let end = Arc::new(End {
+            opened: Instant::now(),
+            end: AtomicU64::new(u64::MAX),
+        });
+        let has_come = end.clone();
+        connection.progress_handler(STEPS, Some(move || has_come.has_come()))?;
+        Ok(Self {
+            connection,
+            busy: opening.busy,
+            waits: Cell::new(true),
+            end,
+        })
+    }
+
+    fn has_transaction(&self) -> bool {
+        !self.connection.is_autocommit()
+    }
+
+    /// Runs a statement, to its end if it writes or `patient`.
+    fn run<T>(&self, statement: &Statement, read: Read<T>, patient: bool) -> rusqlite::Result<T> {
+        if self.waits.replace(patient) != patient {
+            let busy = if patient { self.busy } else { Duration::ZERO };
+            self.connection.busy_timeout(busy)?;
+        }
+        let mut prepared = self.connection.prepare_cached(&statement.text)?;
+        for (index, value) in (1..).zip(&statement.values) {
+            prepared.raw_bind_parameter(index, value)?;
+        }
+        self.end
+            .set((!patient && prepared.readonly()).then_some(SHORT));
+        let done = read(&mut prepared);
+        self.end.set(None);
+        done
+    }
+}
+
+/// Connections, which stay open once they were needed, and the queue for them. Clones share both.
+#[derive(Clone, Debug)]
+pub(super) struct Sessions {
+    pool: Arc<Pool>,
+    turns: Turns,
+}
+
+struct Pool {
+    opening: Opening,
+    links: Mutex<Links>,
+}
+
+#[derive(Default)]
+struct Links {
+    idle: Vec<Link>,
+    open: u32,
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.opening.fmt(f)
+    }
+}
+
+impl Pool {
+    fn links(&self) -> MutexGuard<'_, Links> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn take(&self) -> Result<Link> {
+        let idle = self.links().idle.pop();
+        if let Some(link) = idle {
+            return Ok(link);
+        }
+        let opening = self.opening.clone();
+        let opened = spawn_blocking(move || Link::open(&opening)).await;
+        let link = opened.map_err(broken)?.map_err(fault::from_sqlite)?;
+        self.links().open += 1;
+        Ok(link)
+    }
+
+    fn give_back(&self, link: Link) {
+        let is_over =
+            !link.has_transaction() || link.run(&"ROLLBACK".into(), changed, true).is_ok();
+        let mut links = self.links();
+        if is_over || self.opening.file.is_none() {
+            links.idle.push(link);
+        } else {
+            links.open -= 1;
+        }
+    }
+}
+
+impl Sessions {
+    /// At most so many connections, on one of which a caller waits so long.
+    pub(super) fn lazy(opening: Opening, limit: u32, patience: Duration) -> Self {
+        let links = Mutex::default();
+        Self {
+            pool: Arc::new(Pool { opening, links }),
+            turns: Turns::new(limit, patience),
+        }
+    }
+
+    /// As [`Self::lazy`], with one connection, which works.
+    ///
+    /// # Errors
+    ///
+    /// Those of SQLite.
+    pub(super) async fn one(opening: Opening, patience: Duration) -> Result<Self> {
+        let sessions = Self::lazy(opening, 1, patience);
+        let link = sessions.pool.take().await?;
+        sessions.pool.give_back(link);
+        Ok(sessions)
+    }
+
+    /// Begins a transaction with this statement.
+    ///
+    /// # Errors
+    ///
+    /// `Exhausted` when no connection becomes free in time, `Contention` when another process holds a lock for too long.
+    pub(super) async fn begin(&self, statement: &'static str) -> Result<Session> {
+        let turn = self.turns.take().await?;
+        let session = Session {
+            link: Some(self.pool.take().await?),
+            pool: self.pool.clone(),
+            _turn: turn,
+        };
+        let (session, begun) = session.attempt(statement.into(), changed).await;
+        begun?;
+        session.ok_or_else(ended)
+    }
+
+    pub(super) const fn turns(&self) -> &Turns {
+        &self.turns
+    }
+
+    pub(super) fn is_on_disk(&self) -> bool {
+        self.pool.opening.file.is_some()
+    }
+
+    /// How long a caller waits for a connection.
+    pub(super) const fn patience(&self) -> Duration {
+        self.turns.patience()
+    }
+
+    /// Counts the connections as the metrics of this moment, under the name of the pool.
+    pub(super) fn count(&self, pool: &'static str) {
+        let open = self.pool.links().open;
+        self.turns.count(pool, open);
+    }
+
+    /// Closes all connections once they are idle; later transactions fail.
+    pub(super) async fn close(&self) {
+        self.turns.end().await;
+        let idle = std::mem::take(&mut self.pool.links().idle);
+        // The last one brings the log into the file.
+        let closed = spawn_blocking(move || drop(idle)).await;
+        debug_assert!(closed.is_ok(), "closing does not panic");
+    }
+}
+
+/// A connection with a transaction, which is rolled back when this is dropped without [`Session::commit`].
+#[derive(Debug)]
+pub(super) struct Session {
+    /// There until this is dropped.
+    link: Option<Link>,
+    pool: Arc<Pool>,
+    _turn: Turn,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.end.fmt(f)
+    }
+}
+
+impl Session {
+    /// Runs a statement and gives the session back, unless a panic has ended it.
+    ///
+    /// # Errors
+    ///
+    /// By [`fault::from_sqlite`].
+    pub(super) async fn run<T: Send + 'static>(
+        self,
+        statement: Statement,
+        read: Read<T>,
+    ) -> (Option<Self>, Result<T>) {
+        // Where SQLite has no room it may roll back on its own, and what follows must not be stored without what went before.
+        if !self.link.as_ref().is_some_and(Link::has_transaction) {
+            return (Some(self), Err(ended()));
+        }
+        self.attempt(statement, read).await
+    }
+
+    async fn attempt<T: Send + 'static>(
+        self,
+        statement: Statement,
+        read: Read<T>,
+    ) -> (Option<Self>, Result<T>) {
+        if !statement.is_long()
+            && let Some(link) = &self.link
+        {
+            let done = link.run(&statement, read, false);
+            if !done.as_ref().is_err_and(is_held_up) {
+                return (Some(self), done.map_err(fault::from_sqlite));
+            }
+        }
+        // Boxed, as few statements come here.
+        Box::pin(self.apart(move |link| link.run(&statement, read, true))).await
+    }
+
+    /// Runs several statements without values.
+    ///
+    /// # Errors
+    ///
+    /// By [`fault::from_sqlite`].
+    pub(super) async fn script(self, sql: &'static str) -> (Option<Self>, Result<()>) {
+        self.apart(|link| link.connection.execute_batch(sql)).await
+    }
+
+    /// Works on a thread that may be blocked. The work is stopped when nobody waits for it any more.
+    async fn apart<T: Send + 'static>(
+        self,
+        work: impl FnOnce(&Link) -> rusqlite::Result<T> + Send + 'static,
+    ) -> (Option<Self>, Result<T>) {
+        let Some(link) = &self.link else {
+            return (None, Err(ended()));
+        };
+        let handle = link.connection.get_interrupt_handle();
+        let working = spawn_blocking(move || {
+            let done = self.link.as_ref().map(work);
+            (self, done)
+        });
+        // Dropped before the work's outcome is: it stops nothing that somebody else does on the connection later.
+        let _stop = Stop(handle);
+        match working.await {
+            Ok((session, Some(done))) => (Some(session), done.map_err(fault::from_sqlite)),
+            Ok((session, None)) => (Some(session), Err(ended())),
+            Err(error) => (None, Err(broken(error))),
+        }
+    }
+
+    /// Commits. The thread waits for the disk, and its other tasks go on elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// By [`fault::of_commit`].
+    pub(super) fn commit(self) -> Result<()> {
+        let Some(link) = &self.link else {
+            return Err(ended());
+        };
+        let commit = || link.run(&"COMMIT".into(), changed, true);
+        let writes = !matches!(
+            link.connection.transaction_state(None::<&str>),
+            Ok(rusqlite::TransactionState::Read | rusqlite::TransactionState::None)
+        );
+        let can_block = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+        let done = if writes && can_block {
+            block_in_place(commit)
+        } else {
+            commit()
+        };
+        let done = done.map(|_| ());
+        done.map_err(|error| fault::of_commit(fault::from_sqlite(error)))
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(link) = self.link.take() {
+            self.pool.give_back(link);
+        }
+    }
+}
+
+/// Stops what runs on a connection when it is dropped.
+struct Stop(InterruptHandle);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.interrupt();
+    }
+}
+
+/// Whether a statement would go on if it had more time.
+fn is_held_up(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::OperationInterrupted | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+    )
+}
+
+fn ended() -> Error {
+    Error::internal("the database has ended a transaction")
+}
+
+fn broken(error: JoinError) -> Error {
+    Error::Internal {
+        context: "a statement panicked".into(),
+        source: Some(error.into()),
+    }
+}
