@@ -9,6 +9,7 @@ mod contexts;
 mod events;
 mod execution;
 mod feed;
+mod group;
 mod lineage;
 mod memberships;
 mod node_rules;
@@ -24,12 +25,10 @@ mod type_rules;
 mod types;
 mod walk;
 mod watch;
+mod write;
 
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-use backon::{ExponentialBuilder, Retryable};
-use metrics::counter;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use crate::storage::tables::memberships::End;
 pub use contexts::PutParentContexts;
@@ -51,20 +50,12 @@ pub use trace::{Trace, TracePart, TraceQuery};
 pub use types::PutTypes;
 pub use walk::Direction;
 pub use watch::{Changes, Since, Topic, Watch, WatchQuery};
+pub use write::Write;
 
 use crate::error::{Error, Result};
-use crate::storage::tables::changes;
 use crate::storage::{Database, Tx};
 use feed::Feed;
-
-/// How often a transaction is run again after it lost to others.
-const RETRIES: usize = 16;
-
-/// No transaction is run again when so much time has passed since the first began: somebody holds a lock for good.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// How often it is run again because something that it looked up was created meanwhile.
-const RACES: usize = 3;
+use write::{RACES, Writer, Writes};
 
 /// Milliseconds since epoch, now.
 pub type Clock = fn() -> i64;
@@ -76,6 +67,7 @@ pub struct Graph {
     clock: Clock,
     history: History,
     feed: Feed,
+    writes: Writes,
 }
 
 /// Where requests get their graph from: nowhere, until the database is ready. Clones share it.
@@ -102,75 +94,24 @@ impl Graphs {
     }
 }
 
-/// A change of the graph.
-pub trait Write: Sync {
-    /// What the caller gets when the change is stored.
-    type Answer: Send;
-
-    /// Makes the change in a transaction that the caller commits. `now` is in milliseconds since epoch. May run more than
-    /// once, each time in a new transaction.
-    fn apply(&self, tx: &mut Tx, now: i64) -> impl Future<Output = Result<Self::Answer>> + Send;
-}
-
 impl Graph {
     /// A handle on the graph in this database, whose schema is ready, and its history.
     #[must_use]
     pub fn new(database: Database, history: History) -> Self {
+        let feed = Feed::default();
+        let writes = Writes::new(Writer {
+            database: database.clone(),
+            clock: system_clock,
+            feed: feed.clone(),
+            keeps_history: !history.changes.is_zero(),
+        });
         Self {
             database,
             clock: system_clock,
             history,
-            feed: Feed::default(),
+            feed,
+            writes,
         }
-    }
-
-    /// Stores a change entirely or not at all; when this returns it is durable.
-    ///
-    /// # Errors
-    ///
-    /// Those of the change; `Contention` when others went first each of several times; `Uncertain` when it may or may not be
-    /// stored.
-    pub async fn write<W: Write>(&self, change: &W) -> Result<W::Answer> {
-        let attempt = || async {
-            let mut tx = self.database.write().await?;
-            if self.keeps_history() {
-                tx.keep_journal();
-            }
-            let now = (self.clock)();
-            let answer = change.apply(&mut tx, now).await?;
-            let journal = tx.take_journal();
-            let changed = !journal.is_empty();
-            changes::append(&mut tx, journal, now).await?;
-            tx.commit().await?;
-            if changed {
-                self.feed.wrote();
-            }
-            Ok(answer)
-        };
-        let end = Instant::now() + PATIENCE;
-        let mut races = 0;
-        attempt
-            .retry(
-                ExponentialBuilder::default()
-                    .with_min_delay(Duration::from_millis(2))
-                    .with_max_delay(Duration::from_millis(250))
-                    .with_jitter()
-                    .with_max_times(RETRIES),
-            )
-            .when(|error| match error {
-                Error::Contention(_) => Instant::now() < end,
-                Error::Raced(_) => {
-                    races += 1;
-                    races <= RACES
-                }
-                _ => false,
-            })
-            .notify(|_, _| counter!("pedigree_transaction_retries_total").increment(1))
-            .await
-            .map_err(|error| match error {
-                Error::Raced(inner) => *inner,
-                other => other,
-            })
     }
 
     /// Begins a transaction that sees one state of the graph.

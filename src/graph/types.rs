@@ -205,7 +205,7 @@ impl Graph {
             };
             (kind, new)
         };
-        self.write(&PutTypes {
+        self.write(PutTypes {
             types: SIMPLE_TYPES.into_iter().map(simple).collect(),
             can_add_fields: true,
             can_omit_fields: true,

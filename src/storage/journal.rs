@@ -9,8 +9,8 @@ use crate::model::Change;
 pub(super) struct Journal {
     /// Kept once somebody wants to know.
     changes: Option<Vec<Change>>,
-    /// How many there were at the savepoint.
-    at_savepoint: usize,
+    /// How many there were at each savepoint.
+    at_savepoints: Vec<usize>,
 }
 
 impl Tx {
@@ -28,38 +28,40 @@ impl Tx {
 
     /// The changes noted so far, which are not noted any more.
     pub fn take_journal(&mut self) -> Vec<Change> {
-        self.journal.at_savepoint = 0;
         let changes = self.journal.changes.as_mut();
         changes.map(std::mem::take).unwrap_or_default()
     }
 
-    /// Begins a part that can be taken back alone. There is one such part at a time.
+    /// Begins a part that can be taken back alone. Parts may have parts.
     ///
     /// # Errors
     ///
     /// Those of the database; so for the two methods that end the part.
     pub async fn savepoint(&mut self) -> Result<()> {
-        self.journal.at_savepoint = self.journal.changes.as_ref().map_or(0, Vec::len);
+        let noted = self.journal.changes.as_ref().map_or(0, Vec::len);
+        self.journal.at_savepoints.push(noted);
         self.control("SAVEPOINT part").await
     }
 
-    /// Ends the part and keeps it.
+    /// Ends the innermost part and keeps it.
     ///
     /// # Errors
     ///
     /// As [`Self::savepoint`].
     pub async fn release(&mut self) -> Result<()> {
+        self.journal.at_savepoints.pop();
         self.control("RELEASE SAVEPOINT part").await
     }
 
-    /// Ends the part and takes it back, with what it noted in the journal.
+    /// Ends the innermost part and takes it back, with what it noted in the journal.
     ///
     /// # Errors
     ///
     /// As [`Self::savepoint`].
     pub async fn rollback_to_savepoint(&mut self) -> Result<()> {
+        let noted = self.journal.at_savepoints.last().copied();
         if let Some(journal) = &mut self.journal.changes {
-            journal.truncate(self.journal.at_savepoint);
+            journal.truncate(noted.unwrap_or_default());
         }
         self.control("ROLLBACK TO SAVEPOINT part").await?;
         self.release().await

@@ -136,7 +136,7 @@ async fn record(graph: &Graph, batch: Vec<RecordRequest>) -> Vec<RecordResponse>
         });
         waiting.push((id, converted));
     }
-    let replies = graph.record(&messages).await;
+    let replies = graph.record(messages).await;
     let mut replies = match replies {
         Ok(replies) => Ok(replies.into_iter()),
         Err(error) => Err(Status::from(error)),

@@ -123,7 +123,7 @@ macro_rules! put {
 
             async fn run(self, graph: &crate::graph::Graph) -> crate::error::Result<$response> {
                 let (change, response) = crate::api::mlmd::Put::split(self)?;
-                Ok(response(graph.write(&change).await?))
+                Ok(response(graph.write(change).await?))
             }
         }
     };

@@ -11,8 +11,8 @@ use crate::graph::{RACES, RunEvent, Write};
 use crate::storage::Tx;
 use crate::storage::tables::messages;
 
-pub(super) struct Batch<'a> {
-    messages: &'a [Message],
+pub(super) struct Batch {
+    messages: Vec<Message>,
     /// How often it was tried.
     tried: AtomicUsize,
 }
@@ -37,7 +37,7 @@ impl Known {
     }
 }
 
-impl Write for Batch<'_> {
+impl Write for Batch {
     type Answer = Vec<Reply>;
 
     async fn apply(&self, tx: &mut Tx, now: i64) -> Result<Vec<Reply>> {
@@ -164,8 +164,8 @@ const fn is_refusal(error: &Error) -> bool {
     }
 }
 
-impl<'a> Batch<'a> {
-    pub(super) fn new(messages: &'a [Message]) -> Self {
+impl Batch {
+    pub(super) const fn new(messages: Vec<Message>) -> Self {
         Self {
             messages,
             tried: AtomicUsize::new(0),

@@ -132,8 +132,8 @@ impl Graph {
     ///
     /// One that is not of a single message's making: then nothing was stored, or it is `Uncertain`. A client that sends the
     /// messages again is safe.
-    pub async fn record(&self, messages: &[Message]) -> Result<Vec<Reply>> {
-        self.write(&Batch::new(messages)).await
+    pub async fn record(&self, messages: Vec<Message>) -> Result<Vec<Reply>> {
+        self.write(Batch::new(messages)).await
     }
 }
 

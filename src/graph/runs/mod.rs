@@ -16,6 +16,8 @@ mod mention;
 mod state;
 mod target;
 
+use std::borrow::Borrow;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Write, contexts};
@@ -139,11 +141,12 @@ pub struct RunRecorded {
 /// With several events the error is that of some event that is refused, or of what they do to each other: who needs to know which,
 /// applies them one by one.
 #[derive(Clone, Debug, Default)]
-pub struct RecordRuns<'a> {
-    pub events: Vec<&'a RunEvent>,
+pub struct RecordRuns<E> {
+    /// Events, or references to them.
+    pub events: Vec<E>,
 }
 
-impl Write for RecordRuns<'_> {
+impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
     /// Aligned with the events.
     type Answer = Vec<RunRecorded>;
 
@@ -153,12 +156,13 @@ impl Write for RecordRuns<'_> {
     /// `NotFound` for a type that may not be created, an artifact without such an id, and an update of an unknown run;
     /// `FailedPrecondition` for a digest that contradicts the stored one; `AlreadyExists` for a new run whose name is taken.
     async fn apply(&self, tx: &mut Tx, now: i64) -> Result<Vec<RunRecorded>> {
-        for event in &self.events {
+        let events: Vec<&RunEvent> = self.events.iter().map(Borrow::borrow).collect();
+        for event in &events {
             check::event(event)?;
         }
         // Locks are taken in one order by all writes: the structure, contexts, executions, artifacts.
-        let catalog = Catalog::settle(tx, &self.events, now).await?;
-        let mentions = Mentions::of(&self.events, &catalog, now)?;
+        let catalog = Catalog::settle(tx, &events, now).await?;
+        let mentions = Mentions::of(&events, &catalog, now)?;
         let contexts = Targets::find(tx, Kind::Context, &mentions.contexts, &catalog, now).await?;
         if !are_linked(tx, &mentions.links, &contexts).await? {
             locks::structure(tx).await?;
@@ -171,7 +175,7 @@ impl Write for RecordRuns<'_> {
         let links: Vec<Membership> = mentions.links.iter().map(of_link).collect();
         contexts::link_missing(tx, &links).await?;
         let runs = Targets::find(tx, Kind::Execution, &mentions.runs, &catalog, now).await?;
-        let known = edges::lock_known(tx, &self.events, &runs).await?;
+        let known = edges::lock_known(tx, &events, &runs).await?;
         let runs = runs.store(tx).await?;
         let artifacts = Targets::find(tx, Kind::Artifact, &mentions.artifacts, &catalog, now);
         let artifacts = artifacts.await?.store(tx).await?;
@@ -187,7 +191,7 @@ impl Write for RecordRuns<'_> {
             state: run.state,
         };
         let recorded: Vec<RunRecorded> = mentions.places.iter().zip(&runs).map(recorded).collect();
-        edges::put(tx, &self.events, &recorded, &known, now).await?;
+        edges::put(tx, &events, &recorded, &known, now).await?;
         Ok(recorded)
     }
 }

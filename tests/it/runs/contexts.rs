@@ -165,8 +165,8 @@ async fn artifacts_and_contexts_that_come_at_once_find_each_other(store: TestGra
         let pipeline = of_run(within(vec![context("p")]));
         let outputs = of_run(uses(vec![], vec![named(&format!("out {number}"))]));
         let record = async |event: RunEvent| {
-            let events = vec![&event];
-            store.graph.write(&RecordRuns { events }).await.unwrap()
+            let events = vec![event];
+            store.graph.write(RecordRuns { events }).await.unwrap()
         };
         let (_, put) = tokio::join!(record(pipeline), record(outputs));
         assert_eq!(put[0].execution_id, first.execution_id);

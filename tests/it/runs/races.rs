@@ -36,12 +36,8 @@ async fn one_run_is_created_by_many(store: TestGraph) {
         .map(|_| {
             let graph = store.graph.clone();
             tokio::spawn(async move {
-                let event = event("r");
-                graph
-                    .write(&RecordRuns {
-                        events: vec![&event],
-                    })
-                    .await
+                let events = vec![event("r")];
+                graph.write(RecordRuns { events }).await
             })
         })
         .collect();
@@ -66,16 +62,16 @@ async fn runs_that_share_everything_else_are_created_by_many(store: TestGraph) {
                 let mut shared = event("shared");
                 shared.moment = Some(Complete);
                 shared.time = Some(2 + i64::try_from(number).unwrap());
-                let mut events = vec![&mine, &shared];
+                let mut events = vec![mine.clone(), shared.clone()];
                 if number % 2 == 0 {
                     events.reverse();
                 }
-                graph.write(&RecordRuns { events }).await.unwrap();
+                graph.write(RecordRuns { events }).await.unwrap();
                 mine.inputs.reverse();
                 mine.properties = properties(&[(&format!("p{number}"), Value::Int(1))]);
                 graph
-                    .write(&RecordRuns {
-                        events: vec![&shared, &mine],
+                    .write(RecordRuns {
+                        events: vec![shared, mine],
                     })
                     .await
                     .unwrap();

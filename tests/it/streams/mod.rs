@@ -5,6 +5,7 @@ mod order;
 mod reconcile;
 mod record;
 mod slow;
+mod together;
 mod watch;
 
 use std::time::Duration;

@@ -40,8 +40,8 @@ impl TestGraph {
 
     /// Records events about runs in one batch.
     pub async fn record(&self, events: &[RunEvent]) -> Result<Vec<RunRecorded>> {
-        let events = events.iter().collect();
-        self.graph.write(&RecordRuns { events }).await
+        let events = events.to_vec();
+        self.graph.write(RecordRuns { events }).await
     }
 
     /// Records one event, which must be stored.
