@@ -44,6 +44,9 @@ struct Arguments {
     /// How many processes with the wheel's core; each is a client.
     #[arg(long, value_delimiter = ',', default_value = "1")]
     wheels: Vec<usize>,
+    /// How many executions the stores have beyond the few that workloads need, each with two artifacts of five properties.
+    #[arg(long, default_value_t = 0)]
+    more: i64,
     /// How long a run lasts.
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
@@ -71,7 +74,7 @@ async fn main() -> Result<()> {
         peers.push(Peer::limit(python, &arguments.database, folder.path())?);
     }
     for peer in &peers {
-        peer.fill().await?;
+        peer.fill(arguments.more).await?;
     }
     let mut table = Table::default();
     println!("{}", Table::HEAD);

@@ -74,8 +74,8 @@ impl Peer {
         ))
     }
 
-    /// Stores what the workloads ask for. The limit reads what the server has.
-    pub async fn fill(&self) -> Result<()> {
+    /// Stores what the workloads ask for, and so many executions more. The limit reads what the server has.
+    pub async fn fill(&self, more: i64) -> Result<()> {
         if self.name == "limit" {
             return Ok(());
         }
@@ -84,6 +84,9 @@ impl Peer {
         for (call, expected) in workloads::seed() {
             let (_, answer) = client.call(&call).await?;
             expected.check(&answer)?;
+        }
+        for call in workloads::more(more) {
+            client.call(&call).await?;
         }
         self.give_back(client);
         eprintln!(

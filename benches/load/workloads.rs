@@ -23,7 +23,7 @@ mod store;
 mod task;
 mod writes;
 
-pub use store::seed;
+pub use store::{more, seed};
 
 /// An encoded request of ML Metadata's service.
 pub struct Call {
@@ -162,7 +162,7 @@ pub fn all() -> Vec<Workload> {
             artifacts(
                 [
                     "properties.p0.int_value = ",
-                    &turn.pick(1, store::ARTIFACTS).to_string(),
+                    &turn.pick(1, store::artifact_count()).to_string(),
                 ]
                 .concat(),
             )
@@ -222,7 +222,7 @@ fn artifact_type() -> Call {
 }
 
 fn artifacts_by_id(turn: Turn, count: i64) -> Call {
-    let first = turn.pick(1, store::ARTIFACTS - count);
+    let first = turn.pick(1, store::artifact_count() - count);
     Call::new(
         "GetArtifactsByID",
         &GetArtifactsByIdRequest {

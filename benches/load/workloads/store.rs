@@ -1,13 +1,14 @@
 //! The store that the workloads read.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use pedigree::proto::ml_metadata::{
-    Artifact, ArtifactType, Association, Context, ContextType, Event, Execution, ExecutionType,
-    PropertyType, PutArtifactsRequest, PutArtifactsResponse, PutAttributionsAndAssociationsRequest,
-    PutContextsRequest, PutContextsResponse, PutEventsRequest, PutExecutionsRequest,
-    PutExecutionsResponse, PutTypesRequest, PutTypesResponse, Value, artifact, event, execution,
-    value,
+    Artifact, ArtifactType, Association, Attribution, Context, ContextType, Event, Execution,
+    ExecutionType, PropertyType, PutArtifactsRequest, PutArtifactsResponse,
+    PutAttributionsAndAssociationsRequest, PutContextsRequest, PutContextsResponse,
+    PutEventsRequest, PutExecutionsRequest, PutExecutionsResponse, PutTypesRequest,
+    PutTypesResponse, Value, artifact, event, execution, value,
 };
 use prost::Message;
 
@@ -35,6 +36,14 @@ pub const RANDOM: i64 = 1_000;
 /// The execution that has made all artifacts from [`FANNED`] on.
 pub const FAN: i64 = EXECUTIONS;
 const FANNED: i64 = 2_001;
+
+/// How many of [`more`] were asked for.
+static MORE: AtomicI64 = AtomicI64::new(0);
+
+/// How many artifacts there are, but for those that workloads put.
+pub fn artifact_count() -> i64 {
+    ARTIFACTS + 2 * MORE.load(Ordering::Relaxed)
+}
 
 /// The id of a run's context.
 pub const fn run(number: i64) -> i64 {
@@ -168,53 +177,65 @@ fn batches(last: i64) -> impl Iterator<Item = std::ops::RangeInclusive<i64>> {
         .map(move |first| first..=(first + 999).min(last))
 }
 
-fn artifacts() -> impl Iterator<Item = (Call, Expected)> {
-    let artifact = |number: i64| Artifact {
+fn artifact(number: i64) -> Artifact {
+    Artifact {
         type_id: Some(FIVE),
         name: Some(["a", &number.to_string()].concat()),
         uri: Some(["s3://bucket/", &number.to_string()].concat()),
         state: Some(artifact::State::Live.into()),
         properties: properties(number, 5),
         ..Default::default()
+    }
+}
+
+fn put_artifacts(artifacts: Vec<Artifact>) -> Call {
+    let request = PutArtifactsRequest {
+        artifacts,
+        ..Default::default()
     };
+    Call::new("PutArtifacts", &request)
+}
+
+fn artifacts() -> impl Iterator<Item = (Call, Expected)> {
     let last = |answer: &[u8]| Ok(PutArtifactsResponse::decode(answer)?.artifact_ids.pop());
     batches(ARTIFACTS).map(move |batch| {
         let expected = Expected::Last(*batch.end(), last);
-        let request = PutArtifactsRequest {
-            artifacts: batch.map(artifact).collect(),
-            ..Default::default()
-        };
-        (Call::new("PutArtifacts", &request), expected)
+        (put_artifacts(batch.map(artifact).collect()), expected)
     })
 }
 
-fn executions() -> impl Iterator<Item = (Call, Expected)> {
-    let execution = |number: i64| {
-        let state = if number % 20 == 0 {
-            execution::State::Running
-        } else {
-            execution::State::Complete
-        };
-        let dag = Value {
-            value: Some(value::Value::IntValue(number % RUNS)),
-        };
-        Execution {
-            type_id: Some(TRAIN),
-            name: Some(["e", &number.to_string()].concat()),
-            last_known_state: Some(state.into()),
-            properties: properties(number, 5),
-            custom_properties: [("parent_dag_id".to_owned(), dag)].into(),
-            ..Default::default()
-        }
+fn execution(number: i64) -> Execution {
+    let state = if number % 20 == 0 {
+        execution::State::Running
+    } else {
+        execution::State::Complete
     };
+    let dag = Value {
+        value: Some(value::Value::IntValue(number % RUNS)),
+    };
+    Execution {
+        type_id: Some(TRAIN),
+        name: Some(["e", &number.to_string()].concat()),
+        last_known_state: Some(state.into()),
+        properties: properties(number, 5),
+        custom_properties: [("parent_dag_id".to_owned(), dag)].into(),
+        ..Default::default()
+    }
+}
+
+fn put_executions(executions: Vec<Execution>) -> Call {
+    let request = PutExecutionsRequest {
+        executions,
+        ..Default::default()
+    };
+    Call::new("PutExecutions", &request)
+}
+
+fn executions() -> impl Iterator<Item = (Call, Expected)> {
     let last = |answer: &[u8]| Ok(PutExecutionsResponse::decode(answer)?.execution_ids.pop());
     batches(EXECUTIONS).map(move |batch| {
         let expected = Expected::Last(*batch.end(), last);
-        let request = PutExecutionsRequest {
-            executions: batch.map(execution).collect(),
-            ..Default::default()
-        };
-        (Call::new("PutExecutions", &request), expected)
+        (put_executions(batch.map(execution).collect()), expected)
     })
 }
 
@@ -261,6 +282,67 @@ fn edges() -> impl Iterator<Item = (Call, Expected)> {
     std::iter::once(Call::new("PutAttributionsAndAssociations", &associations))
         .chain(events)
         .map(|call| (call, Expected::Anything))
+}
+
+/// So many more executions, each with an artifact that it reads and one that it makes, which follow those of [`seed`]. Each artifact has
+/// five properties, and both are in the context of a run.
+pub fn more(count: i64) -> impl Iterator<Item = Call> {
+    MORE.store(count, Ordering::Relaxed);
+    (0..count).step_by(5_000).flat_map(move |first| {
+        let numbers = first..(first + 5_000).min(count);
+        let execution_id = |number| EXECUTIONS + 1 + number;
+        let artifact_id = |number, which| ARTIFACTS + 1 + 2 * number + which;
+        let artifacts = numbers.clone().flat_map(|number| {
+            [0, 1].map(|which| {
+                let id = artifact_id(number, which);
+                Artifact {
+                    name: Some(["more ", &id.to_string()].concat()),
+                    ..artifact(id)
+                }
+            })
+        });
+        let executions = numbers.clone().map(|number| Execution {
+            properties: BTreeMap::new(),
+            ..execution(execution_id(number))
+        });
+        let events = numbers.clone().flat_map(|number| {
+            [event::Type::Input, event::Type::Output]
+                .into_iter()
+                .zip([0, 1])
+                .map(move |(kind, which)| {
+                    event(kind, execution_id(number), artifact_id(number, which))
+                })
+        });
+        let associations = numbers.clone().map(|number| Association {
+            execution_id: Some(execution_id(number)),
+            context_id: Some(run(number % RUNS)),
+            ..Default::default()
+        });
+        let attributions = numbers.clone().map(|number| Attribution {
+            artifact_id: Some(artifact_id(number, 1)),
+            context_id: Some(run(number % RUNS)),
+            ..Default::default()
+        });
+        [
+            put_artifacts(artifacts.collect()),
+            put_executions(executions.collect()),
+            Call::new(
+                "PutEvents",
+                &PutEventsRequest {
+                    events: events.collect(),
+                    ..Default::default()
+                },
+            ),
+            Call::new(
+                "PutAttributionsAndAssociations",
+                &PutAttributionsAndAssociationsRequest {
+                    attributions: attributions.collect(),
+                    associations: associations.collect(),
+                    ..Default::default()
+                },
+            ),
+        ]
+    })
 }
 
 /// An event without a path.
