@@ -2,6 +2,7 @@
 
 use std::io::stdout;
 use std::process::ExitCode;
+use std::thread::available_parallelism;
 
 use pedigree::cli;
 use pedigree::config::{Config, Program, Task};
@@ -9,11 +10,27 @@ use pedigree::error::{Error, Result};
 use pedigree::server::{self, Listeners};
 use pedigree::telemetry::Telemetry;
 use pedigree::{migrate, reconcile};
+use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
+    // One more than the processors, for a thread that waits for the disk: where that is, `storage/sqlite.rs` tells.
+    let threads = available_parallelism().map_or(2, |processors| processors.get() + 1);
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(start()),
+        Err(error) => {
+            eprintln!("pedigree: cannot start threads: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn start() -> ExitCode {
     let ended = match Program::from_process() {
         Ok(Program::Server(task, config)) => run(task, *config).await,
         Ok(Program::Client(command)) => return ask(*command).await,

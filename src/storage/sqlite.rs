@@ -13,8 +13,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, InterruptHandle, OpenFlags, Row};
-use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::task::{JoinError, block_in_place, spawn_blocking};
+use tokio::task::{JoinError, spawn_blocking};
 
 use super::fault;
 use super::turns::{Turn, Turns};
@@ -382,7 +381,7 @@ impl Session {
         }
     }
 
-    /// Commits. The thread waits for the disk, and its other tasks go on elsewhere.
+    /// Commits, and waits for the disk where its caller is: there is one writer, and the runtime has a thread to spare for it.
     ///
     /// # Errors
     ///
@@ -391,17 +390,7 @@ impl Session {
         let Some(link) = &self.link else {
             return Err(ended());
         };
-        let commit = || link.run(&"COMMIT".into(), changed, true);
-        let writes = !matches!(
-            link.connection.transaction_state(None::<&str>),
-            Ok(rusqlite::TransactionState::Read | rusqlite::TransactionState::None)
-        );
-        let can_block = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
-        let done = if writes && can_block {
-            block_in_place(commit)
-        } else {
-            commit()
-        };
+        let done = link.run(&"COMMIT".into(), changed, true);
         let done = done.map(|_| ());
         done.map_err(|error| fault::of_commit(fault::from_sqlite(error)))
     }

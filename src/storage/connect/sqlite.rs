@@ -20,6 +20,15 @@ const LOG: &str = "PRAGMA journal_mode = WAL";
 /// A commit is on the disk.
 const DURABLE: &str = "PRAGMA synchronous = FULL";
 
+/// Part of a transaction that may be taken back costs no file.
+const SCRATCH: &str = "PRAGMA temp_store = MEMORY";
+
+/// How long the log may grow, in pages of usually 4096 bytes, before its pages go into the file: those that many commits write go once.
+const LONG_LOG: &str = "PRAGMA wal_autocheckpoint = 4000";
+
+/// Pages that the writer keeps in memory, in KiB.
+const KEPT: &str = "PRAGMA cache_size = -16000";
+
 const ONLY_READS: &str = "PRAGMA query_only = ON";
 
 /// A SQLite database.
@@ -77,7 +86,7 @@ impl Sqlite {
         let patience = to.wait.max(BUSY_TIMEOUT * 2);
         let pragmas: &[_] = match (&self.file, self.mode) {
             (None, _) | (_, Mode::ReadOnly) => &[DURABLE],
-            (Some(_), _) => &[LOG, DURABLE],
+            (Some(_), _) => &[LOG, DURABLE, SCRATCH, LONG_LOG, KEPT],
         };
         let writer = Sessions::one(opening(pragmas), patience).await?;
         let reader = match self.file {
