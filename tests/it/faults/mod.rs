@@ -5,6 +5,7 @@ mod cancelled;
 mod cluster;
 mod full;
 mod killed;
+mod long;
 mod outage;
 mod session;
 
