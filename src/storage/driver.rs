@@ -195,10 +195,18 @@ impl Database {
     /// Closes all connections once they are idle; later transactions fail.
     pub async fn close(&self) {
         match &self.pools {
-            Pools::Sqlite { writer, reader } => tokio::join!(writer.close(), reader.close()),
-            Pools::Postgres { writer, reader } => tokio::join!(writer.close(), reader.close()),
-            Pools::MySql { writer, reader } => tokio::join!(writer.close(), reader.close()),
-        };
+            Pools::Sqlite { writer, reader } => {
+                // One after the other: the last to close a file takes its log away, if nobody else has it open in that moment.
+                reader.close().await;
+                writer.close().await;
+            }
+            Pools::Postgres { writer, reader } => {
+                tokio::join!(reader.close(), writer.close());
+            }
+            Pools::MySql { writer, reader } => {
+                tokio::join!(reader.close(), writer.close());
+            }
+        }
     }
 }
 
