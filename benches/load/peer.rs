@@ -17,7 +17,7 @@ use tonic::transport::Channel;
 use crate::Result;
 use crate::bytes::Bytes;
 use crate::server::Server;
-use crate::workloads::{self, Call, Turn, Workload};
+use crate::workloads::{self, Call, Limit, Turn, Workload};
 
 /// Who is asked.
 pub struct Peer {
@@ -100,10 +100,20 @@ impl Peer {
     /// Whether this peer can do the work.
     pub fn can(&self, workload: &Workload) -> bool {
         match self.name {
-            "limit" => workload.has_limit,
+            "limit" => match workload.limit {
+                Some(Limit::Load) => true,
+                Some(Limit::Read) => self.reads(),
+                None => false,
+            },
             "wheel" => workload.is_wheels,
             _ => true,
         }
+    }
+
+    /// Whether the database's tool is one that reads: SQLite's, which runs in the worker.
+    fn reads(&self) -> bool {
+        let is_sqlite = |argument: &String| argument.starts_with("sqlite:");
+        matches!(&self.ask, Ask::Workers(start, _) if start.arguments.iter().any(is_sqlite))
     }
 
     /// How many clients it is asked by.

@@ -81,10 +81,18 @@ pub struct Workload {
     operation: Operation,
     /// Whether it is measured with one client only.
     pub is_slow: bool,
-    /// Whether `benches/limits.py` has the same by this name.
-    pub has_limit: bool,
+    /// What `benches/limits.py` has by this name.
+    pub limit: Option<Limit>,
     /// Whether the released library has it.
     pub is_wheels: bool,
+}
+
+/// What the limit of a workload is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    Read,
+    /// A bulk load, which every database has a tool for.
+    Load,
 }
 
 #[derive(Clone, Copy)]
@@ -103,7 +111,7 @@ impl Workload {
             name,
             operation,
             is_slow: false,
-            has_limit: false,
+            limit: None,
             is_wheels: true,
         }
     }
@@ -118,7 +126,12 @@ impl Workload {
     }
 
     const fn with_limit(mut self) -> Self {
-        self.has_limit = true;
+        self.limit = Some(Limit::Read);
+        self
+    }
+
+    const fn with_load(mut self) -> Self {
+        self.limit = Some(Limit::Load);
         self
     }
 
@@ -129,7 +142,7 @@ impl Workload {
 
     /// Does it once and tells how long that took.
     pub async fn run(&self, client: &mut Client, turn: Turn) -> Result<Duration> {
-        if self.has_limit
+        if self.limit.is_some()
             && let Some(took) = client.limit(self.name, turn)?
         {
             return Ok(took);
@@ -197,12 +210,12 @@ pub fn all() -> Vec<Workload> {
             writes::artifacts(turn, 10_000, 5)
         })
         .slow()
-        .with_limit(),
+        .with_load(),
         Workload::call("put_artifacts 10000x20", |turn| {
             writes::artifacts(turn, 10_000, 20)
         })
         .slow()
-        .with_limit(),
+        .with_load(),
         Workload::call("put_execution", |turn| {
             writes::execution(turn, turn.client.cast_signed() as i64)
         }),
