@@ -411,22 +411,15 @@ impl Tx {
             };
             let first = i64::try_from(done.last_insert_id())
                 .map_err(|_| Error::internal("a generated id is out of range"))?;
-            let step = self
-                .all::<(i64,)>(self.sql(
-                    "driver::insert_returning_ids",
-                    "SELECT CAST(@@auto_increment_increment AS SIGNED)",
-                ))
-                .await?;
-            let step = step.first().map_or(1, |row| row.0);
+            let sql = "SELECT CAST(@@auto_increment_increment AS SIGNED)";
+            let query = self.sql("driver::insert_returning_ids", sql);
+            let step = self.first::<(i64,)>(query).await?;
+            let step = step.map_or(1, |row| row.0);
             return Ok((0..).map(|row| first + row * step).take(rows).collect());
         }
         query.push(" RETURNING id");
-        let mut ids: Vec<i64> = self
-            .all::<(Int,)>(query)
-            .await?
-            .into_iter()
-            .map(|(id,)| id.0)
-            .collect();
+        let found: Vec<(Int,)> = self.all(query).await?;
+        let mut ids: Vec<i64> = found.into_iter().map(|(id,)| id.0).collect();
         ids.sort_unstable();
         Ok(ids)
     }
