@@ -58,6 +58,12 @@ pub enum Error {
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
 impl Error {
+    /// All connections to the database were in use for as long as a request waits.
+    #[must_use]
+    pub fn no_free_connection() -> Self {
+        Self::Exhausted("no database connection became free in time".into())
+    }
+
     /// [`Self::InvalidArgument`] with this text.
     pub fn invalid(text: impl Into<String>) -> Self {
         Self::InvalidArgument(text.into())

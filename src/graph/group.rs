@@ -140,8 +140,7 @@ impl Queue {
         // The turn may have come in this moment.
         started.close();
         if late && started.try_recv().is_err() {
-            let why = "no database connection became free in time";
-            return Err(Error::Exhausted(why.into()));
+            return Err(Error::no_free_connection());
         }
         let lost = |_| Error::internal("a write ended without an outcome");
         outcome.await.map_err(lost)

@@ -141,7 +141,7 @@ impl Database {
     #[must_use]
     pub fn patience_for_the_only_writer(&self) -> Option<Duration> {
         match &self.pools {
-            Pools::Sqlite { writer, .. } => writer.is_on_disk().then(|| writer.patience()),
+            Pools::Sqlite { writer, .. } => writer.is_on_disk().then(|| writer.turns().patience()),
             Pools::Postgres { .. } | Pools::MySql { .. } => None,
         }
     }

@@ -178,9 +178,7 @@ const fn kind(error: &Error) -> &'static str {
 fn sorted(error: sqlx::Error) -> Error {
     match error {
         sqlx::Error::Database(refusal) => from_refusal(refusal),
-        sqlx::Error::PoolTimedOut => {
-            Error::Exhausted("no database connection became free in time".into())
-        }
+        sqlx::Error::PoolTimedOut => Error::no_free_connection(),
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
         | sqlx::Error::PoolClosed

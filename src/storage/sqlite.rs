@@ -279,11 +279,6 @@ impl Sessions {
         self.pool.opening.file.is_some()
     }
 
-    /// How long a caller waits for a connection.
-    pub(super) const fn patience(&self) -> Duration {
-        self.turns.patience()
-    }
-
     /// Counts the connections as the metrics of this moment, under the name of the pool.
     pub(super) fn count(&self, pool: &'static str) {
         let open = self.pool.links().open;
