@@ -169,9 +169,8 @@ impl Graph {
         let new: Vec<Change> = new.map(change).collect();
         let count = new.len();
         if count > 0 {
-            let mut tx = self.database.write().await?;
-            changes::append(&mut tx, new, (self.clock)()).await?;
-            tx.commit().await?;
+            let tx = self.database.write().await?;
+            changes::commit(tx, new, (self.clock)()).await?;
         }
         Ok(count)
     }

@@ -53,8 +53,7 @@ impl Writer {
     pub(super) async fn commit(&self, mut tx: Tx) -> Result<()> {
         let journal = tx.take_journal();
         let changed = !journal.is_empty();
-        changes::append(&mut tx, journal, (self.clock)()).await?;
-        tx.commit().await?;
+        changes::commit(tx, journal, (self.clock)()).await?;
         if changed {
             self.feed.wrote();
         }

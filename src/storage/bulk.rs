@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::column::Int;
-use super::driver::Record;
+use super::column::{Int, Record};
 use super::query::{Cell, Query};
 use super::{Dialect, Tx};
 use crate::error::Result;

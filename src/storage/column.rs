@@ -5,7 +5,26 @@
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef as SqliteValue};
 use sqlx::error::BoxDynError;
-use sqlx::{Database, Decode, MySql, Postgres, Type, TypeInfo, ValueRef};
+use sqlx::mysql::MySqlRow;
+use sqlx::postgres::PgRow;
+use sqlx::{Database, Decode, FromRow, MySql, Postgres, Type, TypeInfo, ValueRef};
+
+use super::sqlite;
+
+/// A row that every driver can decode: a tuple of these types.
+pub trait Record:
+    for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, MySqlRow> + sqlite::Record + Send + Unpin + 'static
+{
+}
+impl<T> Record for T where
+    T: for<'r> FromRow<'r, PgRow>
+        + for<'r> FromRow<'r, MySqlRow>
+        + sqlite::Record
+        + Send
+        + Unpin
+        + 'static
+{
+}
 
 /// Any integer, widened to 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -77,6 +77,14 @@ impl Dialect {
         matches!(self, Self::Sqlite | Self::Postgres)
     }
 
+    /// What stands around hexadecimal digits that are a literal of bytes.
+    pub(super) const fn around_digits(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Sqlite | Self::MySql => ("x'", "'"),
+            Self::Postgres => ("decode('", "', 'hex')"),
+        }
+    }
+
     /// Whether a database has one server at a time, as a file has: what another process writes into it is an exception.
     #[must_use]
     pub const fn has_one_server(self) -> bool {

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use sqlx::mysql::MySqlRow;
-use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, FromRow, MySql, Postgres, Row};
+use sqlx::mysql::MySqlQueryResult;
+use sqlx::postgres::PgQueryResult;
+use sqlx::{AssertSqlSafe, MySql, Postgres, Row, SqlSafeStr, SqlStr};
 
-use super::column::{Int, Text};
+use super::column::{Int, Record, Text};
 use super::journal::Journal;
 use super::query::{Args, Query};
-use super::session::{Session, Sessions, to_the_end, watch};
+use super::session::{Server, Session, Sessions, to_the_end, watch};
 use super::statement::told;
 use super::turns::SlowTurn;
 use super::type_cache::{Moment, TypeCache};
@@ -17,19 +17,20 @@ use super::wakes::Wakes;
 use super::{Dialect, fault, sqlite};
 use crate::error::{Error, Result};
 
-/// A row that every driver can decode: a tuple of [`super::column`] types.
-pub trait Record:
-    for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, MySqlRow> + sqlite::Record + Send + Unpin + 'static
-{
+/// What a driver tells of an INSERT.
+trait Inserted {
+    /// The id that the first row got, on MySQL.
+    fn first_id(&self) -> u64 {
+        0
+    }
 }
-impl<T> Record for T where
-    T: for<'r> FromRow<'r, PgRow>
-        + for<'r> FromRow<'r, MySqlRow>
-        + sqlite::Record
-        + Send
-        + Unpin
-        + 'static
-{
+
+impl Inserted for PgQueryResult {}
+
+impl Inserted for MySqlQueryResult {
+    fn first_id(&self) -> u64 {
+        self.last_insert_id()
+    }
 }
 
 /// A database: connections for transactions that write, and others for those that only read. Cheap to clone.
@@ -164,8 +165,13 @@ impl Database {
     ///
     /// As [`Self::read`].
     pub async fn wake(&self) -> Result<()> {
+        if self.dialect().wake().is_none() {
+            return Ok(());
+        }
         let mut tx = self.read().await?;
-        tx.wake().await
+        tx.wake().await?;
+        // It is not said before.
+        tx.commit().await
     }
 
     /// Listens for what [`Self::wake`] says, on a connection of its own; `None` where nothing can be heard.
@@ -210,7 +216,7 @@ impl Database {
     }
 }
 
-fn count<DB: sqlx::Database>(writer: &Sessions<DB>, reader: &Sessions<DB>) {
+fn count<DB: Server>(writer: &Sessions<DB>, reader: &Sessions<DB>) {
     writer.count("write");
     reader.count("read");
 }
@@ -238,8 +244,10 @@ enum Open {
 macro_rules! run {
     ($tx:expr, $name:expr, $variant:ident($session:ident), |$connection:ident| $run:expr) => {{
         let running = to_the_end(async move {
-            let ($connection, pool) = $session.start();
-            let done = watch(pool, async move { $run }).await;
+            let done = match $session.start() {
+                Ok(($connection, pool)) => watch(pool, async move { $run }).await,
+                Err(error) => Err(error),
+            };
             let done = $session.end(done);
             ($session, done)
         });
@@ -392,28 +400,17 @@ impl Tx {
         rows: usize,
     ) -> Result<Vec<i64>> {
         if self.dialect == Dialect::MySql {
-            let name = query.name();
-            let (text, Args::MySql(args)) = query.into_parts()? else {
-                return Err(Error::internal("a query was built for another dialect"));
-            };
-            let prepared = sqlx::query_with(text, args);
-            let done = match self.take()? {
-                Open::MySql(mut session) => {
-                    run!(self, name, MySql(session), |connection| prepared
-                        .execute(connection)
-                        .await)
-                }
-                _ => return Err(Error::internal("a dialect has the driver of another")),
-            };
-            let done = match done {
-                Ok(done) => done,
-                Err(error) => return Err(self.fault(error).await),
-            };
-            let first = i64::try_from(done.last_insert_id())
+            let first = with_driver!(self, query, sqlite::changed, |connection, prepared| {
+                let done = prepared.execute(connection).await;
+                done.map(|done| done.first_id())
+            })?;
+            let first = i64::try_from(first)
                 .map_err(|_| Error::internal("a generated id is out of range"))?;
             let sql = "SELECT CAST(@@auto_increment_increment AS SIGNED)";
-            let query = self.sql("driver::insert_returning_ids", sql);
-            let step = self.first::<(i64,)>(query).await?;
+            let step = match rows {
+                0 | 1 => None,
+                _ => self.first::<(i64,)>(self.sql("driver::step", sql)).await?,
+            };
             let step = step.map_or(1, |row| row.0);
             return Ok((0..).map(|row| first + row * step).take(rows).collect());
         }
@@ -430,14 +427,22 @@ impl Tx {
     ///
     /// As [`Self::run`].
     pub(super) async fn script(&mut self, sql: &'static str) -> Result<()> {
-        match self.take()? {
+        let (open, done) = match self.take()? {
             Open::Sqlite(session) => {
                 let (session, done) = told("script", session.script(sql)).await;
-                self.open = session.map(Open::Sqlite);
-                done
+                (session.map(Open::Sqlite), done)
             }
-            open => self.unprepared(open, sql).await,
-        }
+            Open::Postgres(session) => {
+                let (session, done) = told("script", session.script(sql)).await;
+                (Some(Open::Postgres(session)), done)
+            }
+            Open::MySql(session) => {
+                let (session, done) = told("script", session.script(sql)).await;
+                (Some(Open::MySql(session)), done)
+            }
+        };
+        self.open = open;
+        done
     }
 
     /// Runs a statement of the transaction itself, such as SAVEPOINT.
@@ -446,35 +451,10 @@ impl Tx {
     ///
     /// As [`Self::run`].
     pub(super) async fn control(&mut self, sql: &'static str) -> Result<()> {
-        match self.take()? {
-            Open::Sqlite(session) => {
-                let (session, done) = session.run(sql.into(), sqlite::changed).await;
-                self.open = session.map(Open::Sqlite);
-                done.map(|_| ())
-            }
-            open => self.unprepared(open, sql).await,
+        match self.dialect {
+            Dialect::Sqlite => self.run(self.sql("control", sql)).await.map(|_| ()),
+            Dialect::Postgres | Dialect::MySql => self.script(sql).await,
         }
-    }
-
-    /// Runs statements as the servers take them only when they are not prepared.
-    async fn unprepared(&mut self, open: Open, sql: &'static str) -> Result<()> {
-        let script = sqlx::raw_sql(sql);
-        match open {
-            Open::Postgres(mut session) => {
-                run!(self, "script", Postgres(session), |connection| script
-                    .execute(connection)
-                    .await
-                    .map(|_| ()))
-            }
-            Open::MySql(mut session) => {
-                run!(self, "script", MySql(session), |connection| script
-                    .execute(connection)
-                    .await
-                    .map(|_| ()))
-            }
-            Open::Sqlite(_) => return Err(Error::internal("SQLite prepares every statement")),
-        }
-        .map_err(fault::from)
     }
 
     /// Makes everything in this transaction durable and visible.
@@ -482,15 +462,35 @@ impl Tx {
     /// # Errors
     ///
     /// As [`Self::run`]; nothing is stored then. `Uncertain` when the connection was lost before the database answered.
-    pub async fn commit(mut self) -> Result<()> {
+    pub async fn commit(self) -> Result<()> {
+        self.end("COMMIT".into_sql_str()).await
+    }
+
+    /// Runs a last statement, without parameters, and commits, in one round trip to a server.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run`] and [`Self::commit`].
+    pub(super) async fn commit_with(mut self, last: Query) -> Result<()> {
+        if self.dialect == Dialect::Sqlite {
+            self.run(last).await?;
+            return self.commit().await;
+        }
+        let name = last.name();
+        let (text, _) = last.into_parts()?;
+        let sql = AssertSqlSafe([text.0, "; COMMIT".into()].concat());
+        told(name, self.end(sql.into_sql_str())).await
+    }
+
+    async fn end(mut self, sql: SqlStr) -> Result<()> {
         let changing = self.changes_types.then(|| self.types.changing());
         match self.take()? {
             Open::Sqlite(session) => {
                 let _changing = changing;
                 session.commit()
             }
-            Open::Postgres(session) => session.commit(changing).await,
-            Open::MySql(session) => session.commit(changing).await,
+            Open::Postgres(session) => session.commit(sql, changing).await,
+            Open::MySql(session) => session.commit(sql, changing).await,
         }
     }
 }

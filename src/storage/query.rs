@@ -1,6 +1,7 @@
 //! SQL text plus bound values, written once for three databases.
 
 use std::borrow::Cow;
+use std::fmt::{Display, Write};
 
 use rusqlite::types::Value;
 use sqlx::mysql::MySqlArguments;
@@ -78,7 +79,7 @@ impl Args {
 
 /// SQL text plus encoded values.
 ///
-/// Text is pushed as literals only, so a client's string can reach the database in no other way than as a bound value.
+/// Text is pushed as literals and digits only, so a client's string can reach the database in no other way than as a bound value.
 /// Keep the text independent of how many values there are, or the cache of prepared statements is of no use.
 pub struct Query {
     name: &'static str,
@@ -156,9 +157,31 @@ impl Query {
 
     /// Appends a number, to tell aliases apart: `push("p").push_number(3)` is `p3`.
     pub fn push_number(&mut self, number: usize) -> &mut Self {
-        use std::fmt::Write;
+        self.push_display(number)
+    }
+
+    fn push_display(&mut self, number: impl Display) -> &mut Self {
         let written = write!(self.text, "{number}");
         debug_assert!(written.is_ok(), "writing to a string does not fail");
+        self
+    }
+
+    /// Appends a number as a literal, for a statement without parameters.
+    pub fn push_int(&mut self, number: i64) -> &mut Self {
+        self.push_display(number)
+    }
+
+    /// Appends bytes as a literal of hexadecimal digits, for a statement without parameters.
+    pub fn push_bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let (begin, end) = self.dialect.around_digits();
+        self.text.push_str(begin);
+        for byte in bytes {
+            for half in [byte >> 4, byte & 15] {
+                self.text.push(char::from(DIGITS[usize::from(half)]));
+            }
+        }
+        self.text.push_str(end);
         self
     }
 
@@ -322,6 +345,21 @@ mod tests {
             text_of(Dialect::MySql, &[1]),
             "SELECT id FROM Type WHERE name = ? AND id IN (?)"
         );
+    }
+
+    #[test]
+    fn literals_are_digits() {
+        let text = |dialect| {
+            let mut query = Query::new("test", dialect, "VALUES (");
+            query.push_int(-7).push(", ");
+            query.push_bytes(b"\x00'?\xff").push(")");
+            query.text().to_owned()
+        };
+        let mysql = "VALUES (-7, x'00273fff')";
+        assert_eq!(text(Dialect::MySql), mysql);
+        assert_eq!(text(Dialect::Sqlite), mysql);
+        let postgres = "VALUES (-7, decode('00273fff', 'hex'))";
+        assert_eq!(text(Dialect::Postgres), postgres);
     }
 
     #[test]

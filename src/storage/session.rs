@@ -6,13 +6,12 @@
 
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
-use sqlx::{ConnectOptions, Connection, Database, Pool, SqlSafeStr};
-// Not in `sqlx`, whose `Transaction` hides the connection: it could not be closed.
-use sqlx_core::transaction::TransactionManager;
+use sqlx::{ConnectOptions, Connection, Database, MySql, Pool, Postgres, SqlSafeStr, SqlStr};
 use tokio::time::timeout;
 
 use super::fault;
@@ -29,11 +28,47 @@ const SLOW: Duration = Duration::from_millis(500);
 /// How long a statement may take before a look at whether the database is still there.
 const SILENT: Duration = Duration::from_secs(15);
 
-/// A pool, and the queue for its connections.
+/// How long a connection is passed from one transaction to the next before it goes back to the pool, which asks each that it gets
+/// whether it is alive: a round trip, which is too much for every transaction.
+const PASSED_ON: Duration = Duration::from_secs(1);
+
+/// A driver of a database server.
+pub(super) trait Server: Database {
+    /// Runs statements without parameters, which are not prepared.
+    fn run(
+        connection: &mut Self::Connection,
+        sql: SqlStr,
+    ) -> impl Future<Output = sqlx::Result<()>> + Send;
+}
+
+macro_rules! server {
+    ($($driver:ty),*) => { $(
+        impl Server for $driver {
+            async fn run(connection: &mut Self::Connection, sql: SqlStr) -> sqlx::Result<()> {
+                sqlx::raw_sql(sql).execute(connection).await.map(|_| ())
+            }
+        }
+    )* };
+}
+server!(Postgres, MySql);
+
+/// A pool, and the queue for its connections. Clones share it.
 #[derive(Debug)]
 pub(super) struct Sessions<DB: Database> {
     pool: Pool<DB>,
     turns: Turns,
+    /// Connections for the next transactions, the last one used at the end; `None` once all are closed.
+    spare: Arc<Mutex<Option<Vec<Held<DB>>>>>,
+}
+
+/// A connection that is away from its pool.
+#[derive(Debug)]
+struct Held<DB: Database> {
+    connection: PoolConnection<DB>,
+    /// When it came from the pool.
+    taken: Instant,
+    /// When it was used last.
+    used: Instant,
 }
 
 impl<DB: Database> Clone for Sessions<DB> {
@@ -41,15 +76,17 @@ impl<DB: Database> Clone for Sessions<DB> {
         Self {
             pool: self.pool.clone(),
             turns: self.turns.clone(),
+            spare: self.spare.clone(),
         }
     }
 }
 
-impl<DB: Database> Sessions<DB> {
+impl<DB: Server> Sessions<DB> {
     pub(super) fn of(pool: Pool<DB>) -> Self {
         let options = pool.options();
         let turns = Turns::new(options.get_max_connections(), options.get_acquire_timeout());
-        Self { pool, turns }
+        let spare = Arc::new(Mutex::new(Some(Vec::new())));
+        Self { pool, turns, spare }
     }
 
     /// Begins a transaction with this statement.
@@ -60,7 +97,42 @@ impl<DB: Database> Sessions<DB> {
     /// reached.
     pub(super) async fn begin(&self, statement: &'static str) -> Result<Session<DB>> {
         let turn = self.turns.take().await?;
-        to_the_end(begin(self.pool.clone(), turn, statement)).await
+        to_the_end(begin(self.clone(), turn, statement)).await
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Option<Vec<Held<DB>>>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection for a caller who has a turn: the one used last, or one of the pool's.
+    async fn connection(&self) -> Result<Held<DB>> {
+        let (last, _unused) = match &mut *self.spare() {
+            Some(spare) => {
+                let is_old = |held: &mut Held<DB>| held.used.elapsed() >= PASSED_ON;
+                (
+                    spare.pop(),
+                    spare
+                        .first_mut()
+                        .is_some_and(is_old)
+                        .then(|| spare.remove(0)),
+                )
+            }
+            None => (None, None),
+        };
+        match last {
+            Some(last) => Ok(last),
+            None => Held::from(&self.pool).await,
+        }
+    }
+
+    /// Takes back a connection on which nothing goes on.
+    fn give_back(&self, mut held: Held<DB>) {
+        held.used = Instant::now();
+        if held.taken.elapsed() < PASSED_ON
+            && let Some(spare) = &mut *self.spare()
+        {
+            spare.push(held);
+        }
     }
 
     pub(super) const fn turns(&self) -> &Turns {
@@ -79,50 +151,56 @@ impl<DB: Database> Sessions<DB> {
 
     /// Closes all connections once they are idle; later transactions fail.
     pub(super) async fn close(&self) {
+        drop(self.spare().take());
         self.pool.close().await;
     }
 }
 
 /// A connection that died while it was idle shows it here, where nothing is lost yet: the next one is tried.
-async fn begin<DB: Database>(
-    pool: Pool<DB>,
+async fn begin<DB: Server>(
+    sessions: Sessions<DB>,
     turn: Turn,
     statement: &'static str,
 ) -> Result<Session<DB>> {
-    let mut stale = pool.options().get_max_connections();
+    let mut stale = sessions.pool.options().get_max_connections();
     let mut session = Session {
-        connection: connection(&pool).await?,
-        pool,
-        busy: false,
-        _turn: turn,
+        held: Some(sessions.connection().await?),
+        sessions,
+        state: State::Free,
+        turn: Some(turn),
     };
     loop {
-        let (connection, pool) = session.start();
-        let begun = DB::TransactionManager::begin(connection, Some(statement.into_sql_str()));
-        match watch(pool, begun).await {
+        match session.run(statement.into_sql_str()).await {
             Err(error) if stale > 0 && fault::is_lost(&error) => {
                 stale -= 1;
-                session.connection.close_on_drop();
-                session.connection = self::connection(&session.pool).await?;
+                session.close();
+                session.held = Some(session.sessions.connection().await?);
             }
             begun => {
-                session.end(begun).map_err(fault::from)?;
+                begun.map_err(fault::from)?;
                 return Ok(session);
             }
         }
     }
 }
 
-/// A connection for a caller who has a turn.
-async fn connection<DB: Database>(pool: &Pool<DB>) -> Result<PoolConnection<DB>> {
-    let acquired = match timeout(SLOW, pool.acquire()).await {
-        Ok(acquired) => acquired,
-        Err(_) => match greet(pool).await {
-            Ok(()) => pool.acquire().await,
-            Err(error) => Err(error),
-        },
-    };
-    acquired.map_err(fault::from)
+impl<DB: Database> Held<DB> {
+    /// A connection of the pool's, for a caller who has a turn.
+    async fn from(pool: &Pool<DB>) -> Result<Self> {
+        let acquired = match timeout(SLOW, pool.acquire()).await {
+            Ok(acquired) => acquired,
+            Err(_) => match greet(pool).await {
+                Ok(()) => pool.acquire().await,
+                Err(error) => Err(error),
+            },
+        };
+        let now = Instant::now();
+        Ok(Self {
+            connection: acquired.map_err(fault::from)?,
+            taken: now,
+            used: now,
+        })
+    }
 }
 
 /// Connects past the pool, to see why it does not.
@@ -160,51 +238,103 @@ pub(super) async fn watch<DB: Database, T>(
 
 /// A connection with a transaction, which is rolled back when this is dropped without [`Session::commit`].
 #[derive(Debug)]
-pub(super) struct Session<DB: Database> {
-    connection: PoolConnection<DB>,
-    pool: Pool<DB>,
-    /// Whether a statement is under way, or was when the connection was lost.
-    busy: bool,
-    _turn: Turn,
+pub(super) struct Session<DB: Server> {
+    /// Away once it is given back.
+    held: Option<Held<DB>>,
+    sessions: Sessions<DB>,
+    state: State,
+    turn: Option<Turn>,
 }
 
-impl<DB: Database> Session<DB> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// No transaction is open.
+    Free,
+    Open,
+    /// A statement is under way, or was when the connection was lost.
+    Busy,
+}
+
+impl<DB: Server> Session<DB> {
     /// The connection, for one statement under [`watch`], after which comes [`Self::end`].
-    pub(super) fn start(&mut self) -> (&mut DB::Connection, &Pool<DB>) {
-        self.busy = true;
-        (&mut self.connection, &self.pool)
+    pub(super) fn start(&mut self) -> sqlx::Result<(&mut DB::Connection, &Pool<DB>)> {
+        let held = self.held.as_mut().ok_or(sqlx::Error::PoolClosed)?;
+        self.state = State::Busy;
+        Ok((&mut held.connection, &self.sessions.pool))
     }
 
     /// Notes whether the connection outlived the statement.
     pub(super) fn end<T>(&mut self, done: sqlx::Result<T>) -> sqlx::Result<T> {
-        self.busy = done.as_ref().is_err_and(fault::is_lost);
+        if !done.as_ref().is_err_and(fault::is_lost) {
+            self.state = State::Open;
+        }
         done
     }
 
-    /// Commits, and drops `held` when the outcome is known.
+    /// Runs statements without parameters.
+    pub(super) async fn run(&mut self, sql: SqlStr) -> sqlx::Result<()> {
+        let (connection, pool) = self.start()?;
+        let done = watch(pool, DB::run(connection, sql)).await;
+        self.end(done)
+    }
+
+    /// Runs statements without parameters to their end, whatever becomes of the caller.
+    ///
+    /// # Errors
+    ///
+    /// By [`fault::from`].
+    pub(super) async fn script(mut self, sql: &'static str) -> (Self, Result<()>) {
+        to_the_end(async move {
+            let done = self.run(sql.into_sql_str()).await;
+            (self, done.map_err(fault::from))
+        })
+        .await
+    }
+
+    /// Commits by this text, which may have statements before its COMMIT, and drops `held` when the outcome is known.
     ///
     /// # Errors
     ///
     /// By [`fault::of_commit`].
-    pub(super) async fn commit(mut self, held: impl Send + 'static) -> Result<()> {
+    pub(super) async fn commit(mut self, sql: SqlStr, held: impl Send + 'static) -> Result<()> {
         let commit = async move {
             let _held = held;
-            let (connection, pool) = self.start();
-            let done = watch(pool, DB::TransactionManager::commit(connection)).await;
-            let done = self.end(done);
-            done.map_err(|error| fault::of_commit(fault::from(error)))
+            let done = self.run(sql).await;
+            let done = done.map_err(|error| fault::of_commit(fault::from(error)));
+            done.map(|()| self.over())
         };
         to_the_end(commit).await
     }
+
+    /// Notes that the transaction is over.
+    const fn over(&mut self) {
+        self.state = State::Free;
+    }
+
+    fn close(&mut self) {
+        if let Some(mut held) = self.held.take() {
+            held.connection.close_on_drop();
+        }
+    }
 }
 
-impl<DB: Database> Drop for Session<DB> {
+impl<DB: Server> Drop for Session<DB> {
     fn drop(&mut self) {
-        if self.busy {
-            self.connection.close_on_drop();
-        } else {
-            // Goes out while the connection returns to its pool. After a commit there is nothing to roll back.
-            DB::TransactionManager::start_rollback(&mut self.connection);
+        match (self.state, self.held.take()) {
+            (State::Free, Some(held)) => self.sessions.give_back(held),
+            (State::Open, Some(mut held)) => {
+                let (sessions, turn) = (self.sessions.clone(), self.turn.take());
+                tokio::spawn(async move {
+                    let rollback = DB::run(&mut held.connection, "ROLLBACK".into_sql_str());
+                    match timeout(ABANDONED, rollback).await {
+                        Ok(Ok(())) => sessions.give_back(held),
+                        _ => held.connection.close_on_drop(),
+                    }
+                    drop(turn);
+                });
+            }
+            (State::Busy, Some(mut held)) => held.connection.close_on_drop(),
+            (_, None) => {}
         }
     }
 }

@@ -51,6 +51,9 @@ pub async fn insert(tx: &mut Tx, events: &[Event], now: i64) -> Result<()> {
             event.milliseconds.unwrap_or(now).into(),
         ]);
     }
+    if events.iter().all(|event| event.path.is_empty()) {
+        return tx.insert_rows(&rows).await;
+    }
     let ids = tx.insert_rows_for_ids(&rows).await?;
     let mut steps = Rows::new(&EVENT_PATH);
     for (id, event) in ids.into_iter().zip(events) {

@@ -6,6 +6,7 @@ mod reconcile;
 mod record;
 mod slow;
 mod together;
+mod wakes;
 mod watch;
 
 use std::time::Duration;

@@ -21,6 +21,10 @@ use record::{Kept, Record};
 /// About how many bytes of changes share a row.
 const ROW_BYTES: usize = 256 << 10;
 
+/// Up to how many bytes of changes are a literal of the text that commits: a statement of its own is dearer than to read twice as
+/// many digits.
+const SHORT: usize = 8 << 10;
+
 /// How many rows are moved from the outbox at once.
 const MOVED: i64 = 256;
 
@@ -31,19 +35,9 @@ static OUTBOX: Table = Table {
 };
 
 /// Where changes get their positions by themselves, in the order of the commits.
-static CHANGE_IN_ORDER: Table = Table {
-    name: "PedigreeChange",
-    ..OUTBOX
-};
-
 static CHANGE: Table = Table {
     name: "PedigreeChange",
-    columns: &[
-        ("position", IntColumn),
-        ("time_since_epoch", IntColumn),
-        ("changes", BytesColumn),
-    ],
-    key: 1,
+    ..OUTBOX
 };
 
 /// Changes that were written together, or a part of them.
@@ -71,32 +65,45 @@ struct Records {
     records: Vec<Record>,
 }
 
-/// Adds the changes of this transaction, the last thing that it does before its commit. `now` is in milliseconds since epoch.
+/// Commits a transaction together with its changes. `now` is in milliseconds since epoch.
 ///
 /// # Errors
 ///
-/// Those of the database.
-pub async fn append(tx: &mut Tx, changes: Vec<Change>, now: i64) -> Result<()> {
-    let in_order = !tx.dialect().has_row_locks();
-    let mut rows = Rows::new(if in_order { &CHANGE_IN_ORDER } else { &OUTBOX });
+/// As [`Tx::commit`].
+pub async fn commit(mut tx: Tx, changes: Vec<Change>, now: i64) -> Result<()> {
+    let mut parts = Vec::new();
     let mut bytes = 0;
-    let mut waiting = Records::default();
+    let mut part = Records::default();
     for change in changes {
         let record = Record::from(change);
         bytes += record.encoded_len();
-        waiting.records.push(record);
+        part.records.push(record);
         if bytes >= ROW_BYTES {
-            rows.push([
-                now.into(),
-                std::mem::take(&mut waiting).encode_to_vec().into(),
-            ]);
+            parts.push(std::mem::take(&mut part).encode_to_vec());
             bytes = 0;
         }
     }
-    if !waiting.records.is_empty() {
-        rows.push([now.into(), waiting.encode_to_vec().into()]);
+    if !part.records.is_empty() {
+        parts.push(part.encode_to_vec());
     }
-    tx.insert_rows(&rows).await
+    let has_outbox = tx.dialect().has_row_locks();
+    if let [only] = parts.as_slice()
+        && has_outbox
+        && only.len() <= SHORT
+    {
+        let mut last = tx.sql(
+            "PedigreeOutbox",
+            "INSERT INTO PedigreeOutbox (time_since_epoch, changes) VALUES (",
+        );
+        last.push_int(now).push(", ").push_bytes(only).push(")");
+        return tx.commit_with(last).await;
+    }
+    let mut rows = Rows::new(if has_outbox { &OUTBOX } else { &CHANGE });
+    for part in parts {
+        rows.push([now.into(), part.into()]);
+    }
+    tx.insert_rows(&rows).await?;
+    tx.commit().await
 }
 
 /// Gives positions to changes that are committed and have none, and tells whether there may be more of them. Of several that do so
@@ -113,21 +120,22 @@ pub async fn order(tx: &mut Tx) -> Result<bool> {
     tx.all::<(Text,)>(tx.sql("changes::lock", lock)).await?;
     let mut query = tx.sql(
         "changes::waiting",
-        "SELECT id, time_since_epoch, changes FROM PedigreeOutbox ORDER BY id LIMIT ?",
+        "SELECT id FROM PedigreeOutbox ORDER BY id LIMIT ?",
     );
     query.bind(MOVED);
-    let waiting: Vec<(Int, Int, Bytes)> = tx.all(query).await?;
+    let waiting: Vec<(Int,)> = tx.all(query).await?;
     if waiting.is_empty() {
         return Ok(false);
     }
+    let ids: Vec<i64> = waiting.into_iter().map(|(id,)| id.0).collect();
     let newest = span(tx).await?.map_or(0, |span| span.newest);
-    let mut rows = Rows::new(&CHANGE);
-    let mut ids = Vec::with_capacity(waiting.len());
-    for (position, (id, time, changes)) in (newest + 1..).zip(waiting) {
-        ids.push(id.0);
-        rows.push([position.into(), time.0.into(), changes.0.into()]);
-    }
-    tx.insert_rows(&rows).await?;
+    let mut placed = tx.sql(
+        "changes::placed",
+        "INSERT INTO PedigreeChange (position, time_since_epoch, changes) \
+         SELECT ? + ROW_NUMBER() OVER (ORDER BY id), time_since_epoch, changes FROM PedigreeOutbox WHERE id",
+    );
+    placed.bind(newest).push_in(&ids);
+    tx.run(placed).await?;
     let mut moved = tx.sql("changes::moved", "DELETE FROM PedigreeOutbox WHERE id");
     moved.push_in(&ids);
     tx.run(moved).await?;
