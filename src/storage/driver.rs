@@ -5,6 +5,7 @@ use std::time::Duration;
 use sqlx::mysql::MySqlQueryResult;
 use sqlx::postgres::PgQueryResult;
 use sqlx::{AssertSqlSafe, MySql, Postgres, Row, SqlSafeStr, SqlStr};
+use tokio_stream::StreamExt;
 
 use super::column::{Int, Record, Text};
 use super::journal::Journal;
@@ -321,8 +322,8 @@ impl Tx {
     /// Whatever the database answers, by [`fault::from`]; `DataLoss` for a row that cannot be decoded.
     pub async fn all<T: Record>(&mut self, query: Query) -> Result<Vec<T>> {
         with_driver!(self, query, sqlite::all, |connection, prepared| {
-            let rows = prepared.fetch_all(connection).await;
-            rows.and_then(|rows| rows.iter().map(T::from_row).collect())
+            let rows = prepared.fetch(connection);
+            rows.map(|row| T::from_row(&row?)).collect().await
         })
     }
 
