@@ -2,3 +2,4 @@
 
 pub mod lineage;
 pub mod mlmd;
+mod outlet;

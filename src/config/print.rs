@@ -44,6 +44,7 @@ impl fmt::Display for Config {
             ("max_request_bytes", number(serving.max_request)),
             ("max_response_bytes", number(serving.max_response)),
             ("max_requests", number(serving.max_requests)),
+            ("list_memory", number(serving.list_memory)),
             ("stream_patience", Some(seconds(serving.patience))),
             ("max_metadata_bytes", number(connections.max_metadata)),
             ("connection_age", connections.age.map(seconds)),

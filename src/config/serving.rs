@@ -25,7 +25,9 @@ pub struct Serving {
     pub max_response: usize,
     /// The most requests at once.
     pub max_requests: usize,
-    /// How long a client may leave a stream unread that holds a connection to the database.
+    /// How much memory long lists on the way to their clients take together, in bytes.
+    pub list_memory: usize,
+    /// How long a client may leave an answer unread that holds a connection to the database.
     pub patience: Duration,
     pub connections: Connections,
     /// The origins whose pages browsers let call; `*` stands for all.
@@ -67,6 +69,7 @@ impl Default for Serving {
             max_request: 128 << 20,
             max_response: usize::MAX,
             max_requests: 1024,
+            list_memory: 64 << 20,
             patience: PATIENCE,
             connections: Connections::default(),
             web_origins: Vec::new(),
@@ -101,6 +104,7 @@ impl Settings {
             max_request: self.max_request_bytes.unwrap_or(usual.max_request),
             max_response: self.max_response_bytes.unwrap_or(usual.max_response),
             max_requests: self.max_requests.unwrap_or(usual.max_requests),
+            list_memory: self.list_memory.unwrap_or(usual.list_memory),
             patience: self.stream_patience.map_or(usual.patience, |time| time.0),
             connections: self.connections(wrong),
             web_origins: self.origins(wrong),

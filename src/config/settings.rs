@@ -142,7 +142,11 @@ pub(super) struct Settings {
     #[arg(long, value_name = "N", env = "PEDIGREE_MAX_REQUESTS")]
     pub max_requests: Option<usize>,
 
-    /// Seconds that a client may leave the responses of a trace unread, for which a connection to the database is kept; at most 50
+    /// Bytes of memory that long lists on the way to their clients take together; what does not fit is read twice [default: 67108864]
+    #[arg(long, value_name = "BYTES", env = "PEDIGREE_LIST_MEMORY")]
+    pub list_memory: Option<usize>,
+
+    /// Seconds that a client may leave a trace or a list unread for which a connection to the database is kept; at most 50
     /// [default: 30]
     #[arg(long, value_name = "SECONDS", env = "PEDIGREE_STREAM_PATIENCE")]
     pub stream_patience: Option<Seconds>,
@@ -233,6 +237,7 @@ impl Settings {
             max_request_bytes: self.max_request_bytes.or(other.max_request_bytes),
             max_response_bytes: self.max_response_bytes.or(other.max_response_bytes),
             max_requests: self.max_requests.or(other.max_requests),
+            list_memory: self.list_memory.or(other.list_memory),
             stream_patience: self.stream_patience.or(other.stream_patience),
             max_metadata_bytes: self.max_metadata_bytes.or(other.max_metadata_bytes),
             connection_age: self.connection_age.or(other.connection_age),

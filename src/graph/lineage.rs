@@ -196,7 +196,7 @@ impl Graph {
             side(&query.boundary_executions, Kind::Execution)?,
         );
         let mut tx = self.read().await?;
-        let found = page::list(&mut tx, Kind::Artifact, Scope::All, Some(start)).await?;
+        let found = page::list(&mut tx, Kind::Artifact, Scope::All, start).await?;
         let starts: Vec<i64> = found
             .nodes
             .iter()

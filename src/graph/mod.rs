@@ -25,6 +25,7 @@ mod type_rules;
 mod types;
 mod walk;
 mod watch;
+mod whole;
 mod write;
 
 use std::sync::{Arc, OnceLock};
@@ -50,10 +51,11 @@ pub use trace::{Trace, TracePart, TraceQuery};
 pub use types::PutTypes;
 pub use walk::Direction;
 pub use watch::{Changes, Since, Topic, Watch, WatchQuery};
+pub use whole::{Whole, Within};
 pub use write::Write;
 
 use crate::error::{Error, Result};
-use crate::storage::{Database, Tx};
+use crate::storage::{Database, SlowTurn, Tx};
 use feed::Feed;
 use write::{RACES, Writer, Writes};
 
@@ -117,6 +119,16 @@ impl Graph {
     /// Begins a transaction that sees one state of the graph.
     async fn read(&self) -> Result<Tx> {
         self.database.read().await
+    }
+
+    /// The right to keep a connection as long as a client likes, to be had before the connection.
+    async fn slow_turn(&self) -> Result<SlowTurn> {
+        self.database.slow_turn().await.ok_or_else(|| {
+            Error::Exhausted(
+                "too many traces and large lists are under way on this server; try again later"
+                    .into(),
+            )
+        })
     }
 }
 

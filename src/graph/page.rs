@@ -6,13 +6,12 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use prost::Message;
 
-use super::Graph;
+use super::{Graph, Within};
 use crate::error::{Error, Result};
 use crate::filter;
 use crate::model::{Kind, Node};
 use crate::storage::Tx;
 use crate::storage::tables::lists::{self, After, Condition, OrderBy, Page, Scope};
-use crate::storage::tables::types;
 
 const DEFAULT_SIZE: i32 = 20;
 const MAX_SIZE: i32 = 100;
@@ -25,7 +24,7 @@ const TOKEN_TEXT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// What a caller wants of a list. Its presence alone switches paging on.
+/// What a caller wants of a list, which comes in pages then.
 #[derive(Clone, PartialEq, Message)]
 pub struct ListOptions {
     /// 20 when unset, at most 100.
@@ -197,61 +196,30 @@ pub struct NodePage {
 }
 
 impl Graph {
-    /// All nodes of a kind, or a page of them.
+    /// A page of the nodes of a kind within something. Where there are none, the options do not matter. By type the token is always
+    /// set, empty on the last page.
     ///
     /// # Errors
     ///
-    /// `InvalidArgument` for options, a token or a filter that make no sense; so for the other lists.
-    pub async fn list(&self, kind: Kind, options: Option<&ListOptions>) -> Result<NodePage> {
-        list(&mut self.read().await?, kind, Scope::All, options).await
-    }
-
-    /// The nodes of a type, none when the type does not exist. With options and at least one node the token is always set,
-    /// empty on the last page.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::list`], unless the type has no nodes.
-    pub async fn list_by_type(
+    /// `InvalidArgument` for options, a token or a filter that make no sense.
+    pub async fn list(
         &self,
         kind: Kind,
-        type_name: &str,
-        version: Option<&str>,
-        options: Option<&ListOptions>,
+        within: &Within,
+        options: &ListOptions,
     ) -> Result<NodePage> {
-        let version = version.filter(|version| !version.is_empty());
         let mut tx = self.read().await?;
-        let Some(type_id) = types::id(&mut tx, kind, type_name, version).await? else {
+        let Some(scope) = within.scope(&mut tx, kind).await? else {
             return Ok(NodePage::default());
         };
-        let scope = Scope::Type(type_id);
-        if !lists::any(&mut tx, kind, scope).await? {
+        if scope != Scope::All && !lists::any(&mut tx, kind, scope).await? {
             return Ok(NodePage::default());
         }
         let mut page = list(&mut tx, kind, scope, options).await?;
-        if options.is_some() {
+        if matches!(scope, Scope::Type(_)) {
             page.next_page_token.get_or_insert_default();
         }
         Ok(page)
-    }
-
-    /// The artifacts or executions in a context, none when the context does not exist.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::list`], unless the context has no such nodes.
-    pub async fn list_by_context(
-        &self,
-        kind: Kind,
-        context_id: i64,
-        options: Option<&ListOptions>,
-    ) -> Result<NodePage> {
-        let mut tx = self.read().await?;
-        let scope = Scope::Context(context_id);
-        if !lists::any(&mut tx, kind, scope).await? {
-            return Ok(NodePage::default());
-        }
-        list(&mut tx, kind, scope, options).await
     }
 }
 
@@ -270,22 +238,8 @@ pub(super) async fn list(
     tx: &mut Tx,
     kind: Kind,
     scope: Scope,
-    options: Option<&ListOptions>,
+    options: &ListOptions,
 ) -> Result<NodePage> {
-    let Some(options) = options else {
-        let everything = Page {
-            scope,
-            filter: None,
-            order_by: OrderBy::Id,
-            ascending: true,
-            after: None,
-            limit: None,
-        };
-        return Ok(NodePage {
-            nodes: lists::page(tx, kind, &everything).await?,
-            next_page_token: None,
-        });
-    };
     let size = options.size()?;
     let filter = parse_filter(kind, options.filter_query.as_deref())?;
     let before = options.token()?;
@@ -297,7 +251,7 @@ pub(super) async fn list(
         ascending: options.is_ascending(),
         after: before.as_ref().map(|token| token.position(order_by)),
         // One more than asked for tells whether there is a next page.
-        limit: Some(i64::from(size) + 1),
+        limit: i64::from(size) + 1,
     };
     let mut nodes = lists::page(tx, kind, &page).await?;
     let size = usize::try_from(size).unwrap_or_default();

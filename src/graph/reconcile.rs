@@ -145,7 +145,7 @@ impl Graph {
             order_by: OrderBy::Id,
             ascending: true,
             after: after.map(After::Id),
-            limit: Some(NODES),
+            limit: NODES,
         };
         let mut nodes = lists::page(&mut tx, kind, &page).await?;
         let last = nodes.last().and_then(|node| node.id);

@@ -148,16 +148,14 @@ impl Graph {
     /// # Errors
     ///
     /// `InvalidArgument` for a question without starts, for negative limits and for wrong filters; `NotFound` when there is no
-    /// node to start from; `Exhausted` when as many traces are under way as may be, and none of them ends in time.
+    /// node to start from; `Exhausted` when as much that is slow is under way as may be, and none of it ends in time.
     pub async fn trace(&self, query: TraceQuery) -> Result<Trace> {
         query.check()?;
         let sides = (
             stop(query.stop_at_artifacts.as_ref()).side(Kind::Artifact)?,
             stop(query.stop_at_executions.as_ref()).side(Kind::Execution)?,
         );
-        let turn = self.database.slow_turn().await.ok_or_else(|| {
-            Error::Exhausted("too many traces are under way on this server; try again later".into())
-        })?;
+        let turn = self.slow_turn().await?;
         let mut tx = self.read().await?;
         let mut artifacts = query.starts(&mut tx, Kind::Artifact).await?;
         let mut executions = query.starts(&mut tx, Kind::Execution).await?;

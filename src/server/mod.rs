@@ -26,7 +26,6 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::graph::Graphs;
 use crate::proto::DESCRIPTORS;
-use crate::proto::ml_metadata::metadata_store_service_server::MetadataStoreServiceServer;
 use crate::proto::pedigree::lineage::v1::lineage_service_server::LineageServiceServer;
 use crate::telemetry::Metrics;
 use health::Health;
@@ -176,17 +175,20 @@ fn routes(
         context: "the descriptors cannot be read".into(),
         source: Some(error.into()),
     };
+    let serving = &config.serving;
+    let limits = mlmd::Limits {
+        request: serving.max_request,
+        response: serving.max_response,
+        lists: serving.list_memory,
+        patience: serving.patience,
+    };
     let mut routes = Routes::builder();
     routes
-        .add_service(
-            MetadataStoreServiceServer::new(mlmd::Service::new(graphs.clone()))
-                .max_decoding_message_size(config.serving.max_request)
-                .max_encoding_message_size(config.serving.max_response),
-        )
+        .add_service(mlmd::service(graphs.clone(), limits))
         .add_service(
             LineageServiceServer::new(lineage(config, graphs, stop))
-                .max_decoding_message_size(config.serving.max_request)
-                .max_encoding_message_size(config.serving.max_response),
+                .max_decoding_message_size(serving.max_request)
+                .max_encoding_message_size(serving.max_response),
         )
         .add_service(health)
         .add_service(reflection().build_v1().map_err(unreadable)?)

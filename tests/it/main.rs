@@ -31,6 +31,7 @@ mod faults;
 mod layers;
 mod lineage;
 mod lists;
+mod long_lists;
 mod migrate;
 mod nodes;
 mod process;

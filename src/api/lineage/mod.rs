@@ -1,26 +1,22 @@
 //! Our own `pedigree.lineage.v1.LineageService`: write lineage, watch it, trace it, each in the file of its method.
 
-mod outlet;
 mod record;
 mod run_event;
 mod trace;
 mod watch;
 
-use std::pin::Pin;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::api::outlet::Responses;
 use crate::graph::Graphs;
 use crate::proto::pedigree::lineage::v1::lineage_service_server::LineageService;
 use crate::proto::pedigree::lineage::v1::{
     RecordRequest, RecordResponse, TraceRequest, TraceResponse, WatchRequest, WatchResponse,
 };
 pub use record::Batches;
-
-/// The responses of a call, as they come.
-type Responses<T> = Pin<Box<dyn tokio_stream::Stream<Item = Result<T, Status>> + Send>>;
 
 /// The service on the graph of each request.
 #[derive(Clone, Debug)]

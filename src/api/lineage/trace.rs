@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use prost::Message;
 
-use super::outlet::{self, Outlet};
-use super::{Responses, text};
+use super::text;
+use crate::api::outlet::{self, Outlet, Responses};
 use crate::error::{Error, Result};
 use crate::graph::{Direction, Graph, Trace, TracePart, TraceQuery};
 use crate::model::EventType as StoredType;

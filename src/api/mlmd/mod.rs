@@ -2,18 +2,25 @@
 
 mod contexts;
 pub(super) mod convert;
+mod large;
 mod lineage;
 mod nodes;
 mod signature;
 pub(super) mod types;
 mod writes;
 
+use std::time::Duration;
+
+use tonic::service::{LayerExt, Layered};
 use tonic::{Request, Response, Status};
+use tower::util::{MapResponse, MapResponseLayer};
 
 use crate::error::Result;
 use crate::graph::{Graph, Graphs, Write};
 use crate::proto::GetArtifactsByUriRequest;
-use crate::proto::ml_metadata::metadata_store_service_server::MetadataStoreService;
+use crate::proto::ml_metadata::metadata_store_service_server::{
+    MetadataStoreService, MetadataStoreServiceServer,
+};
 use crate::proto::ml_metadata::{
     GetArtifactByTypeAndNameRequest, GetArtifactByTypeAndNameResponse, GetArtifactTypeRequest,
     GetArtifactTypeResponse, GetArtifactTypesByExternalIdsRequest,
@@ -53,25 +60,55 @@ use crate::proto::ml_metadata::{
     PutLineageSubgraphResponse, PutParentContextsRequest, PutParentContextsResponse,
     PutTypesRequest, PutTypesResponse,
 };
+use large::{Large, PutInPlace};
 
 /// The service on the graph of each request.
 #[derive(Clone, Debug)]
 pub struct Service {
     graphs: Graphs,
+    large: Large,
 }
 
-impl Service {
-    #[must_use]
-    pub const fn new(graphs: Graphs) -> Self {
-        Self { graphs }
-    }
+/// What a client may ask of the service.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The largest request, in bytes.
+    pub request: usize,
+    /// The largest answer, in bytes.
+    pub response: usize,
+    /// How much memory long lists on the way to their clients take together, in bytes.
+    pub lists: usize,
+    /// How long an answer may be left unread that holds a connection to the database.
+    pub patience: Duration,
+}
+
+type Server = MetadataStoreServiceServer<Service>;
+
+/// The service with what belongs around it.
+pub type Served = Layered<MapResponse<Server, PutInPlace>, Server>;
+
+/// The service on these graphs.
+#[must_use]
+pub fn service(graphs: Graphs, limits: Limits) -> Served {
+    let service = Service {
+        graphs,
+        large: Large::new(limits),
+    };
+    let service = MetadataStoreServiceServer::new(service)
+        .max_decoding_message_size(limits.request)
+        .max_encoding_message_size(limits.response);
+    MapResponseLayer::new(large::put_in_place as PutInPlace).named_layer(service)
 }
 
 /// What a request does: convert, call the graph, convert back.
 trait Rpc: Send {
     type Response;
 
-    fn run(self, graph: &Graph) -> impl Future<Output = Result<Self::Response>> + Send;
+    fn run(
+        self,
+        graph: &Graph,
+        large: &Large,
+    ) -> impl Future<Output = Result<Response<Self::Response>>> + Send;
 }
 
 /// Says what a request does. `$body` is async and may use `?`.
@@ -80,9 +117,13 @@ macro_rules! rpc {
         impl crate::api::mlmd::Rpc for $request_type {
             type Response = $response;
 
-            async fn run(self, $graph: &crate::graph::Graph) -> crate::error::Result<$response> {
+            async fn run(
+                self,
+                $graph: &crate::graph::Graph,
+                _: &crate::api::mlmd::Large,
+            ) -> crate::error::Result<tonic::Response<$response>> {
                 let $request = self;
-                Ok($body)
+                Ok(tonic::Response::new($body))
             }
         }
     };
@@ -121,9 +162,13 @@ macro_rules! put {
         impl crate::api::mlmd::Rpc for $request_type {
             type Response = $response;
 
-            async fn run(self, graph: &crate::graph::Graph) -> crate::error::Result<$response> {
+            async fn run(
+                self,
+                graph: &crate::graph::Graph,
+                _: &crate::api::mlmd::Large,
+            ) -> crate::error::Result<tonic::Response<$response>> {
                 let (change, response) = crate::api::mlmd::Put::split(self)?;
-                Ok(response(graph.write(change).await?))
+                Ok(tonic::Response::new(response(graph.write(change).await?)))
             }
         }
     };
@@ -140,7 +185,7 @@ macro_rules! methods {
                 request: Request<$request>,
             ) -> Result<Response<$response>, Status> {
                 let graph = self.graphs.get()?;
-                Ok(Response::new(request.into_inner().run(graph).await?))
+                Ok(request.into_inner().run(graph, &self.large).await?)
             })*
         }
     };

@@ -1,11 +1,14 @@
 //! RPCs that put and get nodes of one kind, and events.
 
+use tonic::Response;
+
 use super::convert::{all, mask};
+use super::large::Large;
 use super::types::WireType;
-use super::{put, rpc};
+use super::{Rpc, put, rpc};
 use crate::error::{Error, Result};
-use crate::graph::{NodePage, PutNodes};
-use crate::model::{Kind, Node};
+use crate::graph::{Graph, PutNodes, Within};
+use crate::model::Kind;
 use crate::proto::GetArtifactsByUriRequest;
 use crate::proto::ml_metadata::{
     ArtifactType, GetArtifactByTypeAndNameRequest, GetArtifactByTypeAndNameResponse,
@@ -109,39 +112,36 @@ get_node_by_type_and_name!(Execution:
 get_node_by_type_and_name!(Context:
     GetContextByTypeAndNameRequest => GetContextByTypeAndNameResponse, context_name, context);
 
-/// A page's nodes as messages, and its token.
-fn page<T: From<Node>>(page: NodePage) -> (Vec<T>, Option<String>) {
-    (all(page.nodes), page.next_page_token)
-}
-
 macro_rules! list_nodes {
-    ($kind:ident: $request:ident => $response:ident, $nodes:ident, |$given:ident, $options:ident, $graph:ident| $call:expr) => {
-        rpc!($request => $response, |request, $graph| {
-            let mut $given = request;
-            let options = $given.options.take().map(Into::into);
-            let $options = options.as_ref();
-            let found: Result<NodePage> = $call.await;
-            let ($nodes, next_page_token) = page(found?);
-            let mut response = $response::default();
-            response.$nodes = $nodes;
-            response.next_page_token = next_page_token;
-            response
-        });
+    ($kind:ident: $request:ident => $response:ident, $nodes:ident, |$given:ident| $within:expr) => {
+        impl Rpc for $request {
+            type Response = $response;
+
+            async fn run(self, graph: &Graph, large: &Large) -> Result<Response<$response>> {
+                let $given = self;
+                let within = $within;
+                let response = |nodes| $response { $nodes: all(nodes), ..Default::default() };
+                let Some(options) = $given.options.map(Into::into) else {
+                    return large.answer(graph, (Kind::$kind, within), response).await;
+                };
+                let page = graph.list(Kind::$kind, &within, &options).await?;
+                let mut response = response(page.nodes);
+                response.next_page_token = page.next_page_token;
+                Ok(Response::new(response))
+            }
+        }
     };
     (all $kind:ident: $request:ident => $response:ident, $nodes:ident) => {
-        list_nodes!($kind: $request => $response, $nodes, |request, options, graph| {
-            graph.list(Kind::$kind, options)
-        });
+        list_nodes!($kind: $request => $response, $nodes, |request| Within::All);
     };
     (by type $kind:ident: $request:ident => $response:ident, $nodes:ident) => {
-        list_nodes!($kind: $request => $response, $nodes, |request, options, graph| {
-            let version = request.type_version.as_deref();
-            graph.list_by_type(Kind::$kind, request.type_name(), version, options)
+        list_nodes!($kind: $request => $response, $nodes, |request| {
+            Within::Type(request.type_name().to_owned(), request.type_version.clone())
         });
     };
     (by context $kind:ident: $request:ident => $response:ident, $nodes:ident) => {
-        list_nodes!($kind: $request => $response, $nodes, |request, options, graph| {
-            graph.list_by_context(Kind::$kind, request.context_id(), options)
+        list_nodes!($kind: $request => $response, $nodes, |request| {
+            Within::Context(request.context_id())
         });
     };
 }

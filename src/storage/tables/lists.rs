@@ -64,8 +64,8 @@ pub struct Page<'a> {
     pub order_by: OrderBy,
     pub ascending: bool,
     pub after: Option<After>,
-    /// The most rows; all when unset.
-    pub limit: Option<i64>,
+    /// The most rows.
+    pub limit: i64,
 }
 
 /// The nodes of a page.
@@ -92,10 +92,20 @@ pub async fn page(tx: &mut Tx, kind: Kind, page: &Page<'_>) -> Result<Vec<Node>>
             ", n.id DESC"
         });
     }
-    if let Some(limit) = page.limit {
-        query.push(" LIMIT ?").bind(limit);
-    }
+    query.push(" LIMIT ?").bind(page.limit);
     nodes::fetch(tx, kind, query).await
+}
+
+/// The ids of all nodes in a scope, ascending.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn all_ids(tx: &mut Tx, kind: Kind, scope: Scope) -> Result<Vec<i64>> {
+    let mut query = select_ids("lists::all_ids", tx, kind);
+    push_scope(&mut query, kind, scope);
+    query.push(" ORDER BY n.id").takes_long();
+    fetch_ids(tx, query).await
 }
 
 /// The ids of the nodes that a filter lets through, of all or of some, ascending; at most `limit` of them.
@@ -110,10 +120,7 @@ pub async fn ids(
     filter: Option<&dyn Condition>,
     limit: Option<i64>,
 ) -> Result<Vec<i64>> {
-    let mut query = tx.sql("lists::ids", "SELECT n.id FROM ");
-    query
-        .push(NodeTables::of(kind).new.name)
-        .push(" n WHERE 1 = 1");
+    let mut query = select_ids("lists::ids", tx, kind);
     if let Some(ids) = among {
         query.push(" AND n.id").push_in(ids);
     }
@@ -124,6 +131,19 @@ pub async fn ids(
     if let Some(limit) = limit {
         query.push(" LIMIT ?").bind(limit);
     }
+    fetch_ids(tx, query).await
+}
+
+/// Starts a query for the ids of nodes `n` of a kind, up to and including a condition.
+fn select_ids(name: &'static str, tx: &Tx, kind: Kind) -> Query {
+    let mut query = tx.sql(name, "SELECT n.id FROM ");
+    query
+        .push(NodeTables::of(kind).new.name)
+        .push(" n WHERE 1 = 1");
+    query
+}
+
+async fn fetch_ids(tx: &mut Tx, query: Query) -> Result<Vec<i64>> {
     let rows: Vec<(Int,)> = tx.all(query).await?;
     Ok(rows.into_iter().map(|(id,)| id.0).collect())
 }
@@ -134,10 +154,7 @@ pub async fn ids(
 ///
 /// Those of the database.
 pub async fn any(tx: &mut Tx, kind: Kind, scope: Scope) -> Result<bool> {
-    let mut query = tx.sql("lists::any", "SELECT n.id FROM ");
-    query
-        .push(NodeTables::of(kind).new.name)
-        .push(" n WHERE 1 = 1");
+    let mut query = select_ids("lists::any", tx, kind);
     push_scope(&mut query, kind, scope);
     query.push(" LIMIT 1");
     let row: Option<(Int,)> = tx.first(query).await?;

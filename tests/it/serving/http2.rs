@@ -1,11 +1,13 @@
 //! A client of HTTP/2 that adds nothing to what it is told to send, and sees all that comes.
 
+use h2::RecvStream;
 use h2::client::SendRequest;
 use prost::bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tonic::codegen::http::Request;
+use tonic::codegen::http::response::Parts;
 
 use super::Http;
 
@@ -31,8 +33,13 @@ impl Http2 {
         Self { sender, connection }
     }
 
-    /// The answer to a request, whose trailers come after the headers.
-    pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Http {
+    /// Sends a request. What it is answered with begins with this, and is read as the caller likes.
+    pub async fn send(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> (Parts, RecvStream) {
         let mut request = Request::post(format!("http://here{path}"));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -42,8 +49,12 @@ impl Http2 {
             .send_request(request.body(()).unwrap(), false)
             .unwrap();
         sending.send_data(body.into(), true).unwrap();
+        answer.await.unwrap().into_parts()
+    }
 
-        let (head, mut body) = answer.await.unwrap().into_parts();
+    /// The answer to a request, whose trailers come after the headers.
+    pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Http {
+        let (head, mut body) = self.send(path, headers, body).await;
         let mut bytes = Vec::new();
         while let Some(data) = body.data().await {
             let data = data.unwrap();

@@ -11,7 +11,9 @@ mod tls;
 mod traces;
 mod web;
 
+pub use http2::Http2;
 pub use tls::Authority;
+pub use web::{framed, frames};
 
 use std::net::{Ipv4Addr, SocketAddr};
 

@@ -13,7 +13,7 @@ use crate::support::{Backend, TestDatabase};
 const SERVICE: &str = "/ml_metadata.MetadataStoreService";
 
 /// Frames: a byte that tells data (0x00) from trailers (0x80), the length in four bytes, and so many bytes.
-fn frames(mut body: &[u8]) -> Vec<(u8, Vec<u8>)> {
+pub fn frames(mut body: &[u8]) -> Vec<(u8, Vec<u8>)> {
     let mut frames = Vec::new();
     while let Some((head, rest)) = body.split_first_chunk::<5>() {
         let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pedigree::error::Result;
-use pedigree::graph::{End, Graph, History, RecordRuns, RunEvent, RunRecorded};
+use pedigree::graph::{End, Graph, History, RecordRuns, RunEvent, RunRecorded, Within};
 use pedigree::model::{Kind, Node};
 use pedigree::storage::Database;
 use pedigree::storage::migrate::{self, Migration};
@@ -50,7 +50,12 @@ impl TestGraph {
     }
 
     pub async fn all(&self, kind: Kind) -> Vec<Node> {
-        self.graph.list(kind, None).await.unwrap().nodes
+        let mut whole = self.graph.whole(kind, &Within::All).await.unwrap();
+        let mut all = Vec::new();
+        while let Some(nodes) = whole.next(1000).await.unwrap() {
+            all.extend(nodes);
+        }
+        all
     }
 
     pub async fn node(&self, kind: Kind, id: i64) -> Node {

@@ -36,6 +36,7 @@ pub struct Store {
 /// Stops the server and then removes its database.
 #[derive(Debug)]
 struct Running {
+    port: u16,
     _stop: DropGuard,
     database: TestDatabase,
 }
@@ -52,7 +53,7 @@ async fn wait_until_serving(channel: Channel) {
 async fn serve(
     database: &TestDatabase,
     configure: impl FnOnce(&mut Config),
-) -> (Channel, DropGuard) {
+) -> (Channel, u16, DropGuard) {
     let mut config = Config {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         database: Connect::new(database.url.parse().unwrap()),
@@ -81,7 +82,7 @@ async fn serve(
     let channel = Channel::from_shared(format!("http://{address}"));
     let channel = channel.unwrap().connect().await.unwrap();
     wait_until_serving(channel.clone()).await;
-    (channel, guard)
+    (channel, address.port(), guard)
 }
 
 /// One more server on the database of a store, which stops when this is dropped.
@@ -98,13 +99,14 @@ impl Store {
     /// With another configuration than the usual one.
     pub async fn open_with(backend: Backend, configure: impl FnOnce(&mut Config)) -> Self {
         let database = TestDatabase::new(backend);
-        let (channel, guard) = serve(&database, configure).await;
+        let (channel, port, guard) = serve(&database, configure).await;
         Self {
             client: Client::new(channel.clone())
                 .max_decoding_message_size(usize::MAX)
                 .max_encoding_message_size(usize::MAX),
             channel,
             server: Arc::new(Running {
+                port,
                 _stop: guard,
                 database,
             }),
@@ -113,7 +115,7 @@ impl Store {
 
     /// One more server on the same database.
     pub async fn replica(&self) -> Replica {
-        let (channel, guard) = serve(&self.server.database, |_| {}).await;
+        let (channel, _, guard) = serve(&self.server.database, |_| {}).await;
         Replica {
             channel,
             _stop: guard,
@@ -128,6 +130,11 @@ impl Store {
     /// Where its database is.
     pub fn url(&self) -> &str {
         &self.server.database.url
+    }
+
+    /// Where its server listens.
+    pub fn port(&self) -> u16 {
+        self.server.port
     }
 
     /// A client of the generated kind.

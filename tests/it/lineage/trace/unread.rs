@@ -119,7 +119,7 @@ async fn more_traces_than_may_be_are_refused(backend: Backend) {
     }
     let status = begin(&store, along_the_chain()).await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
-    let expected = "too many traces are under way";
+    let expected = "too many traces and large lists are under way";
     assert!(status.message().starts_with(expected), "{status:?}");
     use_the_store(&store).await;
     for responses in under_way {

@@ -11,11 +11,13 @@ use tokio_stream::Stream;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
 
-use super::Responses;
 use crate::error::{Error, Result};
 
 /// How many responses wait for a client that reads more slowly than they are made.
 const WAITING: usize = 2;
+
+/// Responses, as they come.
+pub(super) type Responses<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 /// Where a task puts its responses.
 pub(super) struct Outlet<T> {
