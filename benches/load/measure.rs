@@ -1,13 +1,19 @@
-//! A closed loop of clients, and what it cost.
+//! Clients at work, and what it cost: a closed loop, in which each asks again once it is answered, or an open one, in which requests
+//! are due by the clock.
 
 use std::fs;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
+use tokio::runtime::Handle;
+use tokio::task::{JoinSet, block_in_place};
 
 use crate::Result;
+use crate::client::Client;
 use crate::peer::Peer;
-use crate::workloads::{Turn, Workload};
+use crate::workloads::Workload;
 
 /// The ticks of a second in `/proc/PID/stat`; Linux has no other number for programs.
 const TICKS: f64 = 100.0;
@@ -28,62 +34,149 @@ pub struct Run {
     pub errors: u64,
 }
 
+/// How the answers of a run were.
+struct Tally {
+    took: Histogram<u64>,
+    errors: u64,
+}
+
+/// A run that is under way.
+#[derive(Clone)]
+struct Work {
+    peer: Arc<Peer>,
+    workload: Workload,
+    end: Instant,
+    tally: Arc<Mutex<Tally>>,
+}
+
 impl Run {
-    /// Lets `count` clients work for a while, each with one operation under way.
-    pub async fn of(peer: &Peer, workload: &Workload, count: usize, seconds: f64) -> Result<Self> {
+    /// Lets `count` clients work for a while: as fast as they are answered, or so many requests a second.
+    pub async fn of(
+        peer: &Arc<Peer>,
+        workload: &Workload,
+        count: usize,
+        seconds: f64,
+        rate: Option<f64>,
+    ) -> Result<Self> {
         let mut clients = Vec::with_capacity(count);
-        for client in 0..count {
-            clients.push((client, peer.client().await?));
+        for _ in 0..count {
+            clients.push(peer.client().await?);
         }
-        let mut processes: Vec<u32> = clients.iter().map(|(_, client)| client.process()).collect();
+        let mut processes: Vec<u32> = clients.iter().map(Client::process).collect();
         processes.dedup();
         for pid in &processes {
             forget_peak(*pid);
         }
         let cpu = cpu_seconds(&processes);
         let began = Instant::now();
-        let end = began + Duration::from_secs_f64(seconds);
-        let loops = clients.into_iter().map(|(number, mut client)| {
-            let (workload, turns) = (*workload, peer.turns.clone());
-            tokio::spawn(async move {
-                let mut took = Histogram::<u64>::new(3)?;
-                let mut errors = 0;
-                while Instant::now() < end {
-                    let turn = Turn::next(&turns, number);
-                    match workload.run(&mut client, turn).await {
-                        Ok(time) => took.record(u64::try_from(time.as_nanos())?.max(1))?,
-                        Err(error) => {
-                            if errors == 0 {
-                                eprintln!("{}: {error}", workload.name);
-                            }
-                            errors += 1;
-                        }
-                    }
-                }
-                Ok::<_, Box<dyn std::error::Error + Send + Sync>>((took, errors, client))
-            })
-        });
-        let loops: Vec<_> = loops.collect();
-        let (mut all, mut errors) = (Histogram::<u64>::new(3)?, 0);
-        for ended in loops {
-            let (took, failed, client) = ended.await??;
-            all.add(&took)?;
-            errors += failed;
-            peer.give_back(client);
+        let work = Work {
+            peer: peer.clone(),
+            workload: *workload,
+            end: began + Duration::from_secs_f64(seconds),
+            tally: Arc::new(Mutex::new(Tally {
+                took: Histogram::new(3)?,
+                errors: 0,
+            })),
+        };
+        let mut tasks = match rate {
+            Some(rate) => {
+                block_in_place(|| work.open(&clients, Duration::from_secs_f64(1.0 / rate)))?
+            }
+            None => work.closed(clients),
+        };
+        while let Some(client) = tasks.join_next().await {
+            peer.give_back(client?);
         }
-        let operations = all.len().max(1) as f64;
-        let microseconds = |quantile| all.value_at_quantile(quantile) as f64 / 1e3;
+        let elapsed = began.elapsed().as_secs_f64();
+        let tally = work.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        let microseconds = |quantile| tally.took.value_at_quantile(quantile) as f64 / 1e3;
         Ok(Self {
             p50: microseconds(0.5),
             p99: microseconds(0.99),
-            rate: all.len() as f64 / began.elapsed().as_secs_f64(),
-            cpu: (cpu_seconds(&processes) - cpu) * 1e6 / operations,
+            rate: tally.took.len() as f64 / elapsed,
+            cpu: (cpu_seconds(&processes) - cpu) * 1e6 / tally.took.len().max(1) as f64,
             memory: processes
                 .iter()
                 .filter_map(|pid| memory(*pid, "VmHWM:"))
                 .sum(),
-            errors,
+            errors: tally.errors,
         })
+    }
+
+    /// A start of a server: the time is that to its first answer, the memory that of idling afterwards.
+    pub async fn of_start(peer: &mut Peer) -> Result<Option<Self>> {
+        let Some((took, pid)) = peer.restart().await? else {
+            return Ok(None);
+        };
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(Some(Self {
+            p50: took.as_secs_f64() * 1e6,
+            p99: took.as_secs_f64() * 1e6,
+            rate: 1.0 / took.as_secs_f64(),
+            cpu: cpu_seconds(&[pid]) * 1e6,
+            memory: memory(pid, "VmRSS:").unwrap_or(f64::NAN),
+            errors: 0,
+        }))
+    }
+}
+
+impl Work {
+    /// Each client asks again once it is answered.
+    fn closed(&self, clients: Vec<Client>) -> JoinSet<Client> {
+        let mut tasks = JoinSet::new();
+        for (number, client) in clients.into_iter().enumerate() {
+            for mut client in client.handles(self.workload.window) {
+                let work = self.clone();
+                tasks.spawn(async move {
+                    while Instant::now() < work.end {
+                        work.operate(&mut client, number, Duration::ZERO).await;
+                    }
+                    client
+                });
+            }
+        }
+        tasks
+    }
+
+    /// Starts an operation whenever one is due, however many are unanswered. It takes as long as it is answered after it was due, so that
+    /// a server that stalls does not hide how many it keeps waiting. This thread sleeps by itself: timers of the runtime are less exact.
+    fn open(&self, clients: &[Client], every: Duration) -> Result<JoinSet<Client>> {
+        let (mut tasks, mut due) = (JoinSet::new(), Instant::now());
+        for number in (0..clients.len()).cycle() {
+            if due >= self.end {
+                break;
+            }
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            let connection = clients[number].connection()?.clone();
+            let work = self.clone();
+            let task = async move {
+                let mut client = Client::Server(connection);
+                work.operate(&mut client, number, due.elapsed()).await;
+                client
+            };
+            tasks.spawn_on(task, &Handle::current());
+            due += every;
+        }
+        Ok(tasks)
+    }
+
+    /// One operation of a client, begun so late.
+    async fn operate(&self, client: &mut Client, number: usize, late: Duration) {
+        let took = self.workload.run(client, self.peer.turn(number)).await;
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        match took {
+            Ok(took) => {
+                let nanoseconds = u64::try_from((late + took).as_nanos()).unwrap_or(u64::MAX);
+                // A histogram that grows refuses no time that a run can take.
+                let _ = tally.took.record(nanoseconds.max(1));
+            }
+            Err(error) => {
+                if tally.errors == 0 {
+                    eprintln!("{}: {error}", self.workload.name);
+                }
+                tally.errors += 1;
+            }
+        }
     }
 }
 

@@ -1,81 +1,128 @@
 //! Who is asked: Pedigree's server over gRPC, the released library's core in a process of its own, or the database's own tool.
 
-use std::io::{BufReader, Read, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use http::uri::PathAndQuery;
-use prost::bytes::Buf;
-use tonic::Request;
-use tonic::client::Grpc;
-use tonic::transport::Channel;
+use clap::ValueEnum;
+use sqlx::{AnyConnection, Connection as _, Executor};
 
 use crate::Result;
-use crate::bytes::Bytes;
+use crate::client::{Client, Connection, Start, Worker};
 use crate::server::Server;
-use crate::workloads::{self, Call, Limit, Turn, Workload};
+use crate::workloads::{self, Limit, Turn, Workload};
+
+/// Who can be measured beside Pedigree.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Rival {
+    /// The core of the released library, in as many processes as there are clients, without a network.
+    Wheel,
+    /// The database's own tool.
+    Limit,
+    /// Pedigree on a store of ten thousand executions.
+    Small,
+    /// Pedigree without a history of changes.
+    Bare,
+}
+
+/// How many executions more than the workloads need make ten thousand.
+const SMALL: i64 = 10_000 - workloads::EXECUTIONS;
 
 /// Who is asked.
 pub struct Peer {
     pub name: &'static str,
-    /// The numbers that operations have, so that each makes something new.
-    pub turns: Arc<AtomicU64>,
+    url: String,
+    /// The number of the next operation, so that each makes something new.
+    next: AtomicU64,
+    /// How many executions the store has beyond those that workloads need.
+    more: i64,
     ask: Ask,
 }
 
 enum Ask {
-    Server(Server),
+    Servers(Box<Servers>),
     /// How a worker is started, and those that are idle.
     Workers(Start, Mutex<Vec<Worker>>),
 }
 
-/// A command that speaks the protocol of `benches/worker.py`.
-struct Start {
-    program: std::path::PathBuf,
-    arguments: Vec<String>,
+/// The server that is measured, and another one on its database where there can be one: for who watches.
+struct Servers {
+    options: &'static [&'static str],
+    first: Server,
+    second: Option<Server>,
+}
+
+impl Servers {
+    fn start(url: &str, options: &'static [&'static str]) -> Result<Self> {
+        let second = || Server::start(url, options);
+        Ok(Self {
+            options,
+            first: Server::start(url, options)?,
+            second: (!is_sqlite(url)).then(second).transpose()?,
+        })
+    }
 }
 
 impl Peer {
-    fn of(name: &'static str, ask: Ask) -> Self {
+    fn of(name: &'static str, url: String, more: i64, ask: Ask) -> Self {
         Self {
             name,
-            turns: Arc::default(),
+            url,
+            next: AtomicU64::default(),
+            more,
             ask,
         }
     }
 
     /// The server that this build has, on a database of its own.
-    pub fn pedigree(database: &str, folder: &Path) -> Result<Self> {
-        let server = Server::start(&url_of(database, folder, "pedigree"), &[])?;
-        Ok(Self::of("pedigree", Ask::Server(server)))
+    pub fn pedigree(database: &str, more: i64) -> Result<Self> {
+        Self::server("pedigree", database, more, &[])
     }
 
-    /// The core of the released library, in as many processes as there are clients, without a network.
-    pub fn wheel(python: &Path, database: &str, folder: &Path) -> Self {
-        let url = url_of(database, folder, "wheel");
-        let start = Start::of(python, &["wheel", &url]);
-        Self::of("wheel", Ask::Workers(start, Mutex::default()))
+    fn server(
+        name: &'static str,
+        database: &str,
+        more: i64,
+        options: &'static [&'static str],
+    ) -> Result<Self> {
+        let url = url_of(database, name);
+        let servers = Servers::start(&url, options)?;
+        Ok(Self::of(name, url, more, Ask::Servers(Box::new(servers))))
     }
 
-    /// The database's own tool: for writes on a database whose schema the server has made, for reads on the server's own.
-    pub fn limit(python: &Path, database: &str, folder: &Path) -> Result<Self> {
-        let (ours, url) = (
-            url_of(database, folder, "pedigree"),
-            url_of(database, folder, "limit"),
-        );
-        drop(Server::start(&url, &[])?);
-        Ok(Self::of(
-            "limit",
-            Ask::Workers(Start::of(python, &["limit", &url, &ours]), Mutex::default()),
-        ))
+    /// One of the others. `None` without the Python that it needs.
+    pub fn rival(
+        rival: Rival,
+        python: Option<&Path>,
+        database: &str,
+        more: i64,
+    ) -> Result<Option<Self>> {
+        let worker = |name, url: String, arguments: &[&str]| {
+            python.map(|python| {
+                let start = Start::of(python, arguments);
+                Self::of(name, url, more, Ask::Workers(start, Mutex::default()))
+            })
+        };
+        match rival {
+            Rival::Small => Self::server("small", database, SMALL, &[]).map(Some),
+            Rival::Bare => Self::server("bare", database, more, &["--history", "0"]).map(Some),
+            Rival::Wheel => {
+                let url = url_of(database, "wheel");
+                Ok(worker("wheel", url.clone(), &["wheel", &url]))
+            }
+            // For writes on a database whose schema the server has made, for reads on the server's own.
+            Rival::Limit => {
+                let url = url_of(database, "limit");
+                drop(Server::start(&url, &[])?);
+                let store = url_of(database, "pedigree");
+                Ok(worker("limit", url.clone(), &["limit", &url, &store]))
+            }
+        }
     }
 
     /// Stores what the workloads ask for, and so many executions more. The limit reads what the server has.
-    pub async fn fill(&self, more: i64) -> Result<()> {
+    pub async fn fill(&self) -> Result<()> {
         if self.name == "limit" {
             return Ok(());
         }
@@ -85,16 +132,61 @@ impl Peer {
             let (_, answer) = client.call(&call).await?;
             expected.check(&answer)?;
         }
-        for call in workloads::more(more) {
+        for (number, call) in workloads::more(self.more).enumerate() {
+            // Whenever the store has doubled: how a small table is best read is not how a large one is.
+            if number.is_power_of_two() {
+                self.analyze().await?;
+            }
             client.call(&call).await?;
         }
         self.give_back(client);
-        eprintln!(
-            "{} is filled after {:.1} s",
-            self.name,
-            began.elapsed().as_secs_f64()
-        );
+        self.analyze().await?;
+        let seconds = began.elapsed().as_secs_f64();
+        eprintln!("{} is filled after {seconds:.1} s", self.name);
         Ok(())
+    }
+
+    /// Lets a database server look at what it has, as it does by itself in time.
+    async fn analyze(&self) -> Result<()> {
+        let statement = match self.url.split(':').next() {
+            Some("postgres") => "ANALYZE",
+            Some("mysql") => {
+                "ANALYZE TABLE Artifact, ArtifactProperty, Association, Attribution, Context, Event, Execution, ExecutionProperty"
+            }
+            _ => return Ok(()),
+        };
+        sqlx::any::install_default_drivers();
+        let mut connection = AnyConnection::connect(&self.url).await?;
+        connection.execute(statement).await?;
+        Ok(connection.close().await?)
+    }
+
+    /// Ends the servers as a crash does and starts them again; tells how long the first answer took, and the process. `None` for a
+    /// peer that is no server.
+    pub async fn restart(&mut self) -> Result<Option<(Duration, u32)>> {
+        let Ask::Servers(servers) = &mut self.ask else {
+            return Ok(None);
+        };
+        servers.first.end();
+        let began = Instant::now();
+        servers.first = Server::start(&self.url, servers.options)?;
+        let connection = Connection::to(&servers.first, None).await?;
+        connection.call(&workloads::first_call()).await?;
+        Ok(Some((began.elapsed(), servers.first.pid())))
+    }
+
+    /// What a client does next.
+    pub fn turn(&self, client: usize) -> Turn {
+        Turn {
+            client,
+            number: self.next.fetch_add(1, Ordering::Relaxed),
+            more: self.more,
+        }
+    }
+
+    /// Whether this peer is a server, which answers many requests at once.
+    pub const fn is_server(&self) -> bool {
+        matches!(self.ask, Ask::Servers(_))
     }
 
     /// Whether this peer can do the work.
@@ -102,35 +194,31 @@ impl Peer {
         match self.name {
             "limit" => match workload.limit {
                 Some(Limit::Load) => true,
-                Some(Limit::Read) => self.reads(),
+                // The tools of the others would take longer to start than to read.
+                Some(Limit::Read) => is_sqlite(&self.url),
                 None => false,
             },
             "wheel" => workload.is_wheels,
+            "bare" => !workload.is_history,
             _ => true,
         }
-    }
-
-    /// Whether the database's tool is one that reads: SQLite's, which runs in the worker.
-    fn reads(&self) -> bool {
-        let is_sqlite = |argument: &String| argument.starts_with("sqlite:");
-        matches!(&self.ask, Ask::Workers(start, _) if start.arguments.iter().any(is_sqlite))
     }
 
     /// How many clients it is asked by.
     pub fn counts<'a>(&self, clients: &'a [usize], wheels: &'a [usize]) -> &'a [usize] {
         match self.name {
-            "pedigree" => clients,
             "wheel" => wheels,
-            _ => &[1],
+            "limit" => &[1],
+            _ => clients,
         }
     }
 
     /// One more client, or one that was given back.
     pub async fn client(&self) -> Result<Client> {
         match &self.ask {
-            Ask::Server(server) => {
-                let grpc = Grpc::new(server.channel().await?).max_decoding_message_size(usize::MAX);
-                Ok(Client::Server(grpc, server.pid()))
+            Ask::Servers(servers) => {
+                let connection = Connection::to(&servers.first, servers.second.as_ref()).await?;
+                Ok(Client::Server(connection))
             }
             Ask::Workers(start, idle) => {
                 let worker = idle.lock().ok().and_then(|mut idle| idle.pop());
@@ -152,140 +240,20 @@ impl Peer {
     }
 }
 
-/// The URL of a database of that name: a file in `folder`, or one on the server.
-fn url_of(database: &str, folder: &Path, name: &str) -> String {
+fn is_sqlite(url: &str) -> bool {
+    url.starts_with("sqlite:")
+}
+
+/// The URL of a database of that name: a file in a folder, or one on a server.
+fn url_of(database: &str, name: &str) -> String {
     match database.rsplit_once('/') {
         Some((server, _)) if database.contains("://") => {
             // A database of each run, as the last run's may be there.
             format!("{server}/bench_{name}_{}", std::process::id())
         }
         _ => {
-            let folder = if database == "sqlite" {
-                folder
-            } else {
-                Path::new(database)
-            };
-            format!(
-                "sqlite:{}",
-                folder.join(name).with_extension("db").display()
-            )
+            let file = Path::new(database).join(name).with_extension("db");
+            format!("sqlite:{}", file.display())
         }
-    }
-}
-
-impl Start {
-    fn of(python: &Path, arguments: &[&str]) -> Self {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/worker.py");
-        let arguments = std::iter::once(&script).chain(arguments);
-        Self {
-            program: python.into(),
-            arguments: arguments.map(|text| (*text).to_owned()).collect(),
-        }
-    }
-
-    fn worker(&self) -> Result<Worker> {
-        let mut child = Command::new(&self.program)
-            .args(&self.arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let (input, output) = (child.stdin.take(), child.stdout.take());
-        let (input, output) = input.zip(output).ok_or("a worker has no pipes")?;
-        Ok(Worker {
-            child,
-            input,
-            output: BufReader::new(output),
-            is_limit: self.arguments.iter().any(|role| role == "limit"),
-        })
-    }
-}
-
-/// A process that is asked over its standard input, and tells how long the answer took it.
-pub struct Worker {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-    is_limit: bool,
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Worker {
-    fn call(&mut self, call: &Call) -> Result<(Duration, Vec<u8>)> {
-        for part in [call.method.as_bytes(), &call.request] {
-            self.input
-                .write_all(&u32::try_from(part.len())?.to_le_bytes())?;
-            self.input.write_all(part)?;
-        }
-        self.input.flush()?;
-        let mut head = [0; 16];
-        self.output.read_exact(&mut head)?;
-        let mut head = head.as_slice();
-        let (nanoseconds, code, length) = (head.get_u64_le(), head.get_u32_le(), head.get_u32_le());
-        let mut answer = vec![0; usize::try_from(length)?];
-        self.output.read_exact(&mut answer)?;
-        match code {
-            0 => Ok((Duration::from_nanos(nanoseconds), answer)),
-            code => Err(format!(
-                "{}: {code}: {}",
-                call.method,
-                String::from_utf8_lossy(&answer)
-            )
-            .into()),
-        }
-    }
-}
-
-/// One client of a peer.
-pub enum Client {
-    /// A connection, and the number of the server's process.
-    Server(Grpc<Channel>, u32),
-    Worker(Worker),
-}
-
-impl Client {
-    /// The process that does the work and whose cost counts. A database server's does not.
-    pub fn process(&self) -> u32 {
-        match self {
-            Self::Server(_, pid) => *pid,
-            Self::Worker(worker) => worker.child.id(),
-        }
-    }
-
-    /// Asks once; tells how long it took, and the answer.
-    pub async fn call(&mut self, call: &Call) -> Result<(Duration, Vec<u8>)> {
-        match self {
-            Self::Server(grpc, _) => {
-                let began = Instant::now();
-                grpc.ready().await?;
-                let path = PathAndQuery::try_from(call.path())?;
-                let answer = grpc
-                    .unary(Request::new(call.request.clone()), path, Bytes)
-                    .await;
-                let answer = answer.map_err(|status| format!("{}: {status}", call.method))?;
-                Ok((began.elapsed(), answer.into_inner()))
-            }
-            Self::Worker(worker) => tokio::task::block_in_place(|| worker.call(call)),
-        }
-    }
-
-    /// Lets the database's own tool do the whole work, which it knows by its name. `None` when this is another peer.
-    pub fn limit(&mut self, name: &'static str, turn: Turn) -> Result<Option<Duration>> {
-        let Self::Worker(worker) = self else {
-            return Ok(None);
-        };
-        if !worker.is_limit {
-            return Ok(None);
-        }
-        let call = Call {
-            method: name,
-            request: turn.number.to_le_bytes().to_vec(),
-        };
-        tokio::task::block_in_place(|| worker.call(&call)).map(|(took, _)| Some(took))
     }
 }

@@ -13,7 +13,7 @@ pub struct Table {
 }
 
 impl Table {
-    pub const HEAD: &str = "workload                     peer      clients    p50 us    p99 us       op/s  CPU us/op  peak MiB  errors  p50 ratio  rate ratio";
+    pub const HEAD: &str = "workload                     peer         clients    p50 us    p99 us       op/s  CPU us/op  peak MiB  errors  p50 ratio  rate ratio";
 
     pub fn add(&mut self, peer: &'static str, workload: &'static str, clients: usize, run: Run) {
         let runs = self.runs.entry((workload, clients, peer)).or_default();
@@ -58,7 +58,7 @@ impl Table {
                 (ours.p50 / theirs.p50, ours.rate / theirs.rate)
             });
             println!(
-                "{workload:<28} {peer:<9} {clients:>7} {:>9.0} {:>9.0} {:>10.1} {:>10.0} {:>9.1} {:>7} {p50:>10.2} {rate:>11.2}",
+                "{workload:<28} {peer:<12} {clients:>7} {:>9.0} {:>9.0} {:>10.1} {:>10.0} {:>9.1} {:>7} {p50:>10.2} {rate:>11.2}",
                 run.p50, run.p99, run.rate, run.cpu, run.memory, run.errors
             );
         }

@@ -1,29 +1,28 @@
 //! What is asked. A request is encoded here, so that every peer gets the same bytes.
 //!
-//! The store that [`seed`] makes has known ids: a store that was empty numbers nodes and types one after the other. Further
-//! workloads, such as the streams of the lineage service, belong into [`all`].
+//! The store that [`seed`] makes has known ids: a store that was empty numbers nodes and types one after the other.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use pedigree::proto::ml_metadata::list_operation_options::OrderByField;
-use pedigree::proto::ml_metadata::list_operation_options::order_by_field::Field;
+use pedigree::proto::GetArtifactsByUriRequest;
 use pedigree::proto::ml_metadata::{
-    GetArtifactTypeRequest, GetArtifactsByIdRequest, GetArtifactsRequest, GetArtifactsResponse,
-    GetExecutionsByContextRequest, GetExecutionsRequest, ListOperationOptions,
+    GetArtifactByTypeAndNameRequest, GetArtifactTypeRequest, GetArtifactsByIdRequest,
+    GetContextsByArtifactRequest, GetEventsByArtifactIDsRequest,
 };
 use prost::Message;
 
 use crate::Result;
-use crate::peer::Client;
+use crate::client::Client;
 
 mod lineage;
+mod lists;
 mod store;
+mod streams;
 mod task;
 mod writes;
 
-pub use store::{more, seed};
+pub use store::{EXECUTIONS, more, seed};
+pub use streams::Stream;
 
 /// An encoded request of ML Metadata's service.
 pub struct Call {
@@ -57,14 +56,19 @@ impl Call {
 pub struct Turn {
     pub client: usize,
     pub number: u64,
+    /// How many executions the store has beyond those of [`seed`].
+    pub more: i64,
 }
 
 impl Turn {
-    pub fn next(turns: &Arc<AtomicU64>, client: usize) -> Self {
-        Self {
-            client,
-            number: turns.fetch_add(1, Ordering::Relaxed),
-        }
+    /// How many artifacts there are, but for those that workloads put.
+    const fn artifacts(self) -> i64 {
+        store::ARTIFACTS + 2 * self.more
+    }
+
+    /// One of them.
+    const fn artifact(self) -> i64 {
+        self.pick(1, self.artifacts())
     }
 
     /// One of the numbers from `first`, so many, jumping about.
@@ -79,12 +83,18 @@ impl Turn {
 pub struct Workload {
     pub name: &'static str,
     operation: Operation,
+    /// How many operations a client has under way.
+    pub window: usize,
     /// Whether it is measured with one client only.
     pub is_slow: bool,
+    /// Whether it needs the history of changes.
+    pub is_history: bool,
     /// What `benches/limits.py` has by this name.
     pub limit: Option<Limit>,
     /// Whether the released library has it.
     pub is_wheels: bool,
+    /// What the same server is asked in turns with it, as if that were a peer.
+    pub beside: Option<&'static Workload>,
 }
 
 /// What the limit of a workload is.
@@ -101,18 +111,41 @@ enum Operation {
     Call(fn(Turn) -> Call),
     /// A list from its first page to its last, or to the tenth.
     Pages,
+    /// A page from somewhere in a list by time.
+    Page,
+    /// A list without options, read slowly.
+    Everything,
     /// What a step of Kubeflow Pipelines asks for.
     Task,
+    /// A message of a stream.
+    Record,
+    /// From a write to who watches.
+    Watch,
+    /// Changes of the past.
+    History,
 }
+
+/// A round trip without work.
+const HEALTH_CHECK: Workload = Workload::call("health check", |_| Call {
+    method: HEALTH,
+    request: Vec::new(),
+})
+.ours();
+
+/// What [`Operation::Record`] stores, a call each.
+const RECORD_AS_CALLS: Workload = Workload::call("calls", streams::call).ours();
 
 impl Workload {
     const fn of(name: &'static str, operation: Operation) -> Self {
         Self {
             name,
             operation,
+            window: 1,
             is_slow: false,
+            is_history: false,
             limit: None,
             is_wheels: true,
+            beside: None,
         }
     }
 
@@ -140,6 +173,21 @@ impl Workload {
         self
     }
 
+    const fn history(mut self) -> Self {
+        self.is_history = true;
+        self.ours()
+    }
+
+    const fn beside(mut self, other: &'static Self) -> Self {
+        self.beside = Some(other);
+        self
+    }
+
+    const fn with_window(mut self, window: usize) -> Self {
+        self.window = window;
+        self
+    }
+
     /// Does it once and tells how long that took.
     pub async fn run(&self, client: &mut Client, turn: Turn) -> Result<Duration> {
         if self.limit.is_some()
@@ -149,54 +197,62 @@ impl Workload {
         }
         match self.operation {
             Operation::Call(call) => client.call(&call(turn)).await.map(|(took, _)| took),
-            Operation::Pages => pages(client).await,
+            Operation::Pages => lists::pages(client).await,
+            Operation::Page => lists::page_by_time(client, turn).await,
+            Operation::Everything => lists::everything(client.connection()?).await,
             Operation::Task => task::run(client, turn).await,
+            Operation::Record => streams::record(client.connection()?, turn).await,
+            Operation::Watch => streams::watch(client.connection()?, turn).await,
+            Operation::History => streams::history(client.connection()?).await,
         }
     }
 }
 
-/// All workloads. `Record` and `Watch` will be two more.
+/// All workloads.
 pub fn all() -> Vec<Workload> {
+    let mut all = reads();
+    all.extend(writes());
+    all
+}
+
+fn reads() -> Vec<Workload> {
     vec![
-        Workload::call("health check", |_| Call {
-            method: HEALTH,
-            request: Vec::new(),
-        })
-        .ours(),
-        Workload::call("get_artifact_type", |_| artifact_type()).with_limit(),
-        Workload::call("get_artifacts_by_id 1", |turn| artifacts_by_id(turn, 1)).with_limit(),
+        HEALTH_CHECK,
+        Workload::call("get_artifact_type", |_| first_call())
+            .with_limit()
+            .beside(&HEALTH_CHECK),
+        Workload::call("get_artifacts_by_id 1", |turn| artifacts_by_id(turn, 1))
+            .with_limit()
+            .beside(&HEALTH_CHECK),
         Workload::call("get_artifacts_by_id 100", |turn| artifacts_by_id(turn, 100)).with_limit(),
-        Workload::call("list 100", |_| list(None)).with_limit(),
+        Workload::call("get_artifact by name", artifact_by_name),
+        Workload::call("get_artifacts by uri", artifacts_by_uri),
+        Workload::call("get_events of artifact", events),
+        Workload::call("get_contexts of artifact", contexts),
+        Workload::call("list 100", |_| lists::artifacts(None, None)).with_limit(),
+        Workload::call("list 100 from anywhere", |turn| {
+            lists::artifacts(Some(lists::behind(turn.artifact())), None)
+        }),
+        Workload::of("list 100 by time, anywhere", Operation::Page),
         Workload::of("list 10 pages", Operation::Pages),
-        Workload::call("filter type+state", |_| {
-            executions("type = 'Train' AND last_known_state = RUNNING")
-        }),
+        Workload::of("list all, read slowly", Operation::Everything)
+            .ours()
+            .slow(),
+        Workload::call("filter type+state", |_| lists::by_type_and_state()),
         Workload::call("filter property", |turn| {
-            artifacts(
-                [
-                    "properties.p0.int_value = ",
-                    &turn.pick(1, store::artifact_count()).to_string(),
-                ]
-                .concat(),
-            )
+            lists::by_property(turn.artifact())
         }),
-        Workload::call("filter LIKE", |turn| {
-            artifacts(["name LIKE 'a", &turn.pick(10, 90).to_string(), "1%'"].concat())
-        }),
-        Workload::call("filter context", |turn| {
-            executions(
-                &[
-                    "contexts_a.name = 'run-",
-                    &turn.pick(0, store::RUNS).to_string(),
-                    "'",
-                ]
-                .concat(),
-            )
-        }),
-        Workload::call("filter KFP dag", dag),
+        Workload::call("filter LIKE", lists::by_pattern),
+        Workload::call("filter context", lists::by_context),
+        Workload::call("filter KFP dag", lists::of_dag),
         Workload::call("lineage chain 100", |_| lineage::chain()),
         Workload::call("lineage random", lineage::random),
         Workload::call("lineage fan-out 10k", |_| lineage::fan_out()).slow(),
+    ]
+}
+
+fn writes() -> Vec<Workload> {
+    vec![
         Workload::call("put_artifacts 1x5", |turn| writes::artifacts(turn, 1, 5)),
         Workload::call("put_artifacts 1x20", |turn| writes::artifacts(turn, 1, 20)),
         Workload::call("put_artifacts 100x5", |turn| {
@@ -221,10 +277,19 @@ pub fn all() -> Vec<Workload> {
         }),
         Workload::call("put_execution contended", |turn| writes::execution(turn, 0)),
         Workload::of("kfp task", Operation::Task),
+        Workload::of("record", Operation::Record)
+            .ours()
+            .with_window(streams::WINDOW)
+            .beside(&RECORD_AS_CALLS),
+        Workload::of("watch", Operation::Watch).history(),
+        Workload::of("watch 10k of history", Operation::History)
+            .history()
+            .slow(),
     ]
 }
 
-fn artifact_type() -> Call {
+/// What a server that starts is asked first.
+pub fn first_call() -> Call {
     Call::new(
         "GetArtifactType",
         &GetArtifactTypeRequest {
@@ -235,7 +300,7 @@ fn artifact_type() -> Call {
 }
 
 fn artifacts_by_id(turn: Turn, count: i64) -> Call {
-    let first = turn.pick(1, store::artifact_count() - count);
+    let first = turn.pick(1, turn.artifacts() - count);
     Call::new(
         "GetArtifactsByID",
         &GetArtifactsByIdRequest {
@@ -245,75 +310,43 @@ fn artifacts_by_id(turn: Turn, count: i64) -> Call {
     )
 }
 
-fn options(size: i32, filter: Option<String>) -> ListOperationOptions {
-    ListOperationOptions {
-        max_result_size: Some(size),
-        order_by_field: Some(OrderByField {
-            field: Some(Field::Id.into()),
-            is_asc: Some(true),
-        }),
-        filter_query: filter,
-        ..Default::default()
-    }
-}
-
-fn list(token: Option<String>) -> Call {
-    let mut options = options(100, None);
-    options.next_page_token = token;
+fn artifact_by_name(turn: Turn) -> Call {
     Call::new(
-        "GetArtifacts",
-        &GetArtifactsRequest {
-            options: Some(options),
+        "GetArtifactByTypeAndName",
+        &GetArtifactByTypeAndNameRequest {
+            type_name: Some("Five".into()),
+            artifact_name: Some(store::artifact_name(turn.artifact())),
             ..Default::default()
         },
     )
 }
 
-fn artifacts(filter: String) -> Call {
+fn artifacts_by_uri(turn: Turn) -> Call {
     Call::new(
-        "GetArtifacts",
-        &GetArtifactsRequest {
-            options: Some(options(100, Some(filter))),
+        "GetArtifactsByURI",
+        &GetArtifactsByUriRequest {
+            uris: vec![store::artifact_uri(turn.artifact())],
             ..Default::default()
         },
     )
 }
 
-fn executions(filter: &str) -> Call {
+fn events(turn: Turn) -> Call {
     Call::new(
-        "GetExecutions",
-        &GetExecutionsRequest {
-            options: Some(options(100, Some(filter.into()))),
+        "GetEventsByArtifactIDs",
+        &GetEventsByArtifactIDsRequest {
+            artifact_ids: vec![turn.artifact()],
             ..Default::default()
         },
     )
 }
 
-/// The tasks of a DAG in a run, as the driver of Kubeflow Pipelines looks for them.
-fn dag(turn: Turn) -> Call {
-    let run = turn.pick(0, store::RUNS);
-    let filter = [
-        "custom_properties.parent_dag_id.int_value = ",
-        &run.to_string(),
-    ]
-    .concat();
-    let request = GetExecutionsByContextRequest {
-        context_id: Some(store::run(run)),
-        options: Some(options(100, Some(filter))),
-        ..Default::default()
-    };
-    Call::new("GetExecutionsByContext", &request)
-}
-
-async fn pages(client: &mut Client) -> Result<Duration> {
-    let (mut took, mut token) = (Duration::ZERO, None);
-    for _ in 0..10 {
-        let (time, answer) = client.call(&list(token.take())).await?;
-        took += time;
-        token = GetArtifactsResponse::decode(answer.as_slice())?.next_page_token;
-        if token.as_deref().is_none_or(str::is_empty) {
-            break;
-        }
-    }
-    Ok(took)
+fn contexts(turn: Turn) -> Call {
+    Call::new(
+        "GetContextsByArtifact",
+        &GetContextsByArtifactRequest {
+            artifact_id: Some(turn.artifact()),
+            ..Default::default()
+        },
+    )
 }

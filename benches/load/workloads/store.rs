@@ -1,7 +1,6 @@
 //! The store that the workloads read.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use pedigree::proto::ml_metadata::{
     Artifact, ArtifactType, Association, Attribution, Context, ContextType, Event, Execution,
@@ -36,14 +35,6 @@ pub const RANDOM: i64 = 1_000;
 /// The execution that has made all artifacts from [`FANNED`] on.
 pub const FAN: i64 = EXECUTIONS;
 const FANNED: i64 = 2_001;
-
-/// How many of [`more`] were asked for.
-static MORE: AtomicI64 = AtomicI64::new(0);
-
-/// How many artifacts there are, but for those that workloads put.
-pub fn artifact_count() -> i64 {
-    ARTIFACTS + 2 * MORE.load(Ordering::Relaxed)
-}
 
 /// The id of a run's context.
 pub const fn run(number: i64) -> i64 {
@@ -177,11 +168,21 @@ fn batches(last: i64) -> impl Iterator<Item = std::ops::RangeInclusive<i64>> {
         .map(move |first| first..=(first + 999).min(last))
 }
 
+/// The name of an artifact of [`seed`] or of [`more`].
+pub fn artifact_name(id: i64) -> String {
+    let prefix = if id <= ARTIFACTS { "a" } else { "more " };
+    [prefix, &id.to_string()].concat()
+}
+
+pub fn artifact_uri(id: i64) -> String {
+    ["s3://bucket/", &id.to_string()].concat()
+}
+
 fn artifact(number: i64) -> Artifact {
     Artifact {
         type_id: Some(FIVE),
-        name: Some(["a", &number.to_string()].concat()),
-        uri: Some(["s3://bucket/", &number.to_string()].concat()),
+        name: Some(artifact_name(number)),
+        uri: Some(artifact_uri(number)),
         state: Some(artifact::State::Live.into()),
         properties: properties(number, 5),
         ..Default::default()
@@ -287,20 +288,13 @@ fn edges() -> impl Iterator<Item = (Call, Expected)> {
 /// So many more executions, each with an artifact that it reads and one that it makes, which follow those of [`seed`]. Each artifact has
 /// five properties, and both are in the context of a run.
 pub fn more(count: i64) -> impl Iterator<Item = Call> {
-    MORE.store(count, Ordering::Relaxed);
     (0..count).step_by(5_000).flat_map(move |first| {
         let numbers = first..(first + 5_000).min(count);
         let execution_id = |number| EXECUTIONS + 1 + number;
         let artifact_id = |number, which| ARTIFACTS + 1 + 2 * number + which;
-        let artifacts = numbers.clone().flat_map(|number| {
-            [0, 1].map(|which| {
-                let id = artifact_id(number, which);
-                Artifact {
-                    name: Some(["more ", &id.to_string()].concat()),
-                    ..artifact(id)
-                }
-            })
-        });
+        let artifacts = numbers
+            .clone()
+            .flat_map(|number| [0, 1].map(|which| artifact(artifact_id(number, which))));
         let executions = numbers.clone().map(|number| Execution {
             properties: BTreeMap::new(),
             ..execution(execution_id(number))

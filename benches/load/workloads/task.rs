@@ -12,9 +12,9 @@ use pedigree::proto::ml_metadata::{
 };
 use prost::Message;
 
-use super::{Call, Turn, dag, store};
+use super::{Call, Turn, lists, store};
 use crate::Result;
-use crate::peer::Client;
+use crate::client::Client;
 
 /// A client at work, and how long its calls took together.
 struct Task<'a> {
@@ -62,7 +62,7 @@ async fn drive(task: &mut Task<'_>, turn: Turn) -> Result<(Option<i64>, Vec<Cont
     let run = turn.pick(0, store::RUNS);
     let pipeline = task.context("Pipeline", "pipeline".into()).await?;
     let run_context = task.context("Run", store::run_name(run)).await?;
-    let (took, _) = task.client.call(&dag(turn)).await?;
+    let (took, _) = task.client.call(&lists::of_dag(turn)).await?;
     task.took += took;
     let train = ExecutionType {
         name: Some("Train".into()),
@@ -119,7 +119,7 @@ async fn launch(
         },
     )
     .await?;
-    let used = turn.pick(1, store::ARTIFACTS);
+    let used = turn.artifact();
     task.ask::<()>(
         "GetArtifactsByID",
         &GetArtifactsByIdRequest {

@@ -48,7 +48,7 @@ pub fn execution(turn: Turn, run: i64) -> Call {
         ..Default::default()
     };
     let used = Event {
-        artifact_id: Some(turn.pick(1, store::ARTIFACTS)),
+        artifact_id: Some(turn.artifact()),
         ..touched(event::Type::Input)
     };
     let context = |type_id, name| Context {

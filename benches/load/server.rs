@@ -4,13 +4,13 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
 
 use crate::Result;
 
 pub struct Server {
     child: Child,
-    address: String,
+    endpoint: Endpoint,
 }
 
 impl Server {
@@ -36,7 +36,10 @@ impl Server {
         // Nobody reads the rest, but it must go somewhere.
         thread::spawn(move || lines.for_each(drop));
         let address = address.ok_or("the server did not start")?;
-        Ok(Self { child, address })
+        Ok(Self {
+            child,
+            endpoint: Channel::from_shared(address)?,
+        })
     }
 
     /// Its process.
@@ -46,16 +49,24 @@ impl Server {
 
     /// A connection of its own.
     pub async fn channel(&self) -> Result<Channel> {
-        Ok(Channel::from_shared(self.address.clone())?
-            .connect()
-            .await?)
+        Ok(self.endpoint.connect().await?)
+    }
+
+    /// The same, which is made once it is used.
+    pub fn lazy_channel(&self) -> Channel {
+        self.endpoint.connect_lazy()
+    }
+
+    /// Ends it as a crash does.
+    pub fn end(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.end();
     }
 }
