@@ -66,12 +66,9 @@ impl Table {
 
     /// All medians, a line each.
     pub fn to_tsv(&self, database: &str) -> String {
-        let database = database.split(':').next().unwrap_or_default();
-        let database = if database.starts_with('/') {
-            "sqlite"
-        } else {
-            database
-        };
+        let database = database
+            .split_once("://")
+            .map_or("sqlite", |(scheme, _)| scheme);
         let mut text =
             "database\tworkload\tpeer\tclients\tp50_us\tp99_us\trate\tcpu_us\tpeak_mib\terrors\n"
                 .to_owned();

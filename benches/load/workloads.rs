@@ -7,7 +7,7 @@ use std::time::Duration;
 use pedigree::proto::GetArtifactsByUriRequest;
 use pedigree::proto::ml_metadata::{
     GetArtifactByTypeAndNameRequest, GetArtifactTypeRequest, GetArtifactsByIdRequest,
-    GetContextsByArtifactRequest, GetEventsByArtifactIDsRequest,
+    GetContextsByExecutionRequest, GetEventsByArtifactIDsRequest,
 };
 use prost::Message;
 
@@ -228,7 +228,7 @@ fn reads() -> Vec<Workload> {
         Workload::call("get_artifact by name", artifact_by_name),
         Workload::call("get_artifacts by uri", artifacts_by_uri),
         Workload::call("get_events of artifact", events),
-        Workload::call("get_contexts of artifact", contexts),
+        Workload::call("get_contexts of execution", contexts),
         Workload::call("list 100", |_| lists::artifacts(None, None)).with_limit(),
         Workload::call("list 100 from anywhere", |turn| {
             lists::artifacts(Some(lists::behind(turn.artifact())), None)
@@ -343,9 +343,9 @@ fn events(turn: Turn) -> Call {
 
 fn contexts(turn: Turn) -> Call {
     Call::new(
-        "GetContextsByArtifact",
-        &GetContextsByArtifactRequest {
-            artifact_id: Some(turn.artifact()),
+        "GetContextsByExecution",
+        &GetContextsByExecutionRequest {
+            execution_id: Some(turn.pick(1, store::EXECUTIONS + turn.more)),
             ..Default::default()
         },
     )
