@@ -66,7 +66,7 @@ impl Graph {
                 limit: FIRST,
             };
             first = lists::page(&mut tx, kind, &page).await?;
-            if i64::try_from(first.len()).is_ok_and(|count| count == FIRST) {
+            if i64::try_from(first.len()) == Ok(FIRST) {
                 ids = lists::all_ids(&mut tx, kind, scope).await?;
             }
         }

@@ -106,23 +106,24 @@ impl<DB: Server> Sessions<DB> {
 
     /// A connection for a caller who has a turn: the one used last, or one of the pool's.
     async fn connection(&self) -> Result<Held<DB>> {
-        let (last, _unused) = match &mut *self.spare() {
-            Some(spare) => {
-                let is_old = |held: &mut Held<DB>| held.used.elapsed() >= PASSED_ON;
-                (
-                    spare.pop(),
-                    spare
-                        .first_mut()
-                        .is_some_and(is_old)
-                        .then(|| spare.remove(0)),
-                )
-            }
-            None => (None, None),
-        };
-        match last {
+        match self.last_used() {
             Some(last) => Ok(last),
             None => Held::from(&self.pool).await,
         }
+    }
+
+    /// The connection used last. One that nobody has used for a while goes back to the pool.
+    fn last_used(&self) -> Option<Held<DB>> {
+        let mut spare = self.spare();
+        let spare = spare.as_mut()?;
+        let last = spare.pop();
+        if spare
+            .first()
+            .is_some_and(|first| first.used.elapsed() >= PASSED_ON)
+        {
+            spare.remove(0);
+        }
+        last
     }
 
     /// Takes back a connection on which nothing goes on.
@@ -320,9 +321,12 @@ impl<DB: Server> Session<DB> {
 
 impl<DB: Server> Drop for Session<DB> {
     fn drop(&mut self) {
-        match (self.state, self.held.take()) {
-            (State::Free, Some(held)) => self.sessions.give_back(held),
-            (State::Open, Some(mut held)) => {
+        let Some(mut held) = self.held.take() else {
+            return;
+        };
+        match self.state {
+            State::Free => self.sessions.give_back(held),
+            State::Open => {
                 let (sessions, turn) = (self.sessions.clone(), self.turn.take());
                 tokio::spawn(async move {
                     let rollback = DB::run(&mut held.connection, "ROLLBACK".into_sql_str());
@@ -333,8 +337,7 @@ impl<DB: Server> Drop for Session<DB> {
                     drop(turn);
                 });
             }
-            (State::Busy, Some(mut held)) => held.connection.close_on_drop(),
-            (_, None) => {}
+            State::Busy => held.connection.close_on_drop(),
         }
     }
 }
