@@ -10,7 +10,8 @@ use pedigree::proto::ml_metadata::list_operation_options::OrderByField;
 use pedigree::proto::ml_metadata::list_operation_options::order_by_field::Field;
 use pedigree::proto::ml_metadata::{
     GetArtifactsByIdRequest, GetArtifactsByIdResponse, GetArtifactsRequest, GetArtifactsResponse,
-    GetExecutionsByContextRequest, GetExecutionsRequest, ListOperationOptions,
+    GetExecutionsByContextRequest, GetExecutionsRequest, ListOperationNextPageToken,
+    ListOperationOptions,
 };
 use prost::Message;
 use tower::Service;
@@ -19,31 +20,20 @@ use super::{Call, Turn, store};
 use crate::Result;
 use crate::client::{Client, Connection};
 
-/// Where a page begins, as upstream's servers and Pedigree write it.
-#[derive(Clone, PartialEq, Message)]
-struct Token {
-    #[prost(int64, optional, tag = "1")]
-    id_offset: Option<i64>,
-    #[prost(int64, optional, tag = "2")]
-    field_offset: Option<i64>,
-    #[prost(message, optional, tag = "3")]
-    set_options: Option<ListOperationOptions>,
-}
-
-impl Token {
-    fn to_text(&self) -> String {
-        BASE64_URL_SAFE_NO_PAD.encode(self.encode_to_vec())
-    }
-}
-
-/// The token of the page behind an artifact.
-pub fn behind(id: i64) -> String {
-    let token = Token {
+/// The token of the page behind an artifact in a list by this field, which has this value there.
+fn behind_value(id: i64, field: Field, value: i64) -> String {
+    let token = ListOperationNextPageToken {
         id_offset: Some(id),
-        field_offset: Some(id),
-        set_options: Some(options(Field::Id, None)),
+        field_offset: Some(value),
+        set_options: Some(options(field, None)),
+        ..Default::default()
     };
-    token.to_text()
+    BASE64_URL_SAFE_NO_PAD.encode(token.encode_to_vec())
+}
+
+/// The token of the page behind an artifact in a list by id.
+pub fn behind(id: i64) -> String {
+    behind_value(id, Field::Id, id)
 }
 
 fn options(field: Field, filter: Option<String>) -> ListOperationOptions {
@@ -142,13 +132,9 @@ pub async fn page_by_time(client: &mut Client, turn: Turn) -> Result<Duration> {
         .await?;
     let found = GetArtifactsByIdResponse::decode(found.as_slice())?;
     let artifact = found.artifacts.first().ok_or("an artifact is missing")?;
-    let token = Token {
-        id_offset: artifact.id,
-        field_offset: artifact.create_time_since_epoch,
-        set_options: Some(options(Field::CreateTime, None)),
-    };
+    let made = artifact.create_time_since_epoch();
     let options = ListOperationOptions {
-        next_page_token: Some(token.to_text()),
+        next_page_token: Some(behind_value(artifact.id(), Field::CreateTime, made)),
         ..options(Field::CreateTime, None)
     };
     client.call(&page(options)).await.map(|(took, _)| took)
