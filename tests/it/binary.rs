@@ -85,6 +85,15 @@ impl Process {
     }
 
     /// Waits until it has ended.
+    /// A figure of its memory that Linux has by this name, in bytes.
+    pub fn memory(&self, field: &str) -> usize {
+        let pid = self.pid().as_raw_nonzero();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
+        let kilobytes = line.and_then(|line| line.split_whitespace().nth(1));
+        kilobytes.unwrap().parse::<usize>().unwrap() << 10
+    }
+
     pub fn end(&mut self) -> ExitStatus {
         wait_for("the end of the process", || self.try_end())
     }

@@ -1,16 +1,15 @@
 //! Lists without options that are longer than a server keeps in memory at once.
 
-use std::fs;
 use std::time::Duration;
 
 use h2::RecvStream;
 use prost::Message;
-use rustix::process::Pid;
 use tokio::time::timeout;
 use tonic::Status;
 
 use crate::binary::Server;
-use crate::serving::{Http2, framed, frames};
+use crate::python::sized;
+use crate::serving::{Http2, framed, frames, more_of};
 use crate::support::prelude::*;
 use crate::support::{Backend, TestDatabase};
 
@@ -142,25 +141,13 @@ impl UnderWay {
 
     /// Reads a little.
     async fn read_some(&mut self) {
-        let data = self.body.data().await.unwrap().unwrap();
-        self.body
-            .flow_control()
-            .release_capacity(data.len())
-            .unwrap();
-        self.read.extend(data);
+        let data = more_of(&mut self.body).await;
+        self.read.extend(data.unwrap());
     }
 
     /// Reads the rest.
     async fn read_all(mut self) -> Result<Vec<Artifact>, Status> {
-        while !self.body.is_end_stream() {
-            let Some(data) = self.body.data().await else {
-                break;
-            };
-            let data = data.unwrap();
-            self.body
-                .flow_control()
-                .release_capacity(data.len())
-                .unwrap();
+        while let Some(data) = more_of(&mut self.body).await {
             self.read.extend(data);
         }
         let trailers = self.body.trailers().await.unwrap().unwrap();
@@ -267,26 +254,10 @@ async fn a_list_that_is_too_large_is_refused(backend: Backend) {
     }
 }
 
-/// The most memory that a process has had, in MiB.
-fn peak(process: Pid) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", process.as_raw_nonzero())).unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmHWM:"))
-        .unwrap();
-    let kibibytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    kibibytes / 1024
-}
-
 /// A million artifacts under `PEDIGREE_TEST_FULL=1`, and much less otherwise.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_readers_of_long_lists_take_little_memory() {
-    let full = std::env::var("PEDIGREE_TEST_FULL").is_ok_and(|value| value == "1");
-    let (count, most) = if full {
-        (1_000_000, 300)
-    } else {
-        (20_000, 150)
-    };
+    let (count, most) = sized((20_000, 150), (1_000_000, 300));
     let database = TestDatabase::new(Backend::SqliteFile);
     // None of the lists below fits in there.
     let server = Server::on(&database, &["--list-memory", "1000000"]);
@@ -306,7 +277,7 @@ async fn slow_readers_of_long_lists_take_little_memory() {
         let nodes = (first..first + 1000).map(node).collect();
         Artifact::put(nodes).ask(client.clone()).await.unwrap();
     }
-    let before = peak(server.process.pid());
+    let before = server.process.memory("VmHWM") >> 20;
     let mut lists = Vec::new();
     for _ in 0..4 {
         let mut list = UnderWay::begin(server.port).await;
@@ -315,7 +286,7 @@ async fn slow_readers_of_long_lists_take_little_memory() {
     }
     let found = lists.remove(0).read_all().await.unwrap();
     assert!(ids(&found).into_iter().eq(1..=count));
-    let peak = peak(server.process.pid());
+    let peak = server.process.memory("VmHWM") >> 20;
     assert!(peak <= most, "{before}, then {peak} MiB");
     server.stop();
 }

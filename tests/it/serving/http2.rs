@@ -11,6 +11,13 @@ use tonic::codegen::http::response::Parts;
 
 use super::Http;
 
+/// The next bytes of an answer, as the sender gives them; nothing at the end.
+pub async fn more_of(body: &mut RecvStream) -> Option<Bytes> {
+    let data = body.data().await?.unwrap();
+    body.flow_control().release_capacity(data.len()).unwrap();
+    Some(data)
+}
+
 /// A connection.
 pub struct Http2 {
     sender: SendRequest<Bytes>,
@@ -56,9 +63,7 @@ impl Http2 {
     pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Http {
         let (head, mut body) = self.send(path, headers, body).await;
         let mut bytes = Vec::new();
-        while let Some(data) = body.data().await {
-            let data = data.unwrap();
-            body.flow_control().release_capacity(data.len()).unwrap();
+        while let Some(data) = more_of(&mut body).await {
             bytes.extend(data);
         }
         let trailers = body.trailers().await.unwrap().unwrap_or_default();

@@ -11,7 +11,7 @@ mod tls;
 mod traces;
 mod web;
 
-pub use http2::Http2;
+pub use http2::{Http2, more_of};
 pub use tls::Authority;
 pub use web::{framed, frames};
 

@@ -1,7 +1,5 @@
 //! A watcher that does not read keeps nothing but its own place.
 
-use std::fs;
-
 use super::{Watcher, brief, from_now};
 use crate::binary::Server;
 use crate::python::sized;
@@ -10,15 +8,6 @@ use crate::support::{Backend, TestDatabase};
 
 /// Bytes of one artifact.
 const SIZE: usize = 500_000;
-
-/// How much memory a server has in use, in bytes.
-fn memory(server: &Server) -> usize {
-    let pid = server.process.pid().as_raw_nonzero();
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-    let kilobytes = line.and_then(|line| line.split_whitespace().nth(1));
-    kilobytes.unwrap().parse::<usize>().unwrap() << 10
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_nobody_reads_is_not_in_memory() {
@@ -38,12 +27,12 @@ async fn what_nobody_reads_is_not_in_memory() {
     }
     let mut watcher = Watcher::start(server.connect().await, from_now()).await;
     let count = sized(200, 600);
-    let before = memory(&server);
+    let before = server.process.memory("VmRSS");
     let mut expected = Vec::new();
     for number in 0..count {
         expected.push(format!("created artifact {}", put(1000 + number).await));
     }
-    let grown = memory(&server).saturating_sub(before);
+    let grown = server.process.memory("VmRSS").saturating_sub(before);
     assert!(
         grown < count * SIZE / 2,
         "{grown} bytes more for what nobody reads"
