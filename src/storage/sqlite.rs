@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, ErrorCode, InterruptHandle, OpenFlags, Row};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 use tokio::task::{JoinError, spawn_blocking};
 
 use super::fault;
@@ -116,18 +116,29 @@ struct Link {
 struct End {
     opened: Instant,
     /// Nanoseconds since the connection was opened.
-    end: AtomicU64,
+    at: AtomicU64,
+    /// The number of the work that goes on, and of the last one that was to be stopped.
+    work: AtomicU64,
+    stopped: AtomicU64,
 }
 
 impl End {
     fn set(&self, after: Option<Duration>) {
         let end =
             after.and_then(|after| u64::try_from((self.opened.elapsed() + after).as_nanos()).ok());
-        self.end.store(end.unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.at.store(end.unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Other work begins, whose number this is. Who stops what was before stops nothing of it.
+    fn next_work(&self) -> u64 {
+        self.work.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     fn has_come(&self) -> bool {
-        let end = self.end.load(Ordering::Relaxed);
+        if self.stopped.load(Ordering::Relaxed) == self.work.load(Ordering::Relaxed) {
+            return true;
+        }
+        let end = self.at.load(Ordering::Relaxed);
         end != u64::MAX && self.opened.elapsed() > Duration::from_nanos(end)
     }
 }
@@ -145,7 +156,9 @@ impl Link {
         connection.set_prepared_statement_cache_capacity(opening.statements);
         let end = Arc::new(End {
             opened: Instant::now(),
-            end: AtomicU64::new(u64::MAX),
+            at: AtomicU64::new(u64::MAX),
+            work: AtomicU64::new(0),
+            stopped: AtomicU64::new(u64::MAX),
         });
         let has_come = end.clone();
         connection.progress_handler(STEPS, Some(move || has_come.has_come()))?;
@@ -362,13 +375,18 @@ impl Session {
         let Some(link) = &self.link else {
             return (None, Err(ended()));
         };
-        let handle = link.connection.get_interrupt_handle();
+        let _stop = Stop {
+            end: link.end.clone(),
+            work: link.end.next_work(),
+        };
         let working = spawn_blocking(move || {
-            let done = self.link.as_ref().map(work);
+            let done = self.link.as_ref().map(|link| {
+                let done = work(link);
+                link.end.next_work();
+                done
+            });
             (self, done)
         });
-        // Dropped before the work's outcome is: it stops nothing that somebody else does on the connection later.
-        let _stop = Stop(handle);
         match working.await {
             Ok((session, Some(done))) => (Some(session), done.map_err(fault::from_sqlite)),
             Ok((session, None)) => (Some(session), Err(ended())),
@@ -399,12 +417,16 @@ impl Drop for Session {
     }
 }
 
-/// Stops what runs on a connection when it is dropped.
-struct Stop(InterruptHandle);
+/// Stops some work on a connection when it is dropped, also work that has not begun yet, of which SQLite's own interruption knows
+/// nothing.
+struct Stop {
+    end: Arc<End>,
+    work: u64,
+}
 
 impl Drop for Stop {
     fn drop(&mut self) {
-        self.0.interrupt();
+        self.end.stopped.store(self.work, Ordering::Relaxed);
     }
 }
 
@@ -424,5 +446,48 @@ fn broken(error: JoinError) -> Error {
     Error::Internal {
         context: "a statement panicked".into(),
         source: Some(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use tokio::runtime::Builder;
+    use tokio::time::timeout;
+
+    use super::super::column::Int;
+    use super::*;
+
+    /// Its caller goes away while it waits for a thread.
+    #[test]
+    fn a_statement_that_was_given_up_before_it_began_does_not_go_on() {
+        let runtime = Builder::new_current_thread()
+            .max_blocking_threads(1)
+            .enable_time()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let opening = Opening {
+                file: None,
+                flags: OpenFlags::default(),
+                pragmas: &[],
+                busy: Duration::ZERO,
+                statements: 1,
+            };
+            let sessions = Sessions::one(opening, Duration::from_mins(1)).await;
+            let sessions = sessions.unwrap();
+            let session = sessions.begin("BEGIN").await.unwrap();
+            let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT MAX(i) FROM n";
+            let (open, gate) = mpsc::channel::<()>();
+            let other = spawn_blocking(move || gate.recv());
+            let running = session.run(endless.into(), first::<(Int,)>);
+            let given_up = timeout(Duration::from_millis(50), running).await;
+            assert!(given_up.is_err());
+            open.send(()).unwrap();
+            other.await.unwrap().unwrap();
+            let next = timeout(Duration::from_secs(20), sessions.begin("BEGIN")).await;
+            next.expect("the statement went on").unwrap();
+        });
     }
 }
