@@ -164,7 +164,8 @@ pub async fn are_waiting(tx: &mut Tx) -> Result<bool> {
 pub async fn span(tx: &mut Tx) -> Result<Option<Span>> {
     let query = tx.sql(
         "changes::span",
-        "SELECT MIN(position), MAX(position) FROM PedigreeChange",
+        // Each on its own is an end of the index; SQLite reads the whole table for both at once.
+        "SELECT (SELECT MIN(position) FROM PedigreeChange), (SELECT MAX(position) FROM PedigreeChange)",
     );
     let span: Option<(Option<Int>, Option<Int>)> = tx.first(query).await?;
     Ok(span.and_then(|(oldest, newest)| {
