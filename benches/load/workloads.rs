@@ -71,6 +71,16 @@ impl Turn {
         self.pick(1, self.artifacts())
     }
 
+    /// One of the executions.
+    const fn execution(self) -> i64 {
+        self.pick(1, store::EXECUTIONS + self.more)
+    }
+
+    /// The number of a run.
+    const fn run(self) -> i64 {
+        self.pick(0, store::RUNS + self.more / store::TASKS)
+    }
+
     /// One of the numbers from `first`, so many, jumping about.
     const fn pick(self, first: i64, count: i64) -> i64 {
         let mixed = self.number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33;
@@ -235,6 +245,7 @@ fn reads() -> Vec<Workload> {
         }),
         Workload::of("list 100 by time, anywhere", Operation::Page),
         Workload::of("list 10 pages", Operation::Pages),
+        Workload::call("list 100 in a pipeline", lists::in_pipeline),
         Workload::of("list all, read slowly", Operation::Everything)
             .ours()
             .slow(),
@@ -345,7 +356,7 @@ fn contexts(turn: Turn) -> Call {
     Call::new(
         "GetContextsByExecution",
         &GetContextsByExecutionRequest {
-            execution_id: Some(turn.pick(1, store::EXECUTIONS + turn.more)),
+            execution_id: Some(turn.execution()),
             ..Default::default()
         },
     )

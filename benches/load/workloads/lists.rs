@@ -87,24 +87,38 @@ pub fn by_type_and_state() -> Call {
 }
 
 pub fn by_context(turn: Turn) -> Call {
-    let run = store::run_name(turn.pick(0, store::RUNS));
+    let run = store::run_name(turn.run());
     executions(["contexts_a.name = '", &run, "'"].concat())
 }
 
 /// The tasks of a DAG in a run, as the driver of Kubeflow Pipelines looks for them.
 pub fn of_dag(turn: Turn) -> Call {
-    let run = turn.pick(0, store::RUNS);
+    let run = turn.run();
     let filter = [
         "custom_properties.parent_dag_id.int_value = ",
         &run.to_string(),
     ]
     .concat();
+    in_context(store::run(run), options(Field::Id, Some(filter)))
+}
+
+fn in_context(context: i64, options: ListOperationOptions) -> Call {
     let request = GetExecutionsByContextRequest {
-        context_id: Some(store::run(run)),
-        options: Some(options(Field::Id, Some(filter))),
+        context_id: Some(context),
+        options: Some(options),
         ..Default::default()
     };
     Call::new("GetExecutionsByContext", &request)
+}
+
+/// A page from somewhere in a context that has every execution.
+pub fn in_pipeline(turn: Turn) -> Call {
+    let token = behind(turn.execution());
+    let options = ListOperationOptions {
+        next_page_token: Some(token),
+        ..options(Field::Id, None)
+    };
+    in_context(store::PIPELINE_CONTEXT, options)
 }
 
 /// The first ten pages.

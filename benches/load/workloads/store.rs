@@ -1,6 +1,7 @@
 //! The store that the workloads read.
 
 use std::collections::BTreeMap;
+use std::ops::{Range, RangeInclusive};
 
 use pedigree::proto::ml_metadata::{
     Artifact, ArtifactType, Association, Attribution, Context, ContextType, Event, Execution,
@@ -25,8 +26,10 @@ pub const RUN: i64 = 14;
 pub const ARTIFACTS: i64 = 12_000;
 /// Executions, ids from 1.
 pub const EXECUTIONS: i64 = 2_000;
-/// Contexts of type `RUN`, behind one of type `PIPELINE`.
+/// Contexts of type `RUN`, behind one of type `PIPELINE` that every execution is in too.
 pub const RUNS: i64 = 100;
+/// Executions in each run.
+pub const TASKS: i64 = EXECUTIONS / RUNS;
 
 /// Artifacts 1 to 51 and executions 1 to 50 are a chain of 100 hops.
 pub const CHAIN: i64 = 50;
@@ -35,6 +38,9 @@ pub const RANDOM: i64 = 1_000;
 /// The execution that has made all artifacts from [`FANNED`] on.
 pub const FAN: i64 = EXECUTIONS;
 const FANNED: i64 = 2_001;
+
+/// The id of the pipeline's context.
+pub const PIPELINE_CONTEXT: i64 = 1;
 
 /// The id of a run's context.
 pub const fn run(number: i64) -> i64 {
@@ -149,12 +155,25 @@ fn contexts() -> Vec<Context> {
         name: Some("pipeline".into()),
         ..Default::default()
     };
-    let runs = (0..RUNS).map(|number| Context {
+    std::iter::once(pipeline).chain(runs(0..RUNS)).collect()
+}
+
+fn runs(numbers: Range<i64>) -> impl Iterator<Item = Context> {
+    numbers.map(|number| Context {
         type_id: Some(RUN),
         name: Some(run_name(number)),
         ..Default::default()
-    });
-    std::iter::once(pipeline).chain(runs).collect()
+    })
+}
+
+/// The number of the run that an execution belongs to.
+const fn run_of(execution: i64) -> i64 {
+    (execution - 1) / TASKS
+}
+
+/// The contexts that an execution is in.
+fn contexts_of(execution: i64) -> [i64; 2] {
+    [PIPELINE_CONTEXT, run(run_of(execution))]
 }
 
 /// The name of a run's context.
@@ -162,7 +181,7 @@ pub fn run_name(number: i64) -> String {
     ["run-", &number.to_string()].concat()
 }
 
-fn batches(last: i64) -> impl Iterator<Item = std::ops::RangeInclusive<i64>> {
+fn batches(last: i64) -> impl Iterator<Item = RangeInclusive<i64>> {
     (1..=last)
         .step_by(1_000)
         .map(move |first| first..=(first + 999).min(last))
@@ -212,7 +231,7 @@ fn execution(number: i64) -> Execution {
         execution::State::Complete
     };
     let dag = Value {
-        value: Some(value::Value::IntValue(number % RUNS)),
+        value: Some(value::Value::IntValue(run_of(number))),
     };
     Execution {
         type_id: Some(TRAIN),
@@ -241,13 +260,8 @@ fn executions() -> impl Iterator<Item = (Call, Expected)> {
 }
 
 fn edges() -> impl Iterator<Item = (Call, Expected)> {
-    let association = |number| Association {
-        execution_id: Some(number),
-        context_id: Some(run(number % RUNS)),
-        ..Default::default()
-    };
     let associations = PutAttributionsAndAssociationsRequest {
-        associations: (1..=EXECUTIONS).map(association).collect(),
+        associations: (1..=EXECUTIONS).flat_map(associations).collect(),
         ..Default::default()
     };
     let mut events = Vec::new();
@@ -285,8 +299,18 @@ fn edges() -> impl Iterator<Item = (Call, Expected)> {
         .map(|call| (call, Expected::Anything))
 }
 
+fn associations(execution: i64) -> impl Iterator<Item = Association> {
+    contexts_of(execution)
+        .into_iter()
+        .map(move |context| Association {
+            execution_id: Some(execution),
+            context_id: Some(context),
+            ..Default::default()
+        })
+}
+
 /// So many more executions, each with an artifact that it reads and one that it makes, which follow those of [`seed`]. Each artifact has
-/// five properties, and both are in the context of a run.
+/// five properties. Execution and made artifact are in the contexts of a run and of the pipeline. Runs are as large as in the seed.
 pub fn more(count: i64) -> impl Iterator<Item = Call> {
     (0..count).step_by(5_000).flat_map(move |first| {
         let numbers = first..(first + 5_000).min(count);
@@ -295,6 +319,11 @@ pub fn more(count: i64) -> impl Iterator<Item = Call> {
         let artifacts = numbers
             .clone()
             .flat_map(|number| [0, 1].map(|which| artifact(artifact_id(number, which))));
+        let runs_before = RUNS + first / TASKS;
+        let contexts = PutContextsRequest {
+            contexts: runs(runs_before..RUNS + (numbers.end + TASKS - 1) / TASKS).collect(),
+            ..Default::default()
+        };
         let executions = numbers.clone().map(|number| Execution {
             properties: BTreeMap::new(),
             ..execution(execution_id(number))
@@ -307,17 +336,18 @@ pub fn more(count: i64) -> impl Iterator<Item = Call> {
                     event(kind, execution_id(number), artifact_id(number, which))
                 })
         });
-        let associations = numbers.clone().map(|number| Association {
-            execution_id: Some(execution_id(number)),
-            context_id: Some(run(number % RUNS)),
-            ..Default::default()
-        });
-        let attributions = numbers.clone().map(|number| Attribution {
-            artifact_id: Some(artifact_id(number, 1)),
-            context_id: Some(run(number % RUNS)),
-            ..Default::default()
+        let associations = numbers
+            .clone()
+            .flat_map(|number| associations(execution_id(number)));
+        let attributions = numbers.clone().flat_map(|number| {
+            contexts_of(execution_id(number)).map(|context| Attribution {
+                artifact_id: Some(artifact_id(number, 1)),
+                context_id: Some(context),
+                ..Default::default()
+            })
         });
         [
+            Call::new("PutContexts", &contexts),
             put_artifacts(artifacts.collect()),
             put_executions(executions.collect()),
             Call::new(

@@ -59,7 +59,7 @@ pub async fn run(client: &mut Client, turn: Turn) -> Result<Duration> {
 /// The driver: where the step belongs, what ran before it, and that it begins.
 async fn drive(task: &mut Task<'_>, turn: Turn) -> Result<(Option<i64>, Vec<Context>)> {
     let number = turn.number.cast_signed();
-    let run = turn.pick(0, store::RUNS);
+    let run = turn.run();
     let pipeline = task.context("Pipeline", "pipeline".into()).await?;
     let run_context = task.context("Run", store::run_name(run)).await?;
     let (took, _) = task.client.call(&lists::of_dag(turn)).await?;
