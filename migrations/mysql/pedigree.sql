@@ -1,4 +1,71 @@
--- Tables of our own, beside ML Metadata's, which never reads them. Every statement does nothing where it is done already.
+-- Indexes of our own on ML Metadata's tables, and tables of our own beside them. ML Metadata does not notice the ones and never reads
+-- the others. Every statement does nothing where it is done already.
+
+-- The contexts of a node.
+SET @pedigree_statement = IF(
+    EXISTS (SELECT 1 FROM information_schema.statistics
+        WHERE table_schema = DATABASE() AND index_name = 'idx_pedigree_attribution_artifact'),
+    'DO 0',
+    'ALTER TABLE Attribution ADD INDEX idx_pedigree_attribution_artifact (artifact_id, context_id)'
+);
+PREPARE pedigree_statement FROM @pedigree_statement;
+EXECUTE pedigree_statement;
+
+SET @pedigree_statement = IF(
+    EXISTS (SELECT 1 FROM information_schema.statistics
+        WHERE table_schema = DATABASE() AND index_name = 'idx_pedigree_association_execution'),
+    'DO 0',
+    'ALTER TABLE Association ADD INDEX idx_pedigree_association_execution (execution_id, context_id)'
+);
+PREPARE pedigree_statement FROM @pedigree_statement;
+EXECUTE pedigree_statement;
+
+-- The nodes of a type, and those of them with a state, in the order of their ids.
+SET @pedigree_statement = IF(
+    EXISTS (SELECT 1 FROM information_schema.statistics
+        WHERE table_schema = DATABASE() AND index_name = 'idx_pedigree_artifact_type'),
+    'DO 0',
+    'ALTER TABLE Artifact ADD INDEX idx_pedigree_artifact_type (type_id)'
+);
+PREPARE pedigree_statement FROM @pedigree_statement;
+EXECUTE pedigree_statement;
+
+SET @pedigree_statement = IF(
+    EXISTS (SELECT 1 FROM information_schema.statistics
+        WHERE table_schema = DATABASE() AND index_name = 'idx_pedigree_artifact_type_state'),
+    'DO 0',
+    'ALTER TABLE Artifact ADD INDEX idx_pedigree_artifact_type_state (type_id, state)'
+);
+PREPARE pedigree_statement FROM @pedigree_statement;
+EXECUTE pedigree_statement;
+
+SET @pedigree_statement = IF(
+    EXISTS (SELECT 1 FROM information_schema.statistics
+        WHERE table_schema = DATABASE() AND index_name = 'idx_pedigree_execution_type'),
+    'DO 0',
+    'ALTER TABLE Execution ADD INDEX idx_pedigree_execution_type (type_id)'
+);
+PREPARE pedigree_statement FROM @pedigree_statement;
+EXECUTE pedigree_statement;
+
+SET @pedigree_statement = IF(
+    EXISTS (SELECT 1 FROM information_schema.statistics
+        WHERE table_schema = DATABASE() AND index_name = 'idx_pedigree_execution_type_state'),
+    'DO 0',
+    'ALTER TABLE Execution ADD INDEX idx_pedigree_execution_type_state (type_id, last_known_state)'
+);
+PREPARE pedigree_statement FROM @pedigree_statement;
+EXECUTE pedigree_statement;
+
+SET @pedigree_statement = IF(
+    EXISTS (SELECT 1 FROM information_schema.statistics
+        WHERE table_schema = DATABASE() AND index_name = 'idx_pedigree_context_type'),
+    'DO 0',
+    'ALTER TABLE Context ADD INDEX idx_pedigree_context_type (type_id)'
+);
+PREPARE pedigree_statement FROM @pedigree_statement;
+EXECUTE pedigree_statement;
+DEALLOCATE PREPARE pedigree_statement;
 
 -- The changes of the graph, in the order of their commits. The newest row is never deleted, so that no position is used again.
 CREATE TABLE IF NOT EXISTS PedigreeChange (

@@ -1,4 +1,16 @@
--- Tables of our own, beside ML Metadata's, which never reads them. Every statement does nothing where it is done already.
+-- Indexes of our own on ML Metadata's tables, and tables of our own beside them. ML Metadata does not notice the ones and never reads
+-- the others. Every statement does nothing where it is done already.
+
+-- The contexts of a node.
+CREATE INDEX IF NOT EXISTS idx_pedigree_attribution_artifact ON Attribution (artifact_id, context_id);
+CREATE INDEX IF NOT EXISTS idx_pedigree_association_execution ON Association (execution_id, context_id);
+
+-- The nodes of a type, and those of them with a state, in the order of their ids.
+CREATE INDEX IF NOT EXISTS idx_pedigree_artifact_type ON Artifact (type_id);
+CREATE INDEX IF NOT EXISTS idx_pedigree_artifact_type_state ON Artifact (type_id, state);
+CREATE INDEX IF NOT EXISTS idx_pedigree_execution_type ON Execution (type_id);
+CREATE INDEX IF NOT EXISTS idx_pedigree_execution_type_state ON Execution (type_id, last_known_state);
+CREATE INDEX IF NOT EXISTS idx_pedigree_context_type ON Context (type_id);
 
 -- The changes of the graph, in the order of their commits. The newest row is never deleted, so that no position is used again.
 CREATE TABLE IF NOT EXISTS PedigreeChange (

@@ -9,6 +9,7 @@
 //!
 //! * `lexer`, `literal`, `parser`, `operands`, `operators`: text to `syntax`.
 //! * `check`, `case`, `enums`, `functions`, `resolve`: syntax to typed `term`s over known `names`.
+//! * `facts`: what holds for every node that a condition lets through, for the planner.
 //! * `sql`: terms to SQL, with the differences between databases in `portable`.
 //! * `size`: how much a query may ask for; `invalid`: what is wrong with it.
 //!
@@ -23,6 +24,7 @@
 mod case;
 mod check;
 mod enums;
+mod facts;
 mod functions;
 mod invalid;
 mod lexer;
@@ -45,6 +47,7 @@ pub use invalid::Invalid;
 use crate::model::Kind;
 use crate::storage::Query;
 use crate::storage::tables::lists::Condition;
+use facts::Facts;
 use invalid::{Checked, Problem};
 use size::{MAX_GROWTH, MAX_SIZE};
 use term::{Join, Term};
@@ -58,6 +61,7 @@ pub struct Filter {
     kind: Kind,
     joins: Vec<Join>,
     condition: Term,
+    facts: Facts,
 }
 
 /// Reads a query over nodes of a kind. An empty text is no query; callers leave the filter out
@@ -89,41 +93,38 @@ fn filter(kind: Kind, text: &str) -> Checked<Filter> {
     }
     Ok(Filter {
         kind,
+        facts: Facts::of(&condition),
         joins,
         condition,
     })
 }
 
-impl Filter {
-    /// Whether the filter joins anything. If so, nodes can come up more than once and the statement
-    /// needs `DISTINCT`.
-    #[must_use]
-    pub const fn has_joins(&self) -> bool {
-        !self.joins.is_empty()
+impl Condition for Filter {
+    /// A node has one type and one property of a name, but any number of neighbours.
+    fn repeats(&self) -> bool {
+        let is_neighbour = |join: &Join| matches!(join, Join::Neighbour { .. });
+        self.joins.iter().any(is_neighbour)
+    }
+
+    fn type_names(&self) -> Option<Vec<&str>> {
+        let names = self.facts.type_names.as_ref()?;
+        Some(names.iter().map(String::as_str).collect())
+    }
+
+    fn is_selective(&self) -> bool {
+        self.facts.is_selective
     }
 
     /// Appends the `JOIN` clauses, to follow `FROM Artifact n` or the table of another kind under
     /// the same alias. They take the aliases `t` and `l`, `m`, `p`, `t` with a number.
-    pub fn push_joins(&self, query: &mut Query) {
+    fn push_joins(&self, query: &mut Query) {
         sql::push_joins(query, self.kind, &self.joins);
     }
 
     /// Appends the condition for the `WHERE` clause, in parentheses unless it is a single operand.
-    pub fn push_condition(&self, query: &mut Query) {
-        sql::push_term(query, &self.condition);
-    }
-}
-
-impl Condition for Filter {
-    fn has_joins(&self) -> bool {
-        self.has_joins()
-    }
-
-    fn push_joins(&self, query: &mut Query) {
-        self.push_joins(query);
-    }
-
+    /// More conditions may follow with AND.
     fn push_condition(&self, query: &mut Query) {
-        self.push_condition(query);
+        sql::push_term(query, &self.condition);
+        sql::push_kinds(query, self.kind, &self.joins, &self.facts.named);
     }
 }

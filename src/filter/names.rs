@@ -31,6 +31,8 @@ pub(super) enum Place {
 #[derive(Debug)]
 pub(super) struct Relation {
     pub(super) prefix: &'static str,
+    /// What the neighbours are, if they are nodes.
+    pub(super) kind: Option<Kind>,
     pub(super) fields: &'static [Field],
     /// Joins the neighbour as `m#` to the node `n`, where `#` stands for the number of the join.
     pub(super) join: &'static str,
@@ -143,6 +145,7 @@ pub(super) const fn relations(kind: Kind) -> &'static [Relation] {
         Kind::Artifact => &[
             Relation {
                 prefix: "contexts_",
+                kind: Some(Kind::Context),
                 fields: CONTEXT_FIELDS,
                 join: " JOIN Attribution l# ON l#.artifact_id = n.id \
                       JOIN Context m# ON m#.id = l#.context_id",
@@ -150,6 +153,7 @@ pub(super) const fn relations(kind: Kind) -> &'static [Relation] {
             },
             Relation {
                 prefix: "events_",
+                kind: None,
                 fields: &[EVENT, MILLISECONDS, EXECUTION_ID],
                 join: " JOIN Event m# ON m#.artifact_id = n.id",
                 tables: 1,
@@ -158,6 +162,7 @@ pub(super) const fn relations(kind: Kind) -> &'static [Relation] {
         Kind::Execution => &[
             Relation {
                 prefix: "contexts_",
+                kind: Some(Kind::Context),
                 fields: CONTEXT_FIELDS,
                 join: " JOIN Association l# ON l#.execution_id = n.id \
                       JOIN Context m# ON m#.id = l#.context_id",
@@ -165,6 +170,7 @@ pub(super) const fn relations(kind: Kind) -> &'static [Relation] {
             },
             Relation {
                 prefix: "events_",
+                kind: None,
                 fields: &[EVENT, MILLISECONDS, ARTIFACT_ID],
                 join: " JOIN Event m# ON m#.execution_id = n.id",
                 tables: 1,
@@ -173,6 +179,7 @@ pub(super) const fn relations(kind: Kind) -> &'static [Relation] {
         Kind::Context => &[
             Relation {
                 prefix: "parent_contexts_",
+                kind: Some(Kind::Context),
                 fields: CONTEXT_FIELDS,
                 join: " JOIN ParentContext l# ON l#.context_id = n.id \
                       JOIN Context m# ON m#.id = l#.parent_context_id",
@@ -180,6 +187,7 @@ pub(super) const fn relations(kind: Kind) -> &'static [Relation] {
             },
             Relation {
                 prefix: "child_contexts_",
+                kind: Some(Kind::Context),
                 fields: CONTEXT_FIELDS,
                 join: " JOIN ParentContext l# ON l#.parent_context_id = n.id \
                       JOIN Context m# ON m#.id = l#.context_id",
@@ -187,6 +195,7 @@ pub(super) const fn relations(kind: Kind) -> &'static [Relation] {
             },
             Relation {
                 prefix: "artifacts_",
+                kind: Some(Kind::Artifact),
                 fields: &[ID, NAME, TYPE, URI, STATE, CREATED, UPDATED, EXTERNAL_ID],
                 join: " JOIN Attribution l# ON l#.context_id = n.id \
                       JOIN Artifact m# ON m#.id = l#.artifact_id",
@@ -194,6 +203,7 @@ pub(super) const fn relations(kind: Kind) -> &'static [Relation] {
             },
             Relation {
                 prefix: "executions_",
+                kind: Some(Kind::Execution),
                 fields: &[
                     ID,
                     NAME,

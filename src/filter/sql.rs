@@ -12,7 +12,7 @@ pub(super) fn push_joins(query: &mut Query, kind: Kind, joins: &[Join]) {
     for (number, join) in joins.iter().enumerate() {
         match join {
             Join::Type => {
-                query.push(" JOIN Type t ON t.id = n.type_id");
+                query.push(portable::type_of_node(query.dialect()));
             }
             Join::Neighbour {
                 relation, typed, ..
@@ -43,6 +43,22 @@ fn push_property(query: &mut Query, kind: Kind, number: usize, name: &str, is_cu
     }
     push_numbered(query, " AND p#.is_custom_property = ?", number);
     query.bind(is_custom);
+}
+
+/// Appends that nodes whose names are given have a type of their kind, as all have: the indexes of
+/// names begin with the type.
+pub(super) fn push_kinds(query: &mut Query, kind: Kind, joins: &[Join], named: &[Owner]) {
+    for owner in named {
+        let kind = match owner {
+            Owner::Neighbour(number) => joins.get(*number).and_then(Join::kind),
+            _ => Some(kind),
+        };
+        let Some(kind) = kind else { continue };
+        query.push(" AND ");
+        push_owner(query, *owner);
+        query.push(".type_id IN (SELECT id FROM Type WHERE type_kind = ");
+        query.push_int(kind.number()).push(")");
+    }
 }
 
 /// Appends SQL in which `#` stands for a number.
@@ -113,14 +129,19 @@ fn push_null(query: &mut Query, ty: Type) {
 }
 
 fn push_column(query: &mut Query, column: &Column) {
-    match column.owner {
+    push_owner(query, column.owner);
+    query.push(".").push(column.name);
+}
+
+/// Appends the alias of a table.
+fn push_owner(query: &mut Query, owner: Owner) {
+    match owner {
         Owner::Node => query.push("n"),
         Owner::NodeType => query.push("t"),
         Owner::Neighbour(number) => query.push("m").push_number(number),
         Owner::NeighbourType(number) => query.push("t").push_number(number),
         Owner::Property(number) => query.push("p").push_number(number),
     };
-    query.push(".").push(column.name);
 }
 
 /// Appends SQL in which `@1` to `@9` stand for operands.

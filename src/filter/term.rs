@@ -5,6 +5,7 @@ use std::fmt;
 use super::functions::Function;
 use super::names::Relation;
 use super::syntax::{Comparison, Operator, Truth};
+use crate::model::Kind;
 
 /// The types of expressions, under their GoogleSQL names in messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +139,14 @@ impl Join {
 
     pub(super) fn is_property(&self, wanted: &str, custom: bool) -> bool {
         matches!(self, Self::Property { name, is_custom } if name == wanted && *is_custom == custom)
+    }
+
+    /// The kind of node that it joins, if it is one.
+    pub(super) const fn kind(&self) -> Option<Kind> {
+        match self {
+            Self::Neighbour { relation, .. } => relation.kind,
+            Self::Type | Self::Property { .. } => None,
+        }
     }
 
     /// How many tables it adds to the statement.

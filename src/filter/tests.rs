@@ -32,7 +32,7 @@ fn sql(dialect: Dialect, kind: Kind, text: &str) -> String {
     query.text().trim().to_owned()
 }
 
-fn artifact_sql(text: &str) -> String {
+pub(super) fn artifact_sql(text: &str) -> String {
     sql(Dialect::Sqlite, Kind::Artifact, text)
 }
 
@@ -69,7 +69,7 @@ fn everything_distinct_is_one_join() {
     assert_eq!(
         artifact_sql("contexts_a.type = 'C' AND contexts_a.id = 1 OR type = 'A'"),
         "JOIN Attribution l0 ON l0.artifact_id = n.id JOIN Context m0 ON m0.id = l0.context_id \
-         JOIN Type t0 ON t0.id = m0.type_id JOIN Type t ON t.id = n.type_id \
+         JOIN Type t0 ON t0.id = m0.type_id JOIN Type t ON t.id = +n.type_id \
          WHERE (((t0.name = ?) AND (m0.id = ?)) OR (t.name = ?))"
     );
     assert_eq!(
@@ -92,8 +92,8 @@ fn everything_distinct_is_one_join() {
             .count(),
         2
     );
-    assert!(!parse(Kind::Artifact, "id = 1").unwrap().has_joins());
-    assert!(parse(Kind::Artifact, "type = 'A'").unwrap().has_joins());
+    assert!(!parse(Kind::Artifact, "id = 1").unwrap().repeats());
+    assert!(!parse(Kind::Artifact, "type = 'A'").unwrap().repeats());
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn enums() {
         ("2 = state", "(n.state = ?)"),
         ("state = -1", "(n.state = ?)"),
         ("state = type_id", "(n.state = n.type_id)"),
-        ("name = 'state = FOO'", "(n.name = ?)"),
+        ("uri = 'state = FOO'", "(n.uri = ?)"),
     ] {
         let sql = artifact_sql(query);
         let (_, last) = sql.split_once("WHERE ").unwrap();

@@ -117,6 +117,16 @@ impl Dialect {
         }
     }
 
+    /// What stands before a column that is not to be looked up by an index: SQLite has no statistics that tell it which of several
+    /// conditions leaves few rows.
+    #[must_use]
+    pub const fn not_by_index(self) -> &'static str {
+        match self {
+            Self::Sqlite => "+",
+            Self::Postgres | Self::MySql => "",
+        }
+    }
+
     /// The end of an INSERT that changes the rows whose key exists instead.
     pub(super) fn push_upsert(self, query: &mut Query, table: &Table) {
         let (keys, others) = table.columns.split_at(table.key);

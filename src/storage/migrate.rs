@@ -123,13 +123,19 @@ async fn migrate(
     done: &mut (dyn FnMut(Planned) + Send),
 ) -> Result<Plan> {
     let plan = Plan::make(tx, scripts, options).await?;
+    let mut is_sound = options.downgrades() || plan.scripts.is_empty();
     for planned in &plan.scripts {
         let Planned { change, script } = *planned;
+        // What is ours is made on what is theirs.
+        if change == Change::Extend && !is_sound {
+            Layout::read(tx).await?.check()?;
+            is_sound = true;
+        }
         let ran = tx.script(script.sql).await;
         ran.map_err(|error| failed(change, scripts, error))?;
         done(*planned);
     }
-    if !options.downgrades() && !plan.scripts.is_empty() {
+    if !is_sound {
         Layout::read(tx).await?.check()?;
     }
     Ok(plan)

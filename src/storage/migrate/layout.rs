@@ -54,12 +54,19 @@ pub(super) const TABLES: [(&str, &str); 15] = [
     ("Attribution", "id context_id artifact_id"),
 ];
 
-/// The tables that are ours alone, the one that is filled last at the end.
-const OWN_TABLES: [&str; 4] = [
+/// What `pedigree.sql` creates: tables that are ours alone, and indexes.
+const OWN: [&str; 11] = [
     "PedigreeChange",
     "PedigreeOutbox",
     "PedigreeMessage",
     "PedigreeStore",
+    "idx_pedigree_attribution_artifact",
+    "idx_pedigree_association_execution",
+    "idx_pedigree_artifact_type",
+    "idx_pedigree_artifact_type_state",
+    "idx_pedigree_execution_type",
+    "idx_pedigree_execution_type_state",
+    "idx_pedigree_context_type",
 ];
 
 /// The tables by which a database is known that does not say its version yet.
@@ -85,7 +92,7 @@ pub(super) enum Completeness {
     },
 }
 
-/// The tables of a database with their columns, all names in lower case: databases differ in how they keep them.
+/// The tables of a database with their columns, and its indexes, all names in lower case: databases differ in how they keep them.
 pub(super) struct Layout(HashMap<String, HashSet<String>>);
 
 impl Layout {
@@ -114,9 +121,9 @@ impl Layout {
         TABLES_0.iter().all(|table| self.has(table, [])) && self.has("Type", ["is_artifact_type"])
     }
 
-    /// Whether the tables are there that are ours alone.
+    /// Whether the tables and indexes are there that are ours alone.
     pub(super) fn has_own(&self) -> bool {
-        OWN_TABLES.iter().all(|table| self.has(table, []))
+        OWN.iter().all(|name| self.has(name, []))
     }
 
     /// Compares with the library's version. A table counts when it has all its columns; more do no harm.
@@ -151,20 +158,23 @@ impl Layout {
     }
 }
 
-/// The query for all pairs of table and column.
+/// The query for all pairs of table and column, with a column without a name for each index.
 const fn catalogue(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Sqlite => {
             "SELECT tables.name, columns.name FROM sqlite_master AS tables \
-             JOIN pragma_table_info(tables.name) AS columns WHERE tables.type = 'table'"
+             JOIN pragma_table_info(tables.name) AS columns WHERE tables.type = 'table' \
+             UNION ALL SELECT name, '' FROM sqlite_master WHERE type = 'index'"
         }
         Dialect::Postgres => {
             "SELECT CAST(table_name AS TEXT), CAST(column_name AS TEXT) \
-             FROM information_schema.columns WHERE table_schema = current_schema()"
+             FROM information_schema.columns WHERE table_schema = current_schema() \
+             UNION ALL SELECT CAST(indexname AS TEXT), '' FROM pg_indexes WHERE schemaname = current_schema()"
         }
         Dialect::MySql => {
             "SELECT table_name, column_name FROM information_schema.columns \
-             WHERE table_schema = DATABASE()"
+             WHERE table_schema = DATABASE() \
+             UNION SELECT index_name, '' FROM information_schema.statistics WHERE table_schema = DATABASE()"
         }
     }
 }

@@ -37,7 +37,7 @@ pub(super) struct Widening {
 pub(super) struct Scripts {
     /// Creates the schema of the library's version.
     pub create: Script,
-    /// Creates the tables that are ours alone, those of them that are missing.
+    /// Creates the tables and indexes that are ours alone, those of them that are missing.
     pub own: Script,
     /// The steps, oldest first; the last one leads to the library's version.
     pub steps: &'static [Step],

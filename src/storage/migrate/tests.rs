@@ -74,6 +74,24 @@ async fn an_empty_database_gets_the_schema_of_the_wheel() {
 }
 
 #[tokio::test]
+async fn what_is_missing_of_ours_is_made_again() {
+    const OURS: &str = "SELECT name FROM sqlite_master WHERE name LIKE 'idx_pedigree%' OR name LIKE 'Pedigree%' ORDER BY 1";
+    let store = Store::load(LATEST).await;
+    store.prepare(Migration::default()).await.unwrap();
+    let ours = store.texts(OURS).await;
+    assert_eq!(ours.len(), 12);
+    for drop in [
+        "DROP INDEX idx_pedigree_context_type",
+        "DROP TABLE PedigreeMessage",
+    ] {
+        store.run(drop).await;
+        assert_ne!(store.texts(OURS).await, ours);
+        store.prepare(Migration::default()).await.unwrap();
+        assert_eq!(store.texts(OURS).await, ours);
+    }
+}
+
+#[tokio::test]
 async fn a_store_in_memory_gets_the_schema() {
     let database = Database::open("sqlite::memory:", 1).await.unwrap();
     for _ in 0..2 {

@@ -3,15 +3,19 @@
 use super::super::Tx;
 use super::super::column::Int;
 use super::super::query::Query;
-use super::nodes;
 use super::schema::{NodeTables, membership};
+use super::{nodes, types};
 use crate::error::Result;
 use crate::model::{Kind, Node};
 
 /// A condition on nodes that somebody else writes: the filter language.
 pub trait Condition: Send + Sync {
-    /// Whether the condition needs other tables.
-    fn has_joins(&self) -> bool;
+    /// Whether a node can come more than once with the joins.
+    fn repeats(&self) -> bool;
+    /// The names one of which the type of any node has that qualifies; `None` when it can have others.
+    fn type_names(&self) -> Option<Vec<&str>>;
+    /// Whether the condition names a value of those that few nodes have, and that an index finds.
+    fn is_selective(&self) -> bool;
     /// Appends the JOIN clauses, for a node with the alias `n`.
     fn push_joins(&self, query: &mut Query);
     /// Appends the condition itself, in parentheses.
@@ -37,8 +41,14 @@ pub enum OrderBy {
 }
 
 impl OrderBy {
-    const fn column(self) -> &'static str {
+    const fn column(self, kind: Kind, scope: Scope) -> &'static str {
         match self {
+            // The index of a context's members has them in this order.
+            Self::Id if matches!(scope, Scope::Context(_)) => match kind {
+                Kind::Artifact => "s.artifact_id",
+                Kind::Execution => "s.execution_id",
+                Kind::Context => "s.context_id",
+            },
             Self::Id => "n.id",
             Self::CreateTime => "n.create_time_since_epoch",
             Self::UpdateTime => "n.last_update_time_since_epoch",
@@ -74,16 +84,20 @@ pub struct Page<'a> {
 ///
 /// Those of the database, and of values that cannot be decoded.
 pub async fn page(tx: &mut Tx, kind: Kind, page: &Page<'_>) -> Result<Vec<Node>> {
+    let mut narrow = Narrow {
+        filter: page.filter,
+        ..Narrow::to(kind, page.scope)
+    };
+    if page.scope == Scope::All {
+        narrow = narrow.by_types(tx).await?;
+    }
     let mut query = nodes::select("lists::page", tx.dialect(), kind);
-    query.push(" WHERE 1 = 1");
-    push_scope(&mut query, kind, page.scope);
+    narrow.push(&mut query);
+    let column = page.order_by.column(kind, page.scope);
     if let Some(after) = &page.after {
-        push_after(&mut query, page, after);
+        push_after(&mut query, column, page.ascending, after);
     }
-    if let Some(filter) = page.filter {
-        push_filter(&mut query, kind, filter);
-    }
-    query.push(" ORDER BY ").push(page.order_by.column());
+    query.push(" ORDER BY ").push(column);
     query.push(if page.ascending { "" } else { " DESC" });
     if page.order_by != OrderBy::Id {
         query.push(if page.ascending {
@@ -102,8 +116,7 @@ pub async fn page(tx: &mut Tx, kind: Kind, page: &Page<'_>) -> Result<Vec<Node>>
 ///
 /// Those of the database.
 pub async fn all_ids(tx: &mut Tx, kind: Kind, scope: Scope) -> Result<Vec<i64>> {
-    let mut query = select_ids("lists::all_ids", tx, kind);
-    push_scope(&mut query, kind, scope);
+    let mut query = select_ids("lists::all_ids", tx, &Narrow::to(kind, scope));
     query.push(" ORDER BY n.id").takes_long();
     fetch_ids(tx, query).await
 }
@@ -120,12 +133,16 @@ pub async fn ids(
     filter: Option<&dyn Condition>,
     limit: Option<i64>,
 ) -> Result<Vec<i64>> {
-    let mut query = select_ids("lists::ids", tx, kind);
+    let mut narrow = Narrow {
+        filter,
+        ..Narrow::to(kind, Scope::All)
+    };
+    if among.is_none() {
+        narrow = narrow.by_types(tx).await?;
+    }
+    let mut query = select_ids("lists::ids", tx, &narrow);
     if let Some(ids) = among {
         query.push(" AND n.id").push_in(ids);
-    }
-    if let Some(filter) = filter {
-        push_filter(&mut query, kind, filter);
     }
     query.push(" ORDER BY n.id");
     if let Some(limit) = limit {
@@ -134,12 +151,11 @@ pub async fn ids(
     fetch_ids(tx, query).await
 }
 
-/// Starts a query for the ids of nodes `n` of a kind, up to and including a condition.
-fn select_ids(name: &'static str, tx: &Tx, kind: Kind) -> Query {
+/// Starts a query for the ids of nodes `n`, up to and including a condition.
+fn select_ids(name: &'static str, tx: &Tx, narrow: &Narrow<'_>) -> Query {
     let mut query = tx.sql(name, "SELECT n.id FROM ");
-    query
-        .push(NodeTables::of(kind).new.name)
-        .push(" n WHERE 1 = 1");
+    query.push(NodeTables::of(narrow.kind).new.name).push(" n");
+    narrow.push(&mut query);
     query
 }
 
@@ -154,42 +170,97 @@ async fn fetch_ids(tx: &mut Tx, query: Query) -> Result<Vec<i64>> {
 ///
 /// Those of the database.
 pub async fn any(tx: &mut Tx, kind: Kind, scope: Scope) -> Result<bool> {
-    let mut query = select_ids("lists::any", tx, kind);
-    push_scope(&mut query, kind, scope);
-    query.push(" LIMIT 1");
+    let mut query = select_ids("lists::any", tx, &Narrow::to(kind, scope));
+    // In an order that an index has: who may take any row may look for it everywhere.
+    query.push(" ORDER BY ");
+    query.push(OrderBy::Id.column(kind, scope)).push(" LIMIT 1");
     let row: Option<(Int,)> = tx.first(query).await?;
     Ok(row.is_some())
 }
 
-fn push_scope(query: &mut Query, kind: Kind, scope: Scope) {
-    match scope {
-        Scope::All => {}
-        Scope::Type(id) => {
-            query.push(" AND n.type_id = ?").bind(id);
+/// What the nodes of a statement are narrowed down to.
+struct Narrow<'a> {
+    kind: Kind,
+    scope: Scope,
+    filter: Option<&'a dyn Condition>,
+    /// The types of the nodes.
+    types: Option<Vec<i64>>,
+}
+
+impl Narrow<'_> {
+    const fn to(kind: Kind, scope: Scope) -> Self {
+        Self {
+            kind,
+            scope,
+            filter: None,
+            types: None,
         }
-        Scope::Context(id) => {
-            let table = membership(kind);
-            query.push(" AND n.id IN (SELECT ").push(table.columns[1].0);
-            query.push(" FROM ").push(table.name).push(" WHERE ");
-            query.push(table.columns[0].0).push(" = ?)").bind(id);
+    }
+
+    /// Looks up the types whose names the filter has, unless it has something better: indexes that begin with the type have nodes in
+    /// the order of their ids for one type, but not for one name of types.
+    async fn by_types(mut self, tx: &mut Tx) -> Result<Self> {
+        let filter = self.filter.filter(|filter| !filter.is_selective());
+        if let Some(names) = filter.and_then(Condition::type_names) {
+            self.types = Some(types::ids_by_names(tx, self.kind, &names).await?);
         }
+        Ok(self)
+    }
+
+    /// Appends joins and conditions to a query for nodes `n`, beginning with what follows the name of the table. More conditions
+    /// can follow, with AND.
+    fn push(&self, query: &mut Query) {
+        let member = membership(self.kind);
+        let (context, node) = (member.columns[0].0, member.columns[1].0);
+        if let Scope::Context(_) = self.scope {
+            query.push(" JOIN ").push(member.name).push(" s ON s.");
+            query.push(node).push(" = n.id");
+        }
+        if let Some(filter) = self.filter.filter(|filter| !filter.repeats()) {
+            filter.push_joins(query);
+        }
+        query.push(" WHERE 1 = 1");
+        match self.scope {
+            Scope::All => {}
+            Scope::Type(id) => self.push_types(query, &[id]),
+            Scope::Context(id) => {
+                query.push(" AND s.").push(context).push(" = ?").bind(id);
+            }
+        }
+        if let Some(types) = &self.types {
+            self.push_types(query, types);
+        }
+        if let Some(filter) = self.filter {
+            query.push(" AND ");
+            push_filter(query, self.kind, filter);
+        }
+    }
+
+    /// One type is no list, which an index would not have in the order of ids.
+    fn push_types(&self, query: &mut Query, types: &[i64]) {
+        query.push(" AND ");
+        if self.filter.is_some_and(Condition::is_selective) {
+            query.push(query.dialect().not_by_index());
+        }
+        query.push("n.type_id");
+        match types {
+            [id] => query.push(" = ?").bind(*id),
+            types => query.push_in(types),
+        };
     }
 }
 
-fn push_after(query: &mut Query, page: &Page<'_>, after: &After) {
-    query.push(" AND ").push(page.order_by.column());
+fn push_after(query: &mut Query, column: &'static str, ascending: bool, after: &After) {
+    query.push(" AND ").push(column);
     match after {
         After::Id(id) => {
-            query.push(if page.ascending { " > ?" } else { " < ?" });
+            query.push(if ascending { " > ?" } else { " < ?" });
             query.bind(*id);
         }
         After::TimeAndId(time, id) => {
-            query.push(if page.ascending { " >= ?" } else { " <= ?" });
-            query
-                .bind(*time)
-                .push(" AND (")
-                .push(page.order_by.column());
-            query.push(if page.ascending {
+            query.push(if ascending { " >= ?" } else { " <= ?" });
+            query.bind(*time).push(" AND (").push(column);
+            query.push(if ascending {
                 " > ? OR n.id > ?)"
             } else {
                 " < ? OR n.id < ?)"
@@ -197,18 +268,17 @@ fn push_after(query: &mut Query, page: &Page<'_>, after: &After) {
             query.bind(*time).bind(*id);
         }
         After::TimeWithout(time, ids) => {
-            query.push(if page.ascending { " >= ?" } else { " <= ?" });
+            query.push(if ascending { " >= ?" } else { " <= ?" });
             query.bind(*time);
             query.push(" AND NOT (n.id").push_in(ids).push(")");
         }
     }
 }
 
-/// A filter that needs other tables finds its nodes in a query of its own, so that a node comes once however often it
-/// qualifies, and the page keeps its own columns and order.
+/// A filter with which a node can come more than once finds its nodes in a query of its own, so that a node comes once however often
+/// it qualifies, and the statement keeps its own columns and order.
 fn push_filter(query: &mut Query, kind: Kind, filter: &dyn Condition) {
-    query.push(" AND ");
-    if filter.has_joins() {
+    if filter.repeats() {
         query.push("n.id IN (SELECT n.id FROM ");
         query.push(NodeTables::of(kind).new.name).push(" n");
         filter.push_joins(query);

@@ -6,16 +6,15 @@ use super::super::bulk::Rows;
 use super::super::column::{Int, Text};
 use super::super::query::{Cell, Query};
 use super::super::{Dialect, Tx};
-use super::properties;
 use super::schema::NodeTables;
+use super::{properties, types};
 use crate::error::Result;
 use crate::model::{Kind, Node, NodeKey};
 
-/// A node as its own table and the name of its type have it, in the column order of `NodeTables::select`.
+/// A node as its own table has it, in the column order of `NodeTables::select`.
 type Row = (
     Int,
     Int,
-    Option<Text>,
     Option<Text>,
     Option<Text>,
     Int,
@@ -30,21 +29,34 @@ pub(super) fn select(name: &'static str, dialect: Dialect, kind: Kind) -> Query 
     Query::new(name, dialect, NodeTables::of(kind).select)
 }
 
-/// The nodes of a query made by [`select`], in its order, with their properties.
+/// The nodes of a query made by [`select`], in its order, with their properties and the names of their types.
 pub(super) async fn fetch(tx: &mut Tx, kind: Kind, query: Query) -> Result<Vec<Node>> {
     let rows: Vec<Row> = tx.all(query).await?;
     let mut nodes: Vec<Node> = rows.into_iter().map(|row| from_row(kind, row)).collect();
     properties::attach(tx, kind, &mut nodes).await?;
+    name_types(tx, kind, &mut nodes).await?;
     Ok(nodes)
 }
 
+/// A node whose type is missing, as a foreign hand may have left it, has no name of a type.
+async fn name_types(tx: &mut Tx, kind: Kind, nodes: &mut [Node]) -> Result<()> {
+    let mut ids: Vec<i64> = nodes.iter().filter_map(|node| node.type_id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let known = types::known(tx, kind, &ids).await?;
+    for node in nodes {
+        let found = known.binary_search_by_key(&node.type_id, |known| known.id);
+        node.type_name = found.ok().map(|place| known[place].name.clone());
+    }
+    Ok(())
+}
+
 fn from_row(kind: Kind, row: Row) -> Node {
-    let (id, type_id, type_name, name, external_id, create_time, update_time, state, uri) = row;
+    let (id, type_id, name, external_id, create_time, update_time, state, uri) = row;
     let uri = uri.map(|uri| uri.0);
     Node {
         id: Some(id.0),
         type_id: Some(type_id.0),
-        type_name: type_name.map(|name| name.0),
         name: name.map(|name| name.0),
         external_id: external_id.map(|id| id.0),
         // Databases that were upgraded from old versions have NULL; readers always get a text.

@@ -11,7 +11,7 @@ pub(super) struct NodeTables {
     /// The node table, with the id.
     pub stored: Table,
     pub properties: Table,
-    /// `SELECT` of all columns of a node `n` and the name of its type `t`, up to and including the join.
+    /// `SELECT` of all columns of a node `n`, up to and including its table.
     pub select: &'static str,
     /// The column that names a node of this kind in other tables.
     pub reference: &'static str,
@@ -70,12 +70,12 @@ macro_rules! node_tables {
                 key: 3,
             },
             select: concat!(
-                "SELECT n.id, n.type_id, t.name, n.name, n.external_id, n.create_time_since_epoch, \
+                "SELECT n.id, n.type_id, n.name, n.external_id, n.create_time_since_epoch, \
                  n.last_update_time_since_epoch, ",
                 $select,
                 " FROM ",
                 $table,
-                " n LEFT JOIN Type t ON t.id = n.type_id"
+                " n"
             ),
             reference: $reference,
         }

@@ -212,6 +212,24 @@ pub async fn by_ids(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<NodeType
     fetch(tx, query).await
 }
 
+/// The ids of the types of a kind that have one of these names.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn ids_by_names(tx: &mut Tx, kind: Kind, names: &[&str]) -> Result<Vec<i64>> {
+    let mut query = tx.sql(
+        "types::ids_by_names",
+        "SELECT id FROM Type WHERE type_kind = ?",
+    );
+    query
+        .bind(kind.number())
+        .push(" AND name")
+        .push_in_texts(names);
+    let rows: Vec<(Int,)> = tx.all(query).await?;
+    Ok(rows.into_iter().map(|(id,)| id.0).collect())
+}
+
 /// The types of a kind with these ids, ascending by id; ids of other kinds are left out. Types that were read before are as they
 /// were then: what they declare is declared, and what they lack may have come since.
 ///

@@ -27,7 +27,7 @@ const SCHEMA: &str = "
         t.name, i.name, i.\"unique\", i.origin, i.partial, c.seqno, c.cid, c.name, c.\"desc\", c.coll, c.key
     )
     FROM sqlite_master AS t JOIN pragma_index_list(t.name) AS i JOIN pragma_index_xinfo(i.name) AS c
-    WHERE t.type = 'table' AND t.name NOT LIKE 'Pedigree%'
+    WHERE t.type = 'table' AND t.name NOT LIKE 'Pedigree%' AND i.name NOT LIKE 'idx_pedigree%'
     UNION ALL
     SELECT format('%s %s', name, replace(substr(sql, instr(sql, 'WHERE')), '`', ''))
     FROM sqlite_master

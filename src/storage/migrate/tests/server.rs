@@ -19,7 +19,8 @@ const MYSQL_SCHEMA: &str = r"
     FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name NOT LIKE 'Pedigree%'
     UNION ALL
     SELECT CONCAT_WS(' ', table_name, index_name, non_unique, seq_in_index, column_name, COALESCE(sub_part, 'whole'))
-    FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name NOT LIKE 'Pedigree%'
+    FROM information_schema.statistics
+    WHERE table_schema = DATABASE() AND table_name NOT LIKE 'Pedigree%' AND index_name NOT LIKE 'idx_pedigree%'
     UNION ALL
     SELECT CONCAT_WS(' ', table_name, engine, table_collation)
     FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name NOT LIKE 'Pedigree%'
@@ -34,7 +35,8 @@ const POSTGRES_SCHEMA: &str = "
     SELECT format('%s %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid))
     FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND conname NOT LIKE 'pedigree%'
     UNION ALL
-    SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename NOT LIKE 'pedigree%'
+    SELECT indexdef FROM pg_indexes
+    WHERE schemaname = 'public' AND tablename NOT LIKE 'pedigree%' AND indexname NOT LIKE 'idx_pedigree%'
     UNION ALL
     SELECT format('%s %s', sequencename, data_type) FROM pg_sequences WHERE schemaname = 'public' AND sequencename NOT LIKE 'pedigree%'
     ORDER BY 1";

@@ -31,6 +31,7 @@ on_servers! {
     the_current_version_is_left_alone
     a_widened_database_is_like_a_new_one
     a_plan_says_what_would_be_done
+    what_is_missing_of_ours_is_made_again
     versions_that_are_refused
     a_schema_with_gaps
     a_downgrade_that_cannot_be
@@ -227,6 +228,34 @@ async fn a_plan_says_what_would_be_done(dialect: Dialect) {
         store.files(downgrade_to(9)).await,
         [file("0010_proto_and_bool_values.down.sql")]
     );
+}
+
+async fn what_is_missing_of_ours_is_made_again(dialect: Dialect) {
+    let (drops, file) = match dialect {
+        Dialect::MySql => (
+            [
+                "ALTER TABLE Artifact DROP INDEX idx_pedigree_artifact_type",
+                "ALTER TABLE Association DROP INDEX idx_pedigree_association_execution",
+                "DROP TABLE PedigreeMessage",
+            ],
+            "mysql/pedigree.sql",
+        ),
+        _ => (
+            [
+                "DROP INDEX idx_pedigree_artifact_type",
+                "DROP INDEX idx_pedigree_association_execution",
+                "DROP TABLE PedigreeMessage",
+            ],
+            "postgres/pedigree.sql",
+        ),
+    };
+    let store = Store::load(dialect, wheel(dialect, LIBRARY_VERSION)).await;
+    for drop in drops {
+        store.prepare(Migration::default()).await.unwrap();
+        assert!(store.files(Migration::default()).await.is_empty());
+        store.run(drop).await;
+        assert_eq!(store.files(Migration::default()).await, [file], "{drop}");
+    }
 }
 
 async fn versions_that_are_refused(dialect: Dialect) {

@@ -1,0 +1,122 @@
+//! What a planner does not see in a query by itself.
+
+use super::syntax::Comparison;
+use super::term::{Column, Node, Owner, Term};
+
+/// Columns of few values, which many nodes have in common.
+const COMMON: [&str; 5] = ["type", "type_id", "state", "last_known_state", "bool_value"];
+
+/// What every node fulfils that a condition lets through: what its conjuncts say.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Facts {
+    /// The names one of which its type has.
+    pub(super) type_names: Option<Vec<String>>,
+    /// Whether a column that is not [`COMMON`] has one of some values.
+    pub(super) is_selective: bool,
+    /// The node or neighbours whose name is one of some texts.
+    pub(super) named: Vec<Owner>,
+}
+
+impl Facts {
+    pub(super) fn of(condition: &Term) -> Self {
+        let mut facts = Self::default();
+        facts.add(condition);
+        facts
+    }
+
+    fn add(&mut self, condition: &Term) {
+        match &condition.node {
+            Node::All(terms) => terms.iter().for_each(|term| self.add(term)),
+            Node::Compare(Comparison::Equal, operands) => {
+                let [left, right] = operands.as_ref();
+                self.add_values(left, std::slice::from_ref(right));
+                self.add_values(right, std::slice::from_ref(left));
+            }
+            Node::In(operand, list) => self.add_values(operand, list),
+            _ => {}
+        }
+    }
+
+    fn add_values(&mut self, operand: &Term, values: &[Term]) {
+        let Node::Column(Column { owner, name, .. }) = operand.node else {
+            return;
+        };
+        if !values.iter().all(Term::is_plain) {
+            return;
+        }
+        match owner {
+            Owner::NodeType => {
+                let texts = values
+                    .iter()
+                    .map(|value| value.as_text().map(str::to_owned));
+                self.type_names = texts.collect();
+            }
+            Owner::NeighbourType(_) => {}
+            _ if COMMON.contains(&name) => {}
+            Owner::Node | Owner::Neighbour(_) | Owner::Property(_) => {
+                self.is_selective = true;
+                if name == "name" {
+                    self.named.push(owner);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::filter::parse;
+    use crate::filter::tests::artifact_sql;
+    use crate::model::Kind;
+
+    #[test]
+    fn conjuncts_count() {
+        let facts = |text| parse(Kind::Artifact, text).unwrap().facts;
+        let types = |text| facts(text).type_names.unwrap_or_default();
+        assert_eq!(types("type = 'A' AND state = LIVE"), ["A"]);
+        assert_eq!(types("uri = 'u' AND (id > 1 AND 'A' = type)"), ["A"]);
+        assert_eq!(types("type IN ('A', 'B')"), ["A", "B"]);
+        for query in [
+            "type = 'A' OR id = 1",
+            "NOT type = 'A'",
+            "type = name",
+            "contexts_a.type = 'A'",
+        ] {
+            assert_eq!(facts(query).type_names, None, "{query}");
+        }
+        for query in [
+            "properties.a.int_value = 1 AND type = 'A'",
+            "uri IN ('a', 'b')",
+            "contexts_a.id = 7",
+            "events_a.execution_id = 7",
+        ] {
+            assert!(facts(query).is_selective, "{query}");
+        }
+        for query in [
+            "state = LIVE",
+            "type = 'A' AND contexts_a.type = 'B'",
+            "properties.a.bool_value = TRUE",
+            "properties.a.int_value > 1",
+            "uri = 'u' OR state = LIVE",
+            "uri = name",
+        ] {
+            assert!(!facts(query).is_selective, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_given_name_is_looked_up_in_the_types_of_its_kind() {
+        let types = |of: &str, kind| {
+            format!(" AND {of}.type_id IN (SELECT id FROM Type WHERE type_kind = {kind})")
+        };
+        assert_eq!(
+            artifact_sql("name = 'x'"),
+            format!("WHERE (n.name = ?){}", types("n", 1))
+        );
+        let sql = artifact_sql("id > 1 AND contexts_a.name IN ('x', 'y')");
+        assert!(sql.ends_with(&types("m0", 2)), "{sql}");
+        for query in ["name != 'x'", "name = 'x' OR id = 1", "NOT name = 'x'"] {
+            assert!(!artifact_sql(query).contains("SELECT"), "{query}");
+        }
+    }
+}
