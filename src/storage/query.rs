@@ -7,9 +7,13 @@ use rusqlite::types::Value;
 use sqlx::mysql::MySqlArguments;
 use sqlx::postgres::PgArguments;
 use sqlx::{Arguments, AssertSqlSafe};
+use tracing::{Level, enabled};
 
 use super::Dialect;
 use crate::error::{Error, Result};
+
+/// Where every statement is logged with its values, at the level of traces.
+const LOG: &str = "pedigree::statements";
 
 /// Above this length a list of values travels as one JSON text where the database has no arrays.
 const LONGEST_LIST: usize = 256;
@@ -34,7 +38,29 @@ macro_rules! cell_from {
         }
     )* };
 }
-cell_from!(i64 => Int, f64 => Double, bool => Bool, &'a str => Text, String => Text, Vec<u8> => Bytes);
+cell_from!(
+    i64 => Int, f64 => Double, bool => Bool, &'a str => Text, String => Text, Vec<u8> => Bytes, &'a [u8] => Bytes
+);
+
+impl Cell<'_> {
+    /// The value as SQL has it, for logs.
+    fn literal(&self, dialect: Dialect) -> String {
+        let bytes = |bytes: &[u8]| {
+            let (begin, end) = dialect.around_digits();
+            [begin, &digits(bytes), end].concat()
+        };
+        let literal = match self {
+            Self::Int(value) => value.map(|value| value.to_string()),
+            Self::Double(value) => value.map(|value| format!("{value:?}")),
+            Self::Bool(value) => value.map(|value| value.to_string()),
+            Self::Text(value) => value
+                .as_ref()
+                .map(|text| format!("'{}'", text.replace('\'', "''"))),
+            Self::Bytes(value) => value.as_deref().map(bytes),
+        };
+        literal.unwrap_or_else(|| "NULL".to_owned())
+    }
+}
 
 /// The arguments of a query, as its driver wants them.
 pub enum Args {
@@ -89,6 +115,8 @@ pub struct Query {
     parameters: usize,
     refused: Option<&'static str>,
     long: bool,
+    /// The values for the log of statements, where it is wanted.
+    logged: Option<Vec<String>>,
 }
 
 impl Query {
@@ -103,6 +131,7 @@ impl Query {
             parameters: 0,
             refused: None,
             long: false,
+            logged: enabled!(target: LOG, Level::TRACE).then(Vec::new),
         };
         query.push(sql);
         query
@@ -173,14 +202,9 @@ impl Query {
 
     /// Appends bytes as a literal of hexadecimal digits, for a statement without parameters.
     pub fn push_bytes(&mut self, bytes: &[u8]) -> &mut Self {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let (begin, end) = self.dialect.around_digits();
         self.text.push_str(begin);
-        for byte in bytes {
-            for half in [byte >> 4, byte & 15] {
-                self.text.push(char::from(DIGITS[usize::from(half)]));
-            }
-        }
+        self.text.push_str(&digits(bytes));
         self.text.push_str(end);
         self
     }
@@ -189,6 +213,9 @@ impl Query {
     pub fn bind<'a>(&mut self, value: impl Into<Cell<'a>>) -> &mut Self {
         let cell = value.into();
         self.check(&cell);
+        if let Some(logged) = &mut self.logged {
+            logged.push(cell.literal(self.dialect));
+        }
         self.args.add(cell);
         self
     }
@@ -220,8 +247,19 @@ impl Query {
     /// Binds a PostgreSQL array as the next value.
     pub(super) fn bind_array<'t, T>(&mut self, values: Vec<T>) -> &mut Self
     where
+        T: Copy + Into<Cell<'t>>,
         Vec<T>: sqlx::Encode<'t, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
     {
+        if let Some(logged) = &mut self.logged {
+            let literals = values
+                .iter()
+                .map(|&value| value.into().literal(self.dialect));
+            let literals: Vec<String> = literals.collect();
+            logged.push(match literals.as_slice() {
+                [] => "'{}'".to_owned(),
+                some => format!("ARRAY[{}]", some.join(", ")),
+            });
+        }
         if let Args::Postgres(args) = &mut self.args {
             let added = args.add(values);
             debug_assert!(added.is_ok(), "plain values always encode");
@@ -231,10 +269,8 @@ impl Query {
 
     /// Appends a condition that what stands before is one of the numbers.
     pub fn push_in(&mut self, values: &[i64]) -> &mut Self {
-        if let Args::Postgres(args) = &mut self.args {
-            let added = args.add(values);
-            debug_assert!(added.is_ok(), "plain values always encode");
-            return self.push(" = ANY(?)");
+        if self.dialect == Dialect::Postgres {
+            return self.push(" = ANY(?)").bind_array(values.to_vec());
         }
         if values.len() > LONGEST_LIST {
             return self.push_in_json(Json::Numbers, serde_json::json!(values).to_string());
@@ -247,10 +283,8 @@ impl Query {
         for text in values {
             self.check_text(text);
         }
-        if let Args::Postgres(args) = &mut self.args {
-            let added = args.add(values);
-            debug_assert!(added.is_ok(), "plain values always encode");
-            return self.push(" = ANY(?)");
+        if self.dialect == Dialect::Postgres {
+            return self.push(" = ANY(?)").bind_array(values.to_vec());
         }
         if values.len() > LONGEST_LIST {
             return self.push_in_json(Json::Texts, serde_json::json!(values).to_string());
@@ -312,11 +346,24 @@ impl Query {
     ///
     /// `InvalidArgument` when a value cannot be stored.
     pub(super) fn into_parts(self) -> Result<(AssertSqlSafe<String>, Args)> {
+        if let Some(values) = &self.logged {
+            let values = serde_json::json!(values);
+            tracing::trace!(target: LOG, statement = self.name, text = %self.text, %values, "runs");
+        }
         match self.refused {
             None => Ok((AssertSqlSafe(self.text), self.args)),
             Some(why) => Err(Error::invalid(why)),
         }
     }
+}
+
+/// Two hexadecimal digits for each byte.
+fn digits(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let halves = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    halves
+        .map(|half| char::from(DIGITS[usize::from(half)]))
+        .collect()
 }
 
 #[derive(Clone, Copy)]
@@ -360,6 +407,20 @@ mod tests {
         assert_eq!(text(Dialect::Sqlite), mysql);
         let postgres = "VALUES (-7, decode('00273fff', 'hex'))";
         assert_eq!(text(Dialect::Postgres), postgres);
+    }
+
+    #[test]
+    fn logs_have_values_as_sql_does() {
+        for (cell, expected) in [
+            (Cell::from(-7), "-7"),
+            (Cell::from(0.5), "0.5"),
+            (Cell::from(true), "true"),
+            (Cell::from("it's"), "'it''s'"),
+            (Cell::from(vec![0, 171]), "decode('00ab', 'hex')"),
+            (Cell::Text(None), "NULL"),
+        ] {
+            assert_eq!(cell.literal(Dialect::Postgres), expected);
+        }
     }
 
     #[test]
