@@ -34,6 +34,7 @@ mod lists;
 mod long_lists;
 mod migrate;
 mod nodes;
+mod plans;
 mod process;
 mod python;
 mod quirks_fixed;

@@ -1,0 +1,436 @@
+//! How the databases find what is asked for: every statement that requests run often goes through an index.
+//!
+//! A server logs the statements that it runs with their values. The database is then asked how it runs each, on tables that are large
+//! enough to make it prefer indexes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pb::list_operation_options::order_by_field::Field;
+use serde_json::Value as Json;
+use sqlx::{AnyConnection, AssertSqlSafe, Connection};
+
+use crate::binary::Server;
+use crate::sql::{connect, run_sql};
+use crate::support::prelude::*;
+use crate::support::{Backend, Client, TestDatabase, Then};
+
+/// The tables that grow, in whose names only their database sees capitals.
+const LARGE: [&str; 12] = [
+    "Artifact",
+    "ArtifactProperty",
+    "Execution",
+    "ExecutionProperty",
+    "Context",
+    "ContextProperty",
+    "Event",
+    "EventPath",
+    "Association",
+    "Attribution",
+    "ParentContext",
+    "PedigreeChange",
+];
+
+/// Nodes of each kind.
+const NODES: i64 = 6000;
+
+/// Types of each kind.
+const TYPES: i64 = 10;
+
+/// Statements that may read a table as a whole: what they are called, what their texts have, and why.
+const EXCEPTIONS: [(&str, &str, &str); 1] = [(
+    "changes::trim",
+    "LIMIT 1000",
+    "it reads the first thousand rows of the history, by its key, and a short history has no more",
+)];
+
+macro_rules! on_lasting {
+    ($($case:ident: $backend:ident),* $(,)?) => { $(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $case() {
+            check(Backend::$backend).await;
+        }
+    )* };
+}
+on_lasting! {
+    sqlite_uses_indexes: SqliteFile,
+    postgres_uses_indexes: Postgres,
+    mysql_uses_indexes: MySql,
+}
+
+/// What is asked often, as clients of a server.
+struct Asking(Client);
+
+impl Asking {
+    async fn to(server: &Server) -> Self {
+        Self(server.client().await.max_decoding_message_size(usize::MAX))
+    }
+
+    async fn ask<A: Ask>(&self, request: A) -> A::Answer {
+        request.ask(self.0.clone()).await.unwrap()
+    }
+
+    /// Several of each kind in each context, chains of events, and values that few nodes share.
+    async fn fill(&self) {
+        async fn put<N: TestNode>(this: &Asking) {
+            let declared = [
+                ("number", PropertyType::Int),
+                ("text", PropertyType::String),
+            ];
+            let mut types = Vec::new();
+            for number in 0..TYPES {
+                let name = format!("T{number}");
+                types.push(this.ask(N::put_type(&name, &declared)).await);
+            }
+            let new = |number: i64| {
+                let type_id = types[usize::try_from(number % TYPES).unwrap()];
+                N::new(type_id, &format!("n{number}"))
+                    .with_external_id(&format!("{}{number}", N::PLURAL))
+                    .with("number", int(number / 4))
+                    .with("text", text(format!("t{number}")))
+                    .with_custom("parent_dag_id", int(number / 10))
+            };
+            for first in (0..NODES).step_by(1000) {
+                let mut nodes: Vec<N> = (first..first + 1000).map(new).collect();
+                this.ask(N::put(std::mem::take(&mut nodes))).await;
+            }
+        }
+        put::<Artifact>(self).await;
+        put::<Execution>(self).await;
+        put::<Context>(self).await;
+        for first in (1..=NODES).step_by(1000) {
+            let ids = first..(first + 1000).min(NODES);
+            let events = ids.clone().flat_map(|id| {
+                [
+                    with_path(event(id, id, pb::event::Type::Input)),
+                    event(id + 1, id, pb::event::Type::Output),
+                ]
+            });
+            self.ask(put_events(events.collect())).await;
+            let pairs: Vec<_> = ids.map(|id| (id, id / 20 + 1)).collect();
+            self.ask(put_members(&pairs, &pairs)).await;
+            let parents = pairs.iter().map(|&(id, parent)| (parent, id));
+            let parents = parents
+                .filter(|(parent, id)| parent < id)
+                .collect::<Vec<_>>();
+            self.ask(put_parents(&parents)).await;
+        }
+    }
+
+    async fn read<N: TestNode>(&self) {
+        self.ask(N::by_ids(&[17])).await;
+        self.ask(N::by_ids(&(1..300).collect::<Vec<_>>())).await;
+        self.ask(N::by_external_ids(&[&format!("{}7", N::PLURAL)]))
+            .await;
+        self.ask(N::by_name("T7", "n7")).await;
+        for field in [Field::Id, Field::CreateTime, Field::LastUpdateTime] {
+            for ascending in [true, false] {
+                let options = pages_of(20).by(field, ascending);
+                let page = self.ask(N::list(Some(options.clone()))).await;
+                self.ask(N::list(Some(options.after(&page.token.unwrap()))))
+                    .await;
+            }
+        }
+        self.ask(N::by_type("T7", Some(pages_of(20)))).await;
+        for filter in [
+            "id = 7".to_owned(),
+            "name = 'n7'".to_owned(),
+            "type = 'T7' AND name = 'n7'".to_owned(),
+            "type = 'T7' AND create_time_since_epoch > 7".to_owned(),
+            format!("external_id = '{}7'", N::PLURAL),
+            "properties.number.int_value = 7".to_owned(),
+            "properties.text.string_value = 't7'".to_owned(),
+            "custom_properties.parent_dag_id.int_value = 7".to_owned(),
+        ] {
+            self.ask(N::list(Some(matching(&filter)))).await;
+        }
+    }
+
+    async fn read_all_kinds(&self) {
+        self.read::<Artifact>().await;
+        self.read::<Execution>().await;
+        self.read::<Context>().await;
+        let uris = pedigree::proto::GetArtifactsByUriRequest {
+            uris: vec!["s3://7".to_owned()],
+            ..Default::default()
+        };
+        self.ask(uris).await;
+        self.ask(Execution::list(Some(matching(
+            "type = 'T7' AND last_known_state = RUNNING",
+        ))))
+        .await;
+        for filter in [
+            "type = 'T7' AND state = LIVE",
+            "uri = 's3://7'",
+            "type = 'T7' AND properties.number.int_value = 7",
+            "contexts_a.id = 7",
+            "type = 'T7' AND contexts_a.id = 7",
+            "contexts_a.name = 'n7'",
+            "events_0.execution_id = 7",
+        ] {
+            self.ask(Artifact::list(Some(matching(filter)))).await;
+        }
+        let in_context = |filter: Option<&str>| pb::GetExecutionsByContextRequest {
+            context_id: Some(7),
+            options: Some(filter.map_or_else(|| pages_of(20), matching)),
+            ..Default::default()
+        };
+        self.ask(in_context(None)).await;
+        let of_dag = "custom_properties.parent_dag_id.int_value = 13";
+        self.ask(in_context(Some(of_dag))).await;
+        self.ask(Then(
+            pb::GetContextsByExecutionRequest {
+                execution_id: Some(7),
+                ..Default::default()
+            },
+            |_| (),
+        ))
+        .await;
+        self.ask(Then(
+            pb::GetContextsByArtifactRequest {
+                artifact_id: Some(7),
+                ..Default::default()
+            },
+            |_| (),
+        ))
+        .await;
+        self.ask(Then(
+            pb::GetParentContextsByContextRequest {
+                context_id: Some(7),
+                ..Default::default()
+            },
+            |_| (),
+        ))
+        .await;
+        self.ask(Then(
+            pb::GetChildrenContextsByContextRequest {
+                context_id: Some(7),
+                ..Default::default()
+            },
+            |_| (),
+        ))
+        .await;
+        self.ask(Then(
+            pb::GetEventsByArtifactIDsRequest {
+                artifact_ids: vec![7],
+                ..Default::default()
+            },
+            |_| (),
+        ))
+        .await;
+        self.ask(Then(
+            pb::GetEventsByExecutionIDsRequest {
+                execution_ids: vec![7],
+                ..Default::default()
+            },
+            |_| (),
+        ))
+        .await;
+        self.ask(lineage(from_artifacts("name = 'n7'"), &[])).await;
+    }
+
+    async fn write(&self) {
+        let type_id = self.ask(Execution::by_ids(&[7])).await[0].type_id();
+        let stored = self.ask(Artifact::by_ids(&[7])).await.remove(0);
+        let changed = stored.with("number", int(-1)).with_custom("new", text("x"));
+        self.ask(Artifact::put(vec![changed.clone()])).await;
+        let put = pb::PutExecutionRequest {
+            execution: Some(Execution::new(type_id, "new")),
+            artifact_event_pairs: vec![pair(
+                Some(changed),
+                Some(pb::Event {
+                    r#type: Some(3),
+                    ..Default::default()
+                }),
+            )],
+            contexts: self.ask(Context::by_ids(&[7])).await,
+            ..Default::default()
+        };
+        self.ask(put).await;
+    }
+}
+
+fn with_path(mut event: pb::Event) -> pb::Event {
+    let key = pb::event::path::step::Value::Key("key".to_owned());
+    let step = pb::event::path::Step { value: Some(key) };
+    event.path = Some(pb::event::Path { steps: vec![step] });
+    event
+}
+
+/// A statement as it was run.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Statement {
+    name: String,
+    text: String,
+    values: Vec<String>,
+}
+
+/// The statements in a log, one of each text.
+fn statements(log: &str) -> Vec<Statement> {
+    let mut found = BTreeMap::new();
+    for line in log.lines() {
+        let line: Json = serde_json::from_str(line).unwrap();
+        if line["target"] != "pedigree::statements" {
+            continue;
+        }
+        let field = |name: &str| line[name].as_str().unwrap().to_owned();
+        let values = serde_json::from_str(&field("values")).unwrap();
+        let (name, text) = (field("statement"), field("text"));
+        found
+            .entry(text.clone())
+            .or_insert(Statement { name, text, values });
+    }
+    found.into_values().collect()
+}
+
+impl Statement {
+    /// With its values in it.
+    fn sql(&self) -> String {
+        let mut sql = String::new();
+        let mut values = self.values.iter();
+        let mut rest = self.text.as_str();
+        while let Some(place) = rest.find(['?', '$']) {
+            let (before, after) = rest.split_at(place);
+            let digits = after[1..].chars().take_while(char::is_ascii_digit).count();
+            let is_parameter = after.starts_with('?') || digits > 0;
+            sql.push_str(before);
+            if is_parameter {
+                sql.push_str(values.next().unwrap());
+            } else {
+                sql.push('$');
+            }
+            rest = &after[1 + digits..];
+        }
+        sql + rest
+    }
+
+    /// What it calls the large tables that it reads.
+    fn names(&self) -> BTreeSet<&str> {
+        let words: Vec<&str> = self
+            .text
+            .split(|character: char| !character.is_ascii_alphanumeric() && character != '_')
+            .filter(|word| !word.is_empty())
+            .collect();
+        let mut names = BTreeSet::new();
+        for (index, word) in words.iter().enumerate() {
+            if LARGE.contains(word) {
+                names.insert(*word);
+                let mut next = words[index + 1..].iter().skip_while(|word| **word == "AS");
+                names.extend(
+                    next.next()
+                        .filter(|word| word.chars().any(|it| it.is_ascii_lowercase())),
+                );
+            }
+        }
+        names
+    }
+
+    /// The plan of the database for it, and the large tables that it would read as a whole.
+    async fn plan(
+        &self,
+        backend: Backend,
+        connection: &mut AnyConnection,
+    ) -> (String, Vec<String>) {
+        let sql = self.sql();
+        let (explain, column) = match backend {
+            Backend::Postgres => ("EXPLAIN ", 0),
+            Backend::MySql => ("EXPLAIN FORMAT=JSON ", 0),
+            Backend::SqliteFile | Backend::SqliteMemory => ("EXPLAIN QUERY PLAN ", 3),
+        };
+        let explained = sqlx::query(AssertSqlSafe(format!("{explain}{sql}")));
+        let rows = explained.fetch_all(connection).await;
+        let rows = rows.unwrap_or_else(|error| panic!("{}: {error}: {sql}", self.name));
+        let lines = rows.iter().map(|row| {
+            use sqlx::Row;
+            row.try_get::<String, _>(column)
+                .or_else(|_| {
+                    row.try_get::<Vec<u8>, _>(column)
+                        .map(|text| String::from_utf8(text).unwrap())
+                })
+                .unwrap()
+        });
+        let lines: Vec<String> = lines.collect();
+        let plan = lines.join("\n");
+        let mut whole = Vec::new();
+        // The beginning of an index is enough for it.
+        let is_page = self.text.contains("ORDER BY") && self.text.contains(" LIMIT ");
+        for name in self.names() {
+            let is_whole = match backend {
+                Backend::Postgres => {
+                    let table = format!("Seq Scan on {} ", name.to_lowercase());
+                    plan.contains(&table)
+                }
+                Backend::MySql => {
+                    let table = format!("\"table_name\": \"{name}\",");
+                    plan.split(&table).skip(1).any(|rest| {
+                        let rest = rest.trim_start();
+                        rest.starts_with("\"access_type\": \"ALL\"")
+                            || rest.starts_with("\"access_type\": \"index\"") && !is_page
+                    })
+                }
+                Backend::SqliteFile | Backend::SqliteMemory => lines.iter().any(|line| {
+                    let scan = line
+                        .strip_prefix("SCAN ")
+                        .and_then(|line| line.strip_prefix(name));
+                    // The first page by id has no index but the table itself.
+                    let is_first = is_page && self.text.contains("WHERE 1 = 1 ORDER BY n.id");
+                    scan.is_some_and(|scan| match scan {
+                        "" => !is_first,
+                        scan => scan.starts_with(" USING") && !is_page,
+                    })
+                }),
+            };
+            if is_whole {
+                whole.push(name.to_owned());
+            }
+        }
+        (plan, whole)
+    }
+}
+
+/// Lets the planner know how large the tables are.
+async fn analyze(database: &TestDatabase) {
+    let sql = match database.backend {
+        Backend::MySql => format!("ANALYZE TABLE {}", LARGE.join(", ")),
+        _ => "ANALYZE".to_owned(),
+    };
+    run_sql(&database.url, sql).await;
+}
+
+async fn check(backend: Backend) {
+    let database = TestDatabase::new(backend);
+    let server = Server::on(&database, &[]);
+    Asking::to(&server).await.fill().await;
+    server.stop();
+    analyze(&database).await;
+    let level = [
+        "--log-format",
+        "json",
+        "--log-level",
+        "info,pedigree::statements=trace",
+    ];
+    let server = Server::on(&database, &level);
+    let asking = Asking::to(&server).await;
+    asking.read_all_kinds().await;
+    asking.write().await;
+    let statements = statements(&server.process.log());
+    server.stop();
+    assert!(statements.len() > 40, "{statements:?}");
+
+    let mut connection = connect(&database.url).await;
+    let mut wrong = Vec::new();
+    for statement in &statements {
+        let (plan, whole) = statement.plan(backend, &mut connection).await;
+        let is_known = EXCEPTIONS.iter().any(|(name, text, _)| {
+            statement.name.starts_with(name) && statement.text.contains(text)
+        });
+        if !whole.is_empty() && !is_known {
+            wrong.push(format!(
+                "{} reads all of {whole:?}: {}\n{plan}",
+                statement.name,
+                statement.sql()
+            ));
+        }
+    }
+    connection.close().await.unwrap();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
