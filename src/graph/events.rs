@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Graph, Write};
+use super::{Graph, Write, glance};
 use crate::error::{Error, Result};
 use crate::model::{Change, Event, Kind, Subject};
 use crate::storage::Tx;
@@ -140,9 +140,7 @@ impl Graph {
     ///
     /// Those of the database.
     pub async fn events_of(&self, kind: Kind, ids: &[i64]) -> Result<Vec<Event>> {
-        let mut tx = self.read().await?;
-        let mut found = events::of_nodes(&mut tx, kind, ids, &[]).await?;
-        events::attach_paths(&mut tx, &mut found).await?;
+        let found = glance!(self, |tx| events::whole_of_nodes(tx, kind, ids))?;
         Ok(found.into_iter().map(|stored| stored.event).collect())
     }
 }

@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::{Graph, Write};
+use super::{Graph, Write, glance};
 use crate::error::{Error, Result};
 use crate::model::{Change, Kind, Membership, Node, Subject};
 use crate::storage::Tx;
-use crate::storage::tables::memberships::{self, End};
+use crate::storage::tables::memberships;
 use crate::storage::tables::nodes;
 
 /// Puts artifacts and executions into contexts (`PutAttributionsAndAssociations`). An unset id counts as 0.
@@ -95,10 +95,7 @@ impl Graph {
     ///
     /// `NotFound` when there is none, also for a node that does not exist.
     pub async fn contexts_of(&self, kind: Kind, id: i64) -> Result<Vec<Node>> {
-        let mut tx = self.read().await?;
-        let found = memberships::find(&mut tx, kind, End::Node, &[id]).await?;
-        let ids: Vec<i64> = found.iter().map(|member| member.context_id).collect();
-        let contexts = nodes::by_ids(&mut tx, Kind::Context, &ids).await?;
+        let contexts = glance!(self, |tx| nodes::contexts_of(tx, kind, id))?;
         if contexts.is_empty() {
             let noun = kind.noun();
             return Err(Error::NotFound(format!(

@@ -31,6 +31,22 @@ mod write;
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// Reads by one statement, which needs no transaction, besides those about types: what is asked of types never changes. Begins again
+/// when the connection had died before.
+macro_rules! glance {
+    ($graph:expr, |$tx:ident| $read:expr) => {
+        loop {
+            let mut lent = $graph.database.glance().await?;
+            let $tx = &mut lent;
+            match $read.await {
+                Err(_) if lent.was_dead() => {}
+                done => break done,
+            }
+        }
+    };
+}
+use glance;
+
 pub use crate::storage::tables::memberships::End;
 pub use contexts::PutParentContexts;
 pub use events::PutEvents;

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 
 use super::node_rules::Mask;
 use super::node_writer::{NodeWriter, PutOptions};
-use super::{Graph, Write, distinct_external_ids, distinct_texts};
+use super::{Graph, Write, distinct_external_ids, distinct_texts, glance};
 use crate::error::{Error, Result};
-use crate::model::{Kind, Node, NodeKey, NodeType};
+use crate::model::{Kind, Node, NodeType};
 use crate::storage::Tx;
 use crate::storage::tables::{nodes, types};
 
@@ -47,7 +47,7 @@ impl Graph {
     ///
     /// Those of the database, and of stored values that cannot be decoded; so for every read of nodes.
     pub async fn nodes_by_ids(&self, kind: Kind, ids: &[i64]) -> Result<Vec<Node>> {
-        nodes::by_ids(&mut self.read().await?, kind, ids).await
+        glance!(self, |tx| nodes::by_ids(tx, kind, ids))
     }
 
     /// As [`Self::nodes_by_ids`], with the types of the nodes found, each once.
@@ -82,15 +82,12 @@ impl Graph {
         name: &str,
     ) -> Result<Option<Node>> {
         let version = version.filter(|version| !version.is_empty());
-        let mut tx = self.read().await?;
-        let Some(type_id) = types::id(&mut tx, kind, type_name, version).await? else {
-            return Ok(None);
-        };
-        let key = NodeKey::TypeAndName(type_id, name);
-        let Some(id) = nodes::find(&mut tx, kind, key).await? else {
-            return Ok(None);
-        };
-        Ok(nodes::by_ids(&mut tx, kind, &[id]).await?.pop())
+        glance!(self, |tx| async {
+            match types::id(tx, kind, type_name, version).await? {
+                Some(type_id) => nodes::by_name(tx, kind, type_id, name).await,
+                None => Ok(None),
+            }
+        })
     }
 
     /// The nodes with these external ids, each once, ascending by id.
@@ -100,7 +97,7 @@ impl Graph {
     /// `InvalidArgument` for an empty external id, `NotFound` when ids are given and none is known.
     pub async fn nodes_by_external_ids(&self, kind: Kind, ids: &[String]) -> Result<Vec<Node>> {
         let ids = distinct_external_ids(ids)?;
-        let found = nodes::by_external_ids(&mut self.read().await?, kind, &ids).await?;
+        let found = glance!(self, |tx| nodes::by_external_ids(tx, kind, &ids))?;
         if found.is_empty() && !ids.is_empty() {
             return Err(Error::NotFound(format!(
                 "No {} found for external_ids.",
@@ -117,7 +114,7 @@ impl Graph {
     /// As [`Self::nodes_by_ids`].
     pub async fn artifacts_by_uris(&self, uris: &[String]) -> Result<Vec<Node>> {
         let uris = distinct_texts(uris);
-        let mut found = nodes::by_uris(&mut self.read().await?, &uris).await?;
+        let mut found = glance!(self, |tx| nodes::by_uris(tx, &uris))?;
         let places: HashMap<&str, usize> = uris.into_iter().zip(0..).collect();
         found.sort_by_key(|node| {
             let place = node.uri.as_deref().and_then(|uri| places.get(uri));

@@ -6,7 +6,7 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use prost::Message;
 
-use super::{Graph, Within};
+use super::{Graph, Within, glance};
 use crate::error::{Error, Result};
 use crate::filter;
 use crate::model::{Kind, Node};
@@ -208,14 +208,20 @@ impl Graph {
         within: &Within,
         options: &ListOptions,
     ) -> Result<NodePage> {
-        let mut tx = self.read().await?;
-        let Some(scope) = within.scope(&mut tx, kind).await? else {
+        let found = glance!(self, |tx| async {
+            let Some(scope) = within.scope(tx, kind).await? else {
+                return Ok(None);
+            };
+            let listed = list(tx, kind, scope, options).await;
+            let has_some = listed.as_ref().is_ok_and(|page| !page.nodes.is_empty());
+            if !has_some && scope != Scope::All && !lists::any(tx, kind, scope).await? {
+                return Ok(None);
+            }
+            listed.map(|page| Some((scope, page)))
+        });
+        let Some((scope, mut page)) = found? else {
             return Ok(NodePage::default());
         };
-        if scope != Scope::All && !lists::any(&mut tx, kind, scope).await? {
-            return Ok(NodePage::default());
-        }
-        let mut page = list(&mut tx, kind, scope, options).await?;
         if matches!(scope, Scope::Type(_)) {
             page.next_page_token.get_or_insert_default();
         }

@@ -184,8 +184,7 @@ async fn edges(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Subject>> {
         .map(|member| Subject::Membership(kind, member))
         .collect();
     if kind == Kind::Execution {
-        let mut stored = events::of_nodes(tx, kind, ids, &[]).await?;
-        events::attach_paths(tx, &mut stored).await?;
+        let stored = events::whole_of_nodes(tx, kind, ids).await?;
         found.extend(
             stored
                 .into_iter()

@@ -71,6 +71,12 @@ impl Dialect {
         }
     }
 
+    /// Whether a statement travels to a server and its rows back, which takes longer than to find a few rows.
+    #[must_use]
+    pub const fn has_round_trips(self) -> bool {
+        matches!(self, Self::Postgres | Self::MySql)
+    }
+
     /// Whether an INSERT can return what it inserted.
     #[must_use]
     pub const fn returns_rows(self) -> bool {
@@ -97,13 +103,13 @@ impl Dialect {
         matches!(self, Self::MySql)
     }
 
-    /// The end of a SELECT from one table without an id, for rows in the order in which they were inserted. InnoDB has a hidden
+    /// The end of a SELECT that puts rows of a table `p` without an id in the order in which they were inserted. InnoDB has a hidden
     /// row id that it reads them by; PostgreSQL's place of a row never moves, as such rows are never updated.
     #[must_use]
     pub const fn in_insertion_order(self) -> &'static str {
         match self {
-            Self::Sqlite => " ORDER BY rowid",
-            Self::Postgres => " ORDER BY ctid",
+            Self::Sqlite => " ORDER BY p.rowid",
+            Self::Postgres => " ORDER BY p.ctid",
             Self::MySql => "",
         }
     }

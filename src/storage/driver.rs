@@ -1,6 +1,4 @@
-//! Pools, transactions and rows: the only file that matches on the driver.
-
-use std::time::Duration;
+//! Transactions and rows: beside the pools in [`super::database`], the only file that matches on the driver.
 
 use sqlx::mysql::MySqlQueryResult;
 use sqlx::postgres::PgQueryResult;
@@ -10,11 +8,9 @@ use tokio_stream::StreamExt;
 use super::column::{Int, Record, Text};
 use super::journal::Journal;
 use super::query::{Args, Query};
-use super::session::{Server, Session, Sessions, to_the_end, watch};
+use super::session::{Session, to_the_end, watch};
 use super::statement::told;
-use super::turns::SlowTurn;
 use super::type_cache::{Moment, TypeCache};
-use super::wakes::Wakes;
 use super::{Dialect, fault, sqlite};
 use crate::error::{Error, Result};
 
@@ -34,194 +30,6 @@ impl Inserted for MySqlQueryResult {
     }
 }
 
-/// A database: connections for transactions that write, and others for those that only read. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Database {
-    pools: Pools,
-    types: TypeCache,
-}
-
-/// On SQLite the writer is one connection. A store in memory has one connection for everything, because it lives in that connection.
-#[derive(Clone, Debug)]
-pub(super) enum Pools {
-    Sqlite {
-        writer: sqlite::Sessions,
-        reader: sqlite::Sessions,
-    },
-    Postgres {
-        writer: Sessions<Postgres>,
-        reader: Sessions<Postgres>,
-    },
-    MySql {
-        writer: Sessions<MySql>,
-        reader: Sessions<MySql>,
-    },
-}
-
-impl Database {
-    pub(super) fn of(pools: Pools) -> Self {
-        let types = TypeCache::default();
-        Self { pools, types }
-    }
-
-    /// The types that were read, where they are enough to answer a client: as they are stored.
-    #[must_use]
-    pub fn answered_types(&self) -> Option<&TypeCache> {
-        self.dialect().has_one_server().then_some(&self.types)
-    }
-
-    /// The dialect of this database.
-    #[must_use]
-    pub const fn dialect(&self) -> Dialect {
-        match self.pools {
-            Pools::Sqlite { .. } => Dialect::Sqlite,
-            Pools::Postgres { .. } => Dialect::Postgres,
-            Pools::MySql { .. } => Dialect::MySql,
-        }
-    }
-
-    /// Begins a transaction that sees one state of the database and writes nothing.
-    ///
-    /// # Errors
-    ///
-    /// `Unavailable` or `Exhausted` when no connection can be had.
-    pub async fn read(&self) -> Result<Tx> {
-        let began = self.types.moment();
-        let open = match &self.pools {
-            Pools::Sqlite { reader, .. } => Open::Sqlite(reader.begin("BEGIN").await?),
-            Pools::Postgres { reader, .. } => {
-                let snapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-                Open::Postgres(reader.begin(snapshot).await?)
-            }
-            Pools::MySql { reader, .. } => {
-                Open::MySql(reader.begin("START TRANSACTION READ ONLY").await?)
-            }
-        };
-        Ok(self.tx(open, began))
-    }
-
-    /// The right to a transaction of [`Self::read`] that takes as long as a client likes, which is to be had before it begins. No
-    /// more than half of the connections for reading go to such ones, so that others find one; `None` when too many have it.
-    pub async fn slow_turn(&self) -> Option<SlowTurn> {
-        let turns = match &self.pools {
-            Pools::Sqlite { reader, .. } => reader.turns(),
-            Pools::Postgres { reader, .. } => reader.turns(),
-            Pools::MySql { reader, .. } => reader.turns(),
-        };
-        turns.take_slow().await
-    }
-
-    /// Begins a transaction that may write. On SQLite it holds the write lock from the start, so that it never has to
-    /// give up half-way because somebody else wrote.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::read`], and `Contention` when another process holds the lock of a SQLite file for too long.
-    pub async fn write(&self) -> Result<Tx> {
-        let began = self.types.moment();
-        let open = match &self.pools {
-            Pools::Sqlite { writer, .. } => Open::Sqlite(writer.begin("BEGIN IMMEDIATE").await?),
-            Pools::Postgres { writer, .. } => Open::Postgres(writer.begin("BEGIN").await?),
-            Pools::MySql { writer, .. } => Open::MySql(writer.begin("START TRANSACTION").await?),
-        };
-        Ok(self.tx(open, began))
-    }
-
-    fn tx(&self, open: Open, began: Moment) -> Tx {
-        Tx {
-            dialect: self.dialect(),
-            open: Some(open),
-            types: self.types.clone(),
-            began,
-            changes_types: false,
-            journal: Journal::default(),
-        }
-    }
-
-    /// How long a write may wait for its turn, where one writes at a time and every commit waits for a disk: there it pays to
-    /// commit together what waits.
-    #[must_use]
-    pub fn patience_for_the_only_writer(&self) -> Option<Duration> {
-        match &self.pools {
-            Pools::Sqlite { writer, .. } => writer.is_on_disk().then(|| writer.turns().patience()),
-            Pools::Postgres { .. } | Pools::MySql { .. } => None,
-        }
-    }
-
-    /// Asks whether the database is there.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::read`]; `Unavailable` when it is not.
-    pub async fn ping(&self) -> Result<()> {
-        let mut tx = self.read().await?;
-        let query = tx.sql("driver::ping", "SELECT 1");
-        tx.first::<(Int,)>(query).await?;
-        tx.commit().await
-    }
-
-    /// Tells other servers on this database that it was written to, where it can carry such a word.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::read`].
-    pub async fn wake(&self) -> Result<()> {
-        if self.dialect().wake().is_none() {
-            return Ok(());
-        }
-        let mut tx = self.read().await?;
-        tx.wake().await?;
-        // It is not said before.
-        tx.commit().await
-    }
-
-    /// Listens for what [`Self::wake`] says, on a connection of its own; `None` where nothing can be heard.
-    ///
-    /// # Errors
-    ///
-    /// `Unavailable` when the connection cannot be had.
-    pub async fn listen(&self) -> Result<Option<Wakes>> {
-        match &self.pools {
-            Pools::Postgres { reader, .. } => reader.listen().await.map(Some),
-            Pools::Sqlite { .. } | Pools::MySql { .. } => Ok(None),
-        }
-    }
-
-    /// Counts the connections as the metrics of this moment.
-    pub fn count_connections(&self) {
-        match &self.pools {
-            Pools::Sqlite { writer, reader } => {
-                writer.count("write");
-                reader.count("read");
-            }
-            Pools::Postgres { writer, reader } => count(writer, reader),
-            Pools::MySql { writer, reader } => count(writer, reader),
-        }
-    }
-
-    /// Closes all connections once they are idle; later transactions fail.
-    pub async fn close(&self) {
-        match &self.pools {
-            Pools::Sqlite { writer, reader } => {
-                // One after the other: the last to close a file takes its log away, if nobody else has it open in that moment.
-                reader.close().await;
-                writer.close().await;
-            }
-            Pools::Postgres { writer, reader } => {
-                tokio::join!(reader.close(), writer.close());
-            }
-            Pools::MySql { writer, reader } => {
-                tokio::join!(reader.close(), writer.close());
-            }
-        }
-    }
-}
-
-fn count<DB: Server>(writer: &Sessions<DB>, reader: &Sessions<DB>) {
-    writer.count("write");
-    reader.count("read");
-}
-
 /// An open transaction. Dropped without [`Tx::commit`], it is rolled back.
 #[derive(Debug)]
 pub struct Tx {
@@ -234,8 +42,9 @@ pub struct Tx {
     changes_types: bool,
 }
 
+/// The connection of a transaction.
 #[derive(Debug)]
-enum Open {
+pub(super) enum Open {
     Sqlite(sqlite::Session),
     Postgres(Session<Postgres>),
     MySql(Session<MySql>),
@@ -288,6 +97,17 @@ macro_rules! with_driver {
 }
 
 impl Tx {
+    pub(super) fn of(dialect: Dialect, open: Open, types: TypeCache, began: Moment) -> Self {
+        Self {
+            dialect,
+            open: Some(open),
+            journal: Journal::default(),
+            types,
+            began,
+            changes_types: false,
+        }
+    }
+
     /// The dialect to write queries in.
     #[must_use]
     pub const fn dialect(&self) -> Dialect {
@@ -302,6 +122,16 @@ impl Tx {
     /// Notes that this transaction changes types.
     pub(super) fn change_types(&mut self) {
         self.changes_types = true;
+    }
+
+    /// Whether a statement without a transaction failed as its connection had died before: it can be tried again.
+    #[must_use]
+    pub fn was_dead(&self) -> bool {
+        match &self.open {
+            Some(Open::Postgres(session)) => session.was_dead(),
+            Some(Open::MySql(session)) => session.was_dead(),
+            Some(Open::Sqlite(_)) | None => false,
+        }
     }
 
     fn take(&mut self) -> Result<Open> {

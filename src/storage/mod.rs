@@ -3,7 +3,8 @@
 //! * [`query`]: SQL text with bound values; there is no way to put a client's string into the text.
 //! * [`dialect`]: every difference between the databases, as a named method.
 //! * [`connect`]: how connections are made.
-//! * [`driver`]: transactions and rows; the only file that matches on the driver.
+//! * [`database`]: pools, and how transactions begin.
+//! * [`driver`]: transactions and rows; with `database` the only file that matches on the driver.
 //! * `session`: a connection to a server while a transaction is open on it, and how it is given back.
 //! * `sqlite`: the same for SQLite, and how it runs statements.
 //! * `turns`: the queue for the connections of a pool.
@@ -17,6 +18,7 @@
 mod bulk;
 pub mod column;
 pub mod connect;
+pub mod database;
 pub mod dialect;
 pub mod driver;
 mod fault;
@@ -31,8 +33,9 @@ mod turns;
 mod type_cache;
 mod wakes;
 
+pub use database::Database;
 pub use dialect::Dialect;
-pub use driver::{Database, Tx};
+pub use driver::Tx;
 pub use query::{Cell, Query};
 pub use turns::SlowTurn;
 pub use wakes::Wakes;

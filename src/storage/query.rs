@@ -184,6 +184,13 @@ impl Query {
         self
     }
 
+    /// Puts text without parameters around what there is.
+    pub fn surround(&mut self, before: &'static str, after: &'static str) -> &mut Self {
+        self.text.insert_str(0, before);
+        self.text.push_str(after);
+        self
+    }
+
     /// Appends a number, to tell aliases apart: `push("p").push_number(3)` is `p3`.
     pub fn push_number(&mut self, number: usize) -> &mut Self {
         self.push_display(number)
@@ -270,7 +277,11 @@ impl Query {
     /// Appends a condition that what stands before is one of the numbers.
     pub fn push_in(&mut self, values: &[i64]) -> &mut Self {
         if self.dialect == Dialect::Postgres {
-            return self.push(" = ANY(?)").bind_array(values.to_vec());
+            return match values {
+                // PostgreSQL plans anew for each array.
+                [value] => self.push(" = ?").bind(*value),
+                values => self.push(" = ANY(?)").bind_array(values.to_vec()),
+            };
         }
         if values.len() > LONGEST_LIST {
             return self.push_in_json(Json::Numbers, serde_json::json!(values).to_string());
@@ -284,7 +295,10 @@ impl Query {
             self.check_text(text);
         }
         if self.dialect == Dialect::Postgres {
-            return self.push(" = ANY(?)").bind_array(values.to_vec());
+            return match values {
+                [value] => self.push(" = ?").bind(*value),
+                values => self.push(" = ANY(?)").bind_array(values.to_vec()),
+            };
         }
         if values.len() > LONGEST_LIST {
             return self.push_in_json(Json::Texts, serde_json::json!(values).to_string());
@@ -298,8 +312,13 @@ impl Query {
         if self.dialect == Dialect::Postgres {
             self.push("LEFT(");
             column(self);
-            self.push(", 255) = ANY(ARRAY(SELECT LEFT(v, 255) FROM UNNEST(?) AS v)) AND ");
-            self.bind_array(values.to_vec());
+            match values {
+                [value] => self.push(", 255) = LEFT(?, 255)").bind(*value),
+                values => self
+                    .push(", 255) = ANY(ARRAY(SELECT LEFT(v, 255) FROM UNNEST(?) AS v))")
+                    .bind_array(values.to_vec()),
+            };
+            self.push(" AND ");
         }
         column(self);
         self.push_in_texts(values)

@@ -100,6 +100,25 @@ impl<DB: Server> Sessions<DB> {
         to_the_end(begin(self.clone(), turn, statement)).await
     }
 
+    /// A connection without a transaction. One that died while it was idle shows it at its first statement, by
+    /// [`Session::was_dead`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::begin`].
+    pub(super) async fn lend(&self) -> Result<Session<DB>> {
+        let turn = self.turns.take().await?;
+        let sessions = self.clone();
+        let lent = async move {
+            let held = match sessions.last_used() {
+                Some(last) => last,
+                None => living(&sessions.pool).await?,
+            };
+            Ok(Session::of(sessions, held, turn, false))
+        };
+        to_the_end(lent).await
+    }
+
     fn spare(&self) -> MutexGuard<'_, Option<Vec<Held<DB>>>> {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -164,12 +183,8 @@ async fn begin<DB: Server>(
     statement: &'static str,
 ) -> Result<Session<DB>> {
     let mut stale = sessions.pool.options().get_max_connections();
-    let mut session = Session {
-        held: Some(sessions.connection().await?),
-        sessions,
-        state: State::Free,
-        turn: Some(turn),
-    };
+    let held = sessions.connection().await?;
+    let mut session = Session::of(sessions, held, turn, true);
     loop {
         match session.run(statement.into_sql_str()).await {
             Err(error) if stale > 0 && fault::is_lost(&error) => {
@@ -181,6 +196,21 @@ async fn begin<DB: Server>(
                 begun.map_err(fault::from)?;
                 return Ok(session);
             }
+        }
+    }
+}
+
+/// A connection of the pool's that has answered just now, for a caller who has a turn.
+async fn living<DB: Server>(pool: &Pool<DB>) -> Result<Held<DB>> {
+    let mut stale = pool.options().get_max_connections();
+    loop {
+        let mut held = Held::from(pool).await?;
+        match watch(pool, held.connection.ping()).await {
+            Err(error) if stale > 0 && fault::is_lost(&error) => {
+                stale -= 1;
+                held.connection.close_on_drop();
+            }
+            answered => return answered.map(|()| held).map_err(fault::from),
         }
     }
 }
@@ -237,13 +267,15 @@ pub(super) async fn watch<DB: Database, T>(
     }
 }
 
-/// A connection with a transaction, which is rolled back when this is dropped without [`Session::commit`].
+/// A connection, usually with a transaction, which is rolled back when this is dropped without [`Session::commit`].
 #[derive(Debug)]
 pub(super) struct Session<DB: Server> {
     /// Away once it is given back.
     held: Option<Held<DB>>,
     sessions: Sessions<DB>,
     state: State,
+    /// Whether statements are in a transaction.
+    transacts: bool,
     turn: Option<Turn>,
 }
 
@@ -257,6 +289,22 @@ enum State {
 }
 
 impl<DB: Server> Session<DB> {
+    const fn of(sessions: Sessions<DB>, held: Held<DB>, turn: Turn, transacts: bool) -> Self {
+        Self {
+            held: Some(held),
+            sessions,
+            state: State::Free,
+            transacts,
+            turn: Some(turn),
+        }
+    }
+
+    /// Whether a connection that had been idle was lost by its first statement.
+    pub(super) fn was_dead(&self) -> bool {
+        let was_idle = |held: &Held<DB>| held.used > held.taken;
+        self.state == State::Busy && self.held.as_ref().is_some_and(was_idle)
+    }
+
     /// The connection, for one statement under [`watch`], after which comes [`Self::end`].
     pub(super) fn start(&mut self) -> sqlx::Result<(&mut DB::Connection, &Pool<DB>)> {
         let held = self.held.as_mut().ok_or(sqlx::Error::PoolClosed)?;
@@ -267,7 +315,11 @@ impl<DB: Server> Session<DB> {
     /// Notes whether the connection outlived the statement.
     pub(super) fn end<T>(&mut self, done: sqlx::Result<T>) -> sqlx::Result<T> {
         if !done.as_ref().is_err_and(fault::is_lost) {
-            self.state = State::Open;
+            self.state = if self.transacts {
+                State::Open
+            } else {
+                State::Free
+            };
         }
         done
     }

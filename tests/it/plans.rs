@@ -37,11 +37,18 @@ const NODES: i64 = 6000;
 const TYPES: i64 = 10;
 
 /// Statements that may read a table as a whole: what they are called, what their texts have, and why.
-const EXCEPTIONS: [(&str, &str, &str); 1] = [(
-    "changes::trim",
-    "LIMIT 1000",
-    "it reads the first thousand rows of the history, by its key, and a short history has no more",
-)];
+const EXCEPTIONS: [(&str, &str, &str); 2] = [
+    (
+        "changes::trim",
+        "LIMIT 1000",
+        "it reads the first thousand rows of the history, by its key, and a short history has no more",
+    ),
+    (
+        "nodes::by_ids",
+        "n.id = ANY(",
+        "for a twentieth of the nodes PostgreSQL rather reads all properties",
+    ),
+];
 
 macro_rules! on_lasting {
     ($($case:ident: $backend:ident),* $(,)?) => { $(
@@ -141,7 +148,7 @@ impl Asking {
             "properties.text.string_value = 't7'".to_owned(),
             "custom_properties.parent_dag_id.int_value = 7".to_owned(),
         ] {
-            self.ask(N::list(Some(matching(&filter)))).await;
+            self.ask(N::list(Some(few_matching(&filter)))).await;
         }
     }
 
@@ -154,7 +161,7 @@ impl Asking {
             ..Default::default()
         };
         self.ask(uris).await;
-        self.ask(Execution::list(Some(matching(
+        self.ask(Execution::list(Some(few_matching(
             "type = 'T7' AND last_known_state = RUNNING",
         ))))
         .await;
@@ -167,11 +174,11 @@ impl Asking {
             "contexts_a.name = 'n7'",
             "events_0.execution_id = 7",
         ] {
-            self.ask(Artifact::list(Some(matching(filter)))).await;
+            self.ask(Artifact::list(Some(few_matching(filter)))).await;
         }
         let in_context = |filter: Option<&str>| pb::GetExecutionsByContextRequest {
             context_id: Some(7),
-            options: Some(filter.map_or_else(|| pages_of(20), matching)),
+            options: Some(filter.map_or_else(|| pages_of(20), few_matching)),
             ..Default::default()
         };
         self.ask(in_context(None)).await;
@@ -246,6 +253,14 @@ impl Asking {
             ..Default::default()
         };
         self.ask(put).await;
+    }
+}
+
+/// So few that a database has no reason to read all properties for them.
+fn few_matching(filter: &str) -> pb::ListOperationOptions {
+    pb::ListOperationOptions {
+        max_result_size: Some(20),
+        ..matching(filter)
     }
 }
 

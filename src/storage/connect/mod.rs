@@ -21,7 +21,7 @@ use sqlx::{ConnectOptions, Connection, Pool};
 pub use self::mysql::MySql;
 pub use self::postgres::Postgres;
 pub use self::sqlite::Sqlite;
-use super::driver::Database;
+use super::database::Database;
 use super::{Dialect, fault};
 use crate::error::{Error, Result};
 

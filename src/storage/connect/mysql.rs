@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 use super::tls::{self, Identity};
 use super::{Connect, Login, STATEMENTS, connect, login, quoted};
 use crate::error::Result;
-use crate::storage::driver::Pools;
+use crate::storage::database::Pools;
 use crate::storage::fault;
 use crate::storage::session::Sessions;
 

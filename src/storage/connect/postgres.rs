@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Executor, PgConnection};
 use super::tls::{self, Identity};
 use super::{Connect, Login, STATEMENTS, connect, login, passfile, quoted};
 use crate::error::Result;
-use crate::storage::driver::Pools;
+use crate::storage::database::Pools;
 use crate::storage::fault;
 use crate::storage::session::Sessions;
 

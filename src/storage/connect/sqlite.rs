@@ -8,7 +8,7 @@ use rusqlite::OpenFlags;
 
 use super::{Connect, STATEMENTS};
 use crate::error::Result;
-use crate::storage::driver::Pools;
+use crate::storage::database::Pools;
 use crate::storage::sqlite::{Opening, Sessions};
 
 /// How long a statement waits for another process that writes the same file.

@@ -1,6 +1,6 @@
 //! The tables `Event` and `EventPath`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::super::Tx;
 use super::super::bulk::ColumnType::{Bool, Int as IntColumn, Text as TextColumn};
@@ -35,6 +35,42 @@ static EVENT_PATH: Table = Table {
 
 /// Id, artifact, execution, type and time of an event.
 type Row = (Int, Int, Int, Int, Option<Int>);
+
+/// A step of a path: whether it is an index, the index, the key.
+type StepRow = (Flag, Option<Int>, Option<Text>);
+
+/// An event, then a step of its path, if it has one.
+type JoinedRow = (
+    Int,
+    Int,
+    Int,
+    Int,
+    Option<Int>,
+    Option<Flag>,
+    Option<Int>,
+    Option<Text>,
+);
+
+fn stored((id, artifact_id, execution_id, event_type, time): Row) -> StoredEvent {
+    StoredEvent {
+        id: id.0,
+        event: Event {
+            artifact_id: Some(artifact_id.0),
+            execution_id: Some(execution_id.0),
+            event_type: Some(EventType(event_type.0)),
+            milliseconds: time.map(|time| time.0),
+            path: Vec::new(),
+        },
+    }
+}
+
+fn step((is_index, index, key): StepRow) -> Step {
+    if is_index.0 {
+        Step::Index(index.map_or(0, |index| index.0))
+    } else {
+        Step::Key(key.map(|key| key.0).unwrap_or_default())
+    }
+}
 
 /// Inserts events and their paths. The time of an event without one is `now`, in milliseconds since epoch.
 ///
@@ -129,17 +165,36 @@ pub async fn of_nodes(
     }
     query.push(" ORDER BY id");
     let rows: Vec<Row> = tx.all(query).await?;
-    let stored = |(id, artifact_id, execution_id, event_type, time): Row| StoredEvent {
-        id: id.0,
-        event: Event {
-            artifact_id: Some(artifact_id.0),
-            execution_id: Some(execution_id.0),
-            event_type: Some(EventType(event_type.0)),
-            milliseconds: time.map(|time| time.0),
-            path: Vec::new(),
-        },
-    };
     Ok(rows.into_iter().map(stored).collect())
+}
+
+/// All events of artifacts or of executions, ascending by event id, with their paths, by one statement.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn whole_of_nodes(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<StoredEvent>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = tx.sql(
+        "events::whole_of_nodes",
+        "SELECT e.id, e.artifact_id, e.execution_id, e.type, e.milliseconds_since_epoch, \
+         p.is_index_step, p.step_index, p.step_key \
+         FROM Event e LEFT JOIN EventPath p ON p.event_id = e.id WHERE e.",
+    );
+    query.push(NodeTables::of(kind).reference).push_in(ids);
+    query.push(tx.dialect().in_insertion_order());
+    let rows: Vec<JoinedRow> = tx.all(query).await?;
+    let mut found: BTreeMap<i64, StoredEvent> = BTreeMap::new();
+    for (id, artifact, execution, event_type, time, is_index, index, key) in rows {
+        let row = (id, artifact, execution, event_type, time);
+        let event = found.entry(id.0).or_insert_with(|| stored(row));
+        if let Some(is_index) = is_index {
+            event.event.path.push(step((is_index, index, key)));
+        }
+    }
+    Ok(found.into_values().collect())
 }
 
 /// Reads the paths of events into them.
@@ -154,21 +209,16 @@ pub async fn attach_paths(tx: &mut Tx, events: &mut [StoredEvent]) -> Result<()>
     let ids: Vec<i64> = events.iter().map(|stored| stored.id).collect();
     let mut query = tx.sql(
         "events::attach_paths",
-        "SELECT event_id, is_index_step, step_index, step_key FROM EventPath WHERE event_id",
+        "SELECT p.event_id, p.is_index_step, p.step_index, p.step_key FROM EventPath p WHERE p.event_id",
     );
     query.push_in(&ids);
     query.push(tx.dialect().in_insertion_order());
     let rows: Vec<(Int, Flag, Option<Int>, Option<Text>)> = tx.all(query).await?;
     let places: HashMap<i64, usize> = ids.into_iter().zip(0..).collect();
     for (event_id, is_index, index, key) in rows {
-        let Some(&place) = places.get(&event_id.0) else {
-            continue;
-        };
-        events[place].event.path.push(if is_index.0 {
-            Step::Index(index.map_or(0, |index| index.0))
-        } else {
-            Step::Key(key.map(|key| key.0).unwrap_or_default())
-        });
+        if let Some(&place) = places.get(&event_id.0) {
+            events[place].event.path.push(step((is_index, index, key)));
+        }
     }
     Ok(())
 }

@@ -107,7 +107,16 @@ pub async fn page(tx: &mut Tx, kind: Kind, page: &Page<'_>) -> Result<Vec<Node>>
         });
     }
     query.push(" LIMIT ?").bind(page.limit);
-    nodes::fetch(tx, kind, query).await
+    let mut found = nodes::fetch(tx, kind, query).await?;
+    match page.order_by {
+        OrderBy::Id => {}
+        OrderBy::CreateTime => found.sort_by_key(|node| (node.create_time, node.id)),
+        OrderBy::UpdateTime => found.sort_by_key(|node| (node.update_time, node.id)),
+    }
+    if !page.ascending {
+        found.reverse();
+    }
+    Ok(found)
 }
 
 /// The ids of all nodes in a scope, ascending.

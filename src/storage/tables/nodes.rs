@@ -3,10 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use super::super::bulk::Rows;
-use super::super::column::{Int, Text};
+use super::super::column::{Bytes, Flag, Int, Text};
 use super::super::query::{Cell, Query};
 use super::super::{Dialect, Tx};
-use super::schema::NodeTables;
+use super::schema::{NodeTables, membership};
 use super::{properties, types};
 use crate::error::Result;
 use crate::model::{Kind, Node, NodeKey};
@@ -23,18 +23,81 @@ type Row = (
     Option<Text>,
 );
 
-/// Starts a query for whole nodes `n` of a kind; append a condition and an order, then call [`fetch`].
+/// The columns of [`Row`], then those of [`properties::Row`] behind its owner, which are NULL for a node without properties.
+type JoinedRow = (
+    Int,
+    Int,
+    Option<Text>,
+    Option<Text>,
+    Int,
+    Int,
+    Option<Int>,
+    Option<Text>,
+    Option<Text>,
+    Option<Flag>,
+    Option<Int>,
+    Option<f64>,
+    Option<Text>,
+    Option<Bytes>,
+    Option<Flag>,
+);
+
+/// Starts a query for whole nodes `n` of a kind; append a condition, then call [`fetch`].
 #[must_use]
 pub(super) fn select(name: &'static str, dialect: Dialect, kind: Kind) -> Query {
     Query::new(name, dialect, NodeTables::of(kind).select)
 }
 
-/// The nodes of a query made by [`select`], in its order, with their properties and the names of their types.
+/// The nodes of a query made by [`select`], ascending by id, with their properties and the names of their types.
 pub(super) async fn fetch(tx: &mut Tx, kind: Kind, query: Query) -> Result<Vec<Node>> {
-    let rows: Vec<Row> = tx.all(query).await?;
-    let mut nodes: Vec<Node> = rows.into_iter().map(|row| from_row(kind, row)).collect();
-    properties::attach(tx, kind, &mut nodes).await?;
+    let mut nodes = if tx.dialect().has_round_trips() {
+        fetch_joined(tx, kind, query).await?
+    } else {
+        let rows: Vec<Row> = tx.all(query).await?;
+        let mut nodes: Vec<Node> = rows.into_iter().map(|row| from_row(kind, row)).collect();
+        properties::attach(tx, kind, &mut nodes).await?;
+        nodes
+    };
+    nodes.sort_unstable_by_key(|node| node.id);
     name_types(tx, kind, &mut nodes).await?;
+    Ok(nodes)
+}
+
+/// Reads nodes and properties by one statement.
+async fn fetch_joined(tx: &mut Tx, kind: Kind, mut query: Query) -> Result<Vec<Node>> {
+    let (before, after) = NodeTables::of(kind).with_properties;
+    query.surround(before, after);
+    let rows: Vec<JoinedRow> = tx.all(query).await?;
+    let mut places: HashMap<i64, usize> = HashMap::new();
+    let mut nodes: Vec<Node> = Vec::new();
+    for (
+        id,
+        type_id,
+        name,
+        external_id,
+        created,
+        updated,
+        state,
+        uri,
+        property,
+        custom,
+        i,
+        d,
+        s,
+        p,
+        b,
+    ) in rows
+    {
+        let place = *places.entry(id.0).or_insert(nodes.len());
+        if place == nodes.len() {
+            let row = (id, type_id, name, external_id, created, updated, state, uri);
+            nodes.push(from_row(kind, row));
+        }
+        if let (Some(name), Some(custom)) = (property, custom) {
+            let property = (id, name, custom, i, d, s, p, b);
+            properties::add(tx.dialect(), &mut nodes[place], property)?;
+        }
+    }
     Ok(nodes)
 }
 
@@ -78,10 +141,7 @@ pub async fn by_ids(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Node>> {
         return Ok(Vec::new());
     }
     let mut query = select("nodes::by_ids", tx.dialect(), kind);
-    query
-        .push(" WHERE n.id")
-        .push_in(ids)
-        .push(" ORDER BY n.id");
+    query.push(" WHERE n.id").push_in(ids);
     fetch(tx, kind, query).await
 }
 
@@ -143,6 +203,33 @@ pub async fn find(tx: &mut Tx, kind: Kind, key: NodeKey<'_>) -> Result<Option<i6
     Ok(row.map(|(id,)| id.0))
 }
 
+/// The node of a type with this name.
+///
+/// # Errors
+///
+/// As [`by_ids`].
+pub async fn by_name(tx: &mut Tx, kind: Kind, type_id: i64, name: &str) -> Result<Option<Node>> {
+    let mut query = select("nodes::by_name", tx.dialect(), kind);
+    query.push(" WHERE n.type_id = ?").bind(type_id);
+    query.push(" AND n.name = ?").bind(name);
+    Ok(fetch(tx, kind, query).await?.pop())
+}
+
+/// The contexts that an artifact or an execution is in, or the parents of a context, ascending by id.
+///
+/// # Errors
+///
+/// As [`by_ids`].
+pub async fn contexts_of(tx: &mut Tx, kind: Kind, id: i64) -> Result<Vec<Node>> {
+    let table = membership(kind);
+    let (context, node) = (table.columns[0].0, table.columns[1].0);
+    let mut query = select("nodes::contexts_of", tx.dialect(), Kind::Context);
+    query.push(" JOIN ").push(table.name).push(" s ON s.");
+    query.push(context).push(" = n.id WHERE s.").push(node);
+    query.push(" = ?").bind(id);
+    fetch(tx, Kind::Context, query).await
+}
+
 /// The nodes with these external ids, ascending by id.
 ///
 /// # Errors
@@ -150,10 +237,7 @@ pub async fn find(tx: &mut Tx, kind: Kind, key: NodeKey<'_>) -> Result<Option<i6
 /// As [`by_ids`].
 pub async fn by_external_ids(tx: &mut Tx, kind: Kind, ids: &[&str]) -> Result<Vec<Node>> {
     let mut query = select("nodes::by_external_ids", tx.dialect(), kind);
-    query
-        .push(" WHERE n.external_id")
-        .push_in_texts(ids)
-        .push(" ORDER BY n.id");
+    query.push(" WHERE n.external_id").push_in_texts(ids);
     fetch(tx, kind, query).await
 }
 
@@ -219,8 +303,7 @@ pub async fn by_uris(tx: &mut Tx, uris: &[&str]) -> Result<Vec<Node>> {
     let mut query = select("nodes::by_uris", tx.dialect(), Kind::Artifact);
     query
         .push(" WHERE ")
-        .push_in_long_texts(|query| _ = query.push("n.uri"), uris)
-        .push(" ORDER BY n.id");
+        .push_in_long_texts(|query| _ = query.push("n.uri"), uris);
     fetch(tx, Kind::Artifact, query).await
 }
 

@@ -22,7 +22,7 @@ use crate::model::{Kind, Node, Properties, Value};
 const STRUCT_PREFIX: &str = "mlmd-struct::";
 
 /// A property: owner, name, whether it is custom, and the value columns in the order in which they are tried.
-type Row = (
+pub(super) type Row = (
     Int,
     Text,
     Flag,
@@ -52,18 +52,22 @@ pub(super) async fn attach(tx: &mut Tx, kind: Kind, nodes: &mut [Node]) -> Resul
     let places: HashMap<i64, usize> = ids.into_iter().zip(0..).collect();
     let dialect = tx.dialect();
     for row in rows {
-        let Some(&place) = places.get(&row.0.0) else {
-            continue;
-        };
-        let node = &mut nodes[place];
-        let map = if row.2.0 {
-            &mut node.custom_properties
-        } else {
-            &mut node.properties
-        };
-        let (name, value) = decode(dialect, row)?;
-        map.insert(name, value);
+        if let Some(&place) = places.get(&row.0.0) {
+            add(dialect, &mut nodes[place], row)?;
+        }
     }
+    Ok(())
+}
+
+/// Adds a property to its owner.
+pub(super) fn add(dialect: Dialect, owner: &mut Node, row: Row) -> Result<()> {
+    let map = if row.2.0 {
+        &mut owner.custom_properties
+    } else {
+        &mut owner.properties
+    };
+    let (name, value) = decode(dialect, row)?;
+    map.insert(name, value);
     Ok(())
 }
 

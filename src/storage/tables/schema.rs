@@ -13,6 +13,9 @@ pub(super) struct NodeTables {
     pub properties: Table,
     /// `SELECT` of all columns of a node `n`, up to and including its table.
     pub select: &'static str,
+    /// What stands around a query for nodes made with `select` to give each of its rows once for every property `p` of the node, with
+    /// the columns of the property, or once without any.
+    pub with_properties: (&'static str, &'static str),
     /// The column that names a node of this kind in other tables.
     pub reference: &'static str,
 }
@@ -77,6 +80,17 @@ macro_rules! node_tables {
                 $table,
                 " n"
             ),
+            with_properties: (
+                "SELECT n.*, p.name, p.is_custom_property, p.int_value, p.double_value, p.string_value, \
+                 p.proto_value, p.bool_value FROM (",
+                concat!(
+                    ") n LEFT JOIN ",
+                    $properties,
+                    " p ON p.",
+                    $reference,
+                    " = n.id"
+                ),
+            ),
             reference: $reference,
         }
     };
@@ -94,14 +108,14 @@ static EXECUTION: NodeTables = node_tables!(
     "ExecutionProperty",
     "execution_id",
     ["last_known_state": Int],
-    "n.last_known_state, CAST(NULL AS CHAR(1))"
+    "n.last_known_state, CAST(NULL AS CHAR(1)) AS uri"
 );
 static CONTEXT: NodeTables = node_tables!(
     "Context",
     "ContextProperty",
     "context_id",
     [],
-    "NULL, CAST(NULL AS CHAR(1))"
+    "NULL AS state, CAST(NULL AS CHAR(1)) AS uri"
 );
 
 /// The table that puts nodes of a kind into contexts: the column of the context, then that of the node.

@@ -1,6 +1,5 @@
 //! The tables `Type`, `TypeProperty` and `ParentType`.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::super::bulk::ColumnType::{Int as IntColumn, Text as TextColumn};
@@ -41,6 +40,7 @@ static PARENT_TYPE: Table = Table {
     key: 2,
 };
 
+/// A type as its own table has it, then the name and the data type of a property, and the name of a base type.
 type Row = (
     Int,
     Text,
@@ -49,14 +49,21 @@ type Row = (
     Option<Text>,
     Option<Text>,
     Option<Text>,
+    Option<Text>,
+    Option<Int>,
+    Option<Text>,
 );
 
+/// Starts a query for whole types `t` of a kind; append conditions and an order by id, then call [`fetch`].
 fn select(name: &'static str, dialect: Dialect, kind: Kind) -> Query {
     let mut query = Query::new(
         name,
         dialect,
-        "SELECT id, name, version, description, external_id, input_type, output_type FROM Type \
-         WHERE type_kind = ?",
+        "SELECT t.id, t.name, t.version, t.description, t.external_id, t.input_type, t.output_type, \
+         p.name, p.data_type, b.name FROM Type t \
+         LEFT JOIN TypeProperty p ON p.type_id = t.id \
+         LEFT JOIN ParentType l ON l.type_id = t.id LEFT JOIN Type b ON b.id = l.parent_type_id \
+         WHERE t.type_kind = ?",
     );
     query.bind(kind.number());
     query
@@ -64,76 +71,37 @@ fn select(name: &'static str, dialect: Dialect, kind: Kind) -> Query {
 
 /// The types of a query made by [`select`], in its order, with properties and base types.
 async fn fetch(tx: &mut Tx, query: Query) -> Result<Vec<NodeType>> {
-    let rows: Vec<Row> = tx.all(query).await?;
-    let mut types: Vec<NodeType> = rows.into_iter().map(from_row).collect();
-    attach_properties(tx, &mut types).await?;
-    attach_base_types(tx, &mut types).await?;
+    let mut types: Vec<NodeType> = Vec::new();
+    for row in tx.all::<Row>(query).await? {
+        let (id, name, version, description, external_id, input, output, property, data_type, base) =
+            row;
+        if types.last().is_none_or(|last| last.id != Some(id.0)) {
+            types.push(NodeType {
+                id: Some(id.0),
+                name: name.0,
+                version: version.map(|text| text.0),
+                description: description.map(|text| text.0),
+                external_id: external_id.map(|text| text.0),
+                input_type: input.map(|text| text.0),
+                output_type: output.map(|text| text.0),
+                ..NodeType::default()
+            });
+        }
+        let Some(last) = types.last_mut() else {
+            continue;
+        };
+        if let (Some(name), Some(number)) = (property, data_type) {
+            let data_type = PropertyType::from_number(number.0).unwrap_or(PropertyType::Unknown);
+            last.properties.insert(name.0, data_type);
+        }
+        let simple = SIMPLE_TYPES
+            .iter()
+            .find(|(_, name)| base.as_ref().is_some_and(|base| base.0 == *name));
+        if let Some((_, name)) = simple {
+            last.base_type = Some(BaseType::Simple(name));
+        }
+    }
     Ok(types)
-}
-
-fn from_row(row: Row) -> NodeType {
-    let (id, name, version, description, external_id, input_type, output_type) = row;
-    NodeType {
-        id: Some(id.0),
-        name: name.0,
-        version: version.map(|text| text.0),
-        description: description.map(|text| text.0),
-        external_id: external_id.map(|text| text.0),
-        input_type: input_type.map(|text| text.0),
-        output_type: output_type.map(|text| text.0),
-        ..NodeType::default()
-    }
-}
-
-fn places(types: &[NodeType]) -> HashMap<i64, usize> {
-    types
-        .iter()
-        .enumerate()
-        .filter_map(|(place, found)| Some((found.id?, place)))
-        .collect()
-}
-
-async fn attach_properties(tx: &mut Tx, types: &mut [NodeType]) -> Result<()> {
-    if types.is_empty() {
-        return Ok(());
-    }
-    let places = places(types);
-    let ids: Vec<i64> = places.keys().copied().collect();
-    let mut query = tx.sql(
-        "types::attach_properties",
-        "SELECT type_id, name, data_type FROM TypeProperty WHERE type_id",
-    );
-    query.push_in(&ids);
-    let rows: Vec<(Int, Text, Int)> = tx.all(query).await?;
-    for (type_id, name, data_type) in rows {
-        if let Some(&place) = places.get(&type_id.0) {
-            let data_type = PropertyType::from_number(data_type.0).unwrap_or(PropertyType::Unknown);
-            types[place].properties.insert(name.0, data_type);
-        }
-    }
-    Ok(())
-}
-
-async fn attach_base_types(tx: &mut Tx, types: &mut [NodeType]) -> Result<()> {
-    if types.is_empty() {
-        return Ok(());
-    }
-    let places = places(types);
-    let ids: Vec<i64> = places.keys().copied().collect();
-    let mut query = tx.sql(
-        "types::attach_base_types",
-        "SELECT p.type_id, t.name FROM ParentType p JOIN Type t ON t.id = p.parent_type_id \
-         WHERE p.type_id",
-    );
-    query.push_in(&ids);
-    let rows: Vec<(Int, Text)> = tx.all(query).await?;
-    for (type_id, parent) in rows {
-        let simple = SIMPLE_TYPES.iter().find(|(_, name)| *name == parent.0);
-        if let (Some(&place), Some((_, name))) = (places.get(&type_id.0), simple) {
-            types[place].base_type = Some(BaseType::Simple(name));
-        }
-    }
-    Ok(())
 }
 
 /// The type of a kind with this name and version; of duplicates, which old servers could make, the oldest.
@@ -148,12 +116,12 @@ pub async fn find(
     version: Option<&str>,
 ) -> Result<Option<NodeType>> {
     let mut query = select("types::find", tx.dialect(), kind);
-    query.push(" AND name = ?").bind(name);
+    query.push(" AND t.name = ?").bind(name);
     match version {
-        Some(version) => query.push(" AND version = ?").bind(version),
-        None => query.push(" AND version IS NULL"),
+        Some(version) => query.push(" AND t.version = ?").bind(version),
+        None => query.push(" AND t.version IS NULL"),
     };
-    query.push(" ORDER BY id");
+    query.push(" ORDER BY t.id");
     let found = fetch(tx, query).await?;
     // A collation may find more than what was asked for.
     let exact = |found: &NodeType| found.name == name && found.version.as_deref() == version;
@@ -192,9 +160,9 @@ pub async fn by_names(tx: &mut Tx, kind: Kind, names: &[&str]) -> Result<Vec<Nod
     }
     let mut query = select("types::by_names", tx.dialect(), kind);
     query
-        .push(" AND name")
+        .push(" AND t.name")
         .push_in_texts(names)
-        .push(" ORDER BY id");
+        .push(" ORDER BY t.id");
     fetch(tx, query).await
 }
 
@@ -208,7 +176,7 @@ pub async fn by_ids(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<NodeType
         return Ok(Vec::new());
     }
     let mut query = select("types::by_ids", tx.dialect(), kind);
-    query.push(" AND id").push_in(ids).push(" ORDER BY id");
+    query.push(" AND t.id").push_in(ids).push(" ORDER BY t.id");
     fetch(tx, query).await
 }
 
@@ -275,7 +243,7 @@ pub async fn all(tx: &mut Tx, kind: Kind) -> Result<Vec<NodeType>> {
         return Ok(found.to_vec());
     }
     let mut query = select("types::all", tx.dialect(), kind);
-    query.push(" ORDER BY id");
+    query.push(" ORDER BY t.id");
     let found = fetch(tx, query).await?;
     if let Some((types, read)) = tx.types() {
         types.keep_all(kind, &found, read);
@@ -291,9 +259,9 @@ pub async fn all(tx: &mut Tx, kind: Kind) -> Result<Vec<NodeType>> {
 pub async fn by_external_ids(tx: &mut Tx, kind: Kind, ids: &[&str]) -> Result<Vec<NodeType>> {
     let mut query = select("types::by_external_ids", tx.dialect(), kind);
     query
-        .push(" AND external_id")
+        .push(" AND t.external_id")
         .push_in_texts(ids)
-        .push(" ORDER BY id");
+        .push(" ORDER BY t.id");
     fetch(tx, query).await
 }
 
