@@ -26,15 +26,6 @@ const fn list(open: &'static str, between: &'static str, close: &'static str) ->
     }
 }
 
-/// Joins the type of the node. SQLite has no statistics and would go from a type to all nodes of it; the `+` leaves it no index
-/// for that.
-pub(super) const fn type_of_node(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Sqlite => " JOIN Type t ON t.id = +n.type_id",
-        Dialect::Postgres | Dialect::MySql => " JOIN Type t ON t.id = n.type_id",
-    }
-}
-
 /// `LIKE` with a backslash as the escape character. Case is the database's: SQLite ignores that of
 /// ASCII letters, MySQL goes by the collation, PostgreSQL tells it apart.
 pub(super) const fn like(dialect: Dialect) -> &'static str {

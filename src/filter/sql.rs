@@ -12,7 +12,9 @@ pub(super) fn push_joins(query: &mut Query, kind: Kind, joins: &[Join]) {
     for (number, join) in joins.iter().enumerate() {
         match join {
             Join::Type => {
-                query.push(portable::type_of_node(query.dialect()));
+                // From the node to its type, never from a type to all its nodes.
+                query.push(" JOIN Type t ON t.id = ");
+                query.push(query.dialect().not_by_index()).push("n.type_id");
             }
             Join::Neighbour {
                 relation, typed, ..

@@ -97,8 +97,8 @@ impl Asking {
                     .with_custom("parent_dag_id", int(number / 10))
             };
             for first in (0..NODES).step_by(1000) {
-                let mut nodes: Vec<N> = (first..first + 1000).map(new).collect();
-                this.ask(N::put(std::mem::take(&mut nodes))).await;
+                let nodes = (first..first + 1000).map(new).collect();
+                this.ask(N::put(nodes)).await;
             }
         }
         put::<Artifact>(self).await;

@@ -18,7 +18,7 @@ pub trait Condition: Send + Sync {
     fn is_selective(&self) -> bool;
     /// Appends the JOIN clauses, for a node with the alias `n`.
     fn push_joins(&self, query: &mut Query);
-    /// Appends the condition itself, in parentheses.
+    /// Appends the condition itself, such that others can follow with AND.
     fn push_condition(&self, query: &mut Query);
 }
 
