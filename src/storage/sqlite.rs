@@ -174,8 +174,15 @@ impl Link {
         !self.connection.is_autocommit()
     }
 
-    /// Runs a statement, to its end if it writes or `patient`.
-    fn run<T>(&self, statement: &Statement, read: Read<T>, patient: bool) -> rusqlite::Result<T> {
+    /// Runs a statement, for no longer than `limit` if there is one and what was begun can begin again: then rows are looked at and nothing
+    /// changes. `BEGIN` changes nothing that is stored, but SQLite may stop it when it has done its work already.
+    fn run<T>(
+        &self,
+        statement: &Statement,
+        read: Read<T>,
+        limit: Option<Duration>,
+    ) -> rusqlite::Result<T> {
+        let patient = limit.is_none();
         if self.waits.replace(patient) != patient {
             let busy = if patient { self.busy } else { Duration::ZERO };
             self.connection.busy_timeout(busy)?;
@@ -184,8 +191,8 @@ impl Link {
         for (index, value) in (1..).zip(&statement.values) {
             prepared.raw_bind_parameter(index, value)?;
         }
-        self.end
-            .set((!patient && prepared.readonly()).then_some(SHORT));
+        let only_looks = prepared.readonly() && prepared.column_count() > 0;
+        self.end.set(limit.filter(|_| only_looks));
         let done = read(&mut prepared);
         self.end.set(None);
         done
@@ -235,7 +242,7 @@ impl Pool {
 
     fn give_back(&self, link: Link) {
         let is_over =
-            !link.has_transaction() || link.run(&"ROLLBACK".into(), changed, true).is_ok();
+            !link.has_transaction() || link.run(&"ROLLBACK".into(), changed, None).is_ok();
         let mut links = self.links();
         if is_over || self.opening.file.is_none() {
             links.idle.push(link);
@@ -349,13 +356,13 @@ impl Session {
         if !statement.is_long()
             && let Some(link) = &self.link
         {
-            let done = link.run(&statement, read, false);
+            let done = link.run(&statement, read, Some(SHORT));
             if !done.as_ref().is_err_and(is_held_up) {
                 return (Some(self), done.map_err(fault::from_sqlite));
             }
         }
         // Boxed, as few statements come here.
-        Box::pin(self.apart(move |link| link.run(&statement, read, true))).await
+        Box::pin(self.apart(move |link| link.run(&statement, read, None))).await
     }
 
     /// Runs several statements without values.
@@ -403,7 +410,7 @@ impl Session {
         let Some(link) = &self.link else {
             return Err(ended());
         };
-        let done = link.run(&"COMMIT".into(), changed, true);
+        let done = link.run(&"COMMIT".into(), changed, None);
         let done = done.map(|_| ());
         done.map_err(|error| fault::of_commit(fault::from_sqlite(error)))
     }
@@ -450,44 +457,4 @@ fn broken(error: JoinError) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::mpsc;
-
-    use tokio::runtime::Builder;
-    use tokio::time::timeout;
-
-    use super::super::column::Int;
-    use super::*;
-
-    /// Its caller goes away while it waits for a thread.
-    #[test]
-    fn a_statement_that_was_given_up_before_it_began_does_not_go_on() {
-        let runtime = Builder::new_current_thread()
-            .max_blocking_threads(1)
-            .enable_time()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let opening = Opening {
-                file: None,
-                flags: OpenFlags::default(),
-                pragmas: &[],
-                busy: Duration::ZERO,
-                statements: 1,
-            };
-            let sessions = Sessions::one(opening, Duration::from_mins(1)).await;
-            let sessions = sessions.unwrap();
-            let session = sessions.begin("BEGIN").await.unwrap();
-            let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT MAX(i) FROM n";
-            let (open, gate) = mpsc::channel::<()>();
-            let other = spawn_blocking(move || gate.recv());
-            let running = session.run(endless.into(), first::<(Int,)>);
-            let given_up = timeout(Duration::from_millis(50), running).await;
-            assert!(given_up.is_err());
-            open.send(()).unwrap();
-            other.await.unwrap().unwrap();
-            let next = timeout(Duration::from_secs(20), sessions.begin("BEGIN")).await;
-            next.expect("the statement went on").unwrap();
-        });
-    }
-}
+mod tests;
