@@ -29,6 +29,7 @@ SH
 
 # The dependencies are a layer of their own, built for an empty program.
 WORKDIR /source
+COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir src \
     && echo 'fn main() {}' | tee build.rs >src/main.rs \

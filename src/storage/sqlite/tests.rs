@@ -4,7 +4,7 @@ use tokio::runtime::Builder;
 use tokio::time::timeout;
 
 use super::*;
-use crate::storage::column::Int;
+use crate::storage::column::{Int, Text};
 
 const fn in_memory() -> Opening {
     Opening {
@@ -55,4 +55,15 @@ fn a_transaction_that_has_begun_is_not_stopped() {
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT MAX(i) FROM n";
     let stopped = link.run(&endless.into(), first::<(Int,)>, Some(Duration::ZERO));
     assert!(is_held_up(&stopped.unwrap_err()));
+}
+
+/// `.cargo/config.toml` counts where the build begins in this repository.
+#[test]
+fn it_is_compiled_as_the_repository_says() {
+    let link = Link::open(&in_memory()).unwrap();
+    let options = link.run(&"PRAGMA compile_options".into(), all::<(Text,)>, None);
+    let options: Vec<String> = options.unwrap().into_iter().map(|row| row.0.0).collect();
+    let has = |name: &str| options.iter().any(|option| option == name);
+    assert!(has("DEFAULT_MEMSTATUS=0"), "{options:?}");
+    assert!(!has("ENABLE_MEMORY_MANAGEMENT") && !has("ENABLE_API_ARMOR"));
 }
