@@ -4,6 +4,7 @@ use std::io::stdout;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 
+use mimalloc::MiMalloc;
 use pedigree::cli;
 use pedigree::config::{Config, Program, Task};
 use pedigree::error::{Error, Result};
@@ -13,6 +14,10 @@ use pedigree::{migrate, reconcile};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+/// Also SQLite's, as it takes the place of the C library's.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     // One more than the processors, for a thread that waits for the disk: where that is, `storage/sqlite.rs` tells.
