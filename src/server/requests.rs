@@ -257,10 +257,13 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
         id.len() <= LONGEST_ID && !id.is_empty() && id.as_bytes().iter().all(u8::is_ascii_graphic)
     });
     let new = || HeaderValue::from_str(&uuid::Uuid::new_v4().to_string());
-    given
+    let mut id = given
         .cloned()
         .or_else(|| new().ok())
-        .unwrap_or_else(|| HeaderValue::from_static(UNKNOWN))
+        .unwrap_or_else(|| HeaderValue::from_static(UNKNOWN));
+    // No secret: so HTTP/2 does not keep what comes once only in its table of headers, which it searches for each.
+    id.set_sensitive(true);
+    id
 }
 
 /// The code's name in the protocol's specification.
