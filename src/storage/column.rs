@@ -7,11 +7,11 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef as SqliteVa
 use sqlx::error::BoxDynError;
 use sqlx::mysql::MySqlRow;
 use sqlx::postgres::PgRow;
-use sqlx::{Database, Decode, FromRow, MySql, Postgres, Type, TypeInfo, ValueRef};
+use sqlx::{Database, Decode, FromRow, MySql, Postgres, Row, Type, TypeInfo, ValueRef};
 
 use super::sqlite;
 
-/// A row that every driver can decode: a tuple of these types.
+/// A row that every driver can decode: a tuple of the types below, or what [`record`] makes one.
 pub trait Record:
     for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, MySqlRow> + sqlite::Record + Send + Unpin + 'static
 {
@@ -25,6 +25,77 @@ impl<T> Record for T where
         + 'static
 {
 }
+
+/// A column that every driver can decode.
+pub trait Column:
+    for<'r> Decode<'r, Postgres> + Type<Postgres> + for<'r> Decode<'r, MySql> + Type<MySql> + FromSql
+{
+}
+impl<T> Column for T where
+    T: for<'r> Decode<'r, Postgres>
+        + Type<Postgres>
+        + for<'r> Decode<'r, MySql>
+        + Type<MySql>
+        + FromSql
+{
+}
+
+/// A row of any driver, for a [`Record`] that does not need all of its columns.
+pub trait Columns {
+    type Error;
+
+    /// The column at this place.
+    ///
+    /// # Errors
+    ///
+    /// The driver's, when it cannot be decoded.
+    fn column<T: Column>(&self, place: usize) -> Result<T, Self::Error>;
+}
+
+macro_rules! columns {
+    ($($row:ty),*) => { $(
+        impl Columns for $row {
+            type Error = sqlx::Error;
+
+            fn column<T: Column>(&self, place: usize) -> Result<T, sqlx::Error> {
+                self.try_get(place)
+            }
+        }
+    )* };
+}
+columns!(PgRow, MySqlRow);
+
+impl Columns for rusqlite::Row<'_> {
+    type Error = rusqlite::Error;
+
+    fn column<T: Column>(&self, place: usize) -> Result<T, rusqlite::Error> {
+        self.get(place)
+    }
+}
+
+/// Makes a [`Record`] of a type with a function `read` that makes one of [`Columns`].
+macro_rules! record {
+    ($name:ident) => {
+        impl<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> for $name {
+            fn from_row(row: &'r sqlx::postgres::PgRow) -> sqlx::Result<Self> {
+                Self::read(row)
+            }
+        }
+        impl<'r> sqlx::FromRow<'r, sqlx::mysql::MySqlRow> for $name {
+            fn from_row(row: &'r sqlx::mysql::MySqlRow) -> sqlx::Result<Self> {
+                Self::read(row)
+            }
+        }
+        impl<'r> TryFrom<&'r rusqlite::Row<'r>> for $name {
+            type Error = rusqlite::Error;
+
+            fn try_from(row: &'r rusqlite::Row<'r>) -> rusqlite::Result<Self> {
+                Self::read(row)
+            }
+        }
+    };
+}
+pub(super) use record;
 
 /// Any integer, widened to 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,10 +132,14 @@ column!(Bytes as Vec<u8>, Postgres, MySql);
 
 impl<'r> Decode<'r, Postgres> for Int {
     fn decode(value: <Postgres as Database>::ValueRef<'r>) -> Result<Self, BoxDynError> {
-        let name = value.type_info().name().to_owned();
-        Ok(Self(match name.as_str() {
-            "INT2" => <i16 as Decode<Postgres>>::decode(value)?.into(),
-            "INT4" => <i32 as Decode<Postgres>>::decode(value)?.into(),
+        let bytes = match value.type_info().name() {
+            "INT2" => 2,
+            "INT4" => 4,
+            _ => 8,
+        };
+        Ok(Self(match bytes {
+            2 => <i16 as Decode<Postgres>>::decode(value)?.into(),
+            4 => <i32 as Decode<Postgres>>::decode(value)?.into(),
             _ => <i64 as Decode<Postgres>>::decode(value)?,
         }))
     }

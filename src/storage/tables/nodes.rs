@@ -3,11 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use super::super::bulk::Rows;
-use super::super::column::{Bytes, Flag, Int, Text};
+use super::super::column::{Columns, Int, Text, record};
 use super::super::query::{Cell, Query};
 use super::super::{Dialect, Tx};
+use super::properties::{self, Property};
 use super::schema::{NodeTables, membership};
-use super::{properties, types};
+use super::types;
 use crate::error::Result;
 use crate::model::{Kind, Node, NodeKey};
 
@@ -23,24 +24,29 @@ type Row = (
     Option<Text>,
 );
 
-/// The columns of [`Row`], then those of [`properties::Row`] behind its owner, which are NULL for a node without properties.
-type JoinedRow = (
-    Int,
-    Int,
-    Option<Text>,
-    Option<Text>,
-    Int,
-    Int,
-    Option<Int>,
-    Option<Text>,
-    Option<Text>,
-    Option<Flag>,
-    Option<Int>,
-    Option<f64>,
-    Option<Text>,
-    Option<Bytes>,
-    Option<Flag>,
-);
+/// A node and one of its properties, if it has any.
+struct Joined {
+    node: Row,
+    property: Option<Property>,
+}
+
+impl Joined {
+    fn read<R: Columns>(row: &R) -> Result<Self, R::Error> {
+        let node = (
+            row.column(0)?,
+            row.column(1)?,
+            row.column(2)?,
+            row.column(3)?,
+            row.column(4)?,
+            row.column(5)?,
+            row.column(6)?,
+            row.column(7)?,
+        );
+        let property = Property::read(row, 8)?;
+        Ok(Self { node, property })
+    }
+}
+record!(Joined);
 
 /// Starts a query for whole nodes `n` of a kind; append a condition, then call [`fetch`].
 #[must_use]
@@ -67,34 +73,15 @@ pub(super) async fn fetch(tx: &mut Tx, kind: Kind, query: Query) -> Result<Vec<N
 async fn fetch_joined(tx: &mut Tx, kind: Kind, mut query: Query) -> Result<Vec<Node>> {
     let (before, after) = NodeTables::of(kind).with_properties;
     query.surround(before, after);
-    let rows: Vec<JoinedRow> = tx.all(query).await?;
+    let rows: Vec<Joined> = tx.all(query).await?;
     let mut places: HashMap<i64, usize> = HashMap::new();
     let mut nodes: Vec<Node> = Vec::new();
-    for (
-        id,
-        type_id,
-        name,
-        external_id,
-        created,
-        updated,
-        state,
-        uri,
-        property,
-        custom,
-        i,
-        d,
-        s,
-        p,
-        b,
-    ) in rows
-    {
-        let place = *places.entry(id.0).or_insert(nodes.len());
+    for Joined { node, property } in rows {
+        let place = *places.entry(node.0.0).or_insert(nodes.len());
         if place == nodes.len() {
-            let row = (id, type_id, name, external_id, created, updated, state, uri);
-            nodes.push(from_row(kind, row));
+            nodes.push(from_row(kind, node));
         }
-        if let (Some(name), Some(custom)) = (property, custom) {
-            let property = (id, name, custom, i, d, s, p, b);
+        if let Some(property) = property {
             properties::add(tx.dialect(), &mut nodes[place], property)?;
         }
     }

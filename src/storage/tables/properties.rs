@@ -11,7 +11,7 @@ use prost::Message;
 use prost_types::{Any, Struct};
 
 use super::super::bulk::Rows;
-use super::super::column::{Bytes, Flag, Int, Text};
+use super::super::column::{Bytes, Columns, Flag, Int, Text, record};
 use super::super::query::Cell;
 use super::super::{Dialect, Tx};
 use super::schema::NodeTables;
@@ -21,17 +21,70 @@ use crate::model::{Kind, Node, Properties, Value};
 /// What a text that holds a serialized `google.protobuf.Struct` starts with.
 const STRUCT_PREFIX: &str = "mlmd-struct::";
 
-/// A property: owner, name, whether it is custom, and the value columns in the order in which they are tried.
-pub(super) type Row = (
-    Int,
-    Text,
-    Flag,
-    Option<Int>,
-    Option<f64>,
-    Option<Text>,
-    Option<Bytes>,
-    Option<Flag>,
-);
+/// A property as its row has it.
+pub(super) struct Property {
+    name: String,
+    custom: bool,
+    value: Option<Stored>,
+}
+
+/// The value in one of the columns.
+enum Stored {
+    Int(i64),
+    Double(f64),
+    String(String),
+    Proto(Vec<u8>),
+    Bool(bool),
+}
+
+impl Property {
+    /// Its columns, from this place on: name, whether it is custom, and values, of which the first that is there counts. Those behind it
+    /// are not read. `None` where an outer join found no property.
+    pub(super) fn read<R: Columns>(row: &R, place: usize) -> Result<Option<Self>, R::Error> {
+        let Some(Text(name)) = row.column(place)? else {
+            return Ok(None);
+        };
+        let Flag(custom) = row.column(place + 1)?;
+        let value = Stored::read(row, place + 2)?;
+        Ok(Some(Self {
+            name,
+            custom,
+            value,
+        }))
+    }
+}
+
+impl Stored {
+    fn read<R: Columns>(row: &R, place: usize) -> Result<Option<Self>, R::Error> {
+        Ok(if let Some(Int(value)) = row.column(place)? {
+            Some(Self::Int(value))
+        } else if let Some(value) = row.column(place + 1)? {
+            Some(Self::Double(value))
+        } else if let Some(Text(value)) = row.column(place + 2)? {
+            Some(Self::String(value))
+        } else if let Some(Bytes(value)) = row.column(place + 3)? {
+            Some(Self::Proto(value))
+        } else {
+            let value: Option<Flag> = row.column(place + 4)?;
+            value.map(|value| Self::Bool(value.0))
+        })
+    }
+}
+
+/// A property and the node that has it.
+struct Owned {
+    owner: i64,
+    property: Option<Property>,
+}
+
+impl Owned {
+    fn read<R: Columns>(row: &R) -> Result<Self, R::Error> {
+        let Int(owner) = row.column(0)?;
+        let property = Property::read(row, 1)?;
+        Ok(Self { owner, property })
+    }
+}
+record!(Owned);
 
 /// Reads the properties of nodes into them.
 pub(super) async fn attach(tx: &mut Tx, kind: Kind, nodes: &mut [Node]) -> Result<()> {
@@ -48,52 +101,45 @@ pub(super) async fn attach(tx: &mut Tx, kind: Kind, nodes: &mut [Node]) -> Resul
         .push(" WHERE ")
         .push(tables.reference)
         .push_in(&ids);
-    let rows: Vec<Row> = tx.all(query).await?;
+    let rows: Vec<Owned> = tx.all(query).await?;
     let places: HashMap<i64, usize> = ids.into_iter().zip(0..).collect();
     let dialect = tx.dialect();
-    for row in rows {
-        if let Some(&place) = places.get(&row.0.0) {
-            add(dialect, &mut nodes[place], row)?;
+    for Owned { owner, property } in rows {
+        if let (Some(&place), Some(property)) = (places.get(&owner), property) {
+            add(dialect, &mut nodes[place], property)?;
         }
     }
     Ok(())
 }
 
 /// Adds a property to its owner.
-pub(super) fn add(dialect: Dialect, owner: &mut Node, row: Row) -> Result<()> {
-    let map = if row.2.0 {
+pub(super) fn add(dialect: Dialect, owner: &mut Node, property: Property) -> Result<()> {
+    let id = owner.id.unwrap_or_default();
+    let map = if property.custom {
         &mut owner.custom_properties
     } else {
         &mut owner.properties
     };
-    let (name, value) = decode(dialect, row)?;
-    map.insert(name, value);
+    let value = decode(dialect, id, &property.name, property.value)?;
+    map.insert(property.name, value);
     Ok(())
 }
 
-fn decode(dialect: Dialect, row: Row) -> Result<(String, Value)> {
-    let (owner, name, _, int, double, string, proto, bool) = row;
-    let value = if let Some(int) = int {
-        Value::Int(int.0)
-    } else if let Some(double) = double {
-        Value::Double(double)
-    } else if let Some(string) = string {
-        decode_string(string.0)?
-    } else if let Some(proto) = proto {
-        decode_proto(dialect, &proto.0).ok_or_else(|| {
-            let (owner, name) = (owner.0, &name.0);
+fn decode(dialect: Dialect, owner: i64, name: &str, stored: Option<Stored>) -> Result<Value> {
+    match stored {
+        Some(Stored::Int(int)) => Ok(Value::Int(int)),
+        Some(Stored::Double(double)) => Ok(Value::Double(double)),
+        Some(Stored::String(text)) => decode_string(text),
+        Some(Stored::Proto(bytes)) => decode_proto(dialect, &bytes).ok_or_else(|| {
             Error::internal(format!(
                 "property `{name}` of node {owner} holds no valid `google.protobuf.Any`"
             ))
-        })?
-    } else if let Some(bool) = bool {
-        Value::Bool(bool.0)
-    } else {
-        return Err(Error::internal(
+        }),
+        Some(Stored::Bool(bool)) => Ok(Value::Bool(bool)),
+        None => Err(Error::internal(
             "Attempt to populate property with null value in every known *_value column.",
-        ));
-    };
-    Ok((name.0, value))
+        )),
+    }
 }
 
 fn decode_string(text: String) -> Result<Value> {
