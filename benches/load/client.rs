@@ -6,15 +6,12 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::uri::PathAndQuery;
-use prost::bytes::Buf;
+use prost::bytes::{Buf, Bytes};
 use tokio::sync::OnceCell;
-use tonic::Request;
-use tonic::client::Grpc;
 use tonic::transport::Channel;
 
 use crate::Result;
-use crate::bytes::Bytes;
+use crate::grpc::Caller;
 use crate::server::Server;
 use crate::workloads::{Call, Stream, Turn};
 
@@ -53,7 +50,7 @@ impl Client {
     }
 
     /// Asks once; tells how long it took, and the answer.
-    pub async fn call(&mut self, call: &Call) -> Result<(Duration, Vec<u8>)> {
+    pub async fn call(&mut self, call: &Call) -> Result<(Duration, Bytes)> {
         match self {
             Self::Server(connection) => connection.call(call).await,
             Self::Worker(worker) => tokio::task::block_in_place(|| worker.call(call)),
@@ -79,6 +76,8 @@ impl Client {
 /// A connection to a server. A clone is the same connection.
 #[derive(Clone)]
 pub struct Connection {
+    caller: Caller,
+    /// For streams.
     pub channel: Channel,
     /// Where to watch: another server on the same database, if there is one.
     pub elsewhere: Channel,
@@ -91,23 +90,20 @@ impl Connection {
     /// A connection to a server, whose other one is there too if there is one.
     pub async fn to(server: &Server, other: Option<&Server>) -> Result<Self> {
         Ok(Self {
-            channel: server.channel().await?,
-            elsewhere: other.unwrap_or(server).lazy_channel(),
+            caller: Caller::connect(server.address()).await?,
+            channel: server.channel(),
+            elsewhere: other.unwrap_or(server).channel(),
             stream: Arc::default(),
             process: server.pid(),
         })
     }
 
     /// Asks once; tells how long it took, and the answer.
-    pub async fn call(&self, call: &Call) -> Result<(Duration, Vec<u8>)> {
-        let mut grpc = Grpc::new(self.channel.clone()).max_decoding_message_size(usize::MAX);
-        let path = PathAndQuery::try_from(call.path())?;
-        let request = Request::new(call.request.clone());
+    pub async fn call(&self, call: &Call) -> Result<(Duration, Bytes)> {
         let began = Instant::now();
-        grpc.ready().await?;
-        let answer = grpc.unary(request, path, Bytes).await;
-        let answer = answer.map_err(|status| format!("{}: {status}", call.method))?;
-        Ok((began.elapsed(), answer.into_inner()))
+        let answer = self.caller.call(&call.path(), &call.request).await;
+        let answer = answer.map_err(|error| format!("{}: {error}", call.method))?;
+        Ok((began.elapsed(), answer))
     }
 }
 
@@ -160,7 +156,7 @@ impl Drop for Worker {
 }
 
 impl Worker {
-    fn call(&mut self, call: &Call) -> Result<(Duration, Vec<u8>)> {
+    fn call(&mut self, call: &Call) -> Result<(Duration, Bytes)> {
         for part in [call.method.as_bytes(), &call.request] {
             self.input
                 .write_all(&u32::try_from(part.len())?.to_le_bytes())?;
@@ -174,7 +170,7 @@ impl Worker {
         let mut answer = vec![0; usize::try_from(length)?];
         self.output.read_exact(&mut answer)?;
         match code {
-            0 => Ok((Duration::from_nanos(nanoseconds), answer)),
+            0 => Ok((Duration::from_nanos(nanoseconds), answer.into())),
             code => Err(format!(
                 "{}: {code}: {}",
                 call.method,

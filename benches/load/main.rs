@@ -10,9 +10,8 @@
     reason = "figures, and values that only have to differ"
 )]
 
-#[path = "../../tests/it/support/bytes.rs"]
-mod bytes;
 mod client;
+mod grpc;
 mod measure;
 mod peer;
 mod server;
@@ -23,11 +22,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 
 use measure::Run;
 use peer::{Peer, Rival};
 use table::Table;
 use workloads::Workload;
+
+/// As the server's, so that the tool leaves it more of the processors.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 

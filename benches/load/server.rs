@@ -10,6 +10,8 @@ use crate::Result;
 
 pub struct Server {
     child: Child,
+    /// The port of this machine, with the host before it.
+    address: String,
     endpoint: Endpoint,
 }
 
@@ -28,7 +30,7 @@ impl Server {
             let line = line?;
             let after = line.split("address=").nth(1);
             let found = after.and_then(|rest| rest.split_whitespace().next());
-            address = address.or(found.map(|found| format!("http://{found}")));
+            address = address.or(found.map(str::to_owned));
             if line.contains("opened the database") {
                 break;
             }
@@ -38,7 +40,8 @@ impl Server {
         let address = address.ok_or("the server did not start")?;
         Ok(Self {
             child,
-            endpoint: Channel::from_shared(address)?,
+            endpoint: Channel::from_shared(["http://", &address].concat())?,
+            address,
         })
     }
 
@@ -47,13 +50,13 @@ impl Server {
         self.child.id()
     }
 
-    /// A connection of its own.
-    pub async fn channel(&self) -> Result<Channel> {
-        Ok(self.endpoint.connect().await?)
+    /// Where it listens.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
-    /// The same, which is made once it is used.
-    pub fn lazy_channel(&self) -> Channel {
+    /// A connection of its own, which is made once it is used.
+    pub fn channel(&self) -> Channel {
         self.endpoint.connect_lazy()
     }
 

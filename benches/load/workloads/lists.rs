@@ -127,7 +127,7 @@ pub async fn pages(client: &mut Client) -> Result<Duration> {
     for _ in 0..10 {
         let (time, answer) = client.call(&artifacts(token.take(), None)).await?;
         took += time;
-        token = GetArtifactsResponse::decode(answer.as_slice())?.next_page_token;
+        token = GetArtifactsResponse::decode(answer)?.next_page_token;
         if token.as_deref().is_none_or(str::is_empty) {
             break;
         }
@@ -144,7 +144,7 @@ pub async fn page_by_time(client: &mut Client, turn: Turn) -> Result<Duration> {
     let (_, found) = client
         .call(&Call::new("GetArtifactsByID", &request))
         .await?;
-    let found = GetArtifactsByIdResponse::decode(found.as_slice())?;
+    let found = GetArtifactsByIdResponse::decode(found)?;
     let artifact = found.artifacts.first().ok_or("an artifact is missing")?;
     let made = artifact.create_time_since_epoch();
     let options = ListOperationOptions {

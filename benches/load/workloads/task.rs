@@ -30,7 +30,7 @@ impl Task<'_> {
     ) -> Result<T> {
         let (took, answer) = self.client.call(&Call::new(method, request)).await?;
         self.took += took;
-        Ok(T::decode(answer.as_slice())?)
+        Ok(T::decode(answer)?)
     }
 
     async fn context(&mut self, type_name: &str, name: String) -> Result<Context> {

@@ -1,0 +1,85 @@
+//! Calls over HTTP/2 without the layers of a client library: what the load tool takes of the processors, the server lacks.
+
+use h2::client::SendRequest;
+use http::header::{CONTENT_TYPE, TE};
+use http::{HeaderMap, Request};
+use prost::bytes::{Buf, BufMut, Bytes, BytesMut};
+use tokio::net::TcpStream;
+
+use crate::Result;
+
+/// Flow-control window of a stream and of a connection, in bytes, so that answers come in without a pause.
+const WINDOW: u32 = 1 << 20;
+
+/// How many bytes tell the length of a message.
+const HEAD: usize = 5;
+
+/// A connection of its own. A clone is the same connection.
+#[derive(Clone)]
+pub struct Caller {
+    sender: SendRequest<Bytes>,
+    /// What the server is called: `127.0.0.1:8080`.
+    authority: String,
+}
+
+impl Caller {
+    pub async fn connect(authority: &str) -> Result<Self> {
+        let stream = TcpStream::connect(authority).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = h2::client::Builder::new()
+            .initial_window_size(WINDOW)
+            .initial_connection_window_size(WINDOW)
+            .handshake(stream)
+            .await?;
+        // It ends with the last clone of the sender. What goes wrong is told to who waits for an answer.
+        tokio::spawn(connection);
+        Ok(Self {
+            sender,
+            authority: authority.to_owned(),
+        })
+    }
+
+    /// Sends a message to a method, by its path, and returns the answer.
+    pub async fn call(&self, path: &str, message: &[u8]) -> Result<Bytes> {
+        let mut body = BytesMut::with_capacity(HEAD + message.len());
+        body.put_u8(0);
+        body.put_u32(u32::try_from(message.len())?);
+        body.put_slice(message);
+        let request = Request::post(["http://", &self.authority, path].concat())
+            .header(CONTENT_TYPE, "application/grpc")
+            .header(TE, "trailers")
+            .body(())?;
+        let mut sender = self.sender.clone().ready().await?;
+        let (response, mut sending) = sender.send_request(request, false)?;
+        sending.send_data(body.freeze(), true)?;
+
+        let (head, mut body) = response.await?.into_parts();
+        let mut answer = BytesMut::new();
+        while let Some(part) = body.data().await {
+            let part = part?;
+            body.flow_control().release_capacity(part.len())?;
+            answer.put_slice(&part);
+        }
+        // An answer without a message has everything in its head.
+        let trailers = body.trailers().await?.unwrap_or(head.headers);
+        check(&trailers)?;
+        if answer.len() < HEAD {
+            return Err("an answer has no message".into());
+        }
+        answer.advance(HEAD);
+        Ok(answer.freeze())
+    }
+}
+
+fn check(trailers: &HeaderMap) -> Result<()> {
+    let text = |name| {
+        let value: Option<&http::HeaderValue> = trailers.get(name);
+        value
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
+    match text("grpc-status") {
+        "0" => Ok(()),
+        code => Err([code, ": ", text("grpc-message")].concat().into()),
+    }
+}
