@@ -124,7 +124,7 @@ impl Tx {
         self.changes_types = true;
     }
 
-    /// Whether a statement without a transaction failed as its connection had died before: it can be tried again.
+    /// Whether the first statement failed as its connection had died before: it can be tried again.
     #[must_use]
     pub fn was_dead(&self) -> bool {
         match &self.open {
@@ -190,7 +190,12 @@ impl Tx {
             (sqlx::Error::Protocol(_), Some(Open::MySql(session))) => session,
             (_, open) => {
                 self.open = open;
-                return fault::from(error);
+                // Nothing had begun on it, so it can begin again on another.
+                return if self.was_dead() {
+                    Error::Contention("the database had closed a connection; try again".into())
+                } else {
+                    fault::from(error)
+                };
             }
         };
         let refusal = sqlx::raw_sql("SHOW ERRORS LIMIT 1");

@@ -100,13 +100,13 @@ impl<DB: Server> Sessions<DB> {
         to_the_end(begin(self.clone(), turn, statement)).await
     }
 
-    /// A connection without a transaction. One that died while it was idle shows it at its first statement, by
-    /// [`Session::was_dead`].
+    /// A connection on which nothing has begun, to be used without a transaction, or with one that its first statement begins. One that
+    /// died while it was idle shows it at that statement, by [`Session::was_dead`].
     ///
     /// # Errors
     ///
     /// As [`Self::begin`].
-    pub(super) async fn lend(&self) -> Result<Session<DB>> {
+    pub(super) async fn lend(&self, transacts: bool) -> Result<Session<DB>> {
         let turn = self.turns.take().await?;
         let sessions = self.clone();
         let lent = async move {
@@ -114,7 +114,7 @@ impl<DB: Server> Sessions<DB> {
                 Some(last) => last,
                 None => living(&sessions.pool).await?,
             };
-            Ok(Session::of(sessions, held, turn, false))
+            Ok(Session::of(sessions, held, turn, transacts))
         };
         to_the_end(lent).await
     }
@@ -276,6 +276,8 @@ pub(super) struct Session<DB: Server> {
     state: State,
     /// Whether statements are in a transaction.
     transacts: bool,
+    /// Whether a statement has been answered.
+    is_alive: bool,
     turn: Option<Turn>,
 }
 
@@ -295,6 +297,7 @@ impl<DB: Server> Session<DB> {
             sessions,
             state: State::Free,
             transacts,
+            is_alive: false,
             turn: Some(turn),
         }
     }
@@ -302,7 +305,8 @@ impl<DB: Server> Session<DB> {
     /// Whether a connection that had been idle was lost by its first statement.
     pub(super) fn was_dead(&self) -> bool {
         let was_idle = |held: &Held<DB>| held.used > held.taken;
-        self.state == State::Busy && self.held.as_ref().is_some_and(was_idle)
+        let is_lost = self.state == State::Busy && !self.is_alive;
+        is_lost && self.held.as_ref().is_some_and(was_idle)
     }
 
     /// The connection, for one statement under [`watch`], after which comes [`Self::end`].
@@ -315,6 +319,7 @@ impl<DB: Server> Session<DB> {
     /// Notes whether the connection outlived the statement.
     pub(super) fn end<T>(&mut self, done: sqlx::Result<T>) -> sqlx::Result<T> {
         if !done.as_ref().is_err_and(fault::is_lost) {
+            self.is_alive = true;
             self.state = if self.transacts {
                 State::Open
             } else {

@@ -26,6 +26,11 @@ const SESSION: &str = "SET SESSION innodb_lock_wait_timeout = 5, lock_wait_timeo
 const READING: &str = "SET SESSION lock_wait_timeout = 5 \
                        /*M!100302 , max_statement_time = 300 */ /*!50708 , max_execution_time = 300000 */";
 
+const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
+
+/// A transaction begins with the first statement after the last one's end, without a statement of its own.
+const WRITING: &str = "SET SESSION autocommit = 0";
+
 /// A MySQL database.
 #[derive(Clone, Debug)]
 pub struct MySql {
@@ -84,10 +89,8 @@ impl MySql {
         let writers = pool.after_connect(|connection, _| {
             Box::pin(async move {
                 connection.execute(SESSION).await?;
-                connection
-                    .execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
-                    .await
-                    .map(|_| ())
+                connection.execute(ISOLATION).await?;
+                connection.execute(WRITING).await.map(|_| ())
             })
         });
         Ok(Some(Pools::MySql {
