@@ -11,7 +11,7 @@ use sqlx::{Database, Decode, FromRow, MySql, Postgres, Row, Type, TypeInfo, Valu
 
 use super::sqlite;
 
-/// A row that every driver can decode: a tuple of the types below, or what [`record`] makes one.
+/// A row that every driver can decode: a tuple of these types.
 pub trait Record:
     for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, MySqlRow> + sqlite::Record + Send + Unpin + 'static
 {
@@ -40,7 +40,7 @@ impl<T> Column for T where
 {
 }
 
-/// A row of any driver, for a [`Record`] that does not need all of its columns.
+/// A row of any driver.
 pub trait Columns {
     type Error;
 
@@ -73,29 +73,15 @@ impl Columns for rusqlite::Row<'_> {
     }
 }
 
-/// Makes a [`Record`] of a type with a function `read` that makes one of [`Columns`].
-macro_rules! record {
-    ($name:ident) => {
-        impl<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> for $name {
-            fn from_row(row: &'r sqlx::postgres::PgRow) -> sqlx::Result<Self> {
-                Self::read(row)
-            }
-        }
-        impl<'r> sqlx::FromRow<'r, sqlx::mysql::MySqlRow> for $name {
-            fn from_row(row: &'r sqlx::mysql::MySqlRow) -> sqlx::Result<Self> {
-                Self::read(row)
-            }
-        }
-        impl<'r> TryFrom<&'r rusqlite::Row<'r>> for $name {
-            type Error = rusqlite::Error;
-
-            fn try_from(row: &'r rusqlite::Row<'r>) -> rusqlite::Result<Self> {
-                Self::read(row)
-            }
-        }
-    };
+/// What is made of many rows, which need not all be read whole.
+pub trait Gathered: Default + Send + 'static {
+    /// Takes in the next row.
+    ///
+    /// # Errors
+    ///
+    /// The driver's, when a column cannot be decoded.
+    fn add<R: Columns>(&mut self, row: &R) -> Result<(), R::Error>;
 }
-pub(super) use record;
 
 /// Any integer, widened to 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use sqlx::postgres::PgQueryResult;
 use sqlx::{AssertSqlSafe, MySql, Postgres, Row, SqlSafeStr, SqlStr};
 use tokio_stream::StreamExt;
 
-use super::column::{Int, Record, Text};
+use super::column::{Gathered, Int, Record, Text};
 use super::journal::Journal;
 use super::query::{Args, Query};
 use super::session::{Session, to_the_end, watch};
@@ -154,6 +154,22 @@ impl Tx {
         with_driver!(self, query, sqlite::all, |connection, prepared| {
             let rows = prepared.fetch(connection);
             rows.map(|row| T::from_row(&row?)).collect().await
+        })
+    }
+
+    /// All rows of a query, put together.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::all`].
+    pub(super) async fn gather<T: Gathered>(&mut self, query: Query) -> Result<T> {
+        with_driver!(self, query, sqlite::gather, |connection, prepared| {
+            let mut rows = prepared.fetch(connection);
+            let mut gathered = T::default();
+            while let Some(row) = rows.next().await {
+                gathered.add(&row?)?;
+            }
+            Ok(gathered)
         })
     }
 

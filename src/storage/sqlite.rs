@@ -15,6 +15,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 use tokio::task::{JoinError, spawn_blocking};
 
+use super::column::Gathered;
 use super::fault;
 use super::turns::{Turn, Turns};
 use crate::error::{Error, Result};
@@ -43,6 +44,16 @@ pub(super) fn all<T: Record>(statement: &mut rusqlite::Statement<'_>) -> rusqlit
         found.push(T::try_from(row)?);
     }
     Ok(found)
+}
+
+/// All rows, put together.
+pub(super) fn gather<T: Gathered>(statement: &mut rusqlite::Statement<'_>) -> rusqlite::Result<T> {
+    let mut rows = statement.raw_query();
+    let mut gathered = T::default();
+    while let Some(row) = rows.next()? {
+        gathered.add(row)?;
+    }
+    Ok(gathered)
 }
 
 /// The first row.

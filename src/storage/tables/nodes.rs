@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::super::bulk::Rows;
-use super::super::column::{Columns, Int, Text, record};
+use super::super::column::{Columns, Gathered, Int, Text};
 use super::super::query::{Cell, Query};
 use super::super::{Dialect, Tx};
 use super::properties::{self, Property};
@@ -24,29 +24,37 @@ type Row = (
     Option<Text>,
 );
 
-/// A node and one of its properties, if it has any.
+/// Nodes of rows that have a node and one of its properties, if it has any: most of them repeat the node.
+#[derive(Default)]
 struct Joined {
-    node: Row,
-    property: Option<Property>,
+    nodes: Vec<Row>,
+    places: HashMap<i64, usize>,
+    /// Each with the place of its node.
+    properties: Vec<(usize, Property)>,
 }
 
-impl Joined {
-    fn read<R: Columns>(row: &R) -> Result<Self, R::Error> {
-        let node = (
-            row.column(0)?,
-            row.column(1)?,
-            row.column(2)?,
-            row.column(3)?,
-            row.column(4)?,
-            row.column(5)?,
-            row.column(6)?,
-            row.column(7)?,
-        );
+impl Gathered for Joined {
+    fn add<R: Columns>(&mut self, row: &R) -> Result<(), R::Error> {
+        let id: Int = row.column(0)?;
+        let place = *self.places.entry(id.0).or_insert(self.nodes.len());
+        if place == self.nodes.len() {
+            self.nodes.push((
+                id,
+                row.column(1)?,
+                row.column(2)?,
+                row.column(3)?,
+                row.column(4)?,
+                row.column(5)?,
+                row.column(6)?,
+                row.column(7)?,
+            ));
+        }
         let property = Property::read(row, 8)?;
-        Ok(Self { node, property })
+        self.properties
+            .extend(property.map(|property| (place, property)));
+        Ok(())
     }
 }
-record!(Joined);
 
 /// Starts a query for whole nodes `n` of a kind; append a condition, then call [`fetch`].
 #[must_use]
@@ -73,17 +81,12 @@ pub(super) async fn fetch(tx: &mut Tx, kind: Kind, query: Query) -> Result<Vec<N
 async fn fetch_joined(tx: &mut Tx, kind: Kind, mut query: Query) -> Result<Vec<Node>> {
     let (before, after) = NodeTables::of(kind).with_properties;
     query.surround(before, after);
-    let rows: Vec<Joined> = tx.all(query).await?;
-    let mut places: HashMap<i64, usize> = HashMap::new();
-    let mut nodes: Vec<Node> = Vec::new();
-    for Joined { node, property } in rows {
-        let place = *places.entry(node.0.0).or_insert(nodes.len());
-        if place == nodes.len() {
-            nodes.push(from_row(kind, node));
-        }
-        if let Some(property) = property {
-            properties::add(tx.dialect(), &mut nodes[place], property)?;
-        }
+    let Joined {
+        nodes, properties, ..
+    } = tx.gather(query).await?;
+    let mut nodes: Vec<Node> = nodes.into_iter().map(|row| from_row(kind, row)).collect();
+    for (place, property) in properties {
+        properties::add(tx.dialect(), &mut nodes[place], property)?;
     }
     Ok(nodes)
 }

@@ -11,7 +11,7 @@ use prost::Message;
 use prost_types::{Any, Struct};
 
 use super::super::bulk::Rows;
-use super::super::column::{Bytes, Columns, Flag, Int, Text, record};
+use super::super::column::{Bytes, Columns, Flag, Gathered, Int, Text};
 use super::super::query::Cell;
 use super::super::{Dialect, Tx};
 use super::schema::NodeTables;
@@ -71,20 +71,18 @@ impl Stored {
     }
 }
 
-/// A property and the node that has it.
-struct Owned {
-    owner: i64,
-    property: Option<Property>,
-}
+/// Properties and the ids of the nodes that have them.
+#[derive(Default)]
+struct Owned(Vec<(i64, Property)>);
 
-impl Owned {
-    fn read<R: Columns>(row: &R) -> Result<Self, R::Error> {
+impl Gathered for Owned {
+    fn add<R: Columns>(&mut self, row: &R) -> Result<(), R::Error> {
         let Int(owner) = row.column(0)?;
         let property = Property::read(row, 1)?;
-        Ok(Self { owner, property })
+        self.0.extend(property.map(|property| (owner, property)));
+        Ok(())
     }
 }
-record!(Owned);
 
 /// Reads the properties of nodes into them.
 pub(super) async fn attach(tx: &mut Tx, kind: Kind, nodes: &mut [Node]) -> Result<()> {
@@ -101,11 +99,11 @@ pub(super) async fn attach(tx: &mut Tx, kind: Kind, nodes: &mut [Node]) -> Resul
         .push(" WHERE ")
         .push(tables.reference)
         .push_in(&ids);
-    let rows: Vec<Owned> = tx.all(query).await?;
+    let Owned(properties) = tx.gather(query).await?;
     let places: HashMap<i64, usize> = ids.into_iter().zip(0..).collect();
     let dialect = tx.dialect();
-    for Owned { owner, property } in rows {
-        if let (Some(&place), Some(property)) = (places.get(&owner), property) {
+    for (owner, property) in properties {
+        if let Some(&place) = places.get(&owner) {
             add(dialect, &mut nodes[place], property)?;
         }
     }

@@ -1,5 +1,6 @@
 //! The tables `Type`, `TypeProperty` and `ParentType`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::bulk::ColumnType::{Int as IntColumn, Text as TextColumn};
@@ -54,7 +55,7 @@ type Row = (
     Option<Text>,
 );
 
-/// Starts a query for whole types `t` of a kind; append conditions and an order by id, then call [`fetch`].
+/// Starts a query for whole types `t` of a kind; append conditions, then call [`fetch`].
 fn select(name: &'static str, dialect: Dialect, kind: Kind) -> Query {
     let mut query = Query::new(
         name,
@@ -69,39 +70,35 @@ fn select(name: &'static str, dialect: Dialect, kind: Kind) -> Query {
     query
 }
 
-/// The types of a query made by [`select`], in its order, with properties and base types.
+/// The types of a query made by [`select`], ascending by id, with properties and base types. To sort them here takes no time; databases
+/// make a table for it.
 async fn fetch(tx: &mut Tx, query: Query) -> Result<Vec<NodeType>> {
-    let mut types: Vec<NodeType> = Vec::new();
+    let mut types: BTreeMap<i64, NodeType> = BTreeMap::new();
     for row in tx.all::<Row>(query).await? {
         let (id, name, version, description, external_id, input, output, property, data_type, base) =
             row;
-        if types.last().is_none_or(|last| last.id != Some(id.0)) {
-            types.push(NodeType {
-                id: Some(id.0),
-                name: name.0,
-                version: version.map(|text| text.0),
-                description: description.map(|text| text.0),
-                external_id: external_id.map(|text| text.0),
-                input_type: input.map(|text| text.0),
-                output_type: output.map(|text| text.0),
-                ..NodeType::default()
-            });
-        }
-        let Some(last) = types.last_mut() else {
-            continue;
-        };
+        let found = types.entry(id.0).or_insert_with(|| NodeType {
+            id: Some(id.0),
+            name: name.0,
+            version: version.map(|text| text.0),
+            description: description.map(|text| text.0),
+            external_id: external_id.map(|text| text.0),
+            input_type: input.map(|text| text.0),
+            output_type: output.map(|text| text.0),
+            ..NodeType::default()
+        });
         if let (Some(name), Some(number)) = (property, data_type) {
             let data_type = PropertyType::from_number(number.0).unwrap_or(PropertyType::Unknown);
-            last.properties.insert(name.0, data_type);
+            found.properties.insert(name.0, data_type);
         }
         let simple = SIMPLE_TYPES
             .iter()
             .find(|(_, name)| base.as_ref().is_some_and(|base| base.0 == *name));
         if let Some((_, name)) = simple {
-            last.base_type = Some(BaseType::Simple(name));
+            found.base_type = Some(BaseType::Simple(name));
         }
     }
-    Ok(types)
+    Ok(types.into_values().collect())
 }
 
 /// The type of a kind with this name and version; of duplicates, which old servers could make, the oldest.
@@ -121,7 +118,6 @@ pub async fn find(
         Some(version) => query.push(" AND t.version = ?").bind(version),
         None => query.push(" AND t.version IS NULL"),
     };
-    query.push(" ORDER BY t.id");
     let found = fetch(tx, query).await?;
     // A collation may find more than what was asked for.
     let exact = |found: &NodeType| found.name == name && found.version.as_deref() == version;
@@ -159,10 +155,7 @@ pub async fn by_names(tx: &mut Tx, kind: Kind, names: &[&str]) -> Result<Vec<Nod
         return Ok(Vec::new());
     }
     let mut query = select("types::by_names", tx.dialect(), kind);
-    query
-        .push(" AND t.name")
-        .push_in_texts(names)
-        .push(" ORDER BY t.id");
+    query.push(" AND t.name").push_in_texts(names);
     fetch(tx, query).await
 }
 
@@ -176,7 +169,7 @@ pub async fn by_ids(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<NodeType
         return Ok(Vec::new());
     }
     let mut query = select("types::by_ids", tx.dialect(), kind);
-    query.push(" AND t.id").push_in(ids).push(" ORDER BY t.id");
+    query.push(" AND t.id").push_in(ids);
     fetch(tx, query).await
 }
 
@@ -242,8 +235,7 @@ pub async fn all(tx: &mut Tx, kind: Kind) -> Result<Vec<NodeType>> {
     if let Some(found) = answered.and_then(|(types, _)| types.answer_all(kind)) {
         return Ok(found.to_vec());
     }
-    let mut query = select("types::all", tx.dialect(), kind);
-    query.push(" ORDER BY t.id");
+    let query = select("types::all", tx.dialect(), kind);
     let found = fetch(tx, query).await?;
     if let Some((types, read)) = tx.types() {
         types.keep_all(kind, &found, read);
@@ -258,10 +250,7 @@ pub async fn all(tx: &mut Tx, kind: Kind) -> Result<Vec<NodeType>> {
 /// Those of the database.
 pub async fn by_external_ids(tx: &mut Tx, kind: Kind, ids: &[&str]) -> Result<Vec<NodeType>> {
     let mut query = select("types::by_external_ids", tx.dialect(), kind);
-    query
-        .push(" AND t.external_id")
-        .push_in_texts(ids)
-        .push(" ORDER BY t.id");
+    query.push(" AND t.external_id").push_in_texts(ids);
     fetch(tx, query).await
 }
 
