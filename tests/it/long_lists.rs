@@ -257,7 +257,7 @@ async fn a_list_that_is_too_large_is_refused(backend: Backend) {
 /// A million artifacts under `PEDIGREE_TEST_FULL=1`, and much less otherwise.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_readers_of_long_lists_take_little_memory() {
-    let (count, most) = sized((20_000, 250), (1_000_000, 300));
+    let (count, most) = sized((20_000, 150), (1_000_000, 300));
     let database = TestDatabase::new(Backend::SqliteFile);
     // None of the lists below fits in there.
     let server = Server::on(&database, &["--list-memory", "1000000"]);
