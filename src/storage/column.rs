@@ -7,24 +7,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef as SqliteVa
 use sqlx::error::BoxDynError;
 use sqlx::mysql::MySqlRow;
 use sqlx::postgres::PgRow;
-use sqlx::{Database, Decode, FromRow, MySql, Postgres, Row, Type, TypeInfo, ValueRef};
-
-use super::sqlite;
-
-/// A row that every driver can decode: a tuple of these types.
-pub trait Record:
-    for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, MySqlRow> + sqlite::Record + Send + Unpin + 'static
-{
-}
-impl<T> Record for T where
-    T: for<'r> FromRow<'r, PgRow>
-        + for<'r> FromRow<'r, MySqlRow>
-        + sqlite::Record
-        + Send
-        + Unpin
-        + 'static
-{
-}
+use sqlx::{Database, Decode, MySql, Postgres, Row, Type};
 
 /// A column that every driver can decode.
 pub trait Column:
@@ -73,6 +56,37 @@ impl Columns for rusqlite::Row<'_> {
     }
 }
 
+/// What is made of a row: a tuple of columns.
+pub trait Record: Sized + Send + 'static {
+    /// Reads it.
+    ///
+    /// # Errors
+    ///
+    /// The driver's, when a column cannot be decoded.
+    fn read<R: Columns>(row: &R) -> Result<Self, R::Error>;
+}
+
+macro_rules! records {
+    ($($($column:ident $place:tt),+;)+) => { $(
+        impl<$($column: Column + Send + 'static),+> Record for ($($column,)+) {
+            fn read<R: Columns>(row: &R) -> Result<Self, R::Error> {
+                Ok(($(row.column::<$column>($place)?,)+))
+            }
+        }
+    )+ };
+}
+records! {
+    A 0;
+    A 0, B 1;
+    A 0, B 1, C 2;
+    A 0, B 1, C 2, D 3;
+    A 0, B 1, C 2, D 3, E 4;
+    A 0, B 1, C 2, D 3, E 4, F 5;
+    A 0, B 1, C 2, D 3, E 4, F 5, G 6;
+    A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7;
+    A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9;
+}
+
 /// What is made of many rows, which need not all be read whole.
 pub trait Gathered: Default + Send + 'static {
     /// Takes in the next row.
@@ -81,6 +95,13 @@ pub trait Gathered: Default + Send + 'static {
     ///
     /// The driver's, when a column cannot be decoded.
     fn add<R: Columns>(&mut self, row: &R) -> Result<(), R::Error>;
+}
+
+impl<T: Record> Gathered for Vec<T> {
+    fn add<R: Columns>(&mut self, row: &R) -> Result<(), R::Error> {
+        self.push(T::read(row)?);
+        Ok(())
+    }
 }
 
 /// Any integer, widened to 64 bits.
@@ -116,21 +137,6 @@ column!(Flag as bool, Postgres, MySql);
 column!(Text as String, Postgres, MySql);
 column!(Bytes as Vec<u8>, Postgres, MySql);
 
-impl<'r> Decode<'r, Postgres> for Int {
-    fn decode(value: <Postgres as Database>::ValueRef<'r>) -> Result<Self, BoxDynError> {
-        let bytes = match value.type_info().name() {
-            "INT2" => 2,
-            "INT4" => 4,
-            _ => 8,
-        };
-        Ok(Self(match bytes {
-            2 => <i16 as Decode<Postgres>>::decode(value)?.into(),
-            4 => <i32 as Decode<Postgres>>::decode(value)?.into(),
-            _ => <i64 as Decode<Postgres>>::decode(value)?,
-        }))
-    }
-}
-
 macro_rules! decode {
     ($name:ident as $inner:ty, $($database:ty),*) => { $(
         impl<'r> Decode<'r, $database> for $name {
@@ -140,7 +146,7 @@ macro_rules! decode {
         }
     )* };
 }
-decode!(Int as i64, MySql);
+decode!(Int as i64, Postgres, MySql);
 decode!(Flag as bool, Postgres, MySql);
 decode!(Text as String, Postgres, MySql);
 decode!(Bytes as Vec<u8>, Postgres, MySql);

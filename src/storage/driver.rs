@@ -151,10 +151,7 @@ impl Tx {
     ///
     /// Whatever the database answers, by [`fault::from`]; `DataLoss` for a row that cannot be decoded.
     pub async fn all<T: Record>(&mut self, query: Query) -> Result<Vec<T>> {
-        with_driver!(self, query, sqlite::all, |connection, prepared| {
-            let rows = prepared.fetch(connection);
-            rows.map(|row| T::from_row(&row?)).collect().await
-        })
+        self.gather(query).await
     }
 
     /// All rows of a query, put together.
@@ -181,7 +178,7 @@ impl Tx {
     pub async fn first<T: Record>(&mut self, query: Query) -> Result<Option<T>> {
         with_driver!(self, query, sqlite::first, |connection, prepared| {
             let row = prepared.fetch_optional(connection).await;
-            row.and_then(|row| row.as_ref().map(T::from_row).transpose())
+            row.and_then(|row| row.as_ref().map(T::read).transpose())
         })
     }
 

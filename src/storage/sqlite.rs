@@ -12,10 +12,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::task::{JoinError, spawn_blocking};
 
-use super::column::Gathered;
+use super::column::{Gathered, Record};
 use super::fault;
 use super::turns::{Turn, Turns};
 use crate::error::{Error, Result};
@@ -29,22 +29,8 @@ const STEPS: i32 = 1000;
 /// The most bytes of values that a short statement has. One that writes cannot be begun again.
 const FEW_BYTES: usize = 64 * 1024;
 
-/// A row that can be decoded: a tuple of [`super::column`] types.
-pub trait Record: for<'r> TryFrom<&'r Row<'r>, Error = rusqlite::Error> {}
-impl<T> Record for T where T: for<'r> TryFrom<&'r Row<'r>, Error = rusqlite::Error> {}
-
 /// What is made of a statement whose values are bound.
 type Read<T> = fn(&mut rusqlite::Statement<'_>) -> rusqlite::Result<T>;
-
-/// All rows.
-pub(super) fn all<T: Record>(statement: &mut rusqlite::Statement<'_>) -> rusqlite::Result<Vec<T>> {
-    let mut rows = statement.raw_query();
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(T::try_from(row)?);
-    }
-    Ok(found)
-}
 
 /// All rows, put together.
 pub(super) fn gather<T: Gathered>(statement: &mut rusqlite::Statement<'_>) -> rusqlite::Result<T> {
@@ -61,7 +47,7 @@ pub(super) fn first<T: Record>(
     statement: &mut rusqlite::Statement<'_>,
 ) -> rusqlite::Result<Option<T>> {
     let mut rows = statement.raw_query();
-    rows.next()?.map(T::try_from).transpose()
+    rows.next()?.map(T::read).transpose()
 }
 
 /// How many rows were changed.

@@ -61,7 +61,11 @@ fn a_transaction_that_has_begun_is_not_stopped() {
 #[test]
 fn it_is_compiled_as_the_repository_says() {
     let link = Link::open(&in_memory()).unwrap();
-    let options = link.run(&"PRAGMA compile_options".into(), all::<(Text,)>, None);
+    let options = link.run(
+        &"PRAGMA compile_options".into(),
+        gather::<Vec<(Text,)>>,
+        None,
+    );
     let options: Vec<String> = options.unwrap().into_iter().map(|row| row.0.0).collect();
     let has = |name: &str| options.iter().any(|option| option == name);
     assert!(has("DEFAULT_MEMSTATUS=0"), "{options:?}");

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::super::bulk::Rows;
-use super::super::column::{Columns, Gathered, Int, Text};
+use super::super::column::{Columns, Gathered, Int, Record, Text};
 use super::super::query::{Cell, Query};
 use super::super::{Dialect, Tx};
 use super::properties::{self, Property};
@@ -35,19 +35,10 @@ struct Joined {
 
 impl Gathered for Joined {
     fn add<R: Columns>(&mut self, row: &R) -> Result<(), R::Error> {
-        let id: Int = row.column(0)?;
-        let place = *self.places.entry(id.0).or_insert(self.nodes.len());
+        let Int(id) = row.column(0)?;
+        let place = *self.places.entry(id).or_insert(self.nodes.len());
         if place == self.nodes.len() {
-            self.nodes.push((
-                id,
-                row.column(1)?,
-                row.column(2)?,
-                row.column(3)?,
-                row.column(4)?,
-                row.column(5)?,
-                row.column(6)?,
-                row.column(7)?,
-            ));
+            self.nodes.push(Row::read(row)?);
         }
         let property = Property::read(row, 8)?;
         self.properties
