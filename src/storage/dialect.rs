@@ -77,6 +77,12 @@ impl Dialect {
         matches!(self, Self::Postgres | Self::MySql)
     }
 
+    /// Whether all columns that a statement wants are copied out of a row before it turns out whether the row is wanted.
+    #[must_use]
+    pub const fn copies_before_it_chooses(self) -> bool {
+        matches!(self, Self::MySql)
+    }
+
     /// Whether an INSERT can return what it inserted.
     #[must_use]
     pub const fn returns_rows(self) -> bool {

@@ -91,8 +91,15 @@ pub async fn page(tx: &mut Tx, kind: Kind, page: &Page<'_>) -> Result<Vec<Node>>
     if page.scope == Scope::All {
         narrow = narrow.by_types(tx).await?;
     }
-    let mut query = nodes::select("lists::page", tx.dialect(), kind);
-    narrow.push(&mut query);
+    // A filter looks at rows that it leaves.
+    let chooses_first = page.filter.is_some() && tx.dialect().copies_before_it_chooses();
+    let mut query = if chooses_first {
+        select_ids("lists::page", tx, &narrow)
+    } else {
+        let mut query = nodes::select("lists::page", tx.dialect(), kind);
+        narrow.push(&mut query);
+        query
+    };
     let column = page.order_by.column(kind, page.scope);
     if let Some(after) = &page.after {
         push_after(&mut query, column, page.ascending, after);
@@ -107,6 +114,9 @@ pub async fn page(tx: &mut Tx, kind: Kind, page: &Page<'_>) -> Result<Vec<Node>>
         });
     }
     query.push(" LIMIT ?").bind(page.limit);
+    if chooses_first {
+        nodes::complete(kind, &mut query);
+    }
     let mut found = nodes::fetch(tx, kind, query).await?;
     match page.order_by {
         OrderBy::Id => {}

@@ -53,6 +53,12 @@ pub(super) fn select(name: &'static str, dialect: Dialect, kind: Kind) -> Query 
     Query::new(name, dialect, NodeTables::of(kind).select)
 }
 
+/// Makes a query for the ids of nodes one for whole nodes, as if made by [`select`].
+pub(super) fn complete(kind: Kind, query: &mut Query) {
+    let (before, after) = NodeTables::of(kind).around_ids;
+    query.surround(before, after);
+}
+
 /// The nodes of a query made by [`select`], ascending by id, with their properties and the names of their types.
 pub(super) async fn fetch(tx: &mut Tx, kind: Kind, query: Query) -> Result<Vec<Node>> {
     let mut nodes = if tx.dialect().has_round_trips() {

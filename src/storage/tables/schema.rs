@@ -13,6 +13,8 @@ pub(super) struct NodeTables {
     pub properties: Table,
     /// `SELECT` of all columns of a node `n`, up to and including its table.
     pub select: &'static str,
+    /// What stands around a query for ids of nodes to make it one for the nodes, as with `select`.
+    pub around_ids: (&'static str, &'static str),
     /// What stands around a query for nodes made with `select` to give each of its rows once for every property `p` of the node, with
     /// the columns of the property, or once without any.
     pub with_properties: (&'static str, &'static str),
@@ -28,6 +30,19 @@ impl NodeTables {
             Kind::Context => &CONTEXT,
         }
     }
+}
+
+macro_rules! select_nodes {
+    ($table:literal, $select:literal) => {
+        concat!(
+            "SELECT n.id, n.type_id, n.name, n.external_id, n.create_time_since_epoch, \
+             n.last_update_time_since_epoch, ",
+            $select,
+            " FROM ",
+            $table,
+            " n"
+        )
+    };
 }
 
 macro_rules! node_tables {
@@ -72,13 +87,10 @@ macro_rules! node_tables {
                 ],
                 key: 3,
             },
-            select: concat!(
-                "SELECT n.id, n.type_id, n.name, n.external_id, n.create_time_since_epoch, \
-                 n.last_update_time_since_epoch, ",
-                $select,
-                " FROM ",
-                $table,
-                " n"
+            select: select_nodes!($table, $select),
+            around_ids: (
+                concat!(select_nodes!($table, $select), " JOIN ("),
+                ") i ON i.id = n.id",
             ),
             with_properties: (
                 "SELECT n.*, p.name, p.is_custom_property, p.int_value, p.double_value, p.string_value, \
