@@ -9,7 +9,7 @@ import sys
 from html import escape
 from itertools import chain
 
-COLOURS = {"pedigree": "#1a7f37", "wheel": "#bc4c00", "limit": "#57606a", "small": "#0969da", "bare": "#8250df", "calls": "#bf3989"}
+COLOURS = {"pedigree": "#1a7f37", "wheel": "#bc4c00", "wheel-wal": "#e16f24", "limit": "#57606a", "small": "#0969da", "bare": "#8250df", "calls": "#bf3989"}
 OTHERS = "#bf8700"
 LEFT, WIDTH, RIGHT, ROW = 230, 640, 60, 22
 

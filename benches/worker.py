@@ -2,6 +2,7 @@
 """A peer of the benchmark in a process of its own, asked over standard input by `benches/load`.
 
     worker.py wheel URL          the core of the released ml-metadata wheel, in this process, called with encoded requests
+    worker.py wheel-wal URL      the same on SQLite with the journal that Pedigree has
     worker.py limit URL STORE    the database's own tool: writes to the one database, reads from the other
 
 A question is two texts, each behind its length in 4 bytes, little-endian: a method and an encoded request; or a workload and the number
@@ -17,13 +18,8 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "
 
 
 def wheel(url):
-    import sqlite3
-
     import oracle
 
-    if url.startswith("sqlite:"):
-        # The journal that Pedigree has, which stays with the file. The core's own `synchronous` is FULL, as Pedigree's is.
-        sqlite3.connect(url.removeprefix("sqlite:")).execute("PRAGMA journal_mode = WAL")
     store = oracle.Core(oracle.database(url))
     core = oracle.core
 
@@ -34,6 +30,14 @@ def wheel(url):
         return time.perf_counter_ns() - began, code, message if code else response
 
     return answer
+
+
+def wheel_wal(url):
+    import sqlite3
+
+    # It stays with the file.
+    sqlite3.connect(url.removeprefix("sqlite:")).execute("PRAGMA journal_mode = WAL")
+    return wheel(url)
 
 
 def limit(url, store):
@@ -65,4 +69,4 @@ def serve(answer):
 
 if __name__ == "__main__":
     role, *where = sys.argv[1:]
-    serve({"wheel": wheel, "limit": limit}[role](*where))
+    serve({"wheel": wheel, "wheel-wal": wheel_wal, "limit": limit}[role](*where))

@@ -45,7 +45,12 @@ struct Arguments {
     #[arg(long)]
     python: Option<PathBuf>,
     /// Who is measured beside Pedigree.
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "wheel,limit")]
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "wheel,wheel-wal,limit"
+    )]
     peers: Vec<Rival>,
     /// How many clients, each over a connection of its own.
     #[arg(long, value_delimiter = ',', default_value = "1,8,64")]

@@ -18,6 +18,8 @@ use crate::workloads::{self, Limit, Turn, Workload};
 pub enum Rival {
     /// The core of the released library, in as many processes as there are clients, without a network.
     Wheel,
+    /// The same with the journal that Pedigree has, on SQLite only.
+    WheelWal,
     /// The database's own tool.
     Limit,
     /// Pedigree on a store of ten thousand executions.
@@ -111,6 +113,11 @@ impl Peer {
                 let url = url_of(database, "wheel");
                 Ok(worker("wheel", url.clone(), &["wheel", &url]))
             }
+            Rival::WheelWal => {
+                let url = url_of(database, "wheel-wal");
+                let wheel = || worker("wheel-wal", url.clone(), &["wheel-wal", &url]);
+                Ok(is_sqlite(&url).then(wheel).flatten())
+            }
             // For writes on a database whose schema the server has made, for reads on the server's own.
             Rival::Limit => {
                 let url = url_of(database, "limit");
@@ -198,7 +205,7 @@ impl Peer {
                 Some(Limit::Read) => is_sqlite(&self.url),
                 None => false,
             },
-            "wheel" => workload.is_wheels,
+            "wheel" | "wheel-wal" => workload.is_wheels,
             "bare" => !workload.is_history,
             _ => true,
         }
@@ -207,7 +214,7 @@ impl Peer {
     /// How many clients it is asked by.
     pub fn counts<'a>(&self, clients: &'a [usize], wheels: &'a [usize]) -> &'a [usize] {
         match self.name {
-            "wheel" => wheels,
+            "wheel" | "wheel-wal" => wheels,
             "limit" => &[1],
             _ => clients,
         }
