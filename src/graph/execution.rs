@@ -13,6 +13,7 @@ use super::{Write, events, memberships};
 use crate::error::{Error, Result};
 use crate::model::{Event, Kind, Node};
 use crate::storage::Tx;
+use crate::storage::tables::memberships::Nodes;
 
 /// An artifact of an execution and how the execution touched it; either may be missing.
 #[derive(Clone, Debug, Default)]
@@ -83,9 +84,11 @@ impl Write for PutExecution {
             .put_events(tx, execution, execution_id, &stored, now)
             .await?;
         let context_ids = contexts.put(tx).await?;
-        memberships::put_all(tx, Kind::Execution, &context_ids, &[execution_id]).await?;
+        let is_new = execution.id.is_none();
+        let nodes = if is_new { Nodes::New } else { Nodes::Any };
+        memberships::put_all(tx, Kind::Execution, &context_ids, &[execution_id], nodes).await?;
         let attributed: Vec<i64> = artifact_ids.iter().copied().flatten().collect();
-        memberships::put_all(tx, Kind::Artifact, &context_ids, &attributed).await?;
+        memberships::put_all(tx, Kind::Artifact, &context_ids, &attributed, Nodes::Any).await?;
         Ok(PutExecutionAnswer {
             execution_id,
             artifact_ids,

@@ -6,7 +6,7 @@ use super::{Graph, Write, glance};
 use crate::error::{Error, Result};
 use crate::model::{Change, Kind, Membership, Node, Subject};
 use crate::storage::Tx;
-use crate::storage::tables::memberships;
+use crate::storage::tables::memberships::{self, Nodes};
 use crate::storage::tables::nodes;
 
 /// Puts artifacts and executions into contexts (`PutAttributionsAndAssociations`). An unset id counts as 0.
@@ -25,7 +25,7 @@ impl Write for PutMemberships {
             (Kind::Execution, &self.associations),
         ] {
             check(tx, kind, members).await?;
-            put_missing(tx, kind, members.clone()).await?;
+            put_missing(tx, kind, members.clone(), Nodes::Any).await?;
         }
         Ok(())
     }
@@ -53,6 +53,7 @@ pub(super) async fn put_all(
     kind: Kind,
     context_ids: &[i64],
     node_ids: &[i64],
+    nodes: Nodes,
 ) -> Result<()> {
     let pairs = context_ids
         .iter()
@@ -63,7 +64,7 @@ pub(super) async fn put_all(
             })
         })
         .collect();
-    put_missing(tx, kind, pairs).await.map(|_| ())
+    put_missing(tx, kind, pairs, nodes).await.map(|_| ())
 }
 
 /// Puts nodes that exist into contexts that exist; what is in already stays. Returns what was not.
@@ -71,10 +72,11 @@ pub(super) async fn put_missing(
     tx: &mut Tx,
     kind: Kind,
     mut pairs: Vec<Membership>,
+    nodes: Nodes,
 ) -> Result<Vec<Membership>> {
     let mut seen = HashSet::new();
     pairs.retain(|pair| seen.insert(*pair));
-    let new = memberships::insert_missing(tx, kind, &pairs).await?;
+    let new = memberships::insert_missing(tx, kind, &pairs, nodes).await?;
     tx.record(|| created(kind, new.iter().copied()));
     Ok(new)
 }

@@ -15,6 +15,7 @@ use super::{Write, events, memberships};
 use crate::error::{Error, Result};
 use crate::model::{Event, Kind, Node, NodeType};
 use crate::storage::Tx;
+use crate::storage::tables::memberships::Nodes;
 use crate::storage::tables::types;
 
 /// An event of a subgraph; its ends are given by id in the event or by place in the request.
@@ -81,8 +82,15 @@ impl Write for PutSubgraph {
             executions.put(tx, Cow::Borrowed(execution)).await?;
         }
         let execution_ids = executions.finish(tx).await?;
-        memberships::put_all(tx, Kind::Execution, &context_ids, &execution_ids).await?;
-        memberships::put_all(tx, Kind::Artifact, &context_ids, &artifact_ids).await?;
+        memberships::put_all(
+            tx,
+            Kind::Execution,
+            &context_ids,
+            &execution_ids,
+            Nodes::Any,
+        )
+        .await?;
+        memberships::put_all(tx, Kind::Artifact, &context_ids, &artifact_ids, Nodes::Any).await?;
         let resolved: Vec<Event> = self
             .edges
             .iter()

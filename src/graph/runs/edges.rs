@@ -11,6 +11,7 @@ use crate::graph::{events, memberships};
 use crate::model::{Event, EventType, Kind, Membership};
 use crate::storage::Tx;
 use crate::storage::tables::memberships::End;
+use crate::storage::tables::memberships::Nodes;
 use crate::storage::tables::{events as stored_events, locks, memberships as stored_memberships};
 
 /// The stored runs that get artifacts or contexts, locked: of two events at once, one with artifacts and one with contexts, the later
@@ -71,10 +72,10 @@ pub(super) async fn put(
         }));
     }
     events::put_missing(tx, edges, now).await?;
-    let new = memberships::put_missing(tx, Kind::Execution, associations).await?;
+    let new = memberships::put_missing(tx, Kind::Execution, associations, Nodes::Any).await?;
     let mut attributions = of_new_artifacts(tx, recorded).await?;
     attributions.extend(of_old_artifacts(tx, new, known).await?);
-    memberships::put_missing(tx, Kind::Artifact, attributions).await?;
+    memberships::put_missing(tx, Kind::Artifact, attributions, Nodes::Any).await?;
     Ok(())
 }
 

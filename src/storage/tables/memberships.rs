@@ -18,6 +18,15 @@ pub enum End {
     Node,
 }
 
+/// What is known of nodes that are put into contexts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nodes {
+    /// They may be in some of the contexts.
+    Any,
+    /// They were created in this transaction.
+    New,
+}
+
 fn rows_of(kind: Kind, members: &[Membership]) -> Rows<'static> {
     let mut rows = Rows::new(membership(kind));
     for member in members {
@@ -44,9 +53,10 @@ pub async fn insert_missing(
     tx: &mut Tx,
     kind: Kind,
     members: &[Membership],
+    nodes: Nodes,
 ) -> Result<Vec<Membership>> {
     let mut missing = members.to_vec();
-    if tx.dialect().locks_duplicates() {
+    if tx.dialect().locks_duplicates() && nodes == Nodes::Any {
         let found: Vec<(Int, Int)> = tx.existing_keys(&rows_of(kind, members)).await?;
         let found: HashSet<Membership> = found.into_iter().map(of_pair).collect();
         missing.retain(|member| !found.contains(member));
