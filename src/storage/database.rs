@@ -89,8 +89,8 @@ impl Database {
         let began = self.types.moment();
         let open = match &self.pools {
             Pools::Sqlite { .. } => return self.read().await,
-            Pools::Postgres { reader, .. } => Open::Postgres(reader.lend(false).await?),
-            Pools::MySql { reader, .. } => Open::MySql(reader.lend(false).await?),
+            Pools::Postgres { reader, .. } => Open::Postgres(reader.lend().await?),
+            Pools::MySql { reader, .. } => Open::MySql(reader.lend().await?),
         };
         Ok(self.tx(open, began))
     }
@@ -118,7 +118,7 @@ impl Database {
             Pools::Sqlite { writer, .. } => Open::Sqlite(writer.begin("BEGIN IMMEDIATE").await?),
             Pools::Postgres { writer, .. } => Open::Postgres(writer.begin("BEGIN").await?),
             // The first statement begins it, which saves a round trip: `connect/mysql.rs`.
-            Pools::MySql { writer, .. } => Open::MySql(writer.lend(true).await?),
+            Pools::MySql { writer, .. } => Open::MySql(writer.lend().await?.transacting()),
         };
         Ok(self.tx(open, began))
     }

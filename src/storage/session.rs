@@ -100,13 +100,13 @@ impl<DB: Server> Sessions<DB> {
         to_the_end(begin(self.clone(), turn, statement)).await
     }
 
-    /// A connection on which nothing has begun, to be used without a transaction, or with one that its first statement begins. One that
-    /// died while it was idle shows it at that statement, by [`Session::was_dead`].
+    /// A connection on which nothing has begun, to be used without a transaction unless [`Session::transacting`]. One that died while it
+    /// was idle shows it at its first statement, by [`Session::was_dead`].
     ///
     /// # Errors
     ///
     /// As [`Self::begin`].
-    pub(super) async fn lend(&self, transacts: bool) -> Result<Session<DB>> {
+    pub(super) async fn lend(&self) -> Result<Session<DB>> {
         let turn = self.turns.take().await?;
         let sessions = self.clone();
         let lent = async move {
@@ -114,7 +114,7 @@ impl<DB: Server> Sessions<DB> {
                 Some(last) => last,
                 None => living(&sessions.pool).await?,
             };
-            Ok(Session::of(sessions, held, turn, transacts))
+            Ok(Session::of(sessions, held, turn))
         };
         to_the_end(lent).await
     }
@@ -184,7 +184,7 @@ async fn begin<DB: Server>(
 ) -> Result<Session<DB>> {
     let mut stale = sessions.pool.options().get_max_connections();
     let held = sessions.connection().await?;
-    let mut session = Session::of(sessions, held, turn, true);
+    let mut session = Session::of(sessions, held, turn).transacting();
     loop {
         match session.run(statement.into_sql_str()).await {
             Err(error) if stale > 0 && fault::is_lost(&error) => {
@@ -291,15 +291,21 @@ enum State {
 }
 
 impl<DB: Server> Session<DB> {
-    const fn of(sessions: Sessions<DB>, held: Held<DB>, turn: Turn, transacts: bool) -> Self {
+    const fn of(sessions: Sessions<DB>, held: Held<DB>, turn: Turn) -> Self {
         Self {
             held: Some(held),
             sessions,
             state: State::Free,
-            transacts,
+            transacts: false,
             is_alive: false,
             turn: Some(turn),
         }
+    }
+
+    /// The same, with a transaction that its first statement begins.
+    pub(super) const fn transacting(mut self) -> Self {
+        self.transacts = true;
+        self
     }
 
     /// Whether a connection that had been idle was lost by its first statement.
