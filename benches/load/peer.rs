@@ -106,18 +106,16 @@ impl Peer {
                 Self::of(name, url, more, Ask::Workers(start, Mutex::default()))
             })
         };
+        let wheel = |name| {
+            let url = url_of(database, name);
+            worker(name, url.clone(), &[name, &url])
+        };
         match rival {
             Rival::Small => Self::server("small", database, SMALL, &[]).map(Some),
             Rival::Bare => Self::server("bare", database, more, &["--history", "0"]).map(Some),
-            Rival::Wheel => {
-                let url = url_of(database, "wheel");
-                Ok(worker("wheel", url.clone(), &["wheel", &url]))
-            }
-            Rival::WheelWal => {
-                let url = url_of(database, "wheel-wal");
-                let wheel = || worker("wheel-wal", url.clone(), &["wheel-wal", &url]);
-                Ok(is_sqlite(&url).then(wheel).flatten())
-            }
+            Rival::Wheel => Ok(wheel("wheel")),
+            // Only SQLite has several journals.
+            Rival::WheelWal => Ok(wheel("wheel-wal").filter(|peer| is_sqlite(&peer.url))),
             // For writes on a database whose schema the server has made, for reads on the server's own.
             Rival::Limit => {
                 let url = url_of(database, "limit");
