@@ -44,7 +44,8 @@ pub async fn insert(tx: &mut Tx, kind: Kind, members: &[Membership]) -> Result<(
     tx.insert_rows(&rows_of(kind, members)).await
 }
 
-/// Puts nodes into contexts; those that are in already stay as they are. Returns those that were not.
+/// Puts nodes into contexts; those that are in already stay as they are. Returns those that were not; new nodes are not looked up where
+/// that takes a statement more.
 ///
 /// # Errors
 ///
