@@ -1,5 +1,3 @@
-//! The doors: one folder per protocol. A door converts, calls the graph and converts back; it has no rules and no SQL.
+//! The doors of the server, one folder per family of protocols: convert, call the graph, convert back.
 
-pub mod lineage;
-pub mod mlmd;
-mod outlet;
+pub mod grpc;

@@ -21,7 +21,7 @@ use serde::Deserialize;
 
 use self::serving::Serving;
 use self::settings::Settings;
-use crate::api::lineage::Batches;
+use crate::api::grpc::lineage::Batches;
 use crate::cli;
 use crate::error::{Error, Result};
 use crate::graph::History;

@@ -3,30 +3,14 @@
 //! A [`Graph`] is the handle that a request works on. What changes the graph is a [`Write`]: a plain struct that says what to
 //! do, applied in one transaction that is run again when the database asks for it. What reads it is a method of [`Graph`].
 
-mod artifact_writer;
-mod context_writer;
-mod contexts;
-mod events;
-mod execution;
-mod feed;
-mod group;
+mod changes;
+mod commit;
+mod composite;
+mod edges;
+mod ingest;
 mod lineage;
-mod memberships;
-mod node_rules;
-mod node_writer;
 mod nodes;
-mod page;
-mod reconcile;
-mod record;
-mod runs;
-mod subgraph;
-mod trace;
-mod type_rules;
 mod types;
-mod walk;
-mod watch;
-mod whole;
-mod write;
 
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -48,32 +32,32 @@ macro_rules! glance {
 use glance;
 
 pub use crate::storage::tables::memberships::End;
-pub use contexts::PutParentContexts;
-pub use events::PutEvents;
-pub use execution::{ArtifactAndEvent, PutExecution, PutExecutionAnswer};
-pub use feed::History;
-pub use lineage::{Boundary, GraphQuery, LineageGraph, Parts, SubgraphQuery};
-pub use memberships::PutMemberships;
-pub use node_rules::Mask;
-pub use nodes::PutNodes;
-pub use page::{ListOptions, NodePage, Order, OrderField};
-pub use record::{Message, Recordable, Recorded, Reply};
-pub use runs::{
+pub use changes::feed::History;
+pub use changes::watch::{Changes, Since, Topic, Watch, WatchQuery};
+pub use commit::command::Write;
+pub use composite::execution::{ArtifactAndEvent, PutExecution, PutExecutionAnswer};
+pub use composite::subgraph::{EventEdge, PutSubgraph, PutSubgraphAnswer};
+pub use edges::events::PutEvents;
+pub use edges::memberships::PutMemberships;
+pub use edges::parents::PutParentContexts;
+pub use ingest::runs::{
     ArtifactIdentity, ArtifactUse, ContextUse, Moment, RecordRuns, RunEvent, RunRecorded, TypeName,
     TypePolicy,
 };
-pub use subgraph::{EventEdge, PutSubgraph, PutSubgraphAnswer};
-pub use trace::{Trace, TracePart, TraceQuery};
+pub use ingest::{Message, Recordable, Recorded, Reply};
+pub use lineage::stream::{Trace, TracePart, TraceQuery};
+pub use lineage::subgraph::{Boundary, GraphQuery, LineageGraph, Parts, SubgraphQuery};
+pub use lineage::traverse::Direction;
+pub use nodes::PutNodes;
+pub use nodes::page::{ListOptions, NodePage, Order, OrderField};
+pub use nodes::rules::Mask;
+pub use nodes::stream::{Whole, Within};
 pub use types::PutTypes;
-pub use walk::Direction;
-pub use watch::{Changes, Since, Topic, Watch, WatchQuery};
-pub use whole::{Whole, Within};
-pub use write::Write;
 
 use crate::error::{Error, Result};
 use crate::storage::{Database, SlowTurn, Tx};
-use feed::Feed;
-use write::{RACES, Writer, Writes};
+use changes::feed::Feed;
+use commit::engine::{RACES, Writer, Writes};
 
 /// Milliseconds since epoch, now.
 pub type Clock = fn() -> i64;

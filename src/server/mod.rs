@@ -21,7 +21,7 @@ use tonic_web::GrpcWebLayer;
 use tower::layer::util::{Identity, Stack};
 use tower_http::cors::CorsLayer;
 
-use crate::api::{lineage, mlmd};
+use crate::api::grpc::{lineage, mlmd};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::graph::Graphs;

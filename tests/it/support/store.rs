@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use pedigree::api::lineage::Batches;
+use pedigree::api::grpc::lineage::Batches;
 use pedigree::config::serving::Serving;
 use pedigree::config::{Config, Log, LogFormat};
 use pedigree::graph::History;

@@ -1,0 +1,97 @@
+//! Our own `pedigree.lineage.v1.LineageService`: write lineage, watch it, trace it, each in the file of its method.
+
+mod record;
+mod run_event;
+mod trace;
+mod watch;
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::api::grpc::sink::Responses;
+use crate::graph::Graphs;
+use crate::proto::pedigree::lineage::v1::lineage_service_server::LineageService;
+use crate::proto::pedigree::lineage::v1::{
+    RecordRequest, RecordResponse, TraceRequest, TraceResponse, WatchRequest, WatchResponse,
+};
+pub use record::Batches;
+
+/// The service on the graph of each request.
+#[derive(Clone, Debug)]
+pub struct Service {
+    graphs: Graphs,
+    batches: Batches,
+    /// How long a client may leave a stream unread that holds something of the server's.
+    patience: Duration,
+    /// Ends the streams, which would go on for ever.
+    stop: CancellationToken,
+}
+
+impl Service {
+    #[must_use]
+    pub const fn new(
+        graphs: Graphs,
+        batches: Batches,
+        patience: Duration,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            graphs,
+            batches,
+            patience,
+            stop,
+        }
+    }
+}
+
+/// A text that was given: one that is unset is empty on the wire.
+fn text(given: String) -> Option<String> {
+    (!given.is_empty()).then_some(given)
+}
+
+/// The last word of a stream on a server that stops.
+fn stopping() -> Status {
+    Status::unavailable("the server stops; open another stream and go on from the last response")
+}
+
+#[tonic::async_trait]
+impl LineageService for Service {
+    type RecordStream = Responses<RecordResponse>;
+    type WatchStream = Responses<WatchResponse>;
+    type TraceStream = Responses<TraceResponse>;
+
+    async fn record(
+        &self,
+        requests: Request<Streaming<RecordRequest>>,
+    ) -> Result<Response<Self::RecordStream>, Status> {
+        let graph = self.graphs.get()?.clone();
+        let responses = record::run(
+            graph,
+            requests.into_inner(),
+            self.batches,
+            self.stop.clone(),
+        );
+        Ok(Response::new(responses))
+    }
+
+    async fn watch(
+        &self,
+        request: Request<WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let graph = self.graphs.get()?;
+        let responses = watch::run(graph, request.into_inner(), self.stop.clone()).await?;
+        Ok(Response::new(responses))
+    }
+
+    async fn trace(
+        &self,
+        request: Request<TraceRequest>,
+    ) -> Result<Response<Self::TraceStream>, Status> {
+        let graph = self.graphs.get()?;
+        let request = request.into_inner();
+        let responses = trace::run(graph.clone(), request, self.patience).await?;
+        Ok(Response::new(responses))
+    }
+}

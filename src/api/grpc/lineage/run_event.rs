@@ -1,0 +1,160 @@
+//! What happened to a run: the wire's messages and the graph's structs.
+//!
+//! A number that no enum declares is not known to the graph, which refuses it.
+
+use super::text;
+use crate::api::grpc::mlmd::convert::{all, path_in, properties_in};
+use crate::graph::{
+    ArtifactIdentity, ArtifactUse, ContextUse, Moment, RunEvent, RunRecorded, TypeName, TypePolicy,
+};
+use crate::model::EventType;
+use crate::proto::pedigree::lineage::v1::artifact_use::Identity;
+use crate::proto::pedigree::lineage::v1::{self as wire, run_event};
+
+/// The event of a request that has this time, in milliseconds since epoch.
+pub(super) fn run_event(given: wire::RunEvent, event_time: Option<i64>) -> RunEvent {
+    RunEvent {
+        moment: moment(given.moment),
+        time: event_time,
+        type_policy: type_policy(given.type_policy),
+        run_type: type_name(given.r#type, given.type_version),
+        name: text(given.name),
+        external_id: text(given.external_id),
+        contexts: all(given.contexts),
+        inputs: all(given.inputs),
+        outputs: all(given.outputs),
+        properties: properties_in(given.properties),
+        custom_properties: properties_in(given.custom_properties),
+    }
+}
+
+fn type_name(name: String, version: String) -> TypeName {
+    TypeName {
+        name,
+        version: text(version),
+    }
+}
+
+fn moment(number: i32) -> Option<Moment> {
+    use run_event::Moment as Wire;
+    match Wire::try_from(number).ok()? {
+        Wire::Unspecified => None,
+        Wire::Start => Some(Moment::Start),
+        Wire::Update => Some(Moment::Update),
+        Wire::Complete => Some(Moment::Complete),
+        Wire::Fail => Some(Moment::Fail),
+        Wire::Cancel => Some(Moment::Cancel),
+        Wire::Cached => Some(Moment::Cached),
+    }
+}
+
+fn type_policy(number: i32) -> Option<TypePolicy> {
+    Some(match wire::TypePolicy::try_from(number).ok()? {
+        wire::TypePolicy::MustExist => TypePolicy::MustExist,
+        wire::TypePolicy::Create => TypePolicy::Create,
+        wire::TypePolicy::Extend => TypePolicy::Extend,
+    })
+}
+
+impl From<wire::ContextUse> for ContextUse {
+    fn from(given: wire::ContextUse) -> Self {
+        Self {
+            context_type: type_name(given.r#type, given.type_version),
+            name: given.name,
+            properties: properties_in(given.properties),
+            custom_properties: properties_in(given.custom_properties),
+            parents: all(given.parents),
+        }
+    }
+}
+
+impl From<wire::ArtifactUse> for ArtifactUse {
+    fn from(given: wire::ArtifactUse) -> Self {
+        let event_type = (given.event_type != 0).then(|| EventType(given.event_type.into()));
+        Self {
+            artifact_type: type_name(given.r#type, given.type_version),
+            identity: given.identity.map(Into::into),
+            uri: given.uri,
+            digest: given.digest,
+            properties: properties_in(given.properties),
+            custom_properties: properties_in(given.custom_properties),
+            path: path_in(given.path),
+            event_type,
+        }
+    }
+}
+
+impl From<Identity> for ArtifactIdentity {
+    fn from(given: Identity) -> Self {
+        match given {
+            Identity::Id(id) => Self::Id(id),
+            Identity::ExternalId(id) => Self::ExternalId(id),
+            Identity::Name(name) => Self::Name(name),
+            Identity::Content(content) => Self::Content {
+                uri: content.uri,
+                digest: content.digest,
+            },
+        }
+    }
+}
+
+impl From<RunRecorded> for wire::RunRecorded {
+    fn from(stored: RunRecorded) -> Self {
+        Self {
+            execution_id: stored.execution_id,
+            context_ids: stored.context_ids,
+            input_ids: stored.input_ids,
+            output_ids: stored.output_ids,
+            state: stored
+                .state
+                .and_then(|number| i32::try_from(number).ok())
+                .unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unset_or_unknown_on_the_wire_is_none() {
+        let given = wire::RunEvent {
+            moment: 99,
+            type_policy: 99,
+            ..Default::default()
+        };
+        let event = run_event(given, Some(7));
+        assert_eq!((event.moment, event.type_policy), (None, None));
+        assert_eq!(
+            (event.name, event.external_id, event.time),
+            (None, None, Some(7))
+        );
+        assert_eq!(event.run_type, TypeName::default());
+        let start = run_event(
+            wire::RunEvent {
+                moment: run_event::Moment::Start.into(),
+                ..Default::default()
+            },
+            None,
+        );
+        let expected = (Some(Moment::Start), Some(TypePolicy::MustExist));
+        assert_eq!((start.moment, start.type_policy), expected);
+    }
+
+    #[test]
+    fn every_event_type_keeps_its_number() {
+        let given = wire::ArtifactUse {
+            event_type: wire::EventType::PendingOutput.into(),
+            ..Default::default()
+        };
+        assert_eq!(
+            ArtifactUse::from(given).event_type,
+            Some(EventType::PENDING_OUTPUT)
+        );
+        assert_eq!(
+            ArtifactUse::from(wire::ArtifactUse::default()).event_type,
+            None
+        );
+    }
+}

@@ -1,0 +1,200 @@
+//! `LineageService.Trace`.
+
+use std::time::Duration;
+
+use prost::Message;
+
+use super::text;
+use crate::api::grpc::sink::{self as outlet, Outlet, Responses};
+use crate::error::{Error, Result};
+use crate::graph::{Direction, Graph, Trace, TracePart, TraceQuery};
+use crate::model::EventType as StoredType;
+use crate::proto::ml_metadata::{Artifact, Event, Execution};
+use crate::proto::pedigree::lineage::v1::trace_request::Direction as WireDirection;
+use crate::proto::pedigree::lineage::v1::{EventType, TraceEnd, TraceRequest, TraceResponse};
+
+/// The most nodes of a response, and of the first one, of which it is not known yet how large nodes are.
+const MOST: usize = 500;
+const FIRST: usize = 100;
+
+/// How large a response may be, in bytes, unless a single node is larger. Clients take 4 MiB where they are not told otherwise.
+const LARGE: usize = 1 << 20;
+
+/// Begins a trace, whose walk goes on while the client reads.
+pub(super) async fn run(
+    graph: Graph,
+    request: TraceRequest,
+    patience: Duration,
+) -> Result<Responses<TraceResponse>> {
+    let trace = graph.trace(request.try_into()?).await?;
+    Ok(outlet::stream(patience, move |outlet| walk(trace, outlet)))
+}
+
+async fn walk(mut trace: Trace, mut outlet: Outlet<TraceResponse>) -> Result<()> {
+    let mut most = FIRST;
+    while let Some(part) = trace.next(most).await? {
+        let responses = responses(part);
+        most = room(&responses).unwrap_or(most);
+        for response in responses {
+            if trace.is_in_the_way() {
+                outlet.keep(response);
+            } else {
+                outlet.send(response).await?;
+            }
+        }
+    }
+    let (nodes, cut) = trace.end();
+    let last = TraceResponse {
+        hop: trace.hop(),
+        end: Some(TraceEnd { nodes, cut }),
+        ..TraceResponse::default()
+    };
+    // The database is not needed while the rest waits to be read. What is kept counts as a trace, so that it is not kept often.
+    let _turn = trace.into_turn();
+    outlet.send(last).await
+}
+
+/// How many nodes as large as these make a response; unknown when there are none.
+fn room(responses: &[TraceResponse]) -> Option<usize> {
+    let nodes: usize = responses.iter().map(count).sum();
+    let bytes: usize = responses.iter().map(Message::encoded_len).sum();
+    let size = bytes.checked_div(nodes)?;
+    Some((LARGE / size.max(1)).clamp(1, MOST))
+}
+
+fn count(response: &TraceResponse) -> usize {
+    response.artifacts.len() + response.executions.len()
+}
+
+/// The responses for a part, none too large.
+fn responses(part: TracePart) -> Vec<TraceResponse> {
+    let mut packer = Packer {
+        hop: part.hop,
+        done: Vec::new(),
+        size: LARGE,
+    };
+    for artifact in part.artifacts {
+        let artifact = Artifact::from(artifact);
+        packer.make_room(&artifact).artifacts.push(artifact);
+    }
+    for execution in part.executions {
+        let execution = Execution::from(execution);
+        packer.make_room(&execution).executions.push(execution);
+    }
+    for event in part.events {
+        let event = Event::from(event);
+        packer.make_room(&event).events.push(event);
+    }
+    packer.done
+}
+
+struct Packer {
+    hop: i64,
+    done: Vec<TraceResponse>,
+    /// Of the last response, in bytes.
+    size: usize,
+}
+
+impl Packer {
+    /// The response that has room for a message.
+    fn make_room(&mut self, message: &impl Message) -> &mut TraceResponse {
+        let size = message.encoded_len();
+        let new = TraceResponse {
+            hop: self.hop,
+            ..TraceResponse::default()
+        };
+        self.size += size;
+        match self.done.pop() {
+            Some(last) if self.size <= LARGE => self.done.push(last),
+            last => {
+                self.size = size;
+                self.done.extend(last);
+                self.done.push(new);
+            }
+        }
+        let last = self.done.len() - 1;
+        &mut self.done[last]
+    }
+}
+
+impl TryFrom<TraceRequest> for TraceQuery {
+    type Error = Error;
+
+    fn try_from(given: TraceRequest) -> Result<Self> {
+        let direction = match WireDirection::try_from(given.direction) {
+            Ok(WireDirection::Provenance) => Direction::Upstream,
+            Ok(WireDirection::Impact) => Direction::Downstream,
+            Ok(WireDirection::Both) => Direction::Both,
+            Err(_) => return Err(unknown("direction", given.direction)),
+        };
+        let event_type = |number| match EventType::try_from(number) {
+            Ok(EventType::Unspecified) | Err(_) => Err(unknown("event_types", number)),
+            Ok(_) => Ok(StoredType(number.into())),
+        };
+        let event_types = given.event_types.into_iter().map(event_type);
+        Ok(Self {
+            direction,
+            event_types: event_types.collect::<Result<_>>()?,
+            artifact_ids: given.artifact_ids,
+            execution_ids: given.execution_ids,
+            artifacts: text(given.artifacts),
+            executions: text(given.executions),
+            max_hops: given.max_hops,
+            max_nodes: given.max_nodes,
+            stop_at_artifacts: text(given.stop_at_artifacts),
+            stop_at_executions: text(given.stop_at_executions),
+            path_key: text(given.path_key),
+        })
+    }
+}
+
+fn unknown(field: &str, number: i32) -> Error {
+    Error::invalid(format!("{field} cannot be {number}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Node;
+
+    fn part(sizes: &[usize]) -> TracePart {
+        let node = |size: &usize| Node {
+            id: Some(1),
+            uri: Some("x".repeat(*size)),
+            ..Node::default()
+        };
+        TracePart {
+            hop: 3,
+            artifacts: sizes.iter().map(node).collect(),
+            ..TracePart::default()
+        }
+    }
+
+    #[test]
+    fn responses_are_bounded_and_lose_nothing() {
+        for (sizes, expected) in [
+            (vec![], vec![]),
+            (vec![10; 500], vec![500]),
+            (vec![LARGE / 4; 8], vec![3, 3, 2]),
+            // A node that is larger comes alone.
+            (vec![10, LARGE * 2, 10], vec![1, 1, 1]),
+        ] {
+            let responses = responses(part(&sizes));
+            let counts: Vec<usize> = responses.iter().map(count).collect();
+            assert_eq!(counts, expected);
+            assert!(responses.iter().all(|response| response.hop == 3));
+        }
+    }
+
+    #[test]
+    fn the_next_part_is_as_large_as_the_nodes_allow() {
+        for (sizes, expected) in [
+            (vec![], None),
+            (vec![10; 3], Some(MOST)),
+            (vec![LARGE / 10; 3], Some(9)),
+            (vec![LARGE * 3], Some(1)),
+        ] {
+            assert_eq!(room(&responses(part(&sizes))), expected);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! `LineageService.Watch`.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+
+use super::{Responses, stopping};
+use crate::api::grpc::mlmd::types::WireType;
+use crate::error::{Error, Result};
+use crate::graph::{Changes, Graph, Since, Topic, Watch, WatchQuery};
+use crate::model::{self, Kind};
+use crate::proto::ml_metadata::ParentContext;
+use crate::proto::pedigree::lineage::v1::change::Subject;
+use crate::proto::pedigree::lineage::v1::watch_request::{Since as WireSince, Start};
+use crate::proto::pedigree::lineage::v1::{
+    Change, Operation, Subject as WireTopic, WatchRequest, WatchResponse,
+};
+
+const HEARTBEAT: i64 = 10_000;
+const SHORTEST_HEARTBEAT: i64 = 100;
+
+/// Begins to watch, and goes on in a task of its own, as fast as the client reads.
+pub(super) async fn run(
+    graph: &Graph,
+    request: WatchRequest,
+    stop: CancellationToken,
+) -> Result<Responses<WatchResponse>> {
+    let heartbeat = heartbeat(request.heartbeat)?;
+    let mut watch = graph.watch(query(request)?).await?;
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        loop {
+            // Waiting for a place first: what nobody reads yet is not read from the database either.
+            let Ok(place) = sender.reserve().await else {
+                return;
+            };
+            let next = tokio::select! {
+                next = next(&mut watch, heartbeat) => next.map_err(Into::into),
+                () = stop.cancelled() => Err(stopping()),
+                () = sender.closed() => return,
+            };
+            let ended = next.is_err();
+            place.send(next);
+            if ended {
+                return;
+            }
+        }
+    });
+    Ok(Box::pin(ReceiverStream::new(receiver)))
+}
+
+async fn next(watch: &mut Watch, heartbeat: Duration) -> Result<WatchResponse> {
+    let Changes { cursor, changes } = watch.next(heartbeat).await?;
+    let changes = changes
+        .into_iter()
+        .map(|(time, change)| convert(time, change));
+    Ok(WatchResponse {
+        cursor,
+        changes: changes.collect::<Result<_>>()?,
+    })
+}
+
+fn heartbeat(given: i64) -> Result<Duration> {
+    let heartbeat = if given == 0 { HEARTBEAT } else { given };
+    match u64::try_from(heartbeat) {
+        Ok(milliseconds) if heartbeat >= SHORTEST_HEARTBEAT => {
+            Ok(Duration::from_millis(milliseconds))
+        }
+        _ => Err(Error::invalid(format!(
+            "heartbeat must be at least {SHORTEST_HEARTBEAT} milliseconds, or 0: it is {given}"
+        ))),
+    }
+}
+
+fn query(request: WatchRequest) -> Result<WatchQuery> {
+    let topics = request.subjects.iter().map(|number| topic(*number));
+    let operations = request.operations.iter().map(|number| operation(*number));
+    Ok(WatchQuery {
+        topics: topics.collect::<Result<_>>()?,
+        operations: operations.collect::<Result<_>>()?,
+        types: request.types,
+        context_ids: request.context_ids,
+        filter_query: request.filter_query,
+        since: match request.since {
+            Some(WireSince::Cursor(cursor)) => Since::Cursor(cursor),
+            Some(WireSince::Start(number)) if number == i32::from(Start::Beginning) => {
+                Since::Beginning
+            }
+            Some(WireSince::Start(_)) | None => Since::Now,
+        },
+    })
+}
+
+fn topic(number: i32) -> Result<Topic> {
+    match WireTopic::try_from(number) {
+        Ok(WireTopic::Artifact) => Ok(Topic::Node(Kind::Artifact)),
+        Ok(WireTopic::Execution) => Ok(Topic::Node(Kind::Execution)),
+        Ok(WireTopic::Context) => Ok(Topic::Node(Kind::Context)),
+        Ok(WireTopic::ArtifactType) => Ok(Topic::Type(Kind::Artifact)),
+        Ok(WireTopic::ExecutionType) => Ok(Topic::Type(Kind::Execution)),
+        Ok(WireTopic::ContextType) => Ok(Topic::Type(Kind::Context)),
+        Ok(WireTopic::Event) => Ok(Topic::Event),
+        Ok(WireTopic::Attribution) => Ok(Topic::Membership(Kind::Artifact)),
+        Ok(WireTopic::Association) => Ok(Topic::Membership(Kind::Execution)),
+        Ok(WireTopic::ParentContext) => Ok(Topic::Membership(Kind::Context)),
+        Ok(WireTopic::Unspecified) | Err(_) => {
+            Err(Error::invalid(format!("there is no subject {number}")))
+        }
+    }
+}
+
+fn operation(number: i32) -> Result<model::Operation> {
+    match Operation::try_from(number) {
+        Ok(Operation::Created) => Ok(model::Operation::Created),
+        Ok(Operation::Updated) => Ok(model::Operation::Updated),
+        Ok(Operation::Reconciled) => Ok(model::Operation::Reconciled),
+        Ok(Operation::Unspecified) | Err(_) => {
+            Err(Error::invalid(format!("there is no operation {number}")))
+        }
+    }
+}
+
+fn convert(time: i64, change: model::Change) -> Result<Change> {
+    let operation = match change.operation {
+        model::Operation::Created => Operation::Created,
+        model::Operation::Updated => Operation::Updated,
+        model::Operation::Reconciled => Operation::Reconciled,
+    };
+    let subject = match change.subject {
+        model::Subject::Node(Kind::Artifact, node) => Subject::Artifact(node.into()),
+        model::Subject::Node(Kind::Execution, node) => Subject::Execution(node.into()),
+        model::Subject::Node(Kind::Context, node) => Subject::Context(node.into()),
+        model::Subject::Type(Kind::Artifact, of) => {
+            Subject::ArtifactType(WireType::from_model(of)?)
+        }
+        model::Subject::Type(Kind::Execution, of) => {
+            Subject::ExecutionType(WireType::from_model(of)?)
+        }
+        model::Subject::Type(Kind::Context, of) => Subject::ContextType(WireType::from_model(of)?),
+        model::Subject::Event(event) => Subject::Event(event.into()),
+        model::Subject::Membership(Kind::Artifact, member) => Subject::Attribution(member.into()),
+        model::Subject::Membership(Kind::Execution, member) => Subject::Association(member.into()),
+        model::Subject::Membership(Kind::Context, member) => {
+            Subject::ParentContext(ParentContext {
+                parent_id: Some(member.context_id),
+                child_id: Some(member.node_id),
+                system_metadata: None,
+            })
+        }
+    };
+    Ok(Change {
+        operation: operation.into(),
+        time,
+        subject: Some(subject),
+    })
+}

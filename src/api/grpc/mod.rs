@@ -1,0 +1,5 @@
+//! gRPC services.
+
+pub mod lineage;
+pub mod mlmd;
+mod sink;

@@ -1,0 +1,195 @@
+//! What other programs wrote to the database and the history does not know.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::error::Result;
+use crate::graph::Graph;
+use crate::model::{Change, Event, Kind, Membership, Node, NodeType, Operation, Subject};
+use crate::storage::Tx;
+use crate::storage::tables::changes;
+use crate::storage::tables::events;
+use crate::storage::tables::lists::{self, After, OrderBy, Page, Scope};
+use crate::storage::tables::memberships::{self, End};
+
+/// How many nodes are looked at in one transaction.
+const NODES: i64 = 1000;
+
+/// How many entries of the history are read at once.
+const ENTRIES: i64 = 256;
+
+/// What the history knows.
+#[derive(Default)]
+struct Known {
+    /// The update times of nodes, in milliseconds since epoch.
+    nodes: HashMap<(Kind, i64), Option<i64>>,
+    types: HashMap<(Kind, i64), NodeType>,
+    /// Artifact, execution and type.
+    events: HashSet<(i64, i64, i64)>,
+    memberships: HashSet<(Kind, Membership)>,
+    /// When the oldest entry was written, in milliseconds since epoch.
+    begins: Option<i64>,
+}
+
+impl Known {
+    fn learn(&mut self, change: Change) {
+        match change.subject {
+            Subject::Node(kind, node) => {
+                let id = node.id.unwrap_or_default();
+                self.nodes.insert((kind, id), node.update_time);
+            }
+            Subject::Type(kind, node_type) => {
+                let id = node_type.id.unwrap_or_default();
+                self.types.insert((kind, id), node_type);
+            }
+            Subject::Event(event) => _ = self.events.insert(key(&event)),
+            Subject::Membership(kind, member) => _ = self.memberships.insert((kind, member)),
+        }
+    }
+
+    fn knows(&self, subject: &Subject) -> bool {
+        match subject {
+            Subject::Node(kind, node) => {
+                let id = node.id.unwrap_or_default();
+                self.nodes.get(&(*kind, id)) == Some(&node.update_time)
+            }
+            Subject::Type(kind, node_type) => {
+                let id = node_type.id.unwrap_or_default();
+                self.types.get(&(*kind, id)) == Some(node_type)
+            }
+            Subject::Event(event) => self.events.contains(&key(event)),
+            Subject::Membership(kind, member) => self.memberships.contains(&(*kind, *member)),
+        }
+    }
+}
+
+fn key(event: &Event) -> (i64, i64, i64) {
+    (
+        event.artifact_id.unwrap_or_default(),
+        event.execution_id.unwrap_or_default(),
+        event.event_type.map_or(0, |event_type| event_type.0),
+    )
+}
+
+impl Graph {
+    /// Adds to the history what it does not know of the graph, and returns how many changes that was. Without `all`, what was last
+    /// written before the history begins is left out, with the edges of such nodes.
+    ///
+    /// Another program that writes meanwhile may be seen in part; a server's writes are all seen, some of them perhaps twice.
+    ///
+    /// # Errors
+    ///
+    /// `FailedPrecondition` where no history is kept; those of the database.
+    pub async fn reconcile(&self, all: bool) -> Result<usize> {
+        self.require_history()?;
+        self.advance().await?;
+        let known = self.known().await?;
+        let since = if all {
+            i64::MIN
+        } else {
+            known.begins.unwrap_or(i64::MIN)
+        };
+        let mut added = self.reconcile_types(&known).await?;
+        for kind in Kind::ALL {
+            let mut after = None;
+            while let Some(last) = self
+                .reconcile_nodes(kind, after, since, &known, &mut added)
+                .await?
+            {
+                after = Some(last);
+            }
+        }
+        self.advance().await?;
+        Ok(added)
+    }
+
+    /// Reads the history.
+    async fn known(&self) -> Result<Known> {
+        let mut known = Known::default();
+        let mut position = 0;
+        loop {
+            let mut tx = self.read().await?;
+            let entries = changes::after(&mut tx, position, ENTRIES).await?;
+            let Some(last) = entries.last() else {
+                return Ok(known);
+            };
+            position = last.position;
+            known.begins = known.begins.or(entries.first().map(|first| first.time));
+            let changes = entries.into_iter().flat_map(|entry| entry.changes);
+            changes.for_each(|change| known.learn(change));
+        }
+    }
+
+    /// Types have no time: all that the history does not know are new to it.
+    async fn reconcile_types(&self, known: &Known) -> Result<usize> {
+        let mut found = Vec::new();
+        for kind in Kind::ALL {
+            let types = self.types(kind).await?;
+            found.extend(types.into_iter().map(|found| Subject::Type(kind, found)));
+        }
+        self.add(found, known).await
+    }
+
+    /// The next nodes of a kind and their edges. Returns the last id, while there is one.
+    async fn reconcile_nodes(
+        &self,
+        kind: Kind,
+        after: Option<i64>,
+        since: i64,
+        known: &Known,
+        added: &mut usize,
+    ) -> Result<Option<i64>> {
+        let mut tx = self.read().await?;
+        let page = Page {
+            scope: Scope::All,
+            filter: None,
+            order_by: OrderBy::Id,
+            ascending: true,
+            after: after.map(After::Id),
+            limit: NODES,
+        };
+        let mut nodes = lists::page(&mut tx, kind, &page).await?;
+        let last = nodes.last().and_then(|node| node.id);
+        nodes.retain(|node| node.update_time.is_none_or(|time| time >= since));
+        let ids: Vec<i64> = nodes.iter().filter_map(|node| node.id).collect();
+        let node = |node: Node| Subject::Node(kind, node);
+        let mut found: Vec<Subject> = nodes.into_iter().map(node).collect();
+        found.extend(edges(&mut tx, kind, &ids).await?);
+        drop(tx);
+        *added += self.add(found, known).await?;
+        Ok(last)
+    }
+
+    /// Adds those that the history does not know.
+    async fn add(&self, found: Vec<Subject>, known: &Known) -> Result<usize> {
+        let new = found.into_iter().filter(|subject| !known.knows(subject));
+        let change = |subject| Change {
+            operation: Operation::Reconciled,
+            subject,
+        };
+        let new: Vec<Change> = new.map(change).collect();
+        let count = new.len();
+        if count > 0 {
+            let tx = self.database.write().await?;
+            changes::commit(tx, new, (self.clock)()).await?;
+        }
+        Ok(count)
+    }
+}
+
+/// The edges of nodes, each at one of its ends: events at their executions, memberships at the nodes that are in a context.
+async fn edges(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Subject>> {
+    let members = memberships::find(tx, kind, End::Node, ids).await?;
+    let members = members.into_iter();
+    let mut found: Vec<Subject> = members
+        .map(|member| Subject::Membership(kind, member))
+        .collect();
+    if kind == Kind::Execution {
+        let stored = events::whole_of_nodes(tx, kind, ids).await?;
+        found.extend(
+            stored
+                .into_iter()
+                .map(|stored| Subject::Event(stored.event)),
+        );
+    }
+    Ok(found)
+}

@@ -1,0 +1,14 @@
+//! The command that every change of the graph is.
+
+use crate::error::Result;
+use crate::storage::Tx;
+
+/// A change of the graph.
+pub trait Write: Send + Sync {
+    /// What the caller gets when the change is stored.
+    type Answer: Send;
+
+    /// Makes the change in a transaction that the caller commits. `now` is in milliseconds since
+    /// epoch. May run more than once, each time in a new transaction.
+    fn apply(&self, tx: &mut Tx, now: i64) -> impl Future<Output = Result<Self::Answer>> + Send;
+}

@@ -1,0 +1,6 @@
+//! Writes of several kinds of node and edge in one transaction.
+
+pub(in crate::graph) mod artifacts;
+pub(in crate::graph) mod contexts;
+pub(in crate::graph) mod execution;
+pub(in crate::graph) mod subgraph;

@@ -1,0 +1,256 @@
+//! A batch of messages as one transaction.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Message, Recordable, Recorded, Reply, apply_runs};
+use crate::error::{Error, Result};
+use crate::graph::{RACES, RunEvent, Write};
+use crate::storage::Tx;
+use crate::storage::tables::messages;
+
+pub(in crate::graph) struct Batch {
+    messages: Vec<Message>,
+    /// How often it was tried.
+    tried: AtomicUsize,
+}
+
+/// What is known of a message that was stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Known {
+    /// Which change it was.
+    label: String,
+    answer: Recorded,
+}
+
+impl Known {
+    fn reply(&self, message: &Message) -> Reply {
+        if self.label == message.change.label() {
+            Reply::Repeated(self.answer.clone())
+        } else {
+            Reply::Refused(Error::invalid(
+                "the id was used for a message of another kind",
+            ))
+        }
+    }
+}
+
+impl Write for Batch {
+    type Answer = Vec<Reply>;
+
+    async fn apply(&self, tx: &mut Tx, now: i64) -> Result<Vec<Reply>> {
+        self.tried.fetch_add(1, Ordering::Relaxed);
+        let valid = self
+            .messages
+            .iter()
+            .filter(|message| message.check().is_ok());
+        let mut by_id: HashMap<&str, &Message> = HashMap::new();
+        let firsts = valid.filter(|message| by_id.insert(&message.id, message).is_none());
+        let firsts: Vec<&Message> = firsts.collect();
+        let ids = firsts.iter().map(|message| message.id.as_str()).collect();
+        let mut known = known(tx, ids).await?;
+
+        let is_new = |message: &&Message| !known.contains_key(message.id.as_str());
+        let new: Vec<&Message> = firsts.into_iter().filter(is_new).collect();
+        let ids: Vec<&str> = new.iter().map(|message| message.id.as_str()).collect();
+        let claimed = messages::claim(tx, &ids, now).await;
+        claimed.map_err(taken_meanwhile)?;
+        let mut replies = HashMap::new();
+        for (message, answer) in new.iter().zip(self.store(tx, &new, now).await?) {
+            let id = message.id.as_str();
+            let reply = match answer {
+                Ok(answer) => {
+                    let label = message.change.label().to_owned();
+                    let stored = answer.clone();
+                    known.insert(id, Known { label, answer });
+                    Reply::Stored(stored)
+                }
+                Err(error) => Reply::Refused(error),
+            };
+            replies.insert(id, reply);
+        }
+        remember(tx, &ids, &known, now).await?;
+        let reply = |message: &Message| reply(message, &known, &mut replies);
+        Ok(self.messages.iter().map(reply).collect())
+    }
+}
+
+/// The reply to a message: to the first one with an id what became of it, to others that it is known, or not.
+fn reply(
+    message: &Message,
+    known: &HashMap<&str, Known>,
+    replies: &mut HashMap<&str, Reply>,
+) -> Reply {
+    if let Err(error) = message.check() {
+        return Reply::Refused(error);
+    }
+    let id = message.id.as_str();
+    match (replies.remove(id), known.get(id)) {
+        (Some(reply), _) => reply,
+        (None, Some(known)) => known.reply(message),
+        (None, None) => Reply::Refused(Error::invalid(
+            "a message with this id was refused a moment ago; send it again",
+        )),
+    }
+}
+
+/// A message that was stored by somebody else since it was looked for: the next attempt finds it.
+fn taken_meanwhile(error: Error) -> Error {
+    match error {
+        Error::AlreadyExists(_) => Error::Contention(
+            "a message of this batch is being stored by another stream; send it again".into(),
+        ),
+        other => other,
+    }
+}
+
+/// The answers to those of the messages that were stored before.
+async fn known<'a>(tx: &mut Tx, ids: Vec<&'a str>) -> Result<HashMap<&'a str, Known>> {
+    let mut known = HashMap::new();
+    let texts = messages::answers(tx, &ids).await?;
+    for id in ids {
+        if let Some(text) = texts.get(id) {
+            let answer = serde_json::from_str(text).map_err(|error| {
+                Error::DataLoss(format!(
+                    "PedigreeMessage, id {id}: its answer cannot be read: {error}"
+                ))
+            })?;
+            known.insert(id, answer);
+        }
+    }
+    Ok(known)
+}
+
+/// Keeps the answers of what was stored, and gives up the ids of what was not.
+async fn remember(tx: &mut Tx, ids: &[&str], known: &HashMap<&str, Known>, now: i64) -> Result<()> {
+    let mut stored = Vec::with_capacity(ids.len());
+    let mut refused = Vec::new();
+    for id in ids {
+        match known.get(id) {
+            Some(known) => stored.push((*id, to_text(known)?)),
+            None => refused.push(*id),
+        }
+    }
+    messages::insert(tx, &stored, now).await?;
+    messages::release(tx, &refused).await
+}
+
+fn to_text(known: &Known) -> Result<String> {
+    serde_json::to_string(known).map_err(|error| Error::Internal {
+        context: "an answer cannot be remembered".into(),
+        source: Some(error.into()),
+    })
+}
+
+/// Whether an error is about a message, and not about the database or the transaction.
+const fn is_refusal(error: &Error) -> bool {
+    match error {
+        Error::InvalidArgument(_)
+        | Error::OutOfRange(_)
+        | Error::NotFound(_)
+        | Error::AlreadyExists(_)
+        | Error::FailedPrecondition(_)
+        | Error::Unimplemented(_)
+        | Error::DataLoss(_)
+        | Error::Internal { .. } => true,
+        Error::Raced(_)
+        | Error::Cancelled(_)
+        | Error::Contention(_)
+        | Error::Exhausted(_)
+        | Error::Unavailable(_)
+        | Error::Uncertain(_) => false,
+    }
+}
+
+impl Batch {
+    pub(in crate::graph) const fn new(messages: Vec<Message>) -> Self {
+        Self {
+            messages,
+            tried: AtomicUsize::new(0),
+        }
+    }
+
+    /// Stores messages that are new.
+    async fn store(
+        &self,
+        tx: &mut Tx,
+        new: &[&Message],
+        now: i64,
+    ) -> Result<Vec<Result<Recorded>>> {
+        if self.messages.len() == 1 {
+            // What refuses it ends the transaction, and nobody else is in it.
+            return all_at_once(tx, new, now).await;
+        }
+        tx.savepoint().await?;
+        match all_at_once(tx, new, now).await {
+            Ok(stored) => {
+                tx.release().await?;
+                Ok(stored)
+            }
+            Err(error) if self.gives_up_on(&error) => {
+                tx.rollback_to_savepoint().await?;
+                self.one_by_one(tx, new, now).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether running the transaction again would not help.
+    fn gives_up_on(&self, error: &Error) -> bool {
+        let raced = matches!(error, Error::Raced(_));
+        is_refusal(error) || (raced && self.tried.load(Ordering::Relaxed) >= RACES)
+    }
+
+    async fn one_by_one(
+        &self,
+        tx: &mut Tx,
+        new: &[&Message],
+        now: i64,
+    ) -> Result<Vec<Result<Recorded>>> {
+        let mut stored = Vec::with_capacity(new.len());
+        for message in new {
+            tx.savepoint().await?;
+            match all_at_once(tx, &[*message], now).await {
+                Ok(answers) => {
+                    tx.release().await?;
+                    stored.extend(answers);
+                }
+                Err(error) if self.gives_up_on(&error) => {
+                    tx.rollback_to_savepoint().await?;
+                    stored.push(Err(error));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(stored)
+    }
+}
+
+/// Stores all of the messages or fails. Events about runs that follow each other are stored together.
+async fn all_at_once(tx: &mut Tx, new: &[&Message], now: i64) -> Result<Vec<Result<Recorded>>> {
+    let mut stored = Vec::with_capacity(new.len());
+    let are_runs = |a: &&Message, b: &&Message| run_of(a).is_some() && run_of(b).is_some();
+    for together in new.chunk_by(are_runs) {
+        let runs: Vec<&RunEvent> = together
+            .iter()
+            .filter_map(|message| run_of(message))
+            .collect();
+        if runs.is_empty() {
+            for message in together {
+                stored.push(Ok(message.change.apply(tx, now).await?));
+            }
+        } else {
+            stored.extend(apply_runs(tx, runs, now).await?.into_iter().map(Ok));
+        }
+    }
+    Ok(stored)
+}
+
+fn run_of(message: &Message) -> Option<&RunEvent> {
+    match &message.change {
+        Recordable::Run(event) => Some(event),
+        _ => None,
+    }
+}

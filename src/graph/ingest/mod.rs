@@ -1,0 +1,156 @@
+//! Recording messages: each has an id of the client's own, and is stored once however often it comes.
+//!
+//! A batch of messages is one transaction. It is first tried as a whole; when one of its messages is refused, each is tried alone,
+//! so that the others are stored all the same.
+
+mod batch;
+pub(in crate::graph) mod runs;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::graph::{
+    Graph, PutEvents, PutExecution, PutExecutionAnswer, PutMemberships, PutNodes,
+    PutParentContexts, PutSubgraph, PutSubgraphAnswer, PutTypes, RecordRuns, RunEvent, RunRecorded,
+    Write,
+};
+use crate::storage::Tx;
+use batch::Batch;
+
+/// The longest id of a message, in bytes.
+const LONGEST_ID: usize = 255;
+
+/// What a client says, and the id by which it knows that it was stored.
+#[derive(Clone, Debug)]
+pub struct Message {
+    pub id: String,
+    pub change: Recordable,
+}
+
+macro_rules! recordable {
+    ($($variant:ident($change:ty) -> $answer:ident,)*) => {
+        /// A change that a message can ask for.
+        #[derive(Clone, Debug)]
+        pub enum Recordable {
+            /// An event about a run. Such messages are stored together.
+            Run(Box<RunEvent>),
+            $($variant(Box<$change>),)*
+        }
+
+        $(impl From<$change> for Recordable {
+            fn from(change: $change) -> Self {
+                Self::$variant(Box::new(change))
+            }
+        })*
+
+        impl Recordable {
+            /// What tells it from other changes, for as long as its id is known.
+            const fn label(&self) -> &'static str {
+                match self {
+                    Self::Run(_) => "Run",
+                    $(Self::$variant(_) => stringify!($variant),)*
+                }
+            }
+
+            async fn apply(&self, tx: &mut Tx, now: i64) -> Result<Recorded> {
+                match self {
+                    Self::Run(event) => {
+                        let mut stored = apply_runs(tx, vec![event], now).await?;
+                        stored.pop().ok_or_else(|| Error::internal("an event has no answer"))
+                    }
+                    $(Self::$variant(change) => {
+                        change.apply(tx, now).await.map(Recorded::$answer)
+                    })*
+                }
+            }
+        }
+    };
+}
+recordable! {
+    Types(PutTypes) -> Ids,
+    Nodes(PutNodes) -> Ids,
+    Events(PutEvents) -> Done,
+    Execution(PutExecution) -> Execution,
+    Subgraph(PutSubgraph) -> Subgraph,
+    Memberships(PutMemberships) -> Done,
+    Parents(PutParentContexts) -> Done,
+}
+
+impl From<RunEvent> for Recordable {
+    fn from(event: RunEvent) -> Self {
+        Self::Run(Box::new(event))
+    }
+}
+
+/// Stores events about runs together.
+async fn apply_runs(tx: &mut Tx, events: Vec<&RunEvent>, now: i64) -> Result<Vec<Recorded>> {
+    let stored = RecordRuns { events }.apply(tx, now).await?;
+    Ok(stored.into_iter().map(Recorded::Run).collect())
+}
+
+macro_rules! recorded {
+    ($($variant:ident($answer:ty),)*) => {
+        /// The answer to a message, which is remembered with its id.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        pub enum Recorded {
+            $($variant($answer),)*
+        }
+
+        $(impl TryFrom<Recorded> for $answer {
+            type Error = Error;
+
+            fn try_from(recorded: Recorded) -> Result<Self> {
+                match recorded {
+                    Recorded::$variant(answer) => Ok(answer),
+                    _ => Err(Error::invalid("the id was used for a message of another kind")),
+                }
+            }
+        })*
+    };
+}
+recorded! {
+    Run(RunRecorded),
+    Ids(Vec<i64>),
+    Done(()),
+    Execution(PutExecutionAnswer),
+    Subgraph(PutSubgraphAnswer),
+}
+
+/// What became of a message.
+#[derive(Debug)]
+pub enum Reply {
+    Stored(Recorded),
+    /// It had been stored before; the answer is that of then.
+    Repeated(Recorded),
+    /// Nothing of it was stored.
+    Refused(Error),
+}
+
+impl Graph {
+    /// Stores messages by one commit, and tells what became of each, in their order.
+    ///
+    /// # Errors
+    ///
+    /// One that is not of a single message's making: then nothing was stored, or it is `Uncertain`. A client that sends the
+    /// messages again is safe.
+    pub async fn record(&self, messages: Vec<Message>) -> Result<Vec<Reply>> {
+        self.write(Batch::new(messages)).await
+    }
+}
+
+impl Message {
+    fn check(&self) -> Result<()> {
+        if self.id.is_empty() || self.id.len() > LONGEST_ID {
+            return Err(Error::invalid(format!(
+                "the id of a message must have 1 to {LONGEST_ID} bytes: it has {}",
+                self.id.len()
+            )));
+        }
+        if self.id.contains('\0') {
+            return Err(Error::invalid(
+                "the id of a message must not contain the character NUL",
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,137 @@
+//! What stands between the nodes of events: events of runs and artifacts, and the places of both in contexts.
+//!
+//! The artifacts of a run are in the contexts of the run, whichever of them was known first.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::target::Targets;
+use super::{ArtifactUse, RunEvent, RunRecorded};
+use crate::error::Result;
+use crate::graph::edges::{events, memberships};
+use crate::model::{Event, EventType, Kind, Membership};
+use crate::storage::Tx;
+use crate::storage::tables::memberships::End;
+use crate::storage::tables::memberships::Nodes;
+use crate::storage::tables::{events as stored_events, locks, memberships as stored_memberships};
+
+/// The stored runs that get artifacts or contexts, locked: of two events at once, one with artifacts and one with contexts, the later
+/// one sees what the other put.
+///
+/// # Errors
+///
+/// Those of [`locks::nodes`].
+pub(super) async fn lock_known(
+    tx: &mut Tx,
+    given: &[&RunEvent],
+    runs: &Targets<'_>,
+) -> Result<BTreeSet<i64>> {
+    let grows = |event: &RunEvent| !event.contexts.is_empty() || has_artifacts(event);
+    let growing = given.iter().enumerate().filter(|(_, event)| grows(event));
+    let known: BTreeSet<i64> = growing
+        .filter_map(|(place, _)| runs.known_id(place))
+        .collect();
+    let ids: Vec<i64> = known.iter().copied().collect();
+    locks::nodes(tx, Kind::Execution, &ids).await?;
+    Ok(known)
+}
+
+fn has_artifacts(event: &RunEvent) -> bool {
+    !event.inputs.is_empty() || !event.outputs.is_empty()
+}
+
+/// Puts the events between runs and artifacts, and both into the contexts, where they are not yet. `known` are the runs that were
+/// there before.
+///
+/// # Errors
+///
+/// Those of [`events::put_missing`].
+pub(super) async fn put(
+    tx: &mut Tx,
+    given: &[&RunEvent],
+    recorded: &[RunRecorded],
+    known: &BTreeSet<i64>,
+    now: i64,
+) -> Result<()> {
+    let mut edges = Vec::new();
+    let mut associations = Vec::new();
+    for (event, ids) in given.iter().zip(recorded) {
+        let inputs = event.inputs.iter().zip(&ids.input_ids);
+        let outputs = event.outputs.iter().zip(&ids.output_ids);
+        let edge = |given: &ArtifactUse, id: i64, usual: EventType| Event {
+            artifact_id: Some(id),
+            execution_id: Some(ids.execution_id),
+            event_type: given.event_type.or(Some(usual)),
+            milliseconds: Some(event.time.unwrap_or(now)),
+            path: given.path.clone(),
+        };
+        edges.extend(inputs.map(|(given, id)| edge(given, *id, EventType::INPUT)));
+        edges.extend(outputs.map(|(given, id)| edge(given, *id, EventType::OUTPUT)));
+        associations.extend(ids.context_ids.iter().map(|&context_id| Membership {
+            context_id,
+            node_id: ids.execution_id,
+        }));
+    }
+    events::put_missing(tx, edges, now).await?;
+    let new = memberships::put_missing(tx, Kind::Execution, associations, Nodes::Any).await?;
+    let mut attributions = of_new_artifacts(tx, recorded).await?;
+    attributions.extend(of_old_artifacts(tx, new, known).await?);
+    memberships::put_missing(tx, Kind::Artifact, attributions, Nodes::Any).await?;
+    Ok(())
+}
+
+/// The artifacts of these events, in all contexts of their runs.
+async fn of_new_artifacts(tx: &mut Tx, recorded: &[RunRecorded]) -> Result<Vec<Membership>> {
+    let artifacts = |ids: &RunRecorded| [&ids.input_ids[..], &ids.output_ids].concat();
+    let growing = recorded.iter().filter(|ids| !artifacts(ids).is_empty());
+    let runs: BTreeSet<i64> = growing.map(|ids| ids.execution_id).collect();
+    let contexts = contexts_by_run(associations_of(tx, &runs).await?);
+    let attributions = recorded.iter().flat_map(|ids| {
+        let contexts = contexts.get(&ids.execution_id).into_iter().flatten();
+        contexts.flat_map(|&context_id| {
+            let of = artifacts(ids).into_iter();
+            of.map(move |node_id| Membership {
+                context_id,
+                node_id,
+            })
+        })
+    });
+    Ok(attributions.collect())
+}
+
+/// The artifacts that runs had before, in the contexts that are new to the runs.
+async fn of_old_artifacts(
+    tx: &mut Tx,
+    mut new: Vec<Membership>,
+    known: &BTreeSet<i64>,
+) -> Result<Vec<Membership>> {
+    new.retain(|association| known.contains(&association.node_id));
+    let contexts = contexts_by_run(new);
+    let runs: Vec<i64> = contexts.keys().copied().collect();
+    let stored = stored_events::of_nodes(tx, Kind::Execution, &runs, &[]).await?;
+    let attributions = stored.iter().flat_map(|stored| {
+        let run = stored.event.execution_id.unwrap_or_default();
+        let contexts = contexts.get(&run).into_iter().flatten();
+        contexts.map(|&context_id| Membership {
+            context_id,
+            node_id: stored.event.artifact_id.unwrap_or_default(),
+        })
+    });
+    Ok(attributions.collect())
+}
+
+async fn associations_of(tx: &mut Tx, runs: &BTreeSet<i64>) -> Result<Vec<Membership>> {
+    let runs: Vec<i64> = runs.iter().copied().collect();
+    stored_memberships::find(tx, Kind::Execution, End::Node, &runs).await
+}
+
+fn contexts_by_run(associations: Vec<Membership>) -> HashMap<i64, Vec<i64>> {
+    let mut contexts: HashMap<i64, Vec<i64>> = HashMap::new();
+    for Membership {
+        context_id,
+        node_id,
+    } in associations
+    {
+        contexts.entry(node_id).or_default().push(context_id);
+    }
+    contexts
+}

@@ -1,0 +1,213 @@
+//! What happened to runs, in the words of an orchestrator (`LineageService.Record`): a run is an execution, found by its name or
+//! external id and created by the first event about it.
+//!
+//! * `check`: what can be refused without the database; `state`: what an event makes of the state of a run.
+//! * `catalog`: the types that events name, created or extended as they allow.
+//! * `mention`: events taken apart into what they say about one node each.
+//! * `target`: which node each mention means, and what all of its mentions make of it.
+//! * `edges`: what stands between the nodes: events, and places in contexts.
+//!
+//! Each step is for all events of a batch together, so that the number of statements does not depend on how many they are.
+
+mod catalog;
+mod check;
+mod edges;
+mod mention;
+mod state;
+mod target;
+
+use std::borrow::Borrow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::graph::Write;
+use crate::graph::edges::parents as contexts;
+use crate::model::{EventPath, EventType, Kind, Membership, Properties};
+use crate::storage::Tx;
+use crate::storage::tables::locks;
+use catalog::Catalog;
+use mention::{Mentions, Places};
+use target::Targets;
+
+/// One thing that happened to a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunEvent {
+    /// Required; `None` also for a number that names none.
+    pub moment: Option<Moment>,
+    /// When it happened, in milliseconds since epoch; now, when unset.
+    pub time: Option<i64>,
+    /// `None` for a number that names none, which is refused.
+    pub type_policy: Option<TypePolicy>,
+    /// The execution type. Required.
+    pub run_type: TypeName,
+    /// Not empty. One of name and external id is required; with both, the external id finds the run.
+    pub name: Option<String>,
+    /// Not empty.
+    pub external_id: Option<String>,
+    pub contexts: Vec<ContextUse>,
+    pub inputs: Vec<ArtifactUse>,
+    pub outputs: Vec<ArtifactUse>,
+    pub properties: Properties,
+    pub custom_properties: Properties,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Moment {
+    Start,
+    /// Something about a run that is known; it creates none.
+    Update,
+    Complete,
+    Fail,
+    Cancel,
+    Cached,
+}
+
+/// What an event may do about the types that it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TypePolicy {
+    MustExist,
+    /// Create those that do not exist.
+    Create,
+    /// As `Create`, and add properties that they do not declare.
+    Extend,
+}
+
+/// What names a type of a kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct TypeName {
+    pub name: String,
+    /// Not empty.
+    pub version: Option<String>,
+}
+
+/// A context that a run and its artifacts are put into; created when it is missing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ContextUse {
+    pub context_type: TypeName,
+    /// Required.
+    pub name: String,
+    pub properties: Properties,
+    pub custom_properties: Properties,
+    /// The context becomes their child.
+    pub parents: Vec<Self>,
+}
+
+/// An artifact that a run used or produced; created when it is missing, but not by id.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ArtifactUse {
+    /// Required, except for an artifact given by id.
+    pub artifact_type: TypeName,
+    /// Required.
+    pub identity: Option<ArtifactIdentity>,
+    pub uri: Option<String>,
+    /// Kept as the custom property `digest`.
+    pub digest: Option<String>,
+    pub properties: Properties,
+    pub custom_properties: Properties,
+    pub path: EventPath,
+    /// INPUT or OUTPUT when unset.
+    pub event_type: Option<EventType>,
+}
+
+/// What finds an artifact.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ArtifactIdentity {
+    Id(i64),
+    ExternalId(String),
+    /// Among those of its type.
+    Name(String),
+    /// One digest at one URI, among those of its type.
+    Content {
+        uri: String,
+        digest: String,
+    },
+}
+
+/// The ids of what an event stored or found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunRecorded {
+    pub execution_id: i64,
+    /// Aligned with the contexts of the event; so are the other two with theirs.
+    pub context_ids: Vec<i64>,
+    pub input_ids: Vec<i64>,
+    pub output_ids: Vec<i64>,
+    /// The number of `Execution.State` after the event.
+    pub state: Option<i64>,
+}
+
+/// Stores events about runs, in order, all or none of them.
+///
+/// With several events the error is that of some event that is refused, or of what they do to each other: who needs to know which,
+/// applies them one by one.
+#[derive(Clone, Debug, Default)]
+pub struct RecordRuns<E> {
+    /// Events, or references to them.
+    pub events: Vec<E>,
+}
+
+impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
+    /// Aligned with the events.
+    type Answer = Vec<RunRecorded>;
+
+    /// # Errors
+    ///
+    /// `InvalidArgument` for what is malformed, has values that its type does not declare, or closes a ring of contexts;
+    /// `NotFound` for a type that may not be created, an artifact without such an id, and an update of an unknown run;
+    /// `FailedPrecondition` for a digest that contradicts the stored one; `AlreadyExists` for a new run whose name is taken.
+    async fn apply(&self, tx: &mut Tx, now: i64) -> Result<Vec<RunRecorded>> {
+        let events: Vec<&RunEvent> = self.events.iter().map(Borrow::borrow).collect();
+        for event in &events {
+            check::event(event)?;
+        }
+        // Locks are taken in one order by all writes: the structure, contexts, executions, artifacts.
+        let catalog = Catalog::settle(tx, &events, now).await?;
+        let mentions = Mentions::of(&events, &catalog, now)?;
+        let contexts = Targets::find(tx, Kind::Context, &mentions.contexts, &catalog, now).await?;
+        if !are_linked(tx, &mentions.links, &contexts).await? {
+            locks::structure(tx).await?;
+        }
+        let contexts = contexts.store(tx).await?;
+        let of_link = |&(parent, child): &(usize, usize)| Membership {
+            context_id: contexts[parent].id,
+            node_id: contexts[child].id,
+        };
+        let links: Vec<Membership> = mentions.links.iter().map(of_link).collect();
+        contexts::link_missing(tx, &links).await?;
+        let runs = Targets::find(tx, Kind::Execution, &mentions.runs, &catalog, now).await?;
+        let known = edges::lock_known(tx, &events, &runs).await?;
+        let runs = runs.store(tx).await?;
+        let artifacts = Targets::find(tx, Kind::Artifact, &mentions.artifacts, &catalog, now);
+        let artifacts = artifacts.await?.store(tx).await?;
+
+        let ids = |places: &[usize], of: &[target::Stored]| -> Vec<i64> {
+            places.iter().map(|&place| of[place].id).collect()
+        };
+        let recorded = |(places, run): (&Places, &target::Stored)| RunRecorded {
+            execution_id: run.id,
+            context_ids: ids(&places.contexts, &contexts),
+            input_ids: ids(&places.inputs, &artifacts),
+            output_ids: ids(&places.outputs, &artifacts),
+            state: run.state,
+        };
+        let recorded: Vec<RunRecorded> = mentions.places.iter().zip(&runs).map(recorded).collect();
+        edges::put(tx, &events, &recorded, &known, now).await?;
+        Ok(recorded)
+    }
+}
+
+/// Whether all links from parents to children, as places among the contexts, are stored already.
+async fn are_linked(tx: &mut Tx, links: &[(usize, usize)], contexts: &Targets<'_>) -> Result<bool> {
+    let known = |&(parent, child): &(usize, usize)| {
+        Some(Membership {
+            context_id: contexts.known_id(parent)?,
+            node_id: contexts.known_id(child)?,
+        })
+    };
+    let known: Option<Vec<Membership>> = links.iter().map(known).collect();
+    match known {
+        Some(links) => contexts::are_linked(tx, &links).await,
+        None => Ok(false),
+    }
+}

@@ -1,0 +1,334 @@
+//! What makes a node valid, what an update does to it, and whether it did anything. Decided without the database.
+
+use std::collections::BTreeSet;
+
+use crate::error::{Error, Result};
+use crate::model::{Kind, Node, NodeType, Properties, Value};
+
+/// What of a node an update touches (`update_mask`). Paths that name nothing are ignored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mask {
+    fields: BTreeSet<String>,
+    properties: Touched,
+    custom_properties: Touched,
+}
+
+/// The properties of one map that a mask touches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Touched {
+    All,
+    Named(BTreeSet<String>),
+}
+
+impl Default for Touched {
+    fn default() -> Self {
+        Self::Named(BTreeSet::new())
+    }
+}
+
+impl Touched {
+    fn add(&mut self, name: Option<&str>) {
+        match (self, name) {
+            (Self::Named(names), Some(name)) => {
+                names.insert(name.to_owned());
+            }
+            (this, None) => *this = Self::All,
+            (Self::All, Some(_)) => {}
+        }
+    }
+
+    fn contains(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named(names) => names.contains(name),
+        }
+    }
+}
+
+impl Mask {
+    /// Reads the paths of a field mask; `None` for an empty one, which means full replacement.
+    ///
+    /// Everything behind the first dot is the name of one property; a map without a name is the whole map.
+    pub fn from_paths<'a>(paths: impl IntoIterator<Item = &'a str>) -> Option<Self> {
+        let mut paths = paths.into_iter().peekable();
+        paths.peek()?;
+        let mut mask = Self::default();
+        for path in paths {
+            let (field, name) = match path.split_once('.') {
+                Some((field, name)) => (field, Some(name)),
+                None => (path, None),
+            };
+            match (field, name) {
+                ("properties", name) => mask.properties.add(name),
+                ("custom_properties", name) => mask.custom_properties.add(name),
+                (field, None) => {
+                    mask.fields.insert(field.to_owned());
+                }
+                _ => {}
+            }
+        }
+        Some(mask)
+    }
+}
+
+/// A mask that touches everything, as an update without one does.
+struct Scope<'a>(Option<&'a Mask>);
+
+impl Scope<'_> {
+    fn has(&self, field: &str) -> bool {
+        self.0.is_none_or(|mask| mask.fields.contains(field))
+    }
+
+    fn has_property(&self, name: &str) -> bool {
+        self.0.is_none_or(|mask| mask.properties.contains(name))
+    }
+
+    fn has_custom(&self, name: &str) -> bool {
+        self.0
+            .is_none_or(|mask| mask.custom_properties.contains(name))
+    }
+}
+
+/// Refuses a new node that its type does not allow.
+pub(in crate::graph) fn check_new(kind: Kind, node: &Node, node_type: &NodeType) -> Result<()> {
+    check_declared(kind, node, node_type)?;
+    check_context_name(kind, node)
+}
+
+/// Refuses a node with a property that its type does not declare so.
+pub(in crate::graph) fn check_declared(
+    kind: Kind,
+    node: &Node,
+    node_type: &NodeType,
+) -> Result<()> {
+    check_properties(node, node_type, &Scope(None)).map_err(|error| {
+        Error::InvalidArgument(format!(
+            "Cannot validate properties of {}: {error}",
+            describe(kind, node)
+        ))
+    })
+}
+
+/// Every property that is in scope must be declared with the type of its value; custom ones need only have a value.
+fn check_properties(node: &Node, node_type: &NodeType, scope: &Scope<'_>) -> Result<()> {
+    for (name, value) in node
+        .properties
+        .iter()
+        .filter(|(name, _)| scope.has_property(name))
+    {
+        check_property(name, value, node_type)?;
+    }
+    let mut customs = node.custom_properties.iter();
+    match customs.find(|(name, value)| **value == Value::Empty && scope.has_custom(name)) {
+        Some((name, _)) => Err(unmatched(name)),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a property that the type does not declare with the type of this value.
+pub(in crate::graph) fn check_property(
+    name: &str,
+    value: &Value,
+    node_type: &NodeType,
+) -> Result<()> {
+    match node_type.properties.get(name) {
+        None => Err(Error::invalid(format!("Found unknown property: {name}"))),
+        Some(declared) if value.property_type() != Some(*declared) => Err(unmatched(name)),
+        Some(_) => Ok(()),
+    }
+}
+
+fn unmatched(name: &str) -> Error {
+    Error::invalid(format!("Found unmatched property type: {name}"))
+}
+
+fn check_context_name(kind: Kind, node: &Node) -> Result<()> {
+    if kind == Kind::Context && node.name.as_deref().is_none_or(str::is_empty) {
+        return Err(Error::invalid("Context name should not be empty"));
+    }
+    Ok(())
+}
+
+/// What a stored node becomes when `given` is put over it. Times are left as they are stored.
+///
+/// # Errors
+///
+/// `InvalidArgument` when the type differs, a property does not match, or a context loses its name.
+pub(in crate::graph) fn merge(
+    kind: Kind,
+    stored: &Node,
+    given: &Node,
+    node_type: &NodeType,
+    mask: Option<&Mask>,
+) -> Result<Node> {
+    if let (Some(wanted), Some(known)) = (given.type_id, stored.type_id)
+        && wanted != known
+    {
+        return Err(Error::invalid(format!(
+            "Given type_id {wanted} is different from the one known before: {known}"
+        )));
+    }
+    let scope = Scope(mask);
+    check_properties(given, node_type, &scope)?;
+    let mut merged = stored.clone();
+    if scope.has("external_id") {
+        merged.external_id.clone_from(&given.external_id);
+    }
+    if kind == Kind::Artifact && scope.has("uri") {
+        merged.uri = Some(given.uri.clone().unwrap_or_default());
+    }
+    let state = match kind {
+        Kind::Artifact => Some("state"),
+        Kind::Execution => Some("last_known_state"),
+        Kind::Context => None,
+    };
+    if state.is_some_and(|field| scope.has(field)) {
+        merged.state = given.state;
+    }
+    // Names of artifacts and executions never change, and nobody is told.
+    if kind == Kind::Context && scope.has("name") {
+        check_context_name(kind, given)?;
+        merged.name.clone_from(&given.name);
+    }
+    replace(&mut merged.properties, &given.properties, |name| {
+        scope.has_property(name)
+    });
+    replace(
+        &mut merged.custom_properties,
+        &given.custom_properties,
+        |name| scope.has_custom(name),
+    );
+    Ok(merged)
+}
+
+fn replace(stored: &mut Properties, given: &Properties, in_scope: impl Fn(&str) -> bool) {
+    stored.retain(|name, _| !in_scope(name) || given.contains_key(name));
+    for (name, value) in given.iter().filter(|(name, _)| in_scope(name)) {
+        stored.insert(name.clone(), value.clone());
+    }
+}
+
+/// Whether an update writes the node and moves its last update time: a property changed, or the request differs from what is
+/// stored in any of these fields, presence included. The whole request counts, whatever the mask.
+pub(in crate::graph) fn is_change(stored: &Node, given: &Node, merged: &Node) -> bool {
+    stored.properties != merged.properties
+        || stored.custom_properties != merged.custom_properties
+        || stored.id != given.id
+        || stored.name != given.name
+        || stored.type_name != given.type_name
+        || stored.uri != given.uri
+        || stored.external_id != given.external_id
+        || stored.state != given.state
+        || given.has_more
+}
+
+/// A node in few words, for error texts.
+pub(in crate::graph) fn describe(kind: Kind, node: &Node) -> String {
+    let mut text = kind.noun().to_owned();
+    let mut add = |field: &str, value: Option<String>| {
+        if let Some(value) = value {
+            text.push(' ');
+            text.push_str(field);
+            text.push_str(": ");
+            text.push_str(&value);
+        }
+    };
+    add("id", node.id.map(|id| id.to_string()));
+    add("type_id", node.type_id.map(|id| id.to_string()));
+    add("name", node.name.as_ref().map(|name| format!("{name:?}")));
+    add(
+        "external_id",
+        node.external_id.as_ref().map(|id| format!("{id:?}")),
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::PropertyType;
+
+    fn stored() -> Node {
+        Node {
+            id: Some(1),
+            type_id: Some(10),
+            type_name: Some("T".into()),
+            name: Some("n".into()),
+            uri: Some("u".into()),
+            state: Some(2),
+            properties: [("p".to_owned(), Value::Int(1))].into(),
+            custom_properties: [("a.b".to_owned(), Value::Bool(true))].into(),
+            ..Node::default()
+        }
+    }
+
+    fn node_type() -> NodeType {
+        NodeType {
+            properties: [("p".to_owned(), PropertyType::Int)].into(),
+            ..NodeType::default()
+        }
+    }
+
+    fn put(given: &Node, paths: &[&str]) -> Result<Node> {
+        let mask = Mask::from_paths(paths.iter().copied());
+        merge(
+            Kind::Artifact,
+            &stored(),
+            given,
+            &node_type(),
+            mask.as_ref(),
+        )
+    }
+
+    #[test]
+    fn without_a_mask_everything_but_the_name_is_replaced() {
+        let given = Node {
+            id: Some(1),
+            name: Some("other".into()),
+            ..Node::default()
+        };
+        let merged = put(&given, &[]).unwrap();
+        assert_eq!(merged.name.as_deref(), Some("n"));
+        assert_eq!((merged.uri.as_deref(), merged.state), (Some(""), None));
+        assert!(merged.properties.is_empty() && merged.custom_properties.is_empty());
+    }
+
+    #[test]
+    fn a_mask_touches_what_it_names() {
+        let given = Node {
+            id: Some(1),
+            properties: [("nope".to_owned(), Value::Int(1))].into(),
+            ..Node::default()
+        };
+        let merged = put(&given, &["state", "custom_properties.a.b", "nonexist", ""]).unwrap();
+        assert_eq!((merged.uri.as_deref(), merged.state), (Some("u"), None));
+        assert_eq!(merged.properties, stored().properties);
+        assert!(merged.custom_properties.is_empty());
+        assert!(put(&given, &["properties"]).is_err());
+        assert!(put(&given, &["properties.nope"]).is_err());
+    }
+
+    #[test]
+    fn reading_and_putting_back_is_no_change() {
+        let merged = put(&stored(), &[]).unwrap();
+        assert!(!is_change(&stored(), &stored(), &merged));
+        let mut without_type = stored();
+        without_type.type_name = None;
+        assert!(is_change(&stored(), &without_type, &merged));
+    }
+
+    #[test]
+    fn an_empty_value_matches_nothing() {
+        for custom in [false, true] {
+            let mut given = stored();
+            let map = if custom {
+                &mut given.custom_properties
+            } else {
+                &mut given.properties
+            };
+            map.insert("p".into(), Value::Empty);
+            let error = put(&given, &[]).unwrap_err().to_string();
+            assert_eq!(error, "Found unmatched property type: p");
+        }
+    }
+}

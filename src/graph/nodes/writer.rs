@@ -1,0 +1,385 @@
+//! Puts nodes of one kind in the order given, in few statements.
+//!
+//! New nodes wait for each other and go to the database together, and so do changed ones. What waits is written before
+//! anything that could depend on it, so the outcome is that of one node after the other: the first node that is refused, by a
+//! rule or by a unique key, decides the error.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::graph::nodes::rules as node_rules;
+use crate::graph::nodes::rules::{Mask, describe};
+use crate::model::{Change, Kind, Node, NodeType, Subject};
+use crate::storage::Tx;
+use crate::storage::tables::{locks, nodes, properties, types};
+
+/// How nodes are put.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::graph) struct PutOptions<'a> {
+    pub mask: Option<&'a Mask>,
+    /// Refuse a node whose stored last update time is not the given one.
+    pub abort_if_changed: bool,
+    /// Move the last update time of a node that does not change, too.
+    pub force_update_time: bool,
+    /// The caller looked for the new nodes and did not find them.
+    pub lookup: Lookup,
+}
+
+/// What it means when a new node exists after all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::graph) enum Lookup {
+    /// Nobody looked for it.
+    #[default]
+    None,
+    /// Somebody else was faster, or another of its keys is taken.
+    Missed,
+    /// As `Missed`, and the client is to try again.
+    MissedAborts,
+}
+
+pub(in crate::graph) struct NodeWriter<'a> {
+    kind: Kind,
+    options: PutOptions<'a>,
+    now: i64,
+    /// The types of these nodes. Until [`Self::look_again`], they may have gained properties meanwhile.
+    types: HashMap<i64, Arc<NodeType>>,
+    looked_again: bool,
+    /// Nodes that exist, as they are after what was put so far.
+    known: HashMap<i64, Node>,
+    /// New nodes, each with its place in `ids`.
+    creates: Vec<(usize, Cow<'a, Node>)>,
+    /// What nodes were in the database; `known` has what they shall be.
+    updates: BTreeMap<i64, Node>,
+    ids: Vec<Option<i64>>,
+}
+
+impl<'a> NodeWriter<'a> {
+    /// Reads what the nodes to come refer to, and locks those that they will change.
+    pub(in crate::graph) async fn new(
+        tx: &mut Tx,
+        kind: Kind,
+        coming: impl Iterator<Item = &Node> + Clone,
+        options: PutOptions<'a>,
+        now: i64,
+    ) -> Result<Self> {
+        let mut writer = Self::knowing(kind, std::iter::empty(), options, now);
+        let new = coming.clone().filter(|node| node.id.is_none());
+        let type_ids = new.filter_map(|node| node.type_id).collect();
+        writer.load_types(tx, type_ids).await?;
+        let updates = coming.filter_map(|node| Some((node.id?, node)));
+        writer.load(tx, updates).await?;
+        Ok(writer)
+    }
+
+    /// A writer of nodes of these types, which has read nothing else yet.
+    pub(in crate::graph) fn knowing(
+        kind: Kind,
+        types: impl Iterator<Item = NodeType>,
+        options: PutOptions<'a>,
+        now: i64,
+    ) -> Self {
+        Self {
+            kind,
+            options,
+            now,
+            types: types
+                .filter_map(|known| Some((known.id?, Arc::new(known))))
+                .collect(),
+            looked_again: false,
+            known: HashMap::new(),
+            creates: Vec::new(),
+            updates: BTreeMap::new(),
+            ids: Vec::new(),
+        }
+    }
+
+    /// Reads nodes that will be put with these ids, and locks those that change.
+    pub(in crate::graph) async fn load<'n>(
+        &mut self,
+        tx: &mut Tx,
+        coming: impl Iterator<Item = (i64, &'n Node)> + Clone,
+    ) -> Result<()> {
+        let ids = coming.clone().map(|(id, _)| id).collect();
+        self.load_nodes(tx, ids).await?;
+        let type_ids = self.known.values().filter_map(|node| node.type_id);
+        self.load_types(tx, type_ids.collect()).await?;
+        if !tx.dialect().has_row_locks() {
+            return Ok(());
+        }
+        let changing = coming.filter(|(id, given)| self.would_change(*id, given));
+        let mut ids: Vec<i64> = changing.map(|(id, _)| id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        locks::nodes(tx, self.kind, &ids).await?;
+        self.known.retain(|id, _| ids.binary_search(id).is_err());
+        self.load_nodes(tx, ids).await
+    }
+
+    fn would_change(&self, id: i64, given: &Node) -> bool {
+        let Some(stored) = self.known.get(&id) else {
+            return false;
+        };
+        let node_type = stored.type_id.and_then(|id| self.types.get(&id));
+        let merge =
+            |node_type| node_rules::merge(self.kind, stored, given, node_type, self.options.mask);
+        let merged = node_type.map(|node_type| merge(node_type));
+        self.options.force_update_time
+            || self.options.abort_if_changed
+            || merged.is_some_and(|merged| match merged {
+                Ok(merged) => node_rules::is_change(stored, given, &merged),
+                // Its type may allow it by now.
+                Err(_) => true,
+            })
+    }
+
+    /// Reads nodes without locking them: enough for those that [`Self::knows`] alone is asked about.
+    pub(in crate::graph) async fn load_nodes(
+        &mut self,
+        tx: &mut Tx,
+        mut ids: Vec<i64>,
+    ) -> Result<()> {
+        ids.sort_unstable();
+        ids.dedup();
+        ids.retain(|id| !self.known.contains_key(id));
+        let stored = nodes::by_ids(tx, self.kind, &ids).await?;
+        let by_id = stored.into_iter().filter_map(|node| Some((node.id?, node)));
+        self.known.extend(by_id);
+        Ok(())
+    }
+
+    async fn load_types(&mut self, tx: &mut Tx, mut ids: Vec<i64>) -> Result<()> {
+        ids.sort_unstable();
+        ids.dedup();
+        ids.retain(|id| !self.types.contains_key(id));
+        let found = types::known(tx, self.kind, &ids).await?;
+        self.keep_types(found);
+        Ok(())
+    }
+
+    fn keep_types(&mut self, found: Vec<Arc<NodeType>>) {
+        let by_id = found
+            .into_iter()
+            .filter_map(|found| Some((found.id?, found)));
+        self.types.extend(by_id);
+    }
+
+    /// Reads all types as they are stored now, once: nothing is refused because of what somebody else has added.
+    async fn look_again(&mut self, tx: &mut Tx) -> Result<bool> {
+        if std::mem::replace(&mut self.looked_again, true) {
+            return Ok(false);
+        }
+        let ids: Vec<i64> = self.types.keys().copied().collect();
+        let found = types::stored(tx, self.kind, &ids).await?;
+        self.keep_types(found);
+        Ok(true)
+    }
+
+    /// Puts the next node and returns its place in the answer of [`Self::finish`].
+    ///
+    /// # Errors
+    ///
+    /// That of the first node that is refused, this one or one that waits.
+    pub(in crate::graph) async fn put(
+        &mut self,
+        tx: &mut Tx,
+        node: Cow<'a, Node>,
+    ) -> Result<usize> {
+        let (place, id) = (self.ids.len(), node.id);
+        match id {
+            None => self.write_updates(tx).await?,
+            Some(_) => self.write_creates(tx).await?,
+        }
+        let mut put = self.put_one(&node);
+        if put.is_err() && self.look_again(tx).await? {
+            put = self.put_one(&node);
+        }
+        if let Err(error) = put {
+            return Err(self.refuse(tx, error).await);
+        }
+        if id.is_none() {
+            self.creates.push((place, node));
+        }
+        self.ids.push(id);
+        Ok(place)
+    }
+
+    fn put_one(&mut self, node: &Node) -> Result<()> {
+        match node.id {
+            None => self.check_new(node),
+            Some(id) => self.update(id, node),
+        }
+    }
+
+    fn check_new(&self, node: &Node) -> Result<()> {
+        let Some(type_id) = node.type_id else {
+            return Err(Error::invalid("Type id is missing."));
+        };
+        let Some(node_type) = self.types.get(&type_id) else {
+            return Err(Error::NotFound(format!(
+                "Cannot find type for {}: No type found for query, type_id: {type_id}",
+                describe(self.kind, node)
+            )));
+        };
+        node_rules::check_new(self.kind, node, node_type)
+    }
+
+    fn update(&mut self, id: i64, given: &Node) -> Result<()> {
+        let Some(stored) = self.known.get(&id) else {
+            return Err(Error::invalid(format!("Cannot find the given id {id}")));
+        };
+        if self.options.abort_if_changed {
+            let expected = given.update_time.unwrap_or(0);
+            if stored.update_time != Some(expected) {
+                return Err(Error::FailedPrecondition(format!(
+                    "`abort_if_latest_updated_time_changed` is set, and the stored {} with id = {id} was updated at {}, not at {expected}",
+                    self.kind.noun(),
+                    stored.update_time.unwrap_or(0),
+                )));
+            }
+        }
+        let type_id = stored.type_id.unwrap_or_default();
+        let Some(node_type) = self.types.get(&type_id) else {
+            return Err(Error::NotFound(format!(
+                "No type found for query, type_id: {type_id}"
+            )));
+        };
+        let mut merged = node_rules::merge(self.kind, stored, given, node_type, self.options.mask)?;
+        if self.options.force_update_time || node_rules::is_change(stored, given, &merged) {
+            merged.update_time = Some(self.update_time(stored));
+            let before = std::mem::replace(self.known.entry(id).or_default(), merged);
+            self.updates.entry(id).or_insert(before);
+        }
+        Ok(())
+    }
+
+    /// Who waits for a change of the time must see one, even within the same millisecond.
+    fn update_time(&self, stored: &Node) -> i64 {
+        match stored.update_time {
+            Some(time) if self.options.abort_if_changed => self.now.max(time + 1),
+            _ => self.now,
+        }
+    }
+
+    /// Writes all that waits.
+    async fn write(&mut self, tx: &mut Tx) -> Result<()> {
+        self.write_creates(tx).await?;
+        self.write_updates(tx).await
+    }
+
+    async fn write_creates(&mut self, tx: &mut Tx) -> Result<()> {
+        if self.creates.is_empty() {
+            return Ok(());
+        }
+        let waiting: Vec<&Node> = self.creates.iter().map(|(_, node)| &**node).collect();
+        let ids = nodes::insert(tx, self.kind, &waiting, self.now)
+            .await
+            .map_err(|error| error.on_duplicate(|| already_exists(self.kind, &waiting)))
+            .map_err(|error| self.after_lookup(error))?;
+        for (id, (place, node)) in ids.into_iter().zip(std::mem::take(&mut self.creates)) {
+            self.ids[place] = Some(id);
+            let type_name = node.type_id.and_then(|id| self.types.get(&id));
+            let stored = Node {
+                id: Some(id),
+                type_name: type_name.map(|known| known.name.clone()),
+                uri: (self.kind == Kind::Artifact).then(|| node.uri.clone().unwrap_or_default()),
+                create_time: Some(self.now),
+                update_time: Some(self.now),
+                has_more: false,
+                ..node.into_owned()
+            };
+            let kind = self.kind;
+            tx.record(|| [Change::created(Subject::Node(kind, stored.clone()))]);
+            self.known.insert(id, stored);
+        }
+        Ok(())
+    }
+
+    fn after_lookup(&self, error: Error) -> Error {
+        let Error::AlreadyExists(which) = error else {
+            return error;
+        };
+        let error = match self.options.lookup {
+            Lookup::None => return Error::AlreadyExists(which),
+            Lookup::Missed => Error::AlreadyExists(which),
+            Lookup::MissedAborts => Error::Contention(format!(
+                "Concurrent creation of the same {} at the first time. {which}",
+                self.kind.noun()
+            )),
+        };
+        Error::Raced(Box::new(error))
+    }
+
+    /// Writes the updates that wait.
+    pub(in crate::graph) async fn write_updates(&mut self, tx: &mut Tx) -> Result<()> {
+        if self.updates.is_empty() {
+            return Ok(());
+        }
+        let before = std::mem::take(&mut self.updates);
+        let changes: Vec<(&Node, &Node)> = before
+            .iter()
+            .filter_map(|(id, before)| Some((before, self.known.get(id)?)))
+            .collect();
+        let after: Vec<&Node> = changes.iter().map(|(_, after)| *after).collect();
+        nodes::update(tx, self.kind, &after)
+            .await
+            .map_err(|error| error.on_duplicate(|| already_exists(self.kind, &after)))?;
+        properties::update(tx, self.kind, &changes).await?;
+        let change = |node: &Node| Change::updated(Subject::Node(self.kind, node.clone()));
+        tx.record(|| after.into_iter().map(change));
+        Ok(())
+    }
+
+    /// The id of a node that was put, written now if it waits.
+    pub(in crate::graph) async fn id_at(
+        &mut self,
+        tx: &mut Tx,
+        place: usize,
+    ) -> Result<Option<i64>> {
+        if self.ids.get(place).is_some_and(Option::is_none) {
+            self.write_creates(tx).await?;
+        }
+        Ok(self.ids.get(place).copied().flatten())
+    }
+
+    /// Whether a node exists, of those this writer was told of.
+    pub(in crate::graph) fn knows(&self, id: i64) -> bool {
+        self.known.contains_key(&id)
+    }
+
+    /// A node that exists, of those this writer was told of, with what was put so far.
+    pub(in crate::graph) fn node(&self, id: i64) -> Option<&Node> {
+        self.known.get(&id)
+    }
+
+    /// The error that a caller's own refusal of the next node leads to: that of a node which waits comes first.
+    pub(in crate::graph) async fn refuse(&mut self, tx: &mut Tx, error: Error) -> Error {
+        self.write(tx).await.err().unwrap_or(error)
+    }
+
+    /// Writes what waits and returns the ids, in the order in which the nodes were put.
+    ///
+    /// # Errors
+    ///
+    /// That of the first node that is refused.
+    pub(in crate::graph) async fn finish(mut self, tx: &mut Tx) -> Result<Vec<i64>> {
+        self.write(tx).await?;
+        Ok(self.ids.into_iter().flatten().collect())
+    }
+}
+
+fn already_exists(kind: Kind, nodes: &[&Node]) -> String {
+    let which = match nodes {
+        [node] => describe(kind, node),
+        many => format!(
+            "one of {} {}, the first of them {}",
+            many.len(),
+            kind.plural(),
+            many.first()
+                .map(|node| describe(kind, node))
+                .unwrap_or_default()
+        ),
+    };
+    format!("Given node already exists: {which}")
+}
