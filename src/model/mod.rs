@@ -6,6 +6,7 @@ mod change;
 mod edge;
 mod kind;
 mod node;
+mod origin;
 mod types;
 mod value;
 
@@ -13,5 +14,6 @@ pub use change::{Change, Operation, Subject};
 pub use edge::{Event, EventPath, EventType, Membership, ParentContext, Step};
 pub use kind::Kind;
 pub use node::{Node, NodeKey, Properties};
+pub use origin::{ANONYMOUS, Caller, Door, Origin};
 pub use types::{BaseType, NodeType, PropertyType, SIMPLE_TYPES};
 pub use value::Value;

@@ -11,6 +11,7 @@ use crate::graph::changes::feed::Feed;
 use crate::graph::commit::command::Write;
 use crate::graph::commit::group::{Joined, Queue};
 use crate::graph::{Clock, Graph};
+use crate::model::Caller;
 use crate::storage::tables::changes;
 use crate::storage::{Database, Tx};
 
@@ -66,9 +67,13 @@ impl Writes {
         Self { writer, queue }
     }
 
-    async fn attempt<W: Write + 'static>(&self, change: &Arc<W>) -> Result<W::Answer> {
+    async fn attempt<W: Write + 'static>(
+        &self,
+        caller: &Caller,
+        change: &Arc<W>,
+    ) -> Result<W::Answer> {
         let joined = match &self.queue {
-            Some(queue) => queue.join(change).await?,
+            Some(queue) => queue.join(caller, change).await?,
             None => Joined::Alone(None),
         };
         // Who works alone keeps others waiting until the end.
@@ -77,22 +82,24 @@ impl Writes {
             Joined::Alone(turn) => turn,
         };
         let mut tx = self.writer.begin().await?;
-        let answer = change.apply(&mut tx, (self.writer.clock)()).await?;
+        let answer = change
+            .apply(&mut tx, &caller.at((self.writer.clock)()))
+            .await?;
         self.writer.commit(tx).await?;
         Ok(answer)
     }
 }
 
 impl Graph {
-    /// Stores a change entirely or not at all; when this returns it is durable.
+    /// Stores a caller's change entirely or not at all; when this returns it is durable.
     ///
     /// # Errors
     ///
     /// Those of the change; `Contention` when others went first each of several times; `Uncertain` when it may or may not be
     /// stored.
-    pub async fn write<W: Write + 'static>(&self, change: W) -> Result<W::Answer> {
+    pub async fn write<W: Write + 'static>(&self, caller: &Caller, change: W) -> Result<W::Answer> {
         let change = Arc::new(change);
-        let attempt = || self.writes.attempt(&change);
+        let attempt = || self.writes.attempt(caller, &change);
         let end = Instant::now() + PATIENCE;
         let mut races = 0;
         attempt

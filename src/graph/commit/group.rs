@@ -17,6 +17,7 @@ use tracing::{Instrument, Span};
 use crate::error::{Error, Result};
 use crate::graph::commit::command::Write;
 use crate::graph::commit::engine::Writer;
+use crate::model::{Caller, Origin};
 use crate::storage::Tx;
 
 /// The most writes of one commit.
@@ -64,13 +65,14 @@ type Applied<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
 trait Job: Send {
     /// Tells the caller that the write has its turn, and whether he still waits for it.
     fn start(&mut self) -> bool;
-    /// Makes the change and keeps the answer.
+    /// Makes the change at a time in milliseconds since epoch, and keeps the answer.
     fn apply<'a>(&'a mut self, tx: &'a mut Tx, now: i64) -> Applied<'a>;
     /// Tells the caller what became of it; that it is stored, when there is no error.
     fn end(self: Box<Self>, outcome: Joined<()>);
 }
 
 struct Waiting<W: Write> {
+    from: Caller,
     change: Arc<W>,
     answer: Option<W::Answer>,
     started: Option<oneshot::Sender<()>>,
@@ -86,8 +88,9 @@ impl<W: Write> Job for Waiting<W> {
 
     fn apply<'a>(&'a mut self, tx: &'a mut Tx, now: i64) -> Applied<'a> {
         let span = self.span.clone();
+        let origin: Origin = self.from.at(now);
         let apply = async move {
-            self.answer = Some(self.change.apply(tx, now).await?);
+            self.answer = Some(self.change.apply(tx, &origin).await?);
             Ok(())
         };
         Box::pin(apply.instrument(span))
@@ -123,11 +126,13 @@ impl Queue {
     /// `Exhausted` when its turn does not come in time.
     pub(in crate::graph) async fn join<W: Write + 'static>(
         &self,
+        from: &Caller,
         change: &Arc<W>,
     ) -> Result<Joined<W::Answer>> {
         let (start, mut started) = oneshot::channel();
         let (caller, outcome) = oneshot::channel();
         let waiting = Waiting {
+            from: from.clone(),
             change: change.clone(),
             answer: None,
             started: Some(start),

@@ -12,7 +12,7 @@ use crate::graph::edges::events::Written;
 use crate::graph::edges::{events, memberships};
 use crate::graph::nodes::rules::describe;
 use crate::graph::nodes::writer::{NodeWriter, PutOptions};
-use crate::model::{Event, Kind, Node};
+use crate::model::{Event, Kind, Node, Origin};
 use crate::storage::Tx;
 use crate::storage::tables::memberships::Nodes;
 
@@ -57,7 +57,8 @@ pub struct PutExecutionAnswer {
 impl Write for PutExecution {
     type Answer = PutExecutionAnswer;
 
-    async fn apply(&self, tx: &mut Tx, now: i64) -> Result<PutExecutionAnswer> {
+    async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<PutExecutionAnswer> {
+        let now = origin.time;
         let Some(execution) = &self.execution else {
             return Err(Error::invalid(
                 "No execution is found: the request has none",

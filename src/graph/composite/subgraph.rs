@@ -14,7 +14,7 @@ use crate::graph::edges::events::Written;
 use crate::graph::edges::{events, memberships};
 use crate::graph::nodes::rules as node_rules;
 use crate::graph::nodes::writer::{NodeWriter, PutOptions};
-use crate::model::{Event, Kind, Node, NodeType};
+use crate::model::{Event, Kind, Node, NodeType, Origin};
 use crate::storage::Tx;
 use crate::storage::tables::memberships::Nodes;
 use crate::storage::tables::types;
@@ -52,7 +52,8 @@ pub struct PutSubgraphAnswer {
 impl Write for PutSubgraph {
     type Answer = PutSubgraphAnswer;
 
-    async fn apply(&self, tx: &mut Tx, now: i64) -> Result<PutSubgraphAnswer> {
+    async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<PutSubgraphAnswer> {
+        let now = origin.time;
         for edge in &self.edges {
             self.check_edge(edge)?;
         }

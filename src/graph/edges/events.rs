@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Write, glance};
-use crate::model::{Change, Event, Kind, Subject};
+use crate::model::{Change, Event, Kind, Origin, Subject};
 use crate::storage::Tx;
 use crate::storage::tables::{events, nodes};
 
@@ -17,7 +17,8 @@ pub struct PutEvents {
 impl Write for PutEvents {
     type Answer = ();
 
-    async fn apply(&self, tx: &mut Tx, now: i64) -> Result<()> {
+    async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<()> {
+        let now = origin.time;
         put(tx, &self.events, Written::default(), now).await
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Write, glance};
-use crate::model::{Change, Kind, Membership, Node, Subject};
+use crate::model::{Change, Kind, Membership, Node, Origin, Subject};
 use crate::storage::Tx;
 use crate::storage::tables::memberships::{self, Nodes};
 use crate::storage::tables::nodes;
@@ -19,7 +19,7 @@ pub struct PutMemberships {
 impl Write for PutMemberships {
     type Answer = ();
 
-    async fn apply(&self, tx: &mut Tx, _now: i64) -> Result<()> {
+    async fn apply(&self, tx: &mut Tx, _: &Origin) -> Result<()> {
         for (kind, members) in [
             (Kind::Artifact, &self.attributions),
             (Kind::Execution, &self.associations),

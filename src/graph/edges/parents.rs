@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use crate::error::{Error, Result};
 use crate::graph::edges::memberships::created;
 use crate::graph::{Graph, Write};
-use crate::model::{Kind, Membership, Node, ParentContext};
+use crate::model::{Kind, Membership, Node, Origin, ParentContext};
 use crate::storage::Tx;
 use crate::storage::tables::memberships::{self, End};
 use crate::storage::tables::{locks, nodes};
@@ -19,7 +19,7 @@ pub struct PutParentContexts {
 impl Write for PutParentContexts {
     type Answer = ();
 
-    async fn apply(&self, tx: &mut Tx, _now: i64) -> Result<()> {
+    async fn apply(&self, tx: &mut Tx, _: &Origin) -> Result<()> {
         locks::structure(tx).await?;
         let ends = self
             .links

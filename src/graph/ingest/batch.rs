@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Message, Recordable, Recorded, Reply, apply_runs};
 use crate::error::{Error, Result};
 use crate::graph::{RACES, RunEvent, Write};
+use crate::model::Origin;
 use crate::storage::Tx;
 use crate::storage::tables::messages;
 
@@ -40,7 +41,8 @@ impl Known {
 impl Write for Batch {
     type Answer = Vec<Reply>;
 
-    async fn apply(&self, tx: &mut Tx, now: i64) -> Result<Vec<Reply>> {
+    async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<Vec<Reply>> {
+        let now = origin.time;
         self.tried.fetch_add(1, Ordering::Relaxed);
         let valid = self
             .messages
@@ -58,7 +60,7 @@ impl Write for Batch {
         let claimed = messages::claim(tx, &ids, now).await;
         claimed.map_err(taken_meanwhile)?;
         let mut replies = HashMap::new();
-        for (message, answer) in new.iter().zip(self.store(tx, &new, now).await?) {
+        for (message, answer) in new.iter().zip(self.store(tx, &new, origin).await?) {
             let id = message.id.as_str();
             let reply = match answer {
                 Ok(answer) => {
@@ -177,21 +179,21 @@ impl Batch {
         &self,
         tx: &mut Tx,
         new: &[&Message],
-        now: i64,
+        origin: &Origin,
     ) -> Result<Vec<Result<Recorded>>> {
         if self.messages.len() == 1 {
             // What refuses it ends the transaction, and nobody else is in it.
-            return all_at_once(tx, new, now).await;
+            return all_at_once(tx, new, origin).await;
         }
         tx.savepoint().await?;
-        match all_at_once(tx, new, now).await {
+        match all_at_once(tx, new, origin).await {
             Ok(stored) => {
                 tx.release().await?;
                 Ok(stored)
             }
             Err(error) if self.gives_up_on(&error) => {
                 tx.rollback_to_savepoint().await?;
-                self.one_by_one(tx, new, now).await
+                self.one_by_one(tx, new, origin).await
             }
             Err(error) => Err(error),
         }
@@ -207,12 +209,12 @@ impl Batch {
         &self,
         tx: &mut Tx,
         new: &[&Message],
-        now: i64,
+        origin: &Origin,
     ) -> Result<Vec<Result<Recorded>>> {
         let mut stored = Vec::with_capacity(new.len());
         for message in new {
             tx.savepoint().await?;
-            match all_at_once(tx, &[*message], now).await {
+            match all_at_once(tx, &[*message], origin).await {
                 Ok(answers) => {
                     tx.release().await?;
                     stored.extend(answers);
@@ -229,7 +231,11 @@ impl Batch {
 }
 
 /// Stores all of the messages or fails. Events about runs that follow each other are stored together.
-async fn all_at_once(tx: &mut Tx, new: &[&Message], now: i64) -> Result<Vec<Result<Recorded>>> {
+async fn all_at_once(
+    tx: &mut Tx,
+    new: &[&Message],
+    origin: &Origin,
+) -> Result<Vec<Result<Recorded>>> {
     let mut stored = Vec::with_capacity(new.len());
     let are_runs = |a: &&Message, b: &&Message| run_of(a).is_some() && run_of(b).is_some();
     for together in new.chunk_by(are_runs) {
@@ -239,10 +245,10 @@ async fn all_at_once(tx: &mut Tx, new: &[&Message], now: i64) -> Result<Vec<Resu
             .collect();
         if runs.is_empty() {
             for message in together {
-                stored.push(Ok(message.change.apply(tx, now).await?));
+                stored.push(Ok(message.change.apply(tx, origin).await?));
             }
         } else {
-            stored.extend(apply_runs(tx, runs, now).await?.into_iter().map(Ok));
+            stored.extend(apply_runs(tx, runs, origin).await?.into_iter().map(Ok));
         }
     }
     Ok(stored)

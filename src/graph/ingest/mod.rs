@@ -14,6 +14,7 @@ use crate::graph::{
     PutParentContexts, PutSubgraph, PutSubgraphAnswer, PutTypes, RecordRuns, RunEvent, RunRecorded,
     Write,
 };
+use crate::model::{Caller, Origin};
 use crate::storage::Tx;
 use batch::Batch;
 
@@ -52,14 +53,14 @@ macro_rules! recordable {
                 }
             }
 
-            async fn apply(&self, tx: &mut Tx, now: i64) -> Result<Recorded> {
+            async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<Recorded> {
                 match self {
                     Self::Run(event) => {
-                        let mut stored = apply_runs(tx, vec![event], now).await?;
+                        let mut stored = apply_runs(tx, vec![event], origin).await?;
                         stored.pop().ok_or_else(|| Error::internal("an event has no answer"))
                     }
                     $(Self::$variant(change) => {
-                        change.apply(tx, now).await.map(Recorded::$answer)
+                        change.apply(tx, origin).await.map(Recorded::$answer)
                     })*
                 }
             }
@@ -83,8 +84,8 @@ impl From<RunEvent> for Recordable {
 }
 
 /// Stores events about runs together.
-async fn apply_runs(tx: &mut Tx, events: Vec<&RunEvent>, now: i64) -> Result<Vec<Recorded>> {
-    let stored = RecordRuns { events }.apply(tx, now).await?;
+async fn apply_runs(tx: &mut Tx, events: Vec<&RunEvent>, origin: &Origin) -> Result<Vec<Recorded>> {
+    let stored = RecordRuns { events }.apply(tx, origin).await?;
     Ok(stored.into_iter().map(Recorded::Run).collect())
 }
 
@@ -133,8 +134,8 @@ impl Graph {
     ///
     /// One that is not of a single message's making: then nothing was stored, or it is `Uncertain`. A client that sends the
     /// messages again is safe.
-    pub async fn record(&self, messages: Vec<Message>) -> Result<Vec<Reply>> {
-        self.write(Batch::new(messages)).await
+    pub async fn record(&self, caller: &Caller, messages: Vec<Message>) -> Result<Vec<Reply>> {
+        self.write(caller, Batch::new(messages)).await
     }
 }
 

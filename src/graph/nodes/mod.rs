@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::graph::nodes::rules::Mask;
 use crate::graph::nodes::writer::{NodeWriter, PutOptions};
 use crate::graph::{Graph, Write, distinct_external_ids, distinct_texts, glance};
-use crate::model::{Kind, Node, NodeType};
+use crate::model::{Kind, Node, NodeType, Origin};
 use crate::storage::Tx;
 use crate::storage::tables::{nodes, types};
 
@@ -31,7 +31,8 @@ impl Write for PutNodes {
     /// The ids, aligned with the nodes.
     type Answer = Vec<i64>;
 
-    async fn apply(&self, tx: &mut Tx, now: i64) -> Result<Vec<i64>> {
+    async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<Vec<i64>> {
+        let now = origin.time;
         let options = PutOptions {
             mask: self.mask.as_ref(),
             abort_if_changed: self.abort_if_changed,

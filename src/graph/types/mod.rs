@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::graph::types::rules as type_rules;
 use crate::graph::types::rules::Evolution;
 use crate::graph::{Graph, Write, distinct_external_ids, glance};
-use crate::model::{BaseType, Change, Kind, NodeType, SIMPLE_TYPES, Subject};
+use crate::model::{BaseType, Caller, Change, Door, Kind, NodeType, Origin, SIMPLE_TYPES, Subject};
 use crate::storage::Tx;
 use crate::storage::tables::{locks, types};
 
@@ -27,7 +27,7 @@ impl Write for PutTypes {
     /// The ids, aligned with the types.
     type Answer = Vec<i64>;
 
-    async fn apply(&self, tx: &mut Tx, _now: i64) -> Result<Vec<i64>> {
+    async fn apply(&self, tx: &mut Tx, _: &Origin) -> Result<Vec<i64>> {
         if self.partial_match {
             return Err(Error::Unimplemented("Must match all fields.".into()));
         }
@@ -208,14 +208,14 @@ impl Graph {
             };
             (kind, new)
         };
-        self.write(PutTypes {
+        let server = Caller::anonymous(Door::Command);
+        let put = PutTypes {
             types: SIMPLE_TYPES.into_iter().map(simple).collect(),
             can_add_fields: true,
             can_omit_fields: true,
             partial_match: false,
-        })
-        .await
-        .map(|_| ())
+        };
+        self.write(&server, put).await.map(|_| ())
     }
 
     /// The type with this name and version; an empty version is none.

@@ -5,7 +5,7 @@ use pedigree::graph::{ArtifactUse, ContextUse, End, RecordRuns, RunEvent};
 use pedigree::model::{Kind, Value};
 
 use super::{context, named, properties, run};
-use crate::support::TestGraph;
+use crate::support::{TestGraph, anonymous};
 
 on_every_graph! {
     missing_contexts_are_created_below_their_parents,
@@ -166,7 +166,11 @@ async fn artifacts_and_contexts_that_come_at_once_find_each_other(store: TestGra
         let outputs = of_run(uses(vec![], vec![named(&format!("out {number}"))]));
         let record = async |event: RunEvent| {
             let events = vec![event];
-            store.graph.write(RecordRuns { events }).await.unwrap()
+            store
+                .graph
+                .write(&anonymous(), RecordRuns { events })
+                .await
+                .unwrap()
         };
         let (_, put) = tokio::join!(record(pipeline), record(outputs));
         assert_eq!(put[0].execution_id, first.execution_id);

@@ -6,7 +6,7 @@ use pedigree::graph::{RecordRuns, RunEvent};
 use pedigree::model::{Kind, Value};
 
 use super::{artifact, context, named, properties, run, with_content};
-use crate::support::TestGraph;
+use crate::support::{TestGraph, anonymous};
 
 on_every_graph! {
     one_run_is_created_by_many,
@@ -37,7 +37,7 @@ async fn one_run_is_created_by_many(store: TestGraph) {
             let graph = store.graph.clone();
             tokio::spawn(async move {
                 let events = vec![event("r")];
-                graph.write(RecordRuns { events }).await
+                graph.write(&anonymous(), RecordRuns { events }).await
             })
         })
         .collect();
@@ -66,13 +66,19 @@ async fn runs_that_share_everything_else_are_created_by_many(store: TestGraph) {
                 if number % 2 == 0 {
                     events.reverse();
                 }
-                graph.write(RecordRuns { events }).await.unwrap();
+                graph
+                    .write(&anonymous(), RecordRuns { events })
+                    .await
+                    .unwrap();
                 mine.inputs.reverse();
                 mine.properties = properties(&[(&format!("p{number}"), Value::Int(1))]);
                 graph
-                    .write(RecordRuns {
-                        events: vec![shared, mine],
-                    })
+                    .write(
+                        &anonymous(),
+                        RecordRuns {
+                            events: vec![shared, mine],
+                        },
+                    )
                     .await
                     .unwrap();
             })

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pedigree::error::Result;
 use pedigree::graph::{End, Graph, History, RecordRuns, RunEvent, RunRecorded, Within};
-use pedigree::model::{Kind, Node};
+use pedigree::model::{Caller, Door, Kind, Node};
 use pedigree::storage::Database;
 use pedigree::storage::migrate::{self, Migration};
 
@@ -15,6 +15,11 @@ use super::{Backend, TestDatabase};
 pub struct TestGraph {
     pub graph: Graph,
     database: TestDatabase,
+}
+
+/// A caller without an identity.
+pub fn anonymous() -> Caller {
+    Caller::anonymous(Door::Pedigree)
 }
 
 impl TestGraph {
@@ -41,7 +46,7 @@ impl TestGraph {
     /// Records events about runs in one batch.
     pub async fn record(&self, events: &[RunEvent]) -> Result<Vec<RunRecorded>> {
         let events = events.to_vec();
-        self.graph.write(RecordRuns { events }).await
+        self.graph.write(&anonymous(), RecordRuns { events }).await
     }
 
     /// Records one event, which must be stored.

@@ -12,7 +12,7 @@ mod store;
 
 pub use ask::{Ask, Then};
 pub use database::{Access, Backend, TestDatabase};
-pub use graph::TestGraph;
+pub use graph::{TestGraph, anonymous};
 pub use node::{Page, TestNode};
 pub use store::{Client, Store};
 

@@ -10,8 +10,11 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::api::call::Call;
 use crate::api::grpc::sink::Responses;
+use crate::error::Error;
 use crate::graph::Graphs;
+use crate::model::Door;
 use crate::proto::pedigree::lineage::v1::lineage_service_server::LineageService;
 use crate::proto::pedigree::lineage::v1::{
     RecordRequest, RecordResponse, TraceRequest, TraceResponse, WatchRequest, WatchResponse,
@@ -44,6 +47,10 @@ impl Service {
             stop,
         }
     }
+
+    fn call(&self, extensions: &http::Extensions) -> Result<Call, Error> {
+        Call::new(&self.graphs, Door::Pedigree, extensions)
+    }
 }
 
 /// A text that was given: one that is unset is empty on the wire.
@@ -66,13 +73,8 @@ impl LineageService for Service {
         &self,
         requests: Request<Streaming<RecordRequest>>,
     ) -> Result<Response<Self::RecordStream>, Status> {
-        let graph = self.graphs.get()?.clone();
-        let responses = record::run(
-            graph,
-            requests.into_inner(),
-            self.batches,
-            self.stop.clone(),
-        );
+        let call = self.call(requests.extensions())?;
+        let responses = record::run(call, requests.into_inner(), self.batches, self.stop.clone());
         Ok(Response::new(responses))
     }
 
@@ -80,8 +82,8 @@ impl LineageService for Service {
         &self,
         request: Request<WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let graph = self.graphs.get()?;
-        let responses = watch::run(graph, request.into_inner(), self.stop.clone()).await?;
+        let call = self.call(request.extensions())?;
+        let responses = watch::run(&call, request.into_inner(), self.stop.clone()).await?;
         Ok(Response::new(responses))
     }
 
@@ -89,9 +91,8 @@ impl LineageService for Service {
         &self,
         request: Request<TraceRequest>,
     ) -> Result<Response<Self::TraceStream>, Status> {
-        let graph = self.graphs.get()?;
-        let request = request.into_inner();
-        let responses = trace::run(graph.clone(), request, self.patience).await?;
+        let call = self.call(request.extensions())?;
+        let responses = trace::run(&call, request.into_inner(), self.patience).await?;
         Ok(Response::new(responses))
     }
 }

@@ -10,9 +10,10 @@ use tonic::{Status, Streaming};
 
 use super::run_event::run_event;
 use super::{Responses, stopping};
+use crate::api::call::Call;
 use crate::api::grpc::mlmd::Put;
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Message, Recordable, Recorded, Reply, RunRecorded, Write};
+use crate::graph::{Message, Recordable, Recorded, Reply, RunRecorded, Write};
 use crate::proto::pedigree::lineage::v1::record_request::Change;
 use crate::proto::pedigree::lineage::v1::record_response::Answer;
 use crate::proto::pedigree::lineage::v1::{self as pb, RecordRequest, RecordResponse};
@@ -43,14 +44,14 @@ impl Default for Batches {
 
 /// Reads, stores and answers in a task of its own.
 pub(super) fn run(
-    graph: Graph,
+    call: Call,
     requests: Streaming<RecordRequest>,
     batches: Batches,
     stop: CancellationToken,
 ) -> Responses<RecordResponse> {
     let (sender, receiver) = mpsc::channel(UNREAD);
     let recording = Recording {
-        graph,
+        call,
         requests,
         batches,
         sender,
@@ -60,7 +61,7 @@ pub(super) fn run(
 }
 
 struct Recording {
-    graph: Graph,
+    call: Call,
     requests: Streaming<RecordRequest>,
     batches: Batches,
     sender: mpsc::Sender<Result<RecordResponse, Status>>,
@@ -83,7 +84,7 @@ impl Recording {
                     return;
                 }
             };
-            for response in record(&self.graph, batch).await {
+            for response in record(&self.call, batch).await {
                 if self.sender.send(Ok(response)).await.is_err() {
                     return;
                 }
@@ -125,7 +126,7 @@ fn size(request: &RecordRequest) -> usize {
 type ToAnswer = Box<dyn FnOnce(Recorded) -> Result<Answer> + Send>;
 
 /// The responses to a batch, in order.
-async fn record(graph: &Graph, batch: Vec<RecordRequest>) -> Vec<RecordResponse> {
+async fn record(call: &Call, batch: Vec<RecordRequest>) -> Vec<RecordResponse> {
     let mut messages = Vec::with_capacity(batch.len());
     let mut waiting = Vec::with_capacity(batch.len());
     for request in batch {
@@ -136,7 +137,7 @@ async fn record(graph: &Graph, batch: Vec<RecordRequest>) -> Vec<RecordResponse>
         });
         waiting.push((id, converted));
     }
-    let replies = graph.record(messages).await;
+    let replies = call.graph.record(&call.caller, messages).await;
     let mut replies = match replies {
         Ok(replies) => Ok(replies.into_iter()),
         Err(error) => Err(Status::from(error)),

@@ -5,9 +5,10 @@ use std::time::Duration;
 use prost::Message;
 
 use super::text;
+use crate::api::call::Call;
 use crate::api::grpc::sink::{self as outlet, Outlet, Responses};
 use crate::error::{Error, Result};
-use crate::graph::{Direction, Graph, Trace, TracePart, TraceQuery};
+use crate::graph::{Direction, Trace, TracePart, TraceQuery};
 use crate::model::EventType as StoredType;
 use crate::proto::ml_metadata::{Artifact, Event, Execution};
 use crate::proto::pedigree::lineage::v1::trace_request::Direction as WireDirection;
@@ -22,11 +23,11 @@ const LARGE: usize = 1 << 20;
 
 /// Begins a trace, whose walk goes on while the client reads.
 pub(super) async fn run(
-    graph: Graph,
+    call: &Call,
     request: TraceRequest,
     patience: Duration,
 ) -> Result<Responses<TraceResponse>> {
-    let trace = graph.trace(request.try_into()?).await?;
+    let trace = call.graph.trace(request.try_into()?).await?;
     Ok(outlet::stream(patience, move |outlet| walk(trace, outlet)))
 }
 

@@ -7,9 +7,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 use super::{Responses, stopping};
+use crate::api::call::Call;
 use crate::api::grpc::mlmd::types::WireType;
 use crate::error::{Error, Result};
-use crate::graph::{Changes, Graph, Since, Topic, Watch, WatchQuery};
+use crate::graph::{Changes, Since, Topic, Watch, WatchQuery};
 use crate::model::{self, Kind};
 use crate::proto::ml_metadata::ParentContext;
 use crate::proto::pedigree::lineage::v1::change::Subject;
@@ -23,12 +24,12 @@ const SHORTEST_HEARTBEAT: i64 = 100;
 
 /// Begins to watch, and goes on in a task of its own, as fast as the client reads.
 pub(super) async fn run(
-    graph: &Graph,
+    call: &Call,
     request: WatchRequest,
     stop: CancellationToken,
 ) -> Result<Responses<WatchResponse>> {
     let heartbeat = heartbeat(request.heartbeat)?;
-    let mut watch = graph.watch(query(request)?).await?;
+    let mut watch = call.graph.watch(query(request)?).await?;
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
         loop {

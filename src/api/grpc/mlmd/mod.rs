@@ -15,8 +15,10 @@ use tonic::service::{LayerExt, Layered};
 use tonic::{Request, Response, Status};
 use tower::util::{MapResponse, MapResponseLayer};
 
+use crate::api::call::Call;
 use crate::error::Result;
-use crate::graph::{Graph, Graphs, Write};
+use crate::graph::{Graphs, Write};
+use crate::model::Door;
 use crate::proto::GetArtifactsByUriRequest;
 use crate::proto::ml_metadata::metadata_store_service_server::{
     MetadataStoreService, MetadataStoreServiceServer,
@@ -106,7 +108,7 @@ trait Rpc: Send {
 
     fn run(
         self,
-        graph: &Graph,
+        call: &Call,
         large: &Large,
     ) -> impl Future<Output = Result<Response<Self::Response>>> + Send;
 }
@@ -119,10 +121,10 @@ macro_rules! rpc {
 
             async fn run(
                 self,
-                $graph: &crate::graph::Graph,
+                call: &crate::api::call::Call,
                 _: &crate::api::grpc::mlmd::Large,
             ) -> crate::error::Result<tonic::Response<$response>> {
-                let $request = self;
+                let ($request, $graph) = (self, &call.graph);
                 Ok(tonic::Response::new($body))
             }
         }
@@ -166,11 +168,12 @@ macro_rules! put {
 
             async fn run(
                 self,
-                graph: &crate::graph::Graph,
+                call: &crate::api::call::Call,
                 _: &crate::api::grpc::mlmd::Large,
             ) -> crate::error::Result<tonic::Response<$response>> {
                 let (change, response) = crate::api::grpc::mlmd::Put::split(self)?;
-                Ok(tonic::Response::new(response(graph.write(change).await?)))
+                let answer = call.graph.write(&call.caller, change).await?;
+                Ok(tonic::Response::new(response(answer)))
             }
         }
     };
@@ -186,8 +189,8 @@ macro_rules! methods {
                 &self,
                 request: Request<$request>,
             ) -> Result<Response<$response>, Status> {
-                let graph = self.graphs.get()?;
-                Ok(request.into_inner().run(graph, &self.large).await?)
+                let call = Call::new(&self.graphs, Door::MlMetadata, request.extensions())?;
+                Ok(request.into_inner().run(&call, &self.large).await?)
             })*
         }
     };

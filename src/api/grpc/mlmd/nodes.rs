@@ -6,8 +6,9 @@ use super::convert::{all, mask};
 use super::large::Large;
 use super::types::WireType;
 use super::{Rpc, put, rpc};
+use crate::api::call::Call;
 use crate::error::{Error, Result};
-use crate::graph::{Graph, PutNodes, Within};
+use crate::graph::{PutNodes, Within};
 use crate::model::Kind;
 use crate::proto::GetArtifactsByUriRequest;
 use crate::proto::ml_metadata::{
@@ -117,8 +118,8 @@ macro_rules! list_nodes {
         impl Rpc for $request {
             type Response = $response;
 
-            async fn run(self, graph: &Graph, large: &Large) -> Result<Response<$response>> {
-                let $given = self;
+            async fn run(self, call: &Call, large: &Large) -> Result<Response<$response>> {
+                let ($given, graph) = (self, &call.graph);
                 let within = $within;
                 let response = |nodes| $response { $nodes: all(nodes), ..Default::default() };
                 let Some(options) = $given.options.map(Into::into) else {

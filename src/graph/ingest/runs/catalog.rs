@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::graph::Write;
 use crate::graph::nodes::rules as node_rules;
 use crate::graph::types::{Identity, PutTypes, stored_types};
-use crate::model::{Kind, NodeType, Properties};
+use crate::model::{Kind, NodeType, Origin, Properties};
 use crate::storage::Tx;
 use crate::storage::tables::{locks, nodes, types};
 
@@ -33,7 +33,7 @@ impl Catalog {
     ///
     /// `NotFound` for a type that may not be created and for an artifact with an unknown id, `InvalidArgument` for a property
     /// that is not declared with the type of its value.
-    pub(super) async fn settle(tx: &mut Tx, events: &[&RunEvent], now: i64) -> Result<Self> {
+    pub(super) async fn settle(tx: &mut Tx, events: &[&RunEvent], origin: &Origin) -> Result<Self> {
         let artifacts = types_of_artifacts(tx, events).await?;
         let uses = uses(events, &artifacts)?;
         let mut seen = BTreeSet::new();
@@ -57,7 +57,7 @@ impl Catalog {
             partial_match: false,
         };
         if !changed.is_empty() {
-            for (key, id) in changed.iter().zip(put.apply(tx, now).await?) {
+            for (key, id) in changed.iter().zip(put.apply(tx, origin).await?) {
                 types.entry(key.clone()).and_modify(|put| put.id = Some(id));
             }
         }

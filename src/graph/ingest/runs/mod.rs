@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::graph::Write;
 use crate::graph::edges::parents as contexts;
-use crate::model::{EventPath, EventType, Kind, Membership, Properties};
+use crate::model::{EventPath, EventType, Kind, Membership, Origin, Properties};
 use crate::storage::Tx;
 use crate::storage::tables::locks;
 use catalog::Catalog;
@@ -156,13 +156,14 @@ impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
     /// `InvalidArgument` for what is malformed, has values that its type does not declare, or closes a ring of contexts;
     /// `NotFound` for a type that may not be created, an artifact without such an id, and an update of an unknown run;
     /// `FailedPrecondition` for a digest that contradicts the stored one; `AlreadyExists` for a new run whose name is taken.
-    async fn apply(&self, tx: &mut Tx, now: i64) -> Result<Vec<RunRecorded>> {
+    async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<Vec<RunRecorded>> {
+        let now = origin.time;
         let events: Vec<&RunEvent> = self.events.iter().map(Borrow::borrow).collect();
         for event in &events {
             check::event(event)?;
         }
         // Locks are taken in one order by all writes: the structure, contexts, executions, artifacts.
-        let catalog = Catalog::settle(tx, &events, now).await?;
+        let catalog = Catalog::settle(tx, &events, origin).await?;
         let mentions = Mentions::of(&events, &catalog, now)?;
         let contexts = Targets::find(tx, Kind::Context, &mentions.contexts, &catalog, now).await?;
         if !are_linked(tx, &mentions.links, &contexts).await? {

@@ -1,0 +1,56 @@
+use std::sync::Arc;
+
+/// The principal of callers without an identity.
+pub const ANONYMOUS: &str = "anonymous";
+
+/// The protocol through which a request arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Door {
+    /// `ml_metadata.MetadataStoreService` over gRPC or gRPC-Web.
+    MlMetadata,
+    /// `pedigree.*` services over gRPC or gRPC-Web.
+    Pedigree,
+    /// A command of the program that works on the database itself.
+    Command,
+}
+
+/// The source of a request: the principal, its address, the door and the request id. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The authenticated identity, or [`ANONYMOUS`].
+    pub principal: Arc<str>,
+    /// The address of the connection, `HOST:PORT`.
+    pub peer: Option<Arc<str>>,
+    pub door: Door,
+    pub request_id: Arc<str>,
+}
+
+/// The caller and the time of one write. The history stores it with each change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    pub caller: Caller,
+    /// Milliseconds since epoch.
+    pub time: i64,
+}
+
+impl Caller {
+    /// A caller without an identity.
+    #[must_use]
+    pub fn anonymous(door: Door) -> Self {
+        Self {
+            principal: ANONYMOUS.into(),
+            peer: None,
+            door,
+            request_id: "".into(),
+        }
+    }
+
+    /// This caller at a time in milliseconds since epoch.
+    #[must_use]
+    pub fn at(&self, time: i64) -> Origin {
+        Origin {
+            caller: self.clone(),
+            time,
+        }
+    }
+}
