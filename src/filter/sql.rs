@@ -14,7 +14,9 @@ pub(super) fn push_joins(query: &mut Query, kind: Kind, joins: &[Join]) {
             Join::Type => {
                 // From the node to its type, never from a type to all its nodes.
                 query.push(" JOIN Type t ON t.id = ");
-                query.push(query.dialect().not_by_index()).push("n.type_id");
+                query
+                    .push(query.dialect().index_opt_out())
+                    .push("n.type_id");
             }
             Join::Neighbour {
                 relation, typed, ..

@@ -121,7 +121,7 @@ impl<'a> Rows<'a> {
     fn push_where(&self, query: &mut Query, batch: &[Cell<'a>]) {
         query.push(" FROM ").push(self.table.name).push(" WHERE (");
         self.push_columns(query);
-        query.push(query.dialect().in_rows());
+        query.push(query.dialect().row_list_open());
         self.push_rows(query, batch);
         query.push(")");
     }

@@ -79,7 +79,7 @@ impl Dialect {
 
     /// Whether all columns that a statement wants are copied out of a row before it turns out whether the row is wanted.
     #[must_use]
-    pub const fn copies_before_it_chooses(self) -> bool {
+    pub const fn wants_late_row_lookup(self) -> bool {
         matches!(self, Self::MySql)
     }
 
@@ -90,7 +90,7 @@ impl Dialect {
     }
 
     /// What stands around hexadecimal digits that are a literal of bytes.
-    pub(super) const fn around_digits(self) -> (&'static str, &'static str) {
+    pub(super) const fn bytes_literal(self) -> (&'static str, &'static str) {
         match self {
             Self::Sqlite | Self::MySql => ("x'", "'"),
             Self::Postgres => ("decode('", "', 'hex')"),
@@ -105,7 +105,7 @@ impl Dialect {
 
     /// Whether texts that differ in case or in trailing blanks are equal, by the collation of their columns.
     #[must_use]
-    pub const fn compares_loosely(self) -> bool {
+    pub const fn has_loose_collation(self) -> bool {
         matches!(self, Self::MySql)
     }
 
@@ -122,7 +122,7 @@ impl Dialect {
 
     /// What stands between a list of columns and a list of rows in a condition that compares whole rows.
     #[must_use]
-    pub const fn in_rows(self) -> &'static str {
+    pub const fn row_list_open(self) -> &'static str {
         match self {
             Self::Sqlite => ") IN (VALUES ",
             Self::Postgres | Self::MySql => ") IN (",
@@ -132,7 +132,7 @@ impl Dialect {
     /// What stands before a column that is not to be looked up by an index: SQLite has no statistics that tell it which of several
     /// conditions leaves few rows.
     #[must_use]
-    pub const fn not_by_index(self) -> &'static str {
+    pub const fn index_opt_out(self) -> &'static str {
         match self {
             Self::Sqlite => "+",
             Self::Postgres | Self::MySql => "",

@@ -46,7 +46,7 @@ impl Cell<'_> {
     /// The value as SQL has it, for logs.
     fn literal(&self, dialect: Dialect) -> String {
         let bytes = |bytes: &[u8]| {
-            let (begin, end) = dialect.around_digits();
+            let (begin, end) = dialect.bytes_literal();
             [begin, &digits(bytes), end].concat()
         };
         let literal = match self {
@@ -209,7 +209,7 @@ impl Query {
 
     /// Appends bytes as a literal of hexadecimal digits, for a statement without parameters.
     pub fn push_bytes(&mut self, bytes: &[u8]) -> &mut Self {
-        let (begin, end) = self.dialect.around_digits();
+        let (begin, end) = self.dialect.bytes_literal();
         self.text.push_str(begin);
         self.text.push_str(&digits(bytes));
         self.text.push_str(end);

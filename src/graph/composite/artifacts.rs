@@ -104,7 +104,7 @@ fn reusable(artifact: &Node) -> Option<&str> {
 async fn stored_ids(tx: &mut Tx, artifacts: &[&Node]) -> Result<HashMap<String, i64>> {
     let external_ids: Vec<&str> = artifacts.iter().filter_map(|node| reusable(node)).collect();
     let mut known = nodes::ids_by_external_ids(tx, Kind::Artifact, &external_ids).await?;
-    if tx.dialect().compares_loosely() {
+    if tx.dialect().has_loose_collation() {
         // Where ids that look different can be equal, the database decides.
         for external_id in external_ids {
             let key = NodeKey::ExternalId(external_id);

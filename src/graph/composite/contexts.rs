@@ -116,7 +116,7 @@ impl<'a> ContextWriter<'a> {
     async fn stored(&mut self, tx: &mut Tx, type_id: i64, name: &str) -> Result<Option<i64>> {
         match self.known.get(&(type_id, name.to_owned())) {
             Some(&id) => Ok(Some(id)),
-            None if tx.dialect().compares_loosely() => {
+            None if tx.dialect().has_loose_collation() => {
                 // The context that had the name may have been renamed a moment ago.
                 self.writer.write_updates(tx).await?;
                 nodes::find(tx, Kind::Context, NodeKey::TypeAndName(type_id, name)).await

@@ -92,7 +92,7 @@ pub async fn page(tx: &mut Tx, kind: Kind, page: &Page<'_>) -> Result<Vec<Node>>
         narrow = narrow.by_types(tx).await?;
     }
     // A filter looks at rows that it leaves.
-    let chooses_first = page.filter.is_some() && tx.dialect().copies_before_it_chooses();
+    let chooses_first = page.filter.is_some() && tx.dialect().wants_late_row_lookup();
     let mut query = if chooses_first {
         select_ids("lists::page", tx, &narrow)
     } else {
@@ -259,7 +259,7 @@ impl Narrow<'_> {
     fn push_types(&self, query: &mut Query, types: &[i64]) {
         query.push(" AND ");
         if self.filter.is_some_and(Condition::is_selective) {
-            query.push(query.dialect().not_by_index());
+            query.push(query.dialect().index_opt_out());
         }
         query.push("n.type_id");
         match types {

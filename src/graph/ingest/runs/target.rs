@@ -252,7 +252,7 @@ async fn ids_by_keys<'e>(
         .into_iter()
         .map(|(text, id)| (Key::ExternalId(text.into()), id));
     let mut found: HashMap<Key<'e>, i64> = by_name.chain(by_external_id).collect();
-    if tx.dialect().compares_loosely() {
+    if tx.dialect().has_loose_collation() {
         add_look_alikes(tx, kind, &keys, &mut found).await?;
     }
     found.retain(|key, _| keys.contains(key));
