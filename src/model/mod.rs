@@ -4,6 +4,7 @@
 
 mod change;
 mod edge;
+mod ids;
 mod kind;
 mod node;
 mod origin;
@@ -12,6 +13,7 @@ mod value;
 
 pub use change::{Change, Operation, Subject};
 pub use edge::{Event, EventPath, EventType, Membership, ParentContext, Step};
+pub use ids::distinct_ids;
 pub use kind::Kind;
 pub use node::{Node, NodeKey, Properties};
 pub use origin::{ANONYMOUS, Caller, Door, Origin};

@@ -10,7 +10,7 @@ use super::properties::{self, Property};
 use super::schema::{NodeTables, membership};
 use super::types;
 use crate::error::Result;
-use crate::model::{Kind, Node, NodeKey};
+use crate::model::{Kind, Node, NodeKey, distinct_ids};
 
 /// A node as its own table has it, in the column order of `NodeTables::select`.
 type Row = (
@@ -90,9 +90,7 @@ async fn fetch_joined(tx: &mut Tx, kind: Kind, mut query: Query) -> Result<Vec<N
 
 /// A node whose type is missing, as a foreign hand may have left it, has no name of a type.
 async fn name_types(tx: &mut Tx, kind: Kind, nodes: &mut [Node]) -> Result<()> {
-    let mut ids: Vec<i64> = nodes.iter().filter_map(|node| node.type_id).collect();
-    ids.sort_unstable();
-    ids.dedup();
+    let ids = distinct_ids(nodes.iter().filter_map(|node| node.type_id));
     let known = types::known(tx, kind, &ids).await?;
     for node in nodes {
         let found = known.binary_search_by_key(&node.type_id, |known| known.id);
