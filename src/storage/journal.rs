@@ -15,12 +15,12 @@ pub(super) struct Journal {
 
 impl Tx {
     /// Keeps a journal of changes from now on.
-    pub fn keep_journal(&mut self) {
+    pub fn enable_journal(&mut self) {
         self.journal.changes.get_or_insert_default();
     }
 
     /// Notes changes of the graph in the journal, where one is kept.
-    pub fn record<C: IntoIterator<Item = Change>>(&mut self, changes: impl FnOnce() -> C) {
+    pub fn note_change<C: IntoIterator<Item = Change>>(&mut self, changes: impl FnOnce() -> C) {
         if let Some(journal) = &mut self.journal.changes {
             journal.extend(changes());
         }

@@ -37,7 +37,7 @@ impl Writer {
     pub(in crate::graph) async fn begin(&self) -> Result<Tx> {
         let mut tx = self.database.write().await?;
         if self.keeps_history {
-            tx.keep_journal();
+            tx.enable_journal();
         }
         Ok(tx)
     }

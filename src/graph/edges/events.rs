@@ -49,7 +49,7 @@ pub(in crate::graph) async fn put(
     events::insert(tx, valid, now)
         .await
         .map_err(|error| error.on_duplicate(|| already_exists(valid)))?;
-    tx.record(|| created(valid, now));
+    tx.note_change(|| created(valid, now));
     match refused {
         Some((_, error)) => Err(error),
         None => Ok(()),
@@ -84,7 +84,7 @@ pub(in crate::graph) async fn put_missing(
             other => other,
         }
     })?;
-    tx.record(|| created(&given, now));
+    tx.note_change(|| created(&given, now));
     Ok(())
 }
 

@@ -77,7 +77,7 @@ pub(in crate::graph) async fn put_missing(
     let mut seen = HashSet::new();
     pairs.retain(|pair| seen.insert(*pair));
     let new = memberships::insert_missing(tx, kind, &pairs, nodes).await?;
-    tx.record(|| created(kind, new.iter().copied()));
+    tx.note_change(|| created(kind, new.iter().copied()));
     Ok(new)
 }
 

@@ -45,7 +45,7 @@ impl Write for PutParentContexts {
         memberships::insert(tx, Kind::Context, &valid)
             .await
             .map_err(|error| error.on_duplicate(|| already_exists(&valid)))?;
-        tx.record(|| created(Kind::Context, valid));
+        tx.note_change(|| created(Kind::Context, valid));
         refused.map_or(Ok(()), Err)
     }
 }
@@ -84,7 +84,7 @@ pub(in crate::graph) async fn link_missing(tx: &mut Tx, links: &[Membership]) ->
         missing.push(link);
     }
     memberships::insert(tx, Kind::Context, &missing).await?;
-    tx.record(|| created(Kind::Context, missing));
+    tx.note_change(|| created(Kind::Context, missing));
     Ok(())
 }
 

@@ -290,7 +290,7 @@ impl<'a> NodeWriter<'a> {
                 ..node.into_owned()
             };
             let kind = self.kind;
-            tx.record(|| [Change::created(Subject::Node(kind, stored.clone()))]);
+            tx.note_change(|| [Change::created(Subject::Node(kind, stored.clone()))]);
             self.known.insert(id, stored);
         }
         Ok(())
@@ -327,7 +327,7 @@ impl<'a> NodeWriter<'a> {
             .map_err(|error| error.on_duplicate(|| already_exists(self.kind, &after)))?;
         properties::update(tx, self.kind, &changes).await?;
         let change = |node: &Node| Change::updated(Subject::Node(self.kind, node.clone()));
-        tx.record(|| after.into_iter().map(change));
+        tx.note_change(|| after.into_iter().map(change));
         Ok(())
     }
 

@@ -53,7 +53,7 @@ impl Write for PutTypes {
                 None => create(tx, *kind, given).await?,
             };
             let known = derive(tx, *kind, known, given.base_type).await?;
-            tx.record(|| change(*kind, before.as_ref(), &known));
+            tx.note_change(|| change(*kind, before.as_ref(), &known));
             ids.extend(known.id);
             stored.insert(key, known);
         }
