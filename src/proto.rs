@@ -1,8 +1,13 @@
-//! The generated messages and services, and the one message that is written by hand.
+//! The generated messages and services, their descriptors, and the one message that is written by
+//! hand.
+
+use std::sync::LazyLock;
 
 use prost::bytes::{Buf, BufMut};
 use prost::encoding::{DecodeContext, WireType};
 use prost::{DecodeError, Message};
+use prost_reflect::DescriptorPool;
+use tonic::Code;
 
 /// ML Metadata's messages and service, generated from `proto/ml_metadata/proto`.
 #[expect(
@@ -31,6 +36,38 @@ pub mod pedigree {
 
 /// The descriptors of all files in `proto/`, serialized as a `google.protobuf.FileDescriptorSet`.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+/// [`DESCRIPTORS`], decoded once per process.
+#[must_use]
+pub fn pool() -> &'static DescriptorPool {
+    static POOL: LazyLock<DescriptorPool> =
+        LazyLock::new(|| DescriptorPool::decode(DESCRIPTORS).unwrap_or_default());
+    &POOL
+}
+
+/// The name of a gRPC status code in the protocol's specification, such as `INVALID_ARGUMENT`.
+#[must_use]
+pub const fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
 
 /// `ml_metadata.GetArtifactsByURIRequest`, which remembers whether its retired field 1 was sent.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,20 +1,15 @@
 //! Messages in the JSON form of protocol buffers.
 
-use std::sync::LazyLock;
-
 use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
+use prost_reflect::{DynamicMessage, MessageDescriptor};
 use serde_json::Value;
 
 use super::Failure;
-use crate::proto::DESCRIPTORS;
-
-static POOL: LazyLock<DescriptorPool> =
-    LazyLock::new(|| DescriptorPool::decode(DESCRIPTORS).unwrap_or_default());
+use crate::proto;
 
 fn descriptor(name: &str) -> Result<MessageDescriptor, Failure> {
     let full = format!("pedigree.lineage.v1.{name}");
-    let found = POOL.get_message_by_name(&full);
+    let found = proto::pool().get_message_by_name(&full);
     found.ok_or_else(|| Failure(format!("there is no message {full}")))
 }
 

@@ -10,8 +10,9 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
 
-use super::server::{Client, Server, name_of};
+use super::server::{Client, Server};
 use super::{Failure, json};
+use crate::proto;
 use crate::proto::pedigree::lineage::v1::{RecordRequest, RecordResponse};
 
 /// How often a terminal is told how far things are.
@@ -63,7 +64,7 @@ impl Record {
     /// Sends all lines, and tells in the end whether any was refused.
     pub(super) async fn run(&self, input: impl BufRead + Send + 'static) -> Result<(), Failure> {
         let client = self.server.client()?;
-        let mut patience = self.server.patience();
+        let mut reconnects = self.server.reconnects();
         let mut recording = Recording {
             options: self,
             lines: lines(input, self.window.into()),
@@ -80,9 +81,9 @@ impl Record {
                 None => break,
                 Some(lost) => {
                     if recording.stored + recording.refused > before {
-                        patience.renew();
+                        reconnects.reset();
                     }
-                    patience.wait(lost).await?;
+                    reconnects.wait(lost).await?;
                 }
             }
         }
@@ -159,7 +160,7 @@ impl Recording<'_> {
             )));
         };
         if let Some(status) = &response.refused {
-            let code = name_of(Code::from(status.code));
+            let code = proto::code_name(Code::from(status.code));
             self.refuse(line, &format!("{code}: {}", status.message));
         } else {
             self.stored += 1;

@@ -1,21 +1,25 @@
-//! The server that a command talks to, and patience with it.
+//! The connection of a command to its server, and new attempts when it is lost.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use clap::Args;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Status};
 
 use super::Failure;
+use crate::proto::code_name;
 use crate::proto::pedigree::lineage::v1::lineage_service_client::LineageServiceClient;
 
 pub(super) type Client = LineageServiceClient<Channel>;
 
-/// The first and the longest pause before another attempt.
-const SHORTEST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(5);
+/// The delay before the first new attempt to connect; each further one takes twice as long.
+const FIRST_DELAY: Duration = Duration::from_millis(100);
+
+/// The longest delay between two attempts.
+const MAX_DELAY: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct Server {
@@ -63,41 +67,47 @@ impl Server {
         Ok(client.max_decoding_message_size(usize::MAX))
     }
 
-    pub(super) const fn patience(&self) -> Patience {
-        Patience {
-            whole: Duration::from_secs(self.retry),
-            since: None,
-            pause: SHORTEST,
+    pub(super) fn reconnects(&self) -> Reconnects {
+        let delays = ExponentialBuilder::default()
+            .with_min_delay(FIRST_DELAY)
+            .with_max_delay(MAX_DELAY)
+            .without_max_times()
+            .with_total_delay(Some(Duration::from_secs(self.retry)));
+        Reconnects {
+            delays,
+            remaining: None,
         }
     }
 }
 
-/// How long a server that is away is tried again.
-pub(super) struct Patience {
-    whole: Duration,
-    /// When it went away.
-    since: Option<Instant>,
-    pause: Duration,
+/// The delays between attempts to reach a server.
+pub(super) struct Reconnects {
+    delays: ExponentialBuilder,
+    /// The delays that are left since the connection was lost.
+    remaining: Option<ExponentialBackoff>,
 }
 
-impl Patience {
-    /// Notes that the server is there.
-    pub(super) const fn renew(&mut self) {
-        self.since = None;
-        self.pause = SHORTEST;
+impl Reconnects {
+    /// Starts over after the server answered.
+    pub(super) fn reset(&mut self) {
+        self.remaining = None;
     }
 
-    /// Waits before another attempt, unless this is no loss that another attempt could mend, or the patience is at its end.
+    /// Waits before another attempt. Fails with `status` if the server refused the request, or if
+    /// no time is left.
     pub(super) async fn wait(&mut self, status: Status) -> Result<(), Failure> {
-        let since = *self.since.get_or_insert_with(Instant::now);
-        if !is_loss(&status) || since.elapsed() + self.pause > self.whole {
+        if !is_loss(&status) {
             return Err(status.into());
         }
-        if self.pause == SHORTEST {
+        let is_first = self.remaining.is_none();
+        let remaining = self.remaining.get_or_insert_with(|| self.delays.build());
+        let Some(delay) = remaining.next() else {
+            return Err(status.into());
+        };
+        if is_first {
             eprintln!("{}; trying again", said(&status));
         }
-        sleep(self.pause).await;
-        self.pause = (self.pause * 2).min(LONGEST);
+        sleep(delay).await;
         Ok(())
     }
 }
@@ -107,21 +117,9 @@ fn is_loss(status: &Status) -> bool {
     status.code() == Code::Unavailable || std::error::Error::source(status).is_some()
 }
 
-/// The code's name in the protocol's specification.
-pub(super) fn name_of(code: Code) -> String {
-    let mut name = String::new();
-    for letter in format!("{code:?}").chars() {
-        if letter.is_uppercase() && !name.is_empty() {
-            name.push('_');
-        }
-        name.extend(letter.to_uppercase());
-    }
-    name
-}
-
 /// A status in a line.
 pub(super) fn said(status: &Status) -> String {
-    let mut line = format!("{}: {}", name_of(status.code()), status.message());
+    let mut line = format!("{}: {}", code_name(status.code()), status.message());
     let mut cause = std::error::Error::source(status);
     while let Some(error) = cause {
         let text = error.to_string();
@@ -132,15 +130,4 @@ pub(super) fn said(status: &Status) -> String {
         cause = error.source();
     }
     line
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn codes_have_their_names() {
-        assert_eq!(name_of(Code::Ok), "OK");
-        assert_eq!(name_of(Code::InvalidArgument), "INVALID_ARGUMENT");
-    }
 }

@@ -64,7 +64,7 @@ impl Watch {
     /// Prints changes until nobody reads them any more, or the server refuses or stays away.
     pub(super) async fn run(&self, out: &mut (impl Write + Send)) -> Result<(), Failure> {
         let client = self.server.client()?;
-        let mut patience = self.server.patience();
+        let mut reconnects = self.server.reconnects();
         let mut request = self.request();
         loop {
             let before = request.since.clone();
@@ -74,9 +74,9 @@ impl Watch {
                 Ok(()) => return Ok(()),
             };
             if request.since != before {
-                patience.renew();
+                reconnects.reset();
             }
-            patience.wait(lost).await?;
+            reconnects.wait(lost).await?;
         }
     }
 

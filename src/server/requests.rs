@@ -9,7 +9,6 @@ use std::time::Instant;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::{Frame, SizeHint};
 use metrics::{counter, gauge, histogram};
-use prost_reflect::DescriptorPool;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::body::Body;
 use tonic::codegen::Bytes;
@@ -19,8 +18,7 @@ use tracing::{Instrument, Span, field, info_span};
 
 use super::connection::Peer;
 use super::deadline;
-use crate::proto::DESCRIPTORS;
-use crate::telemetry;
+use crate::{proto, telemetry};
 
 /// The header with the id of a request, in both directions.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -41,8 +39,7 @@ const ALWAYS_SERVED: [&str; 4] = [
 
 /// The paths of all methods, so that a path that somebody made up is no label.
 static METHODS: LazyLock<HashSet<String>> = LazyLock::new(|| {
-    let pool = DescriptorPool::decode(DESCRIPTORS).unwrap_or_default();
-    let methods = pool.services().flat_map(|service| {
+    let methods = proto::pool().services().flat_map(|service| {
         let name = service.full_name().to_owned();
         let methods: Vec<_> = service.methods().collect();
         methods
@@ -183,7 +180,7 @@ impl Call {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        let (method, code) = (self.method, name_of(code));
+        let (method, code) = (self.method, proto::code_name(code));
         let took = self.began.elapsed();
         self.span.record("rpc.grpc.status_code", code);
         self.span
@@ -264,27 +261,4 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
     // No secret: so HTTP/2 does not keep what comes once only in its table of headers, which it searches for each.
     id.set_sensitive(true);
     id
-}
-
-/// The code's name in the protocol's specification.
-const fn name_of(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
 }

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use miette::Diagnostic;
+use prost_reflect::DynamicMessage;
 use prost_reflect::text_format::ParseError;
-use prost_reflect::{DescriptorPool, DynamicMessage};
 
-use crate::proto::DESCRIPTORS;
+use crate::proto;
 use crate::proto::ml_metadata::MetadataStoreServerConfig;
 
 /// Reads the file. The error says what is wrong with it, without what could be a password.
@@ -20,8 +20,7 @@ pub(super) fn read(path: &Path) -> Result<MetadataStoreServerConfig, String> {
 }
 
 fn parse(text: &str) -> Result<MetadataStoreServerConfig, String> {
-    let pool = DescriptorPool::decode(DESCRIPTORS).map_err(|error| error.to_string())?;
-    let descriptor = pool
+    let descriptor = proto::pool()
         .get_message_by_name("ml_metadata.MetadataStoreServerConfig")
         .ok_or("its descriptor is missing")?;
     let message = DynamicMessage::parse_text_format(descriptor, text)

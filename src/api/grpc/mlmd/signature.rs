@@ -1,22 +1,15 @@
 //! Input and output types of execution types, which the database keeps as proto JSON.
 
-use std::sync::LazyLock;
-
 use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
+use prost_reflect::{DynamicMessage, MessageDescriptor};
 
 use crate::error::{Error, Result};
-use crate::proto::DESCRIPTORS;
+use crate::proto;
 use crate::proto::ml_metadata::ArtifactStructType;
 
-static DESCRIPTOR: LazyLock<Option<MessageDescriptor>> = LazyLock::new(|| {
-    let pool = DescriptorPool::decode(DESCRIPTORS).ok()?;
-    pool.get_message_by_name("ml_metadata.ArtifactStructType")
-});
-
 fn descriptor() -> Result<MessageDescriptor> {
-    DESCRIPTOR
-        .clone()
+    proto::pool()
+        .get_message_by_name("ml_metadata.ArtifactStructType")
         .ok_or_else(|| Error::internal("the descriptor of ArtifactStructType is missing"))
 }
 
