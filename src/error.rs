@@ -1,14 +1,12 @@
-//! What can go wrong, as a caller can act on it, and the one place that turns it into a gRPC status.
-
-use tonic::{Code, Status};
+//! The errors of every operation, by what a caller can do about them.
 
 /// The result of every operation of the graph and its storage.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// The longest text that a client gets, in bytes: it travels in HTTP/2 trailers, whose size peers limit.
-const MAX_TEXT: usize = 1024;
-
-/// A failed operation. The text of each variant is meant for the caller; what is below the last three is not.
+/// A failed operation.
+///
+/// `Display` is the text for the caller. The sources of the last three variants are for logs only:
+/// see [`Error::chain`].
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{0}")]
@@ -23,29 +21,29 @@ pub enum Error {
     FailedPrecondition(String),
     #[error("{0}")]
     Unimplemented(String),
-    /// Something was done that ends the use of this connection, such as a downgrade of the schema.
+    /// The operation ended the use of its connection, as a downgrade of the schema does.
     #[error("{0}")]
     Cancelled(String),
-    /// Other work on the same rows won; the same request may succeed when it is sent again.
+    /// A concurrent operation on the same rows won. The same request may succeed when repeated.
     #[error("{0}")]
     Contention(String),
-    /// What was looked up and not found exists now: running the transaction again finds it. Should that not help, the error is
-    /// the one inside.
+    /// A row that was missing at the lookup was inserted meanwhile. Running the transaction again
+    /// finds it; if that is not possible, the error is the inner one.
     #[error(transparent)]
     Raced(Box<Self>),
-    /// The database has no room for this now: disk, memory or connections.
+    /// A resource is used up: disk, memory or connections.
     #[error("{0}")]
     Exhausted(String),
-    /// What is stored cannot be understood; the text names table and row.
+    /// A stored value cannot be decoded. The text names table and row.
     #[error("{0}")]
     DataLoss(String),
-    /// The database cannot be reached; it may come back.
+    /// The database cannot be reached now.
     #[error("the database is not available")]
     Unavailable(#[source] Source),
-    /// The database went away while it was storing a change; the change is there entirely or not at all.
+    /// The connection was lost during the commit: the change is stored entirely or not at all.
     #[error("the database became unavailable in the commit: the change may or may not be stored")]
     Uncertain(#[source] Source),
-    /// A fault of the server or of its database that no request should cause.
+    /// A fault of the server or of its database, not of the request.
     #[error("internal error: {context}")]
     Internal {
         context: String,
@@ -58,7 +56,7 @@ pub enum Error {
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
 impl Error {
-    /// All connections to the database were in use for as long as a request waits.
+    /// [`Self::Exhausted`]: no database connection became free within the acquire timeout.
     #[must_use]
     pub fn no_free_connection() -> Self {
         Self::Exhausted("no database connection became free in time".into())
@@ -69,7 +67,7 @@ impl Error {
         Self::InvalidArgument(text.into())
     }
 
-    /// [`Self::Internal`] without a cause below it.
+    /// [`Self::Internal`] without a source.
     pub fn internal(context: impl Into<String>) -> Self {
         Self::Internal {
             context: context.into(),
@@ -77,7 +75,7 @@ impl Error {
         }
     }
 
-    /// Gives the error of a unique key the sentence that this operation has for it.
+    /// Replaces the text of [`Self::AlreadyExists`] by that of the operation.
     #[must_use]
     pub fn on_duplicate(self, text: impl FnOnce() -> String) -> Self {
         match self {
@@ -86,27 +84,7 @@ impl Error {
         }
     }
 
-    /// The gRPC code that the caller sees.
-    #[must_use]
-    pub fn code(&self) -> Code {
-        match self {
-            Self::Raced(inner) => inner.code(),
-            Self::InvalidArgument(_) => Code::InvalidArgument,
-            Self::OutOfRange(_) => Code::OutOfRange,
-            Self::NotFound(_) => Code::NotFound,
-            Self::AlreadyExists(_) => Code::AlreadyExists,
-            Self::FailedPrecondition(_) => Code::FailedPrecondition,
-            Self::Unimplemented(_) => Code::Unimplemented,
-            Self::Cancelled(_) => Code::Cancelled,
-            Self::Contention(_) => Code::Aborted,
-            Self::Exhausted(_) => Code::ResourceExhausted,
-            Self::DataLoss(_) => Code::DataLoss,
-            Self::Unavailable(_) | Self::Uncertain(_) => Code::Unavailable,
-            Self::Internal { .. } => Code::Internal,
-        }
-    }
-
-    /// The error and everything below it in one line, for logs.
+    /// The error and all its sources in one line, for logs.
     #[must_use]
     pub fn chain(&self) -> String {
         let mut text = self.to_string();
@@ -117,36 +95,5 @@ impl Error {
             cause = error.source();
         }
         text
-    }
-}
-
-impl From<Error> for Status {
-    fn from(error: Error) -> Self {
-        let code = error.code();
-        if matches!(code, Code::Internal | Code::DataLoss | Code::Unavailable) {
-            tracing::error!(code = ?code, error = %error.chain(), "request failed");
-        }
-        Self::new(code, clip(error.to_string()))
-    }
-}
-
-/// Cuts a text to [`MAX_TEXT`] bytes at a character boundary.
-fn clip(mut text: String) -> String {
-    if text.len() > MAX_TEXT {
-        text.truncate(text.floor_char_boundary(MAX_TEXT - 3));
-        text.push_str("...");
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_texts_are_cut_at_a_character() {
-        let status = Status::from(Error::invalid("é".repeat(2000)));
-        assert!(status.message().len() <= MAX_TEXT);
-        assert!(status.message().ends_with("é..."));
     }
 }

@@ -18,6 +18,7 @@ use tracing::{Instrument, Span, field, info_span};
 
 use super::connection::Peer;
 use super::deadline;
+use crate::api::grpc::status;
 use crate::{proto, telemetry};
 
 /// The header with the id of a request, in both directions.
@@ -169,6 +170,9 @@ impl Call {
     /// Sends the answer on, and follows it to its end.
     fn answer(mut self, mut response: Response<Body>) -> Response<Body> {
         response.headers_mut().insert(REQUEST_ID, self.id.clone());
+        if let Some(status) = response.extensions().get() {
+            status::log(status);
+        }
         if let Some(code) = code_in(response.headers()) {
             self.end(code);
             return response;

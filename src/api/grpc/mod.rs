@@ -3,3 +3,4 @@
 pub mod lineage;
 pub mod mlmd;
 mod sink;
+pub mod status;

@@ -1,4 +1,4 @@
-//! Responses that a task of their own makes, no faster than the client reads them and no longer than it is there.
+//! Streamed responses: backpressure from the client, a bound on slow readers, and cancellation.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -10,40 +10,88 @@ use tokio::time::timeout;
 use tokio_stream::Stream;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
+use tracing::{Instrument, Span};
 
+use super::status;
 use crate::error::{Error, Result};
 
-/// How many responses wait for a client that reads more slowly than they are made.
-const WAITING: usize = 2;
+/// Capacity of the channel between a task and its client, in responses.
+const CHANNEL_RESPONSES: usize = 2;
 
-/// Responses, as they come.
-pub(super) type Responses<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
-
-/// Where a task puts its responses.
-pub(super) struct Outlet<T> {
-    sender: Sender<T>,
-    patience: Duration,
-    /// What comes before anything that is sent later.
-    kept: VecDeque<T>,
+/// The responses of a streaming method, in the span of the request. Logs the error that ends it.
+pub struct Responses<T> {
+    stream: Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>,
+    span: Span,
 }
 
-impl<T> Outlet<T> {
-    /// Sends what was kept and then a response, each as soon as there is room for it.
+impl<T> Responses<T> {
+    pub(super) fn new(stream: impl Stream<Item = Result<T, Status>> + Send + 'static) -> Self {
+        Self {
+            stream: Box::pin(stream),
+            span: Span::current(),
+        }
+    }
+
+    /// The responses that a task sends to its sink. Dropping them aborts the task; an error of the
+    /// task comes after everything that it sent before.
+    pub(super) fn from_task<Work, Running>(slow_reader_timeout: Duration, work: Work) -> Self
+    where
+        T: Send + 'static,
+        Work: FnOnce(ResponseSink<T>) -> Running,
+        Running: Future<Output = Result<()>> + Send + 'static,
+    {
+        let (sender, receiver) = mpsc::channel(CHANNEL_RESPONSES);
+        let work = work(ResponseSink {
+            sender,
+            slow_reader_timeout,
+            buffered: VecDeque::new(),
+        });
+        let task = tokio::spawn(work.in_current_span());
+        Self::new(TaskResponses {
+            receiver,
+            task: Some(AbortOnDropHandle::new(task)),
+        })
+    }
+}
+
+impl<T> Stream for Responses<T> {
+    type Item = Result<T, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let next = self.stream.as_mut().poll_next(context);
+        if let Poll::Ready(Some(Err(status))) = &next {
+            self.span.in_scope(|| status::log(status));
+        }
+        next
+    }
+}
+
+/// The sending half of a streamed response.
+pub(super) struct ResponseSink<T> {
+    sender: Sender<T>,
+    slow_reader_timeout: Duration,
+    /// Responses to send before any other.
+    buffered: VecDeque<T>,
+}
+
+impl<T> ResponseSink<T> {
+    /// Sends the buffered responses and this one, each as soon as the channel has room.
     ///
     /// # Errors
     ///
-    /// `Exhausted` when the client has not read for too long, `Cancelled` when it is gone.
+    /// `Exhausted` when the client reads nothing for the slow reader timeout, `Cancelled` when the
+    /// client has disconnected.
     pub(super) async fn send(&mut self, response: T) -> Result<()> {
-        self.kept.push_back(response);
-        while let Some(next) = self.kept.pop_front() {
-            match timeout(self.patience, self.sender.send(next)).await {
+        self.buffered.push_back(response);
+        while let Some(next) = self.buffered.pop_front() {
+            match timeout(self.slow_reader_timeout, self.sender.send(next)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return Err(Error::Cancelled("the client is gone".into())),
                 Err(_) => {
                     return Err(Error::Exhausted(format!(
-                        "the client read nothing for {} s, and the server keeps for nobody longer what others need: read faster, \
-                         or ask for less at a time",
-                        self.patience.as_secs_f64()
+                        "the client read nothing for {} s while its response held a database \
+                         connection: read faster, or ask for less at a time",
+                        self.slow_reader_timeout.as_secs_f64()
                     )));
                 }
             }
@@ -51,43 +99,24 @@ impl<T> Outlet<T> {
         Ok(())
     }
 
-    /// Sends a response if there is room for it, and otherwise keeps it in memory for [`Self::send`]: for who cannot wait.
-    pub(super) fn keep(&mut self, response: T) {
-        self.kept.push_back(response);
-        while let Ok(room) = self.sender.try_reserve()
-            && let Some(next) = self.kept.pop_front()
+    /// Sends a response if the channel has room, else buffers it for [`Self::send`]. Never waits.
+    pub(super) fn try_send_or_buffer(&mut self, response: T) {
+        self.buffered.push_back(response);
+        while let Ok(permit) = self.sender.try_reserve()
+            && let Some(next) = self.buffered.pop_front()
         {
-            room.send(next);
+            permit.send(next);
         }
     }
 }
 
-/// The responses of a task, which ends when they are dropped. An error of the task comes after what it had sent before.
-pub(super) fn stream<T, Work, Running>(patience: Duration, work: Work) -> Responses<T>
-where
-    T: Send + 'static,
-    Work: FnOnce(Outlet<T>) -> Running,
-    Running: Future<Output = Result<()>> + Send + 'static,
-{
-    let (sender, receiver) = mpsc::channel(WAITING);
-    let task = tokio::spawn(work(Outlet {
-        sender,
-        patience,
-        kept: VecDeque::new(),
-    }));
-    Box::pin(Sent {
-        receiver,
-        task: Some(AbortOnDropHandle::new(task)),
-    })
-}
-
-struct Sent<T> {
+struct TaskResponses<T> {
     receiver: Receiver<T>,
-    /// Until it was asked how it ended.
+    /// None once its result was taken.
     task: Option<AbortOnDropHandle<Result<()>>>,
 }
 
-impl<T> Stream for Sent<T> {
+impl<T> Stream for TaskResponses<T> {
     type Item = Result<T, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -99,10 +128,10 @@ impl<T> Stream for Sent<T> {
         };
         let ended = ready!(Pin::new(task).poll(context));
         self.task = None;
-        let ended = ended.unwrap_or_else(|fault| {
+        let ended = ended.unwrap_or_else(|failure| {
             Err(Error::Internal {
-                context: "a stream ended in a fault".into(),
-                source: Some(fault.into()),
+                context: "the task of a stream failed".into(),
+                source: Some(failure.into()),
             })
         });
         Poll::Ready(ended.err().map(|error| Err(error.into())))
@@ -117,13 +146,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_error_comes_after_what_was_sent() {
-        let mut responses = stream(Duration::from_mins(1), async |mut outlet| {
+    async fn an_error_comes_after_the_responses() {
+        let mut responses = Responses::from_task(Duration::from_mins(1), async |mut sink| {
             for number in 0..5 {
-                outlet.keep(number);
+                sink.try_send_or_buffer(number);
             }
             for number in 5..10 {
-                outlet.send(number).await?;
+                sink.send(number).await?;
             }
             Err(Error::NotFound("no more".into()))
         });
@@ -136,18 +165,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_does_not_read_is_told_why_it_gets_no_more() {
+    async fn a_slow_reader_gets_an_error() {
         let (giving_up, gave_up) = tokio::sync::oneshot::channel();
-        let mut responses = stream(Duration::ZERO, async move |mut outlet| {
+        let mut responses = Responses::from_task(Duration::ZERO, async move |mut sink| {
             loop {
-                if let Err(error) = outlet.send(()).await {
+                if let Err(error) = sink.send(()).await {
                     let _ = giving_up.send(());
                     return Err(error);
                 }
             }
         });
         gave_up.await.unwrap();
-        for _ in 0..WAITING {
+        for _ in 0..CHANNEL_RESPONSES {
             responses.next().await.unwrap().unwrap();
         }
         let refused = responses.next().await.unwrap().unwrap_err();
@@ -156,13 +185,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_goes_away_ends_the_task() {
+    async fn a_disconnected_client_aborts_the_task() {
         let (alive, mut ended) = mpsc::channel::<()>(1);
-        let responses = stream(Duration::from_mins(1), async move |outlet: Outlet<()>| {
-            let _alive = alive;
-            outlet.sender.closed().await;
-            std::future::pending().await
-        });
+        let responses = Responses::from_task(
+            Duration::from_mins(1),
+            async move |sink: ResponseSink<()>| {
+                let _alive = alive;
+                sink.sender.closed().await;
+                std::future::pending().await
+            },
+        );
         drop(responses);
         assert!(ended.recv().await.is_none());
     }

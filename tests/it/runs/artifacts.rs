@@ -1,5 +1,6 @@
 //! How an event finds its artifacts, and what it makes of them.
 
+use pedigree::api::grpc::status::code;
 use pedigree::graph::ArtifactIdentity::{ExternalId, Id};
 use pedigree::graph::Moment::{Complete, Start};
 use pedigree::graph::{ArtifactUse, RunEvent};
@@ -82,7 +83,7 @@ async fn each_identity_finds_its_artifact(store: TestGraph) {
     let mut mistaken = artifact(Id(named));
     mistaken.artifact_type = type_name("Other");
     let refused = store.record(&[using(vec![mistaken])]).await.unwrap_err();
-    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert_eq!(code(&refused), Code::InvalidArgument);
 }
 
 async fn one_output_is_the_input_of_the_next_run(store: TestGraph) {
@@ -114,7 +115,7 @@ async fn a_digest_is_never_replaced(store: TestGraph) {
         using(vec![with_digest("1"), with_digest("2")]),
     ];
     let refused = store.record(&both).await.unwrap_err();
-    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert_eq!(code(&refused), Code::FailedPrecondition);
     store.record_one(using(vec![named("n")])).await;
     let first = store.record_one(using(vec![with_digest("1")])).await;
     store
@@ -129,7 +130,7 @@ async fn a_digest_is_never_replaced(store: TestGraph) {
         .record(&[using(vec![with_digest("2")])])
         .await
         .unwrap_err();
-    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert_eq!(code(&refused), Code::FailedPrecondition);
 }
 
 async fn names_that_the_database_takes_for_equal_are_one(store: TestGraph) {

@@ -1,5 +1,6 @@
 //! A run from its first event to its last.
 
+use pedigree::api::grpc::status::code;
 use pedigree::graph::Moment::{Complete, Fail, Start, Update};
 use pedigree::graph::RunEvent;
 use pedigree::model::{Event, EventType, Kind, Step, Value};
@@ -146,7 +147,7 @@ async fn an_update_needs_a_run_that_is_known(store: TestGraph) {
         .record(std::slice::from_ref(&update))
         .await
         .unwrap_err();
-    assert_eq!(refused.code(), Code::NotFound);
+    assert_eq!(code(&refused), Code::NotFound);
     assert_eq!(store.lines().await, before);
     let stored = store.record(&[run(Start, "r", 2), update]).await.unwrap();
     assert_eq!(
@@ -188,7 +189,7 @@ async fn an_external_id_finds_a_run_before_its_name(store: TestGraph) {
         .record(&[known_as("y", "a", Start)])
         .await
         .unwrap_err();
-    assert_eq!(taken.code(), Code::AlreadyExists);
+    assert_eq!(code(&taken), Code::AlreadyExists);
     let mut nameless = known_as("z", "", Start);
     nameless.name = None;
     let stored = store.record(&[nameless.clone(), nameless]).await.unwrap();

@@ -1,5 +1,6 @@
 //! What events may do about types.
 
+use pedigree::api::grpc::status::code;
 use pedigree::graph::Moment::Start;
 use pedigree::graph::TypePolicy::{self, Create, Extend, MustExist};
 use pedigree::graph::{RunEvent, TypeName};
@@ -30,7 +31,7 @@ fn with(policy: TypePolicy, property: &str) -> RunEvent {
 }
 
 async fn types_are_made_as_the_policy_says(store: TestGraph) {
-    let refused = async |event: RunEvent| store.record(&[event]).await.unwrap_err().code();
+    let refused = async |event: RunEvent| code(&store.record(&[event]).await.unwrap_err());
     assert_eq!(refused(with(MustExist, "p")).await, Code::NotFound);
     store.record_one(with(Create, "p")).await;
     store.record_one(with(MustExist, "p")).await;

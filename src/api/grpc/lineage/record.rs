@@ -12,6 +12,7 @@ use super::run_event::run_event;
 use super::{Responses, stopping};
 use crate::api::call::Call;
 use crate::api::grpc::mlmd::Put;
+use crate::api::grpc::status;
 use crate::error::{Error, Result};
 use crate::graph::{Message, Recordable, Recorded, Reply, RunRecorded, Write};
 use crate::proto::pedigree::lineage::v1::record_request::Change;
@@ -57,7 +58,7 @@ pub(super) fn run(
         sender,
     };
     tokio::spawn(recording.run(stop));
-    Box::pin(ReceiverStream::new(receiver))
+    Responses::new(ReceiverStream::new(receiver))
 }
 
 struct Recording {
@@ -140,11 +141,11 @@ async fn record(call: &Call, batch: Vec<RecordRequest>) -> Vec<RecordResponse> {
     let replies = call.graph.record(&call.caller, messages).await;
     let mut replies = match replies {
         Ok(replies) => Ok(replies.into_iter()),
-        Err(error) => Err(Status::from(error)),
+        Err(error) => Err(status::logged(error)),
     };
     let answered = waiting.into_iter().map(|(id, converted)| {
         let reply = match (converted, &mut replies) {
-            (Err(error), _) => Err(error.into()),
+            (Err(error), _) => Err(status::logged(error)),
             (Ok(_), Err(status)) => Err(status.clone()),
             (Ok(to_answer), Ok(replies)) => {
                 let missing = || Reply::Refused(Error::internal("a message has no reply"));
@@ -179,9 +180,10 @@ fn to_response(reply: Reply, to_answer: ToAnswer) -> Result<(bool, Answer), Stat
     let (repeated, recorded) = match reply {
         Reply::Stored(recorded) => (false, recorded),
         Reply::Repeated(recorded) => (true, recorded),
-        Reply::Refused(error) => return Err(error.into()),
+        Reply::Refused(error) => return Err(status::logged(error)),
     };
-    Ok((repeated, to_answer(recorded)?))
+    let answer = to_answer(recorded).map_err(status::logged)?;
+    Ok((repeated, answer))
 }
 
 /// The message of a request.

@@ -6,7 +6,7 @@ use prost::Message;
 
 use super::text;
 use crate::api::call::Call;
-use crate::api::grpc::sink::{self as outlet, Outlet, Responses};
+use crate::api::grpc::sink::{ResponseSink, Responses};
 use crate::error::{Error, Result};
 use crate::graph::{Direction, Trace, TracePart, TraceQuery};
 use crate::model::EventType as StoredType;
@@ -28,19 +28,21 @@ pub(super) async fn run(
     patience: Duration,
 ) -> Result<Responses<TraceResponse>> {
     let trace = call.graph.trace(request.try_into()?).await?;
-    Ok(outlet::stream(patience, move |outlet| walk(trace, outlet)))
+    Ok(Responses::from_task(patience, move |sink| {
+        walk(trace, sink)
+    }))
 }
 
-async fn walk(mut trace: Trace, mut outlet: Outlet<TraceResponse>) -> Result<()> {
+async fn walk(mut trace: Trace, mut sink: ResponseSink<TraceResponse>) -> Result<()> {
     let mut most = FIRST;
     while let Some(part) = trace.next(most).await? {
         let responses = responses(part);
         most = room(&responses).unwrap_or(most);
         for response in responses {
             if trace.is_in_the_way() {
-                outlet.keep(response);
+                sink.try_send_or_buffer(response);
             } else {
-                outlet.send(response).await?;
+                sink.send(response).await?;
             }
         }
     }
@@ -52,7 +54,7 @@ async fn walk(mut trace: Trace, mut outlet: Outlet<TraceResponse>) -> Result<()>
     };
     // The database is not needed while the rest waits to be read. What is kept counts as a trace, so that it is not kept often.
     let _turn = trace.into_turn();
-    outlet.send(last).await
+    sink.send(last).await
 }
 
 /// How many nodes as large as these make a response; unknown when there are none.

@@ -49,7 +49,7 @@ pub(super) async fn run(
             }
         }
     });
-    Ok(Box::pin(ReceiverStream::new(receiver)))
+    Ok(Responses::new(ReceiverStream::new(receiver)))
 }
 
 async fn next(watch: &mut Watch, heartbeat: Duration) -> Result<WatchResponse> {

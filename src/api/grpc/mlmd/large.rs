@@ -13,12 +13,13 @@ use http::HeaderMap;
 use http_body::Frame;
 use prost::Message;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_stream::Stream;
 use tonic::body::Body;
 use tonic::codegen::Bytes;
 use tonic::{Response, Status};
 
 use super::Limits;
-use crate::api::grpc::sink::{self as outlet, Responses};
+use crate::api::grpc::sink::Responses;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Whole, Within};
 use crate::model::{Kind, Node};
@@ -106,7 +107,7 @@ impl Large {
         }
         parts.insert(0, (self.header(length)?, None));
         let parts = parts.into_iter().map(|(bytes, _taken)| Ok(bytes));
-        Ok(Some(Box::pin(tokio_stream::iter(parts))))
+        Ok(Some(Responses::new(tokio_stream::iter(parts))))
     }
 
     /// An answer whose bytes are made while the client reads them.
@@ -125,21 +126,24 @@ impl Large {
         }
         let header = self.header(length)?;
         list.rewind();
-        Ok(outlet::stream(self.patience, async move |mut outlet| {
-            outlet.send(header).await?;
-            let mut sent = 0;
-            while let Some(part) = list.next().await? {
-                let bytes = part.encode_to_vec();
-                sent += bytes.len();
-                outlet.send(bytes.into()).await?;
-            }
-            if sent != length {
-                return Err(Error::internal(format!(
-                    "a list had {length} bytes, and {sent} when it was read again"
-                )));
-            }
-            Ok(())
-        }))
+        Ok(Responses::from_task(
+            self.patience,
+            async move |mut sink| {
+                sink.send(header).await?;
+                let mut sent = 0;
+                while let Some(part) = list.next().await? {
+                    let bytes = part.encode_to_vec();
+                    sent += bytes.len();
+                    sink.send(bytes.into()).await?;
+                }
+                if sent != length {
+                    return Err(Error::internal(format!(
+                        "a list had {length} bytes, and {sent} when it was read again"
+                    )));
+                }
+                Ok(())
+            },
+        ))
     }
 
     /// What stands before a message of so many bytes that is not compressed. What is refused is what tonic refuses.
@@ -252,7 +256,7 @@ impl http_body::Body for Frames {
         if self.ended {
             return Poll::Ready(None);
         }
-        let status = match ready!(self.parts.as_mut().poll_next(context)) {
+        let status = match ready!(Pin::new(&mut self.parts).poll_next(context)) {
             Some(Ok(bytes)) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
             Some(Err(status)) => status,
             None => Status::ok(""),
