@@ -1,7 +1,6 @@
-//! The functions a query can call, and the arguments they take.
+//! The functions that a query can call, with their signatures.
 
-use super::invalid::{Checked, Problem};
-use super::term::{Node, Term, Type, common_type, type_list};
+use super::types::Type;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Function {
@@ -23,39 +22,60 @@ pub(super) enum Function {
     Upper,
 }
 
-/// What a function takes and gives.
-enum Shape {
-    /// These types, of which the first so many are required.
-    Fixed(&'static [Type], usize, Type),
-    /// One or more strings.
-    Texts,
-    /// One number, which keeps its type.
+/// The parameters of a function, with the type of its result.
+enum Parameters {
+    /// Parameters of these types.
+    Fixed {
+        types: &'static [Type],
+        /// How many of them a call must give. The rest are optional.
+        required: usize,
+        result: Type,
+    },
+    /// One or more strings. The result is a string.
+    Strings,
+    /// One number. The result has its type.
     Number,
-    /// That many values of one type, which is also the result's.
-    Same(usize, usize),
-    /// One or more values that have an order.
+    /// Between `min` and `max` values that have a common type, which the result has too.
+    Common { min: usize, max: usize },
+    /// One or more values of a common type that has an order. The result has it too.
     Ordered,
 }
 
-struct Signature {
-    name: &'static str,
-    function: Function,
-    shape: Shape,
-    /// For messages.
-    text: &'static str,
+/// A name of a function and the arguments that it accepts.
+pub(super) struct FunctionSignature {
+    pub(super) name: &'static str,
+    pub(super) function: Function,
+    parameters: Parameters,
+    /// The accepted signatures, for error messages. Starts in the middle of a sentence, behind the
+    /// word "signature".
+    pub(super) supported: &'static str,
+}
+
+/// The types that a call gives to its arguments and its result.
+pub(super) struct CallTypes {
+    pub(super) arguments: Vec<Type>,
+    pub(super) result: Type,
 }
 
 const fn signature(
     name: &'static str,
     function: Function,
-    shape: Shape,
-    text: &'static str,
-) -> Signature {
-    Signature {
+    parameters: Parameters,
+    supported: &'static str,
+) -> FunctionSignature {
+    FunctionSignature {
         name,
         function,
-        shape,
-        text,
+        parameters,
+        supported,
+    }
+}
+
+const fn fixed(types: &'static [Type], required: usize, result: Type) -> Parameters {
+    Parameters::Fixed {
+        types,
+        required,
+        result,
     }
 }
 
@@ -63,177 +83,164 @@ const TEXT: Type = Type::Text;
 const INT: Type = Type::Int;
 const BOOL: Type = Type::Bool;
 
-const SIGNATURES: [Signature; 17] = [
+/// Every function, in alphabetical order.
+pub(super) const FUNCTION_SIGNATURES: [FunctionSignature; 17] = [
     signature(
         "ABS",
         Function::Abs,
-        Shape::Number,
+        Parameters::Number,
         "s: ABS(INT64); ABS(DOUBLE)",
     ),
     signature(
         "COALESCE",
         Function::Coalesce,
-        Shape::Same(1, usize::MAX),
+        Parameters::Common {
+            min: 1,
+            max: usize::MAX,
+        },
         ": COALESCE([ANY, ...])",
     ),
     signature(
         "CONCAT",
         Function::Concat,
-        Shape::Texts,
+        Parameters::Strings,
         ": CONCAT(STRING, [STRING, ...])",
     ),
     signature(
         "ENDS_WITH",
         Function::EndsWith,
-        Shape::Fixed(&[TEXT; 2], 2, BOOL),
+        fixed(&[TEXT; 2], 2, BOOL),
         ": ENDS_WITH(STRING, STRING)",
     ),
     signature(
         "GREATEST",
         Function::Greatest,
-        Shape::Ordered,
+        Parameters::Ordered,
         ": GREATEST([ANY, ...])",
     ),
     signature(
         "IFNULL",
         Function::Coalesce,
-        Shape::Same(2, 2),
+        Parameters::Common { min: 2, max: 2 },
         ": IFNULL(ANY, ANY)",
     ),
     signature(
         "LEAST",
         Function::Least,
-        Shape::Ordered,
+        Parameters::Ordered,
         ": LEAST([ANY, ...])",
     ),
     signature(
         "LENGTH",
         Function::Length,
-        Shape::Fixed(&[TEXT], 1, INT),
+        fixed(&[TEXT], 1, INT),
         ": LENGTH(STRING)",
     ),
     signature(
         "LOWER",
         Function::Lower,
-        Shape::Fixed(&[TEXT], 1, TEXT),
+        fixed(&[TEXT], 1, TEXT),
         ": LOWER(STRING)",
     ),
     signature(
         "MOD",
         Function::Mod,
-        Shape::Fixed(&[INT; 2], 2, INT),
+        fixed(&[INT; 2], 2, INT),
         ": MOD(INT64, INT64)",
     ),
     signature(
         "NULLIF",
         Function::NullIf,
-        Shape::Same(2, 2),
+        Parameters::Common { min: 2, max: 2 },
         ": NULLIF(ANY, ANY)",
     ),
     signature(
         "REPLACE",
         Function::Replace,
-        Shape::Fixed(&[TEXT; 3], 3, TEXT),
+        fixed(&[TEXT; 3], 3, TEXT),
         ": REPLACE(STRING, STRING, STRING)",
     ),
     signature(
         "STARTS_WITH",
         Function::StartsWith,
-        Shape::Fixed(&[TEXT; 2], 2, BOOL),
+        fixed(&[TEXT; 2], 2, BOOL),
         ": STARTS_WITH(STRING, STRING)",
     ),
     signature(
         "STRPOS",
         Function::StrPos,
-        Shape::Fixed(&[TEXT; 2], 2, INT),
+        fixed(&[TEXT; 2], 2, INT),
         ": STRPOS(STRING, STRING)",
     ),
     signature(
         "SUBSTR",
         Function::Substr,
-        Shape::Fixed(&[TEXT, INT, INT], 2, TEXT),
+        fixed(&[TEXT, INT, INT], 2, TEXT),
         ": SUBSTR(STRING, INT64, [INT64])",
     ),
     signature(
         "TRIM",
         Function::Trim,
-        Shape::Fixed(&[TEXT], 1, TEXT),
+        fixed(&[TEXT], 1, TEXT),
         ": TRIM(STRING)",
     ),
     signature(
         "UPPER",
         Function::Upper,
-        Shape::Fixed(&[TEXT], 1, TEXT),
+        fixed(&[TEXT], 1, TEXT),
         ": UPPER(STRING)",
     ),
 ];
 
-/// Checks a call whose arguments have been checked. `at` is where the function's name is.
-pub(super) fn call(name: &str, arguments: Vec<Term>, at: usize) -> Checked<Term> {
-    let Some(signature) = SIGNATURES
-        .iter()
-        .find(|signature| name.eq_ignore_ascii_case(signature.name))
-    else {
-        return Err(Problem::new(at, format!("Function not found: {name}")));
-    };
-    let Some((wanted, result)) = signature.shape.types(&arguments) else {
-        let (name, text) = (signature.name, signature.text);
-        let types = match type_list(&arguments) {
-            none if none.is_empty() => "with no arguments".to_owned(),
-            types => format!("for argument types: {types}"),
-        };
-        let text =
-            format!("No matching signature for function {name} {types}. Supported signature{text}");
-        return Err(Problem::new(at, text));
-    };
-    let arguments: Vec<_> = arguments
-        .into_iter()
-        .zip(wanted)
-        .map(|(term, ty)| term.typed(ty))
-        .collect();
-    if let (Function::Substr, Some(Node::Int(..0))) =
-        (signature.function, arguments.get(2).map(|term| &term.node))
-    {
-        return Err(Problem::new(
-            at,
-            "Third argument in SUBSTR() cannot be negative",
-        ));
+impl FunctionSignature {
+    /// The signature of the function with this name, in any case.
+    pub(super) fn find(name: &str) -> Option<&'static Self> {
+        FUNCTION_SIGNATURES
+            .iter()
+            .find(|signature| name.eq_ignore_ascii_case(signature.name))
     }
-    Ok(Term::new(result, Node::Call(signature.function, arguments)))
-}
 
-impl Shape {
-    /// The types to give to the arguments, and the type of the result; none when the arguments do
-    /// not match.
-    fn types(&self, arguments: &[Term]) -> Option<(Vec<Type>, Type)> {
+    /// The types of a call with arguments of these types; `None` if the function does not accept
+    /// them.
+    pub(super) fn accept(&self, arguments: &[Type]) -> Option<CallTypes> {
         let count = arguments.len();
-        let all = |wanted: Type| arguments.iter().all(|term| term.ty.fits(wanted));
-        match *self {
-            Self::Fixed(types, required, result) => {
-                let matches = (required..=types.len()).contains(&count)
+        let all_alike = |ty: Type, result: Type| CallTypes {
+            arguments: vec![ty; count],
+            result,
+        };
+        match self.parameters {
+            Parameters::Fixed {
+                types,
+                required,
+                result,
+            } => {
+                let accepted = (required..=types.len()).contains(&count)
                     && arguments
                         .iter()
                         .zip(types)
-                        .all(|(term, wanted)| term.ty.fits(*wanted));
-                matches.then(|| (types.to_vec(), result))
+                        .all(|(ty, parameter)| ty.fits(*parameter));
+                accepted.then(|| CallTypes {
+                    arguments: types.to_vec(),
+                    result,
+                })
             }
-            Self::Texts => (count > 0 && all(TEXT)).then(|| (vec![TEXT; count], TEXT)),
-            Self::Number => {
-                let [argument] = arguments else { return None };
-                argument
-                    .ty
-                    .is_number()
-                    .then(|| (vec![argument.ty.or_int()], argument.ty.or_int()))
+            Parameters::Strings => {
+                let accepted = count > 0 && arguments.iter().all(|ty| ty.fits(TEXT));
+                accepted.then(|| all_alike(TEXT, TEXT))
             }
-            Self::Same(least, most) => {
-                let common = common_type(arguments)?.or_int();
-                (least..=most)
+            Parameters::Number => match *arguments {
+                [ty] if ty.is_number() => Some(all_alike(ty.or_int(), ty.or_int())),
+                _ => None,
+            },
+            Parameters::Common { min, max } => {
+                let common = Type::common(arguments)?.or_int();
+                (min..=max)
                     .contains(&count)
-                    .then(|| (vec![common; count], common))
+                    .then(|| all_alike(common, common))
             }
-            Self::Ordered => {
-                let common = common_type(arguments)?.or_int();
-                (count > 0 && common != BOOL).then(|| (vec![common; count], common))
+            Parameters::Ordered => {
+                let common = Type::common(arguments)?.or_int();
+                (count > 0 && common != BOOL).then(|| all_alike(common, common))
             }
         }
     }

@@ -2,19 +2,19 @@
 
 use std::fmt;
 
-use super::invalid::{Checked, Problem};
+use super::error::Diagnostic;
 use super::literal;
 
 /// A token with its place in the text, in bytes.
 #[derive(Clone, Debug)]
-pub(super) struct Lexeme<'a> {
-    pub(super) token: Token<'a>,
-    pub(super) at: usize,
+pub(super) struct SpannedToken<'a> {
+    pub(super) token: TokenKind<'a>,
+    pub(super) offset: usize,
     pub(super) end: usize,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Token<'a> {
+pub(super) enum TokenKind<'a> {
     /// A name or keyword. After a dot it may start with a digit.
     Word(&'a str),
     /// A name in backticks.
@@ -36,7 +36,7 @@ const SYMBOLS: [&str; 33] = [
 
 /// Words that GoogleSQL reserves, so that they cannot be names unless quoted. `NEW` is missing
 /// because it is the name of an execution state.
-const RESERVED: [&str; 95] = [
+const RESERVED_WORDS: [&str; 95] = [
     "ALL",
     "AND",
     "ANY",
@@ -136,20 +136,20 @@ const RESERVED: [&str; 95] = [
 
 /// Whether the word is a keyword that cannot be a name.
 pub(super) fn is_reserved(word: &str) -> bool {
-    RESERVED
+    RESERVED_WORDS
         .iter()
         .any(|reserved| word.eq_ignore_ascii_case(reserved))
 }
 
-impl Token<'_> {
+impl TokenKind<'_> {
     /// Whether the token is that word, which is given in upper case.
     pub(super) fn is_keyword(&self, keyword: &str) -> bool {
-        matches!(self, Token::Word(word) if word.eq_ignore_ascii_case(keyword))
+        matches!(self, TokenKind::Word(word) if word.eq_ignore_ascii_case(keyword))
     }
 }
 
 /// The token as syntax errors call it.
-impl fmt::Display for Token<'_> {
+impl fmt::Display for TokenKind<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Word(word) if is_reserved(word) => {
@@ -166,44 +166,44 @@ impl fmt::Display for Token<'_> {
     }
 }
 
-/// Splits the text into tokens. The last one is always [`Token::End`].
-pub(super) fn tokens(text: &str) -> Checked<Vec<Lexeme<'_>>> {
-    let mut lexer = Lexer { text, at: 0 };
-    let mut lexemes: Vec<Lexeme<'_>> = Vec::new();
+/// Splits the text into tokens. The last one is always [`TokenKind::End`].
+pub(super) fn tokens(text: &str) -> Result<Vec<SpannedToken<'_>>, Diagnostic> {
+    let mut lexer = Lexer { text, offset: 0 };
+    let mut tokens: Vec<SpannedToken<'_>> = Vec::new();
     loop {
         lexer.skip_blanks()?;
-        let at = lexer.at;
-        let token = lexer.token(lexemes.last())?;
-        let done = token == Token::End;
-        lexemes.push(Lexeme {
+        let offset = lexer.offset;
+        let token = lexer.token(tokens.last())?;
+        let done = token == TokenKind::End;
+        tokens.push(SpannedToken {
             token,
-            at,
-            end: lexer.at,
+            offset,
+            end: lexer.offset,
         });
         if done {
-            return Ok(lexemes);
+            return Ok(tokens);
         }
     }
 }
 
 struct Lexer<'a> {
     text: &'a str,
-    at: usize,
+    offset: usize,
 }
 
 impl<'a> Lexer<'a> {
     fn rest(&self) -> &'a str {
-        self.text.get(self.at..).unwrap_or_default()
+        self.text.get(self.offset..).unwrap_or_default()
     }
 
     /// Takes the next `length` bytes.
     fn take(&mut self, length: usize) -> &'a str {
         let taken = self.rest().get(..length).unwrap_or_default();
-        self.at += taken.len();
+        self.offset += taken.len();
         taken
     }
 
-    fn skip_blanks(&mut self) -> Checked<()> {
+    fn skip_blanks(&mut self) -> Result<(), Diagnostic> {
         loop {
             let rest = self.rest();
             let blanks = rest.len() - rest.trim_start().len();
@@ -213,37 +213,37 @@ impl<'a> Lexer<'a> {
                 rest.find('\n').unwrap_or(rest.len())
             } else if let Some(comment) = rest.strip_prefix("/*") {
                 let inside = comment.find("*/");
-                inside.ok_or_else(|| Problem::syntax(self.at, "Unclosed comment"))? + 4
+                inside.ok_or_else(|| Diagnostic::syntax(self.offset, "Unclosed comment"))? + 4
             } else {
                 return Ok(());
             };
-            self.at += length;
+            self.offset += length;
         }
     }
 
-    fn token(&mut self, before: Option<&Lexeme<'a>>) -> Checked<Token<'a>> {
+    fn token(&mut self, before: Option<&SpannedToken<'a>>) -> Result<TokenKind<'a>, Diagnostic> {
         let rest = self.rest();
         let Some(first) = rest.chars().next() else {
-            return Ok(Token::End);
+            return Ok(TokenKind::End);
         };
         // It matters what a token touches: a dot after a name is no decimal point, and a digit
         // after a dot can start a name.
         let touched = before
-            .filter(|before| before.end == self.at)
+            .filter(|before| before.end == self.offset)
             .map(|before| &before.token);
-        let after_name = matches!(touched, Some(Token::Word(_) | Token::Quoted(_)));
-        let after_dot = matches!(touched, Some(Token::Symbol(".")));
+        let after_name = matches!(touched, Some(TokenKind::Word(_) | TokenKind::Quoted(_)));
+        let after_dot = matches!(touched, Some(TokenKind::Symbol(".")));
         match first {
             '`' => self.quoted(),
             _ if is_word(first) && (after_dot || !first.is_ascii_digit()) => {
-                if let Some((value, length)) = literal::text(rest, self.at)? {
-                    return Ok(Token::Text(self.take(length), value));
+                if let Some((value, length)) = literal::text(rest, self.offset)? {
+                    return Ok(TokenKind::Text(self.take(length), value));
                 }
-                Ok(Token::Word(self.take(run(rest, is_word))))
+                Ok(TokenKind::Word(self.take(run(rest, is_word))))
             }
-            '\'' | '"' => match literal::text(rest, self.at)? {
-                Some((value, length)) => Ok(Token::Text(self.take(length), value)),
-                None => Err(Problem::syntax(self.at, "Unclosed string literal")),
+            '\'' | '"' => match literal::text(rest, self.offset)? {
+                Some((value, length)) => Ok(TokenKind::Text(self.take(length), value)),
+                None => Err(Diagnostic::syntax(self.offset, "Unclosed string literal")),
             },
             '0'..='9' => self.number(),
             '.' if !after_name && rest[1..].starts_with(|c: char| c.is_ascii_digit()) => {
@@ -252,37 +252,37 @@ impl<'a> Lexer<'a> {
             _ => match SYMBOLS.iter().find(|symbol| rest.starts_with(**symbol)) {
                 Some(symbol) => {
                     self.take(symbol.len());
-                    Ok(Token::Symbol(symbol))
+                    Ok(TokenKind::Symbol(symbol))
                 }
-                None => Err(Problem::syntax(
-                    self.at,
+                None => Err(Diagnostic::syntax(
+                    self.offset,
                     format!("Illegal input character \"{}\"", first.escape_debug()),
                 )),
             },
         }
     }
 
-    fn quoted(&mut self) -> Checked<Token<'a>> {
-        let at = self.at;
+    fn quoted(&mut self) -> Result<TokenKind<'a>, Diagnostic> {
+        let offset = self.offset;
         let inner = self.rest().get(1..).unwrap_or_default();
         match inner.find('`') {
-            None => Err(Problem::syntax(at, "Unclosed identifier literal")),
-            Some(0) => Err(Problem::syntax(at, "Invalid empty identifier")),
+            None => Err(Diagnostic::syntax(offset, "Unclosed identifier literal")),
+            Some(0) => Err(Diagnostic::syntax(offset, "Invalid empty identifier")),
             Some(length) => {
-                self.at += length + 2;
-                Ok(Token::Quoted(&inner[..length]))
+                self.offset += length + 2;
+                Ok(TokenKind::Quoted(&inner[..length]))
             }
         }
     }
 
-    fn number(&mut self) -> Checked<Token<'a>> {
+    fn number(&mut self) -> Result<TokenKind<'a>, Diagnostic> {
         let rest = self.rest();
         let hexadecimal = match rest.strip_prefix("0x").or_else(|| rest.strip_prefix("0X")) {
             Some(digits) => run(digits, |c| c.is_ascii_hexdigit()),
             None => 0,
         };
         let token = if hexadecimal > 0 {
-            Token::Integer(self.take(hexadecimal + 2))
+            TokenKind::Integer(self.take(hexadecimal + 2))
         } else {
             let digits = run(rest, |c| c.is_ascii_digit());
             let length = digits + fraction(&rest[digits..]);
@@ -290,14 +290,14 @@ impl<'a> Lexer<'a> {
             let digits_only = length == digits;
             let source = self.take(length);
             if digits_only {
-                Token::Integer(source)
+                TokenKind::Integer(source)
             } else {
-                Token::Float(source)
+                TokenKind::Float(source)
             }
         };
         if self.rest().starts_with(is_word) {
-            return Err(Problem::syntax(
-                self.at,
+            return Err(Diagnostic::syntax(
+                self.offset,
                 "Missing whitespace between literal and alias",
             ));
         }

@@ -1,12 +1,12 @@
 //! The values of literals: numbers, and strings with their quotes, raw and triple-quoted forms and
 //! escapes.
 
-use super::invalid::{Checked, Problem};
-use super::syntax::Sign;
+use super::ast::Sign;
+use super::error::Diagnostic;
 
 /// Reads the string literal at the start of `rest`, if one is there: its value and its length in
 /// the source. `at` is where `rest` starts in the query.
-pub(super) fn text(rest: &str, at: usize) -> Checked<Option<(String, usize)>> {
+pub(super) fn text(rest: &str, offset: usize) -> Result<Option<(String, usize)>, Diagnostic> {
     let prefix = rest.len()
         - rest
             .trim_start_matches(|c: char| c.is_ascii_alphabetic())
@@ -15,7 +15,7 @@ pub(super) fn text(rest: &str, at: usize) -> Checked<Option<(String, usize)>> {
         "" => false,
         "r" => true,
         "b" | "rb" | "br" if rest[prefix..].starts_with(['\'', '"']) => {
-            return Err(Problem::new(at, "Bytes literals are not supported"));
+            return Err(Diagnostic::new(offset, "Bytes literals are not supported"));
         }
         _ => return Ok(None),
     };
@@ -32,8 +32,8 @@ pub(super) fn text(rest: &str, at: usize) -> Checked<Option<(String, usize)>> {
         } else {
             ""
         };
-        Problem::syntax(
-            at,
+        Diagnostic::syntax(
+            offset,
             format!(
                 "Unclosed {}{form}string literal",
                 if raw { "raw " } else { "" }
@@ -45,11 +45,11 @@ pub(super) fn text(rest: &str, at: usize) -> Checked<Option<(String, usize)>> {
     let value = if raw {
         body.to_owned()
     } else {
-        unescape(body, at + start)?
+        unescape(body, offset + start)?
     };
     if value.contains('\0') {
-        return Err(Problem::new(
-            at,
+        return Err(Diagnostic::new(
+            offset,
             "String literals cannot contain NUL characters",
         ));
     }
@@ -74,14 +74,15 @@ fn length_to(quote: &str, text: &str) -> Option<usize> {
 }
 
 /// Replaces the escapes. `at` is where `body` starts in the query.
-fn unescape(body: &str, at: usize) -> Checked<String> {
+fn unescape(body: &str, offset: usize) -> Result<String, Diagnostic> {
     let mut value = String::with_capacity(body.len());
     let mut rest = body;
     while let Some(escape) = rest.find('\\') {
         value.push_str(&rest[..escape]);
-        let at = at + (body.len() - rest.len()) + escape;
-        let (character, length) = escaped(&rest[escape..])
-            .map_err(|text| Problem::syntax(at, format!("Illegal escape sequence: {text}")))?;
+        let offset = offset + (body.len() - rest.len()) + escape;
+        let (character, length) = escaped(&rest[escape..]).map_err(|text| {
+            Diagnostic::syntax(offset, format!("Illegal escape sequence: {text}"))
+        })?;
         value.push(character);
         rest = &rest[escape + length..];
     }
@@ -134,7 +135,7 @@ fn code_point(text: &str, skip: usize, digits: usize, radix: u32) -> Result<(cha
 }
 
 /// An integer of 64 bits. It is read with its sign: the smallest has no positive counterpart.
-pub(super) fn integer(digits: &str, sign: Sign, at: usize) -> Checked<i64> {
+pub(super) fn integer(digits: &str, sign: Sign, offset: usize) -> Result<i64, Diagnostic> {
     let hexadecimal = digits
         .strip_prefix("0x")
         .or_else(|| digits.strip_prefix("0X"));
@@ -149,17 +150,18 @@ pub(super) fn integer(digits: &str, sign: Sign, at: usize) -> Checked<i64> {
         .and_then(|number| i64::try_from(number).ok())
         .ok_or_else(|| {
             let minus = if sign == Sign::Minus { "-" } else { "" };
-            Problem::new(at, format!("Invalid integer literal: {minus}{digits}"))
+            Diagnostic::new(offset, format!("Invalid integer literal: {minus}{digits}"))
         })
 }
 
 /// A floating-point number.
-pub(super) fn double(digits: &str, at: usize) -> Checked<f64> {
+pub(super) fn double(digits: &str, offset: usize) -> Result<f64, Diagnostic> {
     let number = digits
         .parse::<f64>()
         .ok()
         .filter(|number| number.is_finite());
-    number.ok_or_else(|| Problem::new(at, format!("Invalid floating point literal: {digits}")))
+    number
+        .ok_or_else(|| Diagnostic::new(offset, format!("Invalid floating point literal: {digits}")))
 }
 
 #[cfg(test)]

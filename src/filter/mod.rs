@@ -7,11 +7,17 @@
 //! name LIKE 'run%' AND properties.accuracy.double_value > 0.9 AND contexts_a.type = 'pipeline'
 //! ```
 //!
-//! * `lexer`, `literal`, `parser`, `operands`, `operators`: text to `syntax`.
-//! * `check`, `case`, `enums`, `functions`, `resolve`: syntax to typed `term`s over known `names`.
-//! * `facts`: what holds for every node that a condition lets through, for the planner.
-//! * `sql`: terms to SQL, with the differences between databases in `portable`.
-//! * `size`: how much a query may ask for; `invalid`: what is wrong with it.
+//! A query goes through the stages of a compiler:
+//!
+//! 1. `lexer` and `literal` split the text into tokens.
+//! 2. `parser` makes a syntax tree of them (`ast`).
+//! 3. `typeck` resolves names (`resolve`, over the tables of `catalog`) and checks types, operators
+//!    and calls (`types`, `functions`). The result is a typed expression (`expr`).
+//! 4. `limits` and `cost` bound what a query may ask for.
+//! 5. `analysis` derives planner hints from the expression.
+//! 6. `codegen` writes SQL, with the differences between databases in `dialect`.
+//!
+//! `error` describes what is wrong with a query, and where.
 //!
 //! Every distinct neighbour alias, every distinct property and the attribute `type` is one inner
 //! join, wherever it is mentioned. So a node that lacks one of them is never found, not even under
@@ -21,47 +27,42 @@
 //! is bound. All sizes are bounded: length of the text, depth, number of tables, and size of the
 //! SQL.
 
-mod case;
-mod check;
-mod enums;
-mod facts;
+mod analysis;
+mod ast;
+mod catalog;
+mod codegen;
+mod cost;
+mod dialect;
+mod error;
+mod expr;
 mod functions;
-mod invalid;
 mod lexer;
+mod limits;
 mod literal;
-mod names;
-mod operands;
-mod operators;
 mod parser;
-mod portable;
 mod resolve;
-mod size;
-mod sql;
-mod syntax;
-mod term;
 #[cfg(test)]
 mod tests;
+mod typeck;
+mod types;
 
-pub use invalid::Invalid;
+pub use error::FilterError;
 
 use crate::model::Kind;
 use crate::storage::Query;
 use crate::storage::tables::lists::Condition;
-use facts::Facts;
-use invalid::{Checked, Problem};
-use size::{MAX_GROWTH, MAX_SIZE};
-use term::{Join, Term};
-
-/// Longest query text, in bytes.
-pub const MAX_LENGTH: usize = 64 * 1024;
+use analysis::PlannerHints;
+use error::Diagnostic;
+use expr::{Expr, Join};
+use limits::{MAX_QUERY_BYTES, MAX_REPLACE_GROWTH_FACTOR, MAX_SQL_OPERANDS};
 
 /// A checked query, ready to become SQL for any database.
 #[derive(Clone, Debug)]
 pub struct Filter {
     kind: Kind,
     joins: Vec<Join>,
-    condition: Term,
-    facts: Facts,
+    condition: Expr,
+    hints: PlannerHints,
 }
 
 /// Reads a query over nodes of a kind. An empty text is no query; callers leave the filter out
@@ -70,30 +71,30 @@ pub struct Filter {
 /// # Errors
 ///
 /// Whatever is wrong with the text, worded for the client.
-pub fn parse(kind: Kind, text: &str) -> Result<Filter, Invalid> {
-    filter(kind, text).map_err(|problem| problem.into_invalid(text))
+pub fn parse(kind: Kind, text: &str) -> Result<Filter, FilterError> {
+    filter(kind, text).map_err(|problem| problem.into_error(text))
 }
 
-fn filter(kind: Kind, text: &str) -> Checked<Filter> {
-    if text.len() > MAX_LENGTH {
-        return Err(Problem::overall(format!(
-            "The query is longer than {MAX_LENGTH} bytes"
+fn filter(kind: Kind, text: &str) -> Result<Filter, Diagnostic> {
+    if text.len() > MAX_QUERY_BYTES {
+        return Err(Diagnostic::overall(format!(
+            "The query is longer than {MAX_QUERY_BYTES} bytes"
         )));
     }
-    let (joins, condition) = check::check(kind, parser::parse(text)?, text)?;
-    if size::size(&condition) > MAX_SIZE {
-        return Err(Problem::overall(format!(
-            "The query is too large: it needs more than {MAX_SIZE} columns and values"
+    let (joins, condition) = typeck::check(kind, parser::parse(text)?, text)?;
+    if cost::sql_operands(&condition) > MAX_SQL_OPERANDS {
+        return Err(Diagnostic::overall(format!(
+            "The query is too large: it needs more than {MAX_SQL_OPERANDS} columns and values"
         )));
     }
-    if size::growth(&condition) > MAX_GROWTH {
-        return Err(Problem::overall(format!(
-            "REPLACE may make texts at most {MAX_GROWTH} times as long"
+    if cost::replace_growth_factor(&condition) > MAX_REPLACE_GROWTH_FACTOR {
+        return Err(Diagnostic::overall(format!(
+            "REPLACE may make texts at most {MAX_REPLACE_GROWTH_FACTOR} times as long"
         )));
     }
     Ok(Filter {
         kind,
-        facts: Facts::of(&condition),
+        hints: PlannerHints::of(&condition),
         joins,
         condition,
     })
@@ -107,24 +108,24 @@ impl Condition for Filter {
     }
 
     fn type_names(&self) -> Option<Vec<&str>> {
-        let names = self.facts.type_names.as_ref()?;
+        let names = self.hints.type_names.as_ref()?;
         Some(names.iter().map(String::as_str).collect())
     }
 
     fn is_selective(&self) -> bool {
-        self.facts.is_selective
+        self.hints.is_selective
     }
 
     /// Appends the `JOIN` clauses, to follow `FROM Artifact n` or the table of another kind under
     /// the same alias. They take the aliases `t` and `l`, `m`, `p`, `t` with a number.
     fn push_joins(&self, query: &mut Query) {
-        sql::push_joins(query, self.kind, &self.joins);
+        codegen::push_joins(query, self.kind, &self.joins);
     }
 
     /// Appends the condition for the `WHERE` clause, in parentheses unless it is a single operand.
     /// More conditions may follow with AND.
     fn push_condition(&self, query: &mut Query) {
-        sql::push_term(query, &self.condition);
-        sql::push_kinds(query, self.kind, &self.joins, &self.facts.named);
+        codegen::push_expr(query, &self.condition);
+        codegen::push_kinds(query, self.kind, &self.joins, &self.hints.named);
     }
 }

@@ -1,25 +1,23 @@
 //! What the names in a query refer to, and the joins that they cause.
 
-use super::invalid::{Checked, Problem};
-use super::names::{self, Enumeration, Field, Place, Relation};
-use super::syntax::{Expr, Node as Syntax, Part};
-use super::term::{Join, Owner, Term, Type};
+use super::ast::{AstKind, AstNode, PathSegment};
+use super::catalog::{self, EnumValues, FieldDef, FieldSource, Relation};
+use super::error::Diagnostic;
+use super::expr::{Expr, Join, TableAlias};
+use super::limits::MAX_JOINED_TABLES;
+use super::types::Type;
 use crate::model::Kind;
 
-/// Most tables that one query may join. MySQL joins 61 in all, and the statement around the filter
-/// has some of its own.
-const MAX_TABLES: usize = 50;
-
 /// The names of one kind of node, with what the query has mentioned of them so far.
-pub(super) struct Names {
+pub(super) struct Resolver {
     kind: Kind,
     joins: Vec<Join>,
 }
 
 /// What a path refers to, before anything is joined for it.
-enum Target<'a> {
-    Attribute(&'static Field),
-    Neighbour(&'static Relation, &'a str, &'static Field),
+enum ResolvedPath<'a> {
+    Attribute(&'static FieldDef),
+    Neighbour(&'static Relation, &'a str, &'static FieldDef),
     Property {
         is_custom: bool,
         name: &'a str,
@@ -28,7 +26,7 @@ enum Target<'a> {
     },
 }
 
-impl Names {
+impl Resolver {
     pub(super) const fn new(kind: Kind) -> Self {
         Self {
             kind,
@@ -43,55 +41,63 @@ impl Names {
 
     /// Whether the name alone is an attribute of the node.
     pub(super) fn is_attribute(&self, name: &str) -> bool {
-        names::find(names::attributes(self.kind), name).is_some()
+        catalog::find(catalog::attributes(self.kind), name).is_some()
     }
 
     /// The enum that the expression is a column of, if it is one.
-    pub(super) fn enumeration(&self, expr: &Expr) -> Option<&'static Enumeration> {
-        let Syntax::Path(parts) = &expr.node else {
+    pub(super) fn enum_values(&self, ast: &AstNode) -> Option<&'static EnumValues> {
+        let AstKind::Path(parts) = &ast.kind else {
             return None;
         };
         match self.target(parts) {
-            Ok(Target::Attribute(field) | Target::Neighbour(_, _, field)) => field.values,
+            Ok(ResolvedPath::Attribute(field) | ResolvedPath::Neighbour(_, _, field)) => {
+                field.values
+            }
             _ => None,
         }
     }
 
     /// The column that the path names. Joins what it needs.
-    pub(super) fn resolve(&mut self, parts: &[Part]) -> Checked<Term> {
-        let at = parts.first().map_or(0, |part| part.at);
+    pub(super) fn resolve(&mut self, parts: &[PathSegment]) -> Result<Expr, Diagnostic> {
+        let offset = parts.first().map_or(0, |part| part.offset);
         match self.target(parts)? {
-            Target::Attribute(field) if field.place == Place::TypeName => {
-                self.join(at, |join| matches!(join, Join::Type), || Join::Type)?;
-                Ok(type_name(Owner::NodeType))
+            ResolvedPath::Attribute(field) if field.source == FieldSource::TypeName => {
+                self.join(offset, |join| matches!(join, Join::Type), || Join::Type)?;
+                Ok(type_name(TableAlias::NodeType))
             }
-            Target::Attribute(field) => Ok(Term::column(Owner::Node, field.name, field.ty)),
-            Target::Neighbour(relation, name, field) => {
+            ResolvedPath::Attribute(field) => {
+                Ok(Expr::column(TableAlias::Node, field.name, field.ty))
+            }
+            ResolvedPath::Neighbour(relation, name, field) => {
                 let same = |join: &Join| join.is_neighbour(name);
                 let make = || Join::Neighbour {
                     relation,
                     name: name.to_owned(),
                     typed: false,
                 };
-                let number = self.join(at, same, make)?;
-                if field.place == Place::TypeName {
-                    self.join_type_of(number, at)?;
-                    return Ok(type_name(Owner::NeighbourType(number)));
+                let number = self.join(offset, same, make)?;
+                if field.source == FieldSource::TypeName {
+                    self.join_type_of(number, offset)?;
+                    return Ok(type_name(TableAlias::NeighbourType(number)));
                 }
-                Ok(Term::column(Owner::Neighbour(number), field.name, field.ty))
+                Ok(Expr::column(
+                    TableAlias::Neighbour(number),
+                    field.name,
+                    field.ty,
+                ))
             }
-            Target::Property {
+            ResolvedPath::Property {
                 is_custom,
                 name,
                 column,
                 ty,
             } => {
                 let same = |join: &Join| join.is_property(name, is_custom);
-                let number = self.join(at, same, || Join::Property {
+                let number = self.join(offset, same, || Join::Property {
                     name: name.to_owned(),
                     is_custom,
                 })?;
-                Ok(Term::column(Owner::Property(number), column, ty))
+                Ok(Expr::column(TableAlias::Property(number), column, ty))
             }
         }
     }
@@ -99,42 +105,43 @@ impl Names {
     /// The number of the join that is the same, which is added unless it is there.
     fn join(
         &mut self,
-        at: usize,
+        offset: usize,
         same: impl Fn(&Join) -> bool,
         make: impl Fn() -> Join,
-    ) -> Checked<usize> {
+    ) -> Result<usize, Diagnostic> {
         if let Some(number) = self.joins.iter().position(same) {
             return Ok(number);
         }
         self.joins.push(make());
-        self.check_tables(at)?;
+        self.check_tables(offset)?;
         Ok(self.joins.len() - 1)
     }
 
-    fn join_type_of(&mut self, neighbour: usize, at: usize) -> Checked<()> {
+    fn join_type_of(&mut self, neighbour: usize, offset: usize) -> Result<(), Diagnostic> {
         if let Some(Join::Neighbour { typed, .. }) = self.joins.get_mut(neighbour) {
             *typed = true;
         }
-        self.check_tables(at)
+        self.check_tables(offset)
     }
 
-    fn check_tables(&self, at: usize) -> Checked<()> {
-        if self.joins.iter().map(Join::tables).sum::<usize>() <= MAX_TABLES {
+    fn check_tables(&self, offset: usize) -> Result<(), Diagnostic> {
+        if self.joins.iter().map(Join::tables).sum::<usize>() <= MAX_JOINED_TABLES {
             return Ok(());
         }
         let text = format!(
-            "Too many distinct properties and neighbours: they may join {MAX_TABLES} tables at most"
+            "Too many distinct properties and neighbours: they may join {MAX_JOINED_TABLES} tables at most"
         );
-        Err(Problem::new(at, text))
+        Err(Diagnostic::new(offset, text))
     }
 
-    fn target<'a>(&self, parts: &'a [Part]) -> Checked<Target<'a>> {
+    fn target<'a>(&self, parts: &'a [PathSegment]) -> Result<ResolvedPath<'a>, Diagnostic> {
         let Some((first, rest)) = parts.split_first() else {
-            return Err(Problem::overall("an empty name"));
+            return Err(Diagnostic::overall("an empty name"));
         };
-        let unrecognized = || Problem::new(first.at, format!("Unrecognized name: {}", first.name));
-        if let Some(field) = names::find(names::attributes(self.kind), &first.name) {
-            return no_more(rest, field.ty).map(|()| Target::Attribute(field));
+        let unrecognized =
+            || Diagnostic::new(first.offset, format!("Unrecognized name: {}", first.name));
+        if let Some(field) = catalog::find(catalog::attributes(self.kind), &first.name) {
+            return no_more(rest, field.ty).map(|()| ResolvedPath::Attribute(field));
         }
         if first.quoted {
             return Err(unrecognized());
@@ -143,33 +150,33 @@ impl Names {
             let [name, value, rest @ ..] = rest else {
                 return Err(unrecognized());
             };
-            let field = names::VALUE_FIELDS
+            let field = catalog::VALUE_FIELDS
                 .into_iter()
                 .find(|field| field.0 == value.name);
             let (column, ty) = field
                 .filter(|_| !name.spaced && !value.spaced)
                 .ok_or_else(unrecognized)?;
-            return no_more(rest, ty).map(|()| Target::Property {
+            return no_more(rest, ty).map(|()| ResolvedPath::Property {
                 is_custom,
                 name: &name.name,
                 column,
                 ty,
             });
         }
-        match (names::relation(self.kind, &first.name), rest) {
+        match (catalog::relation(self.kind, &first.name), rest) {
             (Some(relation), [part, rest @ ..]) if !part.spaced => {
-                let field = names::find(relation.fields, &part.name)
+                let field = catalog::find(relation.fields, &part.name)
                     .ok_or_else(|| no_field(relation, part, rest))?;
                 no_more(rest, field.ty)?;
-                Ok(Target::Neighbour(relation, &first.name, field))
+                Ok(ResolvedPath::Neighbour(relation, &first.name, field))
             }
             _ => Err(unrecognized()),
         }
     }
 }
 
-fn type_name(owner: Owner) -> Term {
-    Term::column(owner, "name", Type::Text)
+fn type_name(table: TableAlias) -> Expr {
+    Expr::column(table, "name", Type::Text)
 }
 
 /// Whether the name starts the path of a property, and then whether of a custom one.
@@ -182,17 +189,17 @@ fn property_list(name: &str) -> Option<bool> {
 }
 
 /// Refuses parts behind a plain value.
-fn no_more(parts: &[Part], ty: Type) -> Checked<()> {
+fn no_more(parts: &[PathSegment], ty: Type) -> Result<(), Diagnostic> {
     parts.first().map_or(Ok(()), |part| {
         let text = format!(
             "Cannot access field {} on a value with type {ty}",
             part.name
         );
-        Err(Problem::new(part.at, text))
+        Err(Diagnostic::new(part.offset, text))
     })
 }
 
-fn no_field(relation: &Relation, part: &Part, rest: &[Part]) -> Problem {
+fn no_field(relation: &Relation, part: &PathSegment, rest: &[PathSegment]) -> Diagnostic {
     let field = match rest {
         // A property of a neighbour goes by this name in MLMD's message.
         [property, ..] if property_list(&part.name).is_some() => {
@@ -209,8 +216,8 @@ fn no_field(relation: &Relation, part: &Part, rest: &[Part]) -> Problem {
     if relation.fields.len() > columns.len() {
         columns.push("...".to_owned());
     }
-    Problem::new(
-        part.at,
+    Diagnostic::new(
+        part.offset,
         format!(
             "Field name {field} does not exist in STRUCT<{}>",
             columns.join(", ")

@@ -48,7 +48,7 @@ fn refusal(text: &str) -> String {
 fn valid_rows_are_accepted() {
     assert_eq!(rows("ok").count(), 73);
     for (kind, query, _) in rows("ok") {
-        for dialect in portable::DIALECTS {
+        for dialect in dialect::DIALECTS {
             assert!(sql(dialect, kind, query).contains("WHERE"), "{query}");
         }
     }
@@ -115,7 +115,7 @@ fn databases_differ() {
          CONVERT(n.name USING utf8mb4) COLLATE utf8mb4_bin) = 1) \
          AND (GREATEST(n.id, ?) = ?))))",
     ];
-    for (dialect, expected) in portable::DIALECTS.into_iter().zip(expected) {
+    for (dialect, expected) in dialect::DIALECTS.into_iter().zip(expected) {
         assert_eq!(sql(dialect, Kind::Artifact, query), expected);
     }
 }
@@ -322,10 +322,10 @@ fn long_chains_are_balanced() {
 #[test]
 fn sizes_are_limited() {
     let joins = |count: usize| {
-        let terms: Vec<_> = (0..count)
+        let exprs: Vec<_> = (0..count)
             .map(|i| format!("properties.p{i}.int_value = 1"))
             .collect();
-        terms.join(" OR ")
+        exprs.join(" OR ")
     };
     parse(Kind::Artifact, &joins(50)).unwrap();
     assert!(refusal(&joins(51)).starts_with("Too many distinct properties and neighbours"));
@@ -344,7 +344,7 @@ fn sizes_are_limited() {
     )
     .unwrap();
 
-    assert!(refusal(&" ".repeat(MAX_LENGTH + 1)).starts_with("The query is longer"));
+    assert!(refusal(&" ".repeat(MAX_QUERY_BYTES + 1)).starts_with("The query is longer"));
     assert!(
         refusal(&format!("name LIKE '{}'", "a".repeat(40_000)))
             .starts_with("LIKE pattern is longer")
@@ -452,11 +452,11 @@ proptest! {
     #[test]
     fn changed_rows_are_answered(
         row in 0_usize..106,
-        at in 0_usize..60,
+        offset in 0_usize..60,
         piece in prop::sample::select(PIECES),
     ) {
         let (kind, query, _) = rows("ok").chain(rows("bad")).nth(row).unwrap();
-        let (before, after) = query.split_at(query.floor_char_boundary(at.min(query.len())));
+        let (before, after) = query.split_at(query.floor_char_boundary(offset.min(query.len())));
         answered(kind, &format!("{before}{piece}{after}"))?;
     }
 
@@ -472,7 +472,7 @@ proptest! {
             }
         }
         let filter = parse(Kind::Artifact, &(quoted + "'")).unwrap();
-        let term::Node::Compare(_, operands) = filter.condition.node else {
+        let expr::ExprKind::Compare(_, operands) = filter.condition.kind else {
             panic!("no comparison")
         };
         prop_assert_eq!(operands[1].as_text(), Some(text.as_str()));
@@ -484,7 +484,7 @@ fn answered(kind: Kind, text: &str) -> Result<(), TestCaseError> {
     match parse(kind, text) {
         Err(invalid) => prop_assert!(invalid.to_string().len() <= 1024),
         Ok(filter) => {
-            for dialect in portable::DIALECTS {
+            for dialect in dialect::DIALECTS {
                 let mut query = Query::new("test", dialect, "");
                 filter.push_joins(&mut query);
                 filter.push_condition(&mut query);

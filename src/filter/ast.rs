@@ -1,58 +1,55 @@
 //! The query as written, before names and types are looked at.
 
-/// An expression. Trees are at most [`MAX_DEPTH`] high, so recursion over them is safe.
+/// An expression. Trees are at most [`MAX_NESTING_LEVELS`] high, so recursion over them is safe.
 #[derive(Debug)]
-pub(super) struct Expr {
-    pub(super) node: Node,
+pub(super) struct AstNode {
+    pub(super) kind: AstKind,
     /// Where errors about it point to, in bytes.
-    pub(super) at: usize,
+    pub(super) offset: usize,
     pub(super) height: usize,
 }
 
-/// How deep expressions may nest. Chains of `AND` or `OR` are one level however long they are.
-pub(super) const MAX_DEPTH: usize = 100;
-
 #[derive(Debug)]
-pub(super) enum Node {
+pub(super) enum AstKind {
     Null,
     Bool(bool),
     Int(i64),
     Double(f64),
     Text(String),
     /// A name, or several with dots between them. Never empty.
-    Path(Vec<Part>),
-    Not(Box<Expr>),
-    Sign(Sign, Box<Expr>),
-    Arithmetic(Operator, Box<Expr>, Box<Expr>),
-    Concat(Box<Expr>, Box<Expr>),
-    Compare(Comparison, Box<Expr>, Box<Expr>),
-    Like(Box<Expr>, Box<Expr>),
+    Path(Vec<PathSegment>),
+    Not(Box<AstNode>),
+    Sign(Sign, Box<AstNode>),
+    Arithmetic(ArithmeticOp, Box<AstNode>, Box<AstNode>),
+    Concat(Box<AstNode>, Box<AstNode>),
+    Compare(ComparisonOp, Box<AstNode>, Box<AstNode>),
+    Like(Box<AstNode>, Box<AstNode>),
     /// The operand, then the lower and upper bound.
-    Between(Box<[Expr; 3]>),
+    Between(Box<[AstNode; 3]>),
     In {
-        operand: Box<Expr>,
-        list: Vec<Expr>,
+        operand: Box<AstNode>,
+        list: Vec<AstNode>,
         negated: bool,
     },
-    Is(Box<Expr>, Truth),
+    Is(Box<AstNode>, IsTest),
     Case {
-        subject: Option<Box<Expr>>,
-        arms: Vec<(Expr, Expr)>,
-        otherwise: Option<Box<Expr>>,
+        subject: Option<Box<AstNode>>,
+        arms: Vec<(AstNode, AstNode)>,
+        otherwise: Option<Box<AstNode>>,
     },
     Call {
         name: String,
-        arguments: Vec<Expr>,
+        arguments: Vec<AstNode>,
     },
-    All(Vec<Expr>),
-    Any(Vec<Expr>),
+    And(Vec<AstNode>),
+    Or(Vec<AstNode>),
 }
 
 /// One name of a path.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(super) struct PathSegment {
     pub(super) name: String,
-    pub(super) at: usize,
+    pub(super) offset: usize,
     pub(super) quoted: bool,
     /// Whether a blank or comment separates it from the dot before it or that dot from the part
     /// before.
@@ -66,14 +63,14 @@ pub(super) enum Sign {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Operator {
+pub(super) enum ArithmeticOp {
     Add,
     Subtract,
     Multiply,
     Divide,
 }
 
-impl Operator {
+impl ArithmeticOp {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Add => "+",
@@ -85,7 +82,7 @@ impl Operator {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Comparison {
+pub(super) enum ComparisonOp {
     Equal,
     /// `!=`, apart from `<>` because MLMD treats them differently beside an enum.
     NotEqual,
@@ -96,7 +93,7 @@ pub(super) enum Comparison {
     GreaterOrEqual,
 }
 
-impl Comparison {
+impl ComparisonOp {
     pub(super) const fn is_equality(self) -> bool {
         matches!(self, Self::Equal | Self::NotEqual | Self::LessOrGreater)
     }
@@ -117,13 +114,13 @@ impl Comparison {
 
 /// What follows `IS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Truth {
+pub(super) enum IsTest {
     Null,
     True,
     False,
 }
 
-impl Truth {
+impl IsTest {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Null => "NULL",
@@ -133,11 +130,11 @@ impl Truth {
     }
 }
 
-impl Expr {
+impl AstNode {
     /// The name, when the expression is nothing but one unquoted name.
     pub(super) fn bare_name(&self) -> Option<&str> {
-        match &self.node {
-            Node::Path(parts) => match parts.as_slice() {
+        match &self.kind {
+            AstKind::Path(parts) => match parts.as_slice() {
                 [part] if !part.quoted => Some(&part.name),
                 _ => None,
             },

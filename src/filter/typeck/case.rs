@@ -1,33 +1,34 @@
 //! `CASE`, with or without a subject that is compared with the `WHEN`s.
 
-use super::check::{Checker, typed};
-use super::invalid::{Checked, Problem};
-use super::syntax::Expr;
-use super::term::{Node, Term, Type, common_type, type_list};
+use super::{TypeChecker, typed};
+use crate::filter::ast::AstNode;
+use crate::filter::error::Diagnostic;
+use crate::filter::expr::{Expr, ExprKind, common_type, type_list};
+use crate::filter::types::Type;
 
-impl Checker {
+impl TypeChecker {
     pub(super) fn case(
         &mut self,
-        subject: Option<Box<Expr>>,
-        arms: Vec<(Expr, Expr)>,
-        otherwise: Option<Box<Expr>>,
-        at: usize,
-    ) -> Checked<Term> {
+        subject: Option<Box<AstNode>>,
+        arms: Vec<(AstNode, AstNode)>,
+        otherwise: Option<Box<AstNode>>,
+        offset: usize,
+    ) -> Result<Expr, Diagnostic> {
         let values = subject
             .as_ref()
-            .and_then(|subject| self.names.enumeration(subject));
-        let subject = subject.map(|subject| self.term(*subject)).transpose()?;
+            .and_then(|subject| self.resolver.enum_values(subject));
+        let subject = subject.map(|subject| self.check(*subject)).transpose()?;
         let (mut whens, mut results) = (Vec::new(), Vec::new());
         for (when, then) in arms {
-            whens.push(self.enum_or_term(values, when)?.0);
-            results.push(self.term(then)?);
+            whens.push(self.enum_or_expr(values, when)?.0);
+            results.push(self.check(then)?);
         }
         let otherwise = otherwise
-            .map(|otherwise| self.term(*otherwise))
+            .map(|otherwise| self.check(*otherwise))
             .transpose()?;
-        let wanted = type_of_whens(subject.as_ref(), &whens, at)?;
-        let ty = type_of_results(&results, otherwise.as_ref(), at)?;
-        let node = Node::Case {
+        let wanted = type_of_whens(subject.as_ref(), &whens, offset)?;
+        let ty = type_of_results(&results, otherwise.as_ref(), offset)?;
+        let kind = ExprKind::Case {
             subject: subject.map(|subject| Box::new(subject.typed(wanted))),
             arms: typed(whens, wanted)
                 .into_iter()
@@ -35,11 +36,15 @@ impl Checker {
                 .collect(),
             otherwise: otherwise.map(|otherwise| Box::new(otherwise.typed(ty))),
         };
-        Ok(Term::new(ty, node))
+        Ok(Expr::new(ty, kind))
     }
 }
 
-fn type_of_whens(subject: Option<&Term>, whens: &[Term], at: usize) -> Checked<Type> {
+fn type_of_whens(
+    subject: Option<&Expr>,
+    whens: &[Expr],
+    offset: usize,
+) -> Result<Type, Diagnostic> {
     let wanted = match subject {
         Some(subject) => common_type(whens).and_then(|common| common.with(subject.ty)),
         None => whens
@@ -53,14 +58,18 @@ fn type_of_whens(subject: Option<&Term>, whens: &[Term], at: usize) -> Checked<T
             None => "; all WHEN argument types must be BOOL but found:",
         };
         let types = type_list(subject.into_iter().chain(whens));
-        Problem::new(
-            at,
+        Diagnostic::new(
+            offset,
             format!("No matching signature for operator CASE{rule} {types}"),
         )
     })
 }
 
-fn type_of_results(results: &[Term], otherwise: Option<&Term>, at: usize) -> Checked<Type> {
+fn type_of_results(
+    results: &[Expr],
+    otherwise: Option<&Expr>,
+    offset: usize,
+) -> Result<Type, Diagnostic> {
     let results = results.iter().chain(otherwise);
     common_type(results.clone())
         .map(Type::or_int)
@@ -70,6 +79,6 @@ fn type_of_results(results: &[Term], otherwise: Option<&Term>, at: usize) -> Che
                 "No matching signature for operator CASE; all THEN/ELSE arguments must be \
              coercible to a common type but found: {types}"
             );
-            Problem::new(at, text)
+            Diagnostic::new(offset, text)
         })
 }

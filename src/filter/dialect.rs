@@ -4,22 +4,22 @@
 //! Where operands are needed in the middle or more than once, the SQL is a template: `@1` stands
 //! for the first operand.
 
+use super::ast::ArithmeticOp;
 use super::functions::Function;
-use super::syntax::Operator;
-use super::term::Type;
+use super::types::Type;
 use crate::storage::Dialect;
 
 pub(super) const DIALECTS: [Dialect; 3] = [Dialect::Sqlite, Dialect::Postgres, Dialect::MySql];
 
 /// How the arguments of a function with any number of them are written.
-pub(super) struct List {
+pub(super) struct CallSyntax {
     pub(super) open: &'static str,
     pub(super) between: &'static str,
     pub(super) close: &'static str,
 }
 
-const fn list(open: &'static str, between: &'static str, close: &'static str) -> List {
-    List {
+const fn list(open: &'static str, between: &'static str, close: &'static str) -> CallSyntax {
+    CallSyntax {
         open,
         between,
         close,
@@ -60,28 +60,28 @@ pub(super) const fn property_name(dialect: Dialect) -> &'static str {
 /// Arithmetic. Integers are exact beyond 64 bits on PostgreSQL and MySQL; SQLite turns an overflow
 /// into a floating-point number. Division is always that of floating-point numbers, and NULL when
 /// the divisor is zero, by which SQLite and MySQL abide without being told.
-pub(super) const fn arithmetic(dialect: Dialect, operator: Operator, ty: Type) -> &'static str {
+pub(super) const fn arithmetic(dialect: Dialect, operator: ArithmeticOp, ty: Type) -> &'static str {
     match (dialect, operator, ty) {
-        (Dialect::Sqlite, Operator::Divide, _) => "(CAST(@1 AS REAL) / @2)",
-        (Dialect::Sqlite, Operator::Add, _) => "(@1 + @2)",
-        (Dialect::Sqlite, Operator::Subtract, _) => "(@1 - @2)",
-        (Dialect::Sqlite, Operator::Multiply, _) => "(@1 * @2)",
-        (Dialect::Postgres, Operator::Divide, _) => {
+        (Dialect::Sqlite, ArithmeticOp::Divide, _) => "(CAST(@1 AS REAL) / @2)",
+        (Dialect::Sqlite, ArithmeticOp::Add, _) => "(@1 + @2)",
+        (Dialect::Sqlite, ArithmeticOp::Subtract, _) => "(@1 - @2)",
+        (Dialect::Sqlite, ArithmeticOp::Multiply, _) => "(@1 * @2)",
+        (Dialect::Postgres, ArithmeticOp::Divide, _) => {
             "(CAST(@1 AS DOUBLE PRECISION) / NULLIF(CAST(@2 AS DOUBLE PRECISION), 0))"
         }
-        (Dialect::Postgres, Operator::Add, Type::Int) => "(CAST(@1 AS NUMERIC) + @2)",
-        (Dialect::Postgres, Operator::Subtract, Type::Int) => "(CAST(@1 AS NUMERIC) - @2)",
-        (Dialect::Postgres, Operator::Multiply, Type::Int) => "(CAST(@1 AS NUMERIC) * @2)",
-        (Dialect::Postgres, Operator::Add, _) => "(CAST(@1 AS DOUBLE PRECISION) + @2)",
-        (Dialect::Postgres, Operator::Subtract, _) => "(CAST(@1 AS DOUBLE PRECISION) - @2)",
-        (Dialect::Postgres, Operator::Multiply, _) => "(CAST(@1 AS DOUBLE PRECISION) * @2)",
-        (Dialect::MySql, Operator::Divide, _) => "((0e0 + @1) / @2)",
-        (Dialect::MySql, Operator::Add, Type::Int) => "(CAST(@1 AS DECIMAL(65, 0)) + @2)",
-        (Dialect::MySql, Operator::Subtract, Type::Int) => "(CAST(@1 AS DECIMAL(65, 0)) - @2)",
-        (Dialect::MySql, Operator::Multiply, Type::Int) => "(CAST(@1 AS DECIMAL(65, 0)) * @2)",
-        (Dialect::MySql, Operator::Add, _) => "((0e0 + @1) + @2)",
-        (Dialect::MySql, Operator::Subtract, _) => "((0e0 + @1) - @2)",
-        (Dialect::MySql, Operator::Multiply, _) => "((0e0 + @1) * @2)",
+        (Dialect::Postgres, ArithmeticOp::Add, Type::Int) => "(CAST(@1 AS NUMERIC) + @2)",
+        (Dialect::Postgres, ArithmeticOp::Subtract, Type::Int) => "(CAST(@1 AS NUMERIC) - @2)",
+        (Dialect::Postgres, ArithmeticOp::Multiply, Type::Int) => "(CAST(@1 AS NUMERIC) * @2)",
+        (Dialect::Postgres, ArithmeticOp::Add, _) => "(CAST(@1 AS DOUBLE PRECISION) + @2)",
+        (Dialect::Postgres, ArithmeticOp::Subtract, _) => "(CAST(@1 AS DOUBLE PRECISION) - @2)",
+        (Dialect::Postgres, ArithmeticOp::Multiply, _) => "(CAST(@1 AS DOUBLE PRECISION) * @2)",
+        (Dialect::MySql, ArithmeticOp::Divide, _) => "((0e0 + @1) / @2)",
+        (Dialect::MySql, ArithmeticOp::Add, Type::Int) => "(CAST(@1 AS DECIMAL(65, 0)) + @2)",
+        (Dialect::MySql, ArithmeticOp::Subtract, Type::Int) => "(CAST(@1 AS DECIMAL(65, 0)) - @2)",
+        (Dialect::MySql, ArithmeticOp::Multiply, Type::Int) => "(CAST(@1 AS DECIMAL(65, 0)) * @2)",
+        (Dialect::MySql, ArithmeticOp::Add, _) => "((0e0 + @1) + @2)",
+        (Dialect::MySql, ArithmeticOp::Subtract, _) => "((0e0 + @1) - @2)",
+        (Dialect::MySql, ArithmeticOp::Multiply, _) => "((0e0 + @1) * @2)",
     }
 }
 
@@ -96,7 +96,7 @@ pub(super) const fn negation(dialect: Dialect, ty: Type) -> &'static str {
 }
 
 /// A function of any number of arguments, of which there are at least two.
-pub(super) const fn variadic(dialect: Dialect, function: Function) -> Option<List> {
+pub(super) const fn variadic(dialect: Dialect, function: Function) -> Option<CallSyntax> {
     Some(match (function, dialect) {
         (Function::Coalesce, _) => list("COALESCE(", ", ", ")"),
         (Function::Concat, Dialect::MySql) => list("CONCAT(", ", ", ")"),

@@ -1,9 +1,10 @@
 //! Typed terms to SQL.
 
+use super::ast::ComparisonOp;
+use super::dialect::{self, CallSyntax};
+use super::expr::{ColumnRef, Expr, ExprKind, Join, TableAlias};
 use super::functions::Function;
-use super::portable::{self, List};
-use super::syntax::Comparison;
-use super::term::{Column, Join, Node, Owner, Term, Type};
+use super::types::Type;
 use crate::model::Kind;
 use crate::storage::Query;
 
@@ -39,7 +40,7 @@ fn push_property(query: &mut Query, kind: Kind, number: usize, name: &str, is_cu
         Kind::Execution => " JOIN ExecutionProperty p# ON p#.execution_id = n.id AND ",
         Kind::Context => " JOIN ContextProperty p# ON p#.context_id = n.id AND ",
     };
-    let same_name = portable::property_name(query.dialect());
+    let same_name = dialect::property_name(query.dialect());
     push_numbered(query, join, number);
     push_numbered(query, same_name, number);
     for _ in same_name.matches('?') {
@@ -51,15 +52,15 @@ fn push_property(query: &mut Query, kind: Kind, number: usize, name: &str, is_cu
 
 /// Appends that nodes whose names are given have a type of their kind, as all have: the indexes of
 /// names begin with the type.
-pub(super) fn push_kinds(query: &mut Query, kind: Kind, joins: &[Join], named: &[Owner]) {
-    for owner in named {
-        let kind = match owner {
-            Owner::Neighbour(number) => joins.get(*number).and_then(Join::kind),
+pub(super) fn push_kinds(query: &mut Query, kind: Kind, joins: &[Join], named: &[TableAlias]) {
+    for table in named {
+        let kind = match table {
+            TableAlias::Neighbour(number) => joins.get(*number).and_then(Join::kind),
             _ => Some(kind),
         };
         let Some(kind) = kind else { continue };
         query.push(" AND ");
-        push_owner(query, *owner);
+        push_table_alias(query, *table);
         query.push(".type_id IN (SELECT id FROM Type WHERE type_kind = ");
         query.push_int(kind.number()).push(")");
     }
@@ -75,50 +76,50 @@ fn push_numbered(query: &mut Query, sql: &'static str, number: usize) {
 }
 
 /// Appends an expression. It needs no parentheses around it.
-pub(super) fn push_term(query: &mut Query, term: &Term) {
+pub(super) fn push_expr(query: &mut Query, expr: &Expr) {
     let dialect = query.dialect();
-    match &term.node {
-        Node::Null => push_null(query, term.ty),
-        Node::Bool(true) => drop(query.push("TRUE")),
-        Node::Bool(false) => drop(query.push("FALSE")),
-        Node::Int(value) => drop(query.push_typed(*value)),
-        Node::Double(value) => drop(query.push_typed(*value)),
-        Node::Text(value) => drop(query.push_typed(value.as_str())),
-        Node::Column(column) => push_column(query, column),
-        Node::Not(operand) => push_template(query, "(NOT @1)", &[operand]),
-        Node::Negate(operand) => {
-            push_template(query, portable::negation(dialect, term.ty), &[operand]);
+    match &expr.kind {
+        ExprKind::Null => push_null(query, expr.ty),
+        ExprKind::Bool(true) => drop(query.push("TRUE")),
+        ExprKind::Bool(false) => drop(query.push("FALSE")),
+        ExprKind::Int(value) => drop(query.push_typed(*value)),
+        ExprKind::Double(value) => drop(query.push_typed(*value)),
+        ExprKind::Text(value) => drop(query.push_typed(value.as_str())),
+        ExprKind::Column(column) => push_column(query, column),
+        ExprKind::Not(operand) => push_template(query, "(NOT @1)", &[operand]),
+        ExprKind::Negate(operand) => {
+            push_template(query, dialect::negation(dialect, expr.ty), &[operand]);
         }
-        Node::Arithmetic(operator, operands) => {
+        ExprKind::Arithmetic(operator, operands) => {
             push_template(
                 query,
-                portable::arithmetic(dialect, *operator, term.ty),
+                dialect::arithmetic(dialect, *operator, expr.ty),
                 &both(operands),
             );
         }
-        Node::Compare(comparison, operands) => push_comparison(query, *comparison, operands),
-        Node::Like(operands) => push_template(query, portable::like(dialect), &both(operands)),
-        Node::Between(operands) => {
+        ExprKind::Compare(comparison, operands) => push_comparison(query, *comparison, operands),
+        ExprKind::Like(operands) => push_template(query, dialect::like(dialect), &both(operands)),
+        ExprKind::Between(operands) => {
             let [operand, low, high] = operands.as_ref();
             push_template(query, "(@1 BETWEEN @2 AND @3)", &[operand, low, high]);
         }
-        Node::In(operand, list) => push_in(query, operand, list),
-        Node::Is(operand, truth) => {
+        ExprKind::In(operand, list) => push_in(query, operand, list),
+        ExprKind::Is(operand, truth) => {
             push_template(query, "(@1 IS ", &[operand]);
             query.push(truth.name()).push(")");
         }
-        Node::Case {
+        ExprKind::Case {
             subject,
             arms,
             otherwise,
         } => push_case(query, subject.as_deref(), arms, otherwise.as_deref()),
-        Node::Call(function, arguments) => push_call(query, *function, arguments, term.ty),
-        Node::All(terms) => push_balanced(query, terms, " AND "),
-        Node::Any(terms) => push_balanced(query, terms, " OR "),
+        ExprKind::Call(function, arguments) => push_call(query, *function, arguments, expr.ty),
+        ExprKind::And(exprs) => push_balanced(query, exprs, " AND "),
+        ExprKind::Or(exprs) => push_balanced(query, exprs, " OR "),
     }
 }
 
-fn both(operands: &[Term; 2]) -> [&Term; 2] {
+fn both(operands: &[Expr; 2]) -> [&Expr; 2] {
     operands.each_ref()
 }
 
@@ -132,24 +133,24 @@ fn push_null(query: &mut Query, ty: Type) {
     };
 }
 
-fn push_column(query: &mut Query, column: &Column) {
-    push_owner(query, column.owner);
+fn push_column(query: &mut Query, column: &ColumnRef) {
+    push_table_alias(query, column.table);
     query.push(".").push(column.name);
 }
 
 /// Appends the alias of a table.
-fn push_owner(query: &mut Query, owner: Owner) {
-    match owner {
-        Owner::Node => query.push("n"),
-        Owner::NodeType => query.push("t"),
-        Owner::Neighbour(number) => query.push("m").push_number(number),
-        Owner::NeighbourType(number) => query.push("t").push_number(number),
-        Owner::Property(number) => query.push("p").push_number(number),
+fn push_table_alias(query: &mut Query, table: TableAlias) {
+    match table {
+        TableAlias::Node => query.push("n"),
+        TableAlias::NodeType => query.push("t"),
+        TableAlias::Neighbour(number) => query.push("m").push_number(number),
+        TableAlias::NeighbourType(number) => query.push("t").push_number(number),
+        TableAlias::Property(number) => query.push("p").push_number(number),
     };
 }
 
 /// Appends SQL in which `@1` to `@9` stand for operands.
-fn push_template(query: &mut Query, sql: &'static str, operands: &[&Term]) {
+fn push_template(query: &mut Query, sql: &'static str, operands: &[&Expr]) {
     let mut parts = sql.split('@');
     query.push(parts.next().unwrap_or_default());
     for part in parts {
@@ -159,46 +160,46 @@ fn push_template(query: &mut Query, sql: &'static str, operands: &[&Term]) {
             .ok()
             .and_then(|number: usize| operands.get(number.checked_sub(1)?));
         if let Some(operand) = operand {
-            push_term(query, operand);
+            push_expr(query, operand);
         }
         query.push(rest);
     }
 }
 
-fn push_comparison(query: &mut Query, comparison: Comparison, operands: &[Term; 2]) {
+fn push_comparison(query: &mut Query, comparison: ComparisonOp, operands: &[Expr; 2]) {
     let template = match (comparison, operands) {
-        (Comparison::Equal, [left, right]) if left.is_long_text() != right.is_long_text() => {
-            portable::long_text_equals(query.dialect())
+        (ComparisonOp::Equal, [left, right]) if left.is_long_text() != right.is_long_text() => {
+            dialect::long_text_equals(query.dialect())
         }
-        (Comparison::Equal, _) => "(@1 = @2)",
-        (Comparison::NotEqual | Comparison::LessOrGreater, _) => "(@1 <> @2)",
-        (Comparison::Less, _) => "(@1 < @2)",
-        (Comparison::LessOrEqual, _) => "(@1 <= @2)",
-        (Comparison::Greater, _) => "(@1 > @2)",
-        (Comparison::GreaterOrEqual, _) => "(@1 >= @2)",
+        (ComparisonOp::Equal, _) => "(@1 = @2)",
+        (ComparisonOp::NotEqual | ComparisonOp::LessOrGreater, _) => "(@1 <> @2)",
+        (ComparisonOp::Less, _) => "(@1 < @2)",
+        (ComparisonOp::LessOrEqual, _) => "(@1 <= @2)",
+        (ComparisonOp::Greater, _) => "(@1 > @2)",
+        (ComparisonOp::GreaterOrEqual, _) => "(@1 >= @2)",
     };
     push_template(query, template, &both(operands));
 }
 
 /// Lists of plain values have a text of their own that hardly depends on their length.
-fn push_in(query: &mut Query, operand: &Term, list: &[Term]) {
+fn push_in(query: &mut Query, operand: &Expr, list: &[Expr]) {
     query.push("(");
-    if let Some(numbers) = list.iter().map(Term::as_int).collect::<Option<Vec<_>>>() {
-        push_term(query, operand);
+    if let Some(numbers) = list.iter().map(Expr::as_int).collect::<Option<Vec<_>>>() {
+        push_expr(query, operand);
         query.push_in(&numbers);
-    } else if let Some(texts) = list.iter().map(Term::as_text).collect::<Option<Vec<_>>>() {
+    } else if let Some(texts) = list.iter().map(Expr::as_text).collect::<Option<Vec<_>>>() {
         if operand.is_long_text() {
-            query.push_in_long_texts(|query| push_term(query, operand), &texts);
+            query.push_in_long_texts(|query| push_expr(query, operand), &texts);
         } else {
-            push_term(query, operand);
+            push_expr(query, operand);
             query.push_in_texts(&texts);
         }
     } else {
-        push_term(query, operand);
+        push_expr(query, operand);
         push_list(
             query,
             list,
-            &List {
+            &CallSyntax {
                 open: " IN (",
                 between: ", ",
                 close: ")",
@@ -210,14 +211,14 @@ fn push_in(query: &mut Query, operand: &Term, list: &[Term]) {
 
 fn push_case(
     query: &mut Query,
-    subject: Option<&Term>,
-    arms: &[(Term, Term)],
-    otherwise: Option<&Term>,
+    subject: Option<&Expr>,
+    arms: &[(Expr, Expr)],
+    otherwise: Option<&Expr>,
 ) {
     query.push("(CASE");
     if let Some(subject) = subject {
         query.push(" ");
-        push_term(query, subject);
+        push_expr(query, subject);
     }
     for (when, then) in arms {
         push_template(query, " WHEN @1 THEN @2", &[when, then]);
@@ -228,24 +229,24 @@ fn push_case(
     query.push(" END)");
 }
 
-fn push_call(query: &mut Query, function: Function, arguments: &[Term], ty: Type) {
+fn push_call(query: &mut Query, function: Function, arguments: &[Expr], ty: Type) {
     let dialect = query.dialect();
-    match portable::variadic(dialect, function) {
+    match dialect::variadic(dialect, function) {
         Some(list) if list.between == " || " => push_balanced(query, arguments, list.between),
         Some(list) if arguments.len() > 1 => push_list(query, arguments, &list),
         _ if function == Function::Substr => push_substr(query, arguments),
         _ => {
             let operands: Vec<_> = arguments.iter().collect();
-            push_template(query, portable::function(dialect, function, ty), &operands);
+            push_template(query, dialect::function(dialect, function, ty), &operands);
         }
     }
 }
 
-fn push_substr(query: &mut Query, arguments: &[Term]) {
+fn push_substr(query: &mut Query, arguments: &[Expr]) {
     let dialect = query.dialect();
     let operands: Vec<_> = arguments.iter().collect();
     push_template(query, "SUBSTR(@1, ", &operands);
-    for (index, general) in [portable::start(dialect), portable::count(dialect)]
+    for (index, general) in [dialect::start(dialect), dialect::count(dialect)]
         .into_iter()
         .enumerate()
     {
@@ -255,8 +256,8 @@ fn push_substr(query: &mut Query, arguments: &[Term]) {
         if index > 0 {
             query.push(", ");
         }
-        if matches!(number.node, Node::Int(1..=0x7fff_ffff)) {
-            push_template(query, portable::small_integer(dialect), &[number]);
+        if matches!(number.kind, ExprKind::Int(1..=0x7fff_ffff)) {
+            push_template(query, dialect::small_integer(dialect), &[number]);
         } else {
             push_template(query, general, &operands);
         }
@@ -264,24 +265,24 @@ fn push_substr(query: &mut Query, arguments: &[Term]) {
     query.push(")");
 }
 
-fn push_list(query: &mut Query, terms: &[Term], list: &List) {
+fn push_list(query: &mut Query, exprs: &[Expr], list: &CallSyntax) {
     query.push(list.open);
-    for (index, term) in terms.iter().enumerate() {
+    for (index, expr) in exprs.iter().enumerate() {
         if index > 0 {
             query.push(list.between);
         }
-        push_term(query, term);
+        push_expr(query, expr);
     }
     query.push(list.close);
 }
 
 /// Writes a chain as a balanced tree: SQLite allows expressions to be 1000 levels deep, and a plain
 /// chain is as deep as it is long.
-fn push_balanced(query: &mut Query, terms: &[Term], operator: &'static str) {
-    if let [term] = terms {
-        return push_term(query, term);
+fn push_balanced(query: &mut Query, exprs: &[Expr], operator: &'static str) {
+    if let [expr] = exprs {
+        return push_expr(query, expr);
     }
-    let (left, right) = terms.split_at(terms.len() / 2);
+    let (left, right) = exprs.split_at(exprs.len() / 2);
     query.push("(");
     push_balanced(query, left, operator);
     query.push(operator);

@@ -1,62 +1,62 @@
 //! What a planner does not see in a query by itself.
 
-use super::syntax::Comparison;
-use super::term::{Column, Node, Owner, Term};
+use super::ast::ComparisonOp;
+use super::expr::{ColumnRef, Expr, ExprKind, TableAlias};
 
 /// Columns of few values, which many nodes have in common.
 const COMMON: [&str; 5] = ["type", "type_id", "state", "last_known_state", "bool_value"];
 
 /// What every node fulfils that a condition lets through: what its conjuncts say.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Facts {
+pub(super) struct PlannerHints {
     /// The names one of which its type has.
     pub(super) type_names: Option<Vec<String>>,
     /// Whether a column that is not [`COMMON`] has one of some values.
     pub(super) is_selective: bool,
     /// The node or neighbours whose name is one of some texts.
-    pub(super) named: Vec<Owner>,
+    pub(super) named: Vec<TableAlias>,
 }
 
-impl Facts {
-    pub(super) fn of(condition: &Term) -> Self {
-        let mut facts = Self::default();
-        facts.add(condition);
-        facts
+impl PlannerHints {
+    pub(super) fn of(condition: &Expr) -> Self {
+        let mut hints = Self::default();
+        hints.add(condition);
+        hints
     }
 
-    fn add(&mut self, condition: &Term) {
-        match &condition.node {
-            Node::All(terms) => terms.iter().for_each(|term| self.add(term)),
-            Node::Compare(Comparison::Equal, operands) => {
+    fn add(&mut self, condition: &Expr) {
+        match &condition.kind {
+            ExprKind::And(exprs) => exprs.iter().for_each(|expr| self.add(expr)),
+            ExprKind::Compare(ComparisonOp::Equal, operands) => {
                 let [left, right] = operands.as_ref();
                 self.add_values(left, std::slice::from_ref(right));
                 self.add_values(right, std::slice::from_ref(left));
             }
-            Node::In(operand, list) => self.add_values(operand, list),
+            ExprKind::In(operand, list) => self.add_values(operand, list),
             _ => {}
         }
     }
 
-    fn add_values(&mut self, operand: &Term, values: &[Term]) {
-        let Node::Column(Column { owner, name, .. }) = operand.node else {
+    fn add_values(&mut self, operand: &Expr, values: &[Expr]) {
+        let ExprKind::Column(ColumnRef { table, name, .. }) = operand.kind else {
             return;
         };
-        if !values.iter().all(Term::is_plain) {
+        if !values.iter().all(Expr::is_plain) {
             return;
         }
-        match owner {
-            Owner::NodeType => {
+        match table {
+            TableAlias::NodeType => {
                 let texts = values
                     .iter()
                     .map(|value| value.as_text().map(str::to_owned));
                 self.type_names = texts.collect();
             }
-            Owner::NeighbourType(_) => {}
+            TableAlias::NeighbourType(_) => {}
             _ if COMMON.contains(&name) => {}
-            Owner::Node | Owner::Neighbour(_) | Owner::Property(_) => {
+            TableAlias::Node | TableAlias::Neighbour(_) | TableAlias::Property(_) => {
                 self.is_selective = true;
                 if name == "name" {
-                    self.named.push(owner);
+                    self.named.push(table);
                 }
             }
         }
@@ -71,8 +71,8 @@ mod tests {
 
     #[test]
     fn conjuncts_count() {
-        let facts = |text| parse(Kind::Artifact, text).unwrap().facts;
-        let types = |text| facts(text).type_names.unwrap_or_default();
+        let hints = |text| parse(Kind::Artifact, text).unwrap().hints;
+        let types = |text| hints(text).type_names.unwrap_or_default();
         assert_eq!(types("type = 'A' AND state = LIVE"), ["A"]);
         assert_eq!(types("uri = 'u' AND (id > 1 AND 'A' = type)"), ["A"]);
         assert_eq!(types("type IN ('A', 'B')"), ["A", "B"]);
@@ -82,7 +82,7 @@ mod tests {
             "type = name",
             "contexts_a.type = 'A'",
         ] {
-            assert_eq!(facts(query).type_names, None, "{query}");
+            assert_eq!(hints(query).type_names, None, "{query}");
         }
         for query in [
             "properties.a.int_value = 1 AND type = 'A'",
@@ -90,7 +90,7 @@ mod tests {
             "contexts_a.id = 7",
             "events_a.execution_id = 7",
         ] {
-            assert!(facts(query).is_selective, "{query}");
+            assert!(hints(query).is_selective, "{query}");
         }
         for query in [
             "state = LIVE",
@@ -100,7 +100,7 @@ mod tests {
             "uri = 'u' OR state = LIVE",
             "uri = name",
         ] {
-            assert!(!facts(query).is_selective, "{query}");
+            assert!(!hints(query).is_selective, "{query}");
         }
     }
 

@@ -2,24 +2,24 @@
 //!
 //! Attribute and field names are case-insensitive; prefixes of neighbours and enum values are not.
 
-use super::term::Type;
+use super::types::Type;
 use crate::model::Kind;
 
 /// An enum column: the names that can stand beside it, with their numbers.
-pub(super) type Enumeration = [(&'static str, i64)];
+pub(super) type EnumValues = [(&'static str, i64)];
 
 /// A plain attribute of a node, or a field of a neighbour.
 #[derive(Debug)]
-pub(super) struct Field {
+pub(super) struct FieldDef {
     pub(super) name: &'static str,
-    pub(super) place: Place,
+    pub(super) source: FieldSource,
     pub(super) ty: Type,
-    pub(super) values: Option<&'static Enumeration>,
+    pub(super) values: Option<&'static EnumValues>,
 }
 
 /// Where a field is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum FieldSource {
     /// In the column of the same name.
     Column,
     /// `type`: in the name of the Type row that `type_id` points to.
@@ -33,32 +33,32 @@ pub(super) struct Relation {
     pub(super) prefix: &'static str,
     /// What the neighbours are, if they are nodes.
     pub(super) kind: Option<Kind>,
-    pub(super) fields: &'static [Field],
+    pub(super) fields: &'static [FieldDef],
     /// Joins the neighbour as `m#` to the node `n`, where `#` stands for the number of the join.
     pub(super) join: &'static str,
     /// How many tables that joins.
     pub(super) tables: usize,
 }
 
-const fn field(name: &'static str, ty: Type) -> Field {
-    Field {
+const fn field(name: &'static str, ty: Type) -> FieldDef {
+    FieldDef {
         name,
-        place: Place::Column,
+        source: FieldSource::Column,
         ty,
         values: None,
     }
 }
 
-const fn enumerated(name: &'static str, values: &'static Enumeration) -> Field {
-    Field {
+const fn enumerated(name: &'static str, values: &'static EnumValues) -> FieldDef {
+    FieldDef {
         name,
-        place: Place::Column,
+        source: FieldSource::Column,
         ty: Type::Int,
         values: Some(values),
     }
 }
 
-const ARTIFACT_STATE: &Enumeration = &[
+const ARTIFACT_STATE: &EnumValues = &[
     ("UNKNOWN", 0),
     ("PENDING", 1),
     ("LIVE", 2),
@@ -68,7 +68,7 @@ const ARTIFACT_STATE: &Enumeration = &[
     ("REFERENCE", 6),
 ];
 
-const EXECUTION_STATE: &Enumeration = &[
+const EXECUTION_STATE: &EnumValues = &[
     ("UNKNOWN", 0),
     ("NEW", 1),
     ("RUNNING", 2),
@@ -78,7 +78,7 @@ const EXECUTION_STATE: &Enumeration = &[
     ("CANCELED", 6),
 ];
 
-const EVENT_TYPE: &Enumeration = &[
+const EVENT_TYPE: &EnumValues = &[
     ("UNKNOWN", 0),
     ("DECLARED_OUTPUT", 1),
     ("DECLARED_INPUT", 2),
@@ -89,28 +89,28 @@ const EVENT_TYPE: &Enumeration = &[
     ("PENDING_OUTPUT", 7),
 ];
 
-const ID: Field = field("id", Type::Int);
-const TYPE_ID: Field = field("type_id", Type::Int);
-const NAME: Field = field("name", Type::Text);
-const TYPE: Field = Field {
+const ID: FieldDef = field("id", Type::Int);
+const TYPE_ID: FieldDef = field("type_id", Type::Int);
+const NAME: FieldDef = field("name", Type::Text);
+const TYPE: FieldDef = FieldDef {
     name: "type",
-    place: Place::TypeName,
+    source: FieldSource::TypeName,
     ty: Type::Text,
     values: None,
 };
-const EXTERNAL_ID: Field = field("external_id", Type::Text);
-const URI: Field = field("uri", Type::Text);
-const STATE: Field = enumerated("state", ARTIFACT_STATE);
-const LAST_KNOWN_STATE: Field = enumerated("last_known_state", EXECUTION_STATE);
-const CREATED: Field = field("create_time_since_epoch", Type::Int);
-const UPDATED: Field = field("last_update_time_since_epoch", Type::Int);
-const EVENT: Field = enumerated("type", EVENT_TYPE);
-const ARTIFACT_ID: Field = field("artifact_id", Type::Int);
-const EXECUTION_ID: Field = field("execution_id", Type::Int);
-const MILLISECONDS: Field = field("milliseconds_since_epoch", Type::Int);
+const EXTERNAL_ID: FieldDef = field("external_id", Type::Text);
+const URI: FieldDef = field("uri", Type::Text);
+const STATE: FieldDef = enumerated("state", ARTIFACT_STATE);
+const LAST_KNOWN_STATE: FieldDef = enumerated("last_known_state", EXECUTION_STATE);
+const CREATED: FieldDef = field("create_time_since_epoch", Type::Int);
+const UPDATED: FieldDef = field("last_update_time_since_epoch", Type::Int);
+const EVENT: FieldDef = enumerated("type", EVENT_TYPE);
+const ARTIFACT_ID: FieldDef = field("artifact_id", Type::Int);
+const EXECUTION_ID: FieldDef = field("execution_id", Type::Int);
+const MILLISECONDS: FieldDef = field("milliseconds_since_epoch", Type::Int);
 
 /// The plain attributes of a kind of node.
-pub(super) const fn attributes(kind: Kind) -> &'static [Field] {
+pub(super) const fn attributes(kind: Kind) -> &'static [FieldDef] {
     match kind {
         Kind::Artifact => &[
             ID,
@@ -137,7 +137,7 @@ pub(super) const fn attributes(kind: Kind) -> &'static [Field] {
     }
 }
 
-const CONTEXT_FIELDS: &[Field] = &[ID, NAME, TYPE, CREATED, UPDATED];
+const CONTEXT_FIELDS: &[FieldDef] = &[ID, NAME, TYPE, CREATED, UPDATED];
 
 /// The neighbours of a kind of node.
 pub(super) const fn relations(kind: Kind) -> &'static [Relation] {
@@ -230,7 +230,7 @@ pub(super) const VALUE_FIELDS: [(&str, Type); 4] = [
 ];
 
 /// Looks a field up by name.
-pub(super) fn find(fields: &'static [Field], name: &str) -> Option<&'static Field> {
+pub(super) fn find(fields: &'static [FieldDef], name: &str) -> Option<&'static FieldDef> {
     fields
         .iter()
         .find(|field| field.name.eq_ignore_ascii_case(name))
@@ -245,7 +245,7 @@ pub(super) fn relation(kind: Kind, name: &str) -> Option<&'static Relation> {
 }
 
 /// The number of an enum value.
-pub(super) fn value_of(values: &Enumeration, name: &str) -> Option<i64> {
+pub(super) fn value_of(values: &EnumValues, name: &str) -> Option<i64> {
     values
         .iter()
         .find(|value| value.0 == name)

@@ -1,0 +1,63 @@
+//! The types of expressions.
+
+use std::borrow::Borrow;
+use std::fmt;
+
+/// The types of expressions, under their GoogleSQL names in messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Type {
+    Int,
+    Double,
+    Text,
+    Bool,
+    /// A literal NULL that nothing has given a type yet.
+    Null,
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Int => "INT64",
+            Self::Double => "DOUBLE",
+            Self::Text => "STRING",
+            Self::Bool => "BOOL",
+            Self::Null => "NULL",
+        })
+    }
+}
+
+impl Type {
+    pub(super) const fn is_number(self) -> bool {
+        matches!(self, Self::Int | Self::Double | Self::Null)
+    }
+
+    /// Whether an expression of this type can stand where `wanted` is wanted.
+    pub(super) fn fits(self, wanted: Self) -> bool {
+        self == wanted || self == Self::Null
+    }
+
+    /// The type itself, or that of a NULL which nothing gives a type.
+    pub(super) const fn or_int(self) -> Self {
+        match self {
+            Self::Null => Self::Int,
+            known => known,
+        }
+    }
+
+    /// The type that both can be brought to. Numbers mix freely, NULL fits anywhere.
+    pub(super) fn with(self, other: Self) -> Option<Self> {
+        match (self, other) {
+            (a, b) if a == b => Some(a),
+            (Self::Null, known) | (known, Self::Null) => Some(known),
+            (Self::Int, Self::Double) | (Self::Double, Self::Int) => Some(Self::Double),
+            _ => None,
+        }
+    }
+
+    /// The type that all can be brought to.
+    pub(super) fn common(types: impl IntoIterator<Item = impl Borrow<Self>>) -> Option<Self> {
+        types
+            .into_iter()
+            .try_fold(Self::Null, |common, ty| common.with(*ty.borrow()))
+    }
+}
