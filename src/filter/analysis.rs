@@ -1,19 +1,20 @@
-//! What a planner does not see in a query by itself.
+//! Analysis of a condition: hints for the query planner that it does not derive by itself.
 
 use super::ast::ComparisonOp;
 use super::expr::{ColumnRef, Expr, ExprKind, TableAlias};
 
-/// Columns of few values, which many nodes have in common.
-const COMMON: [&str; 5] = ["type", "type_id", "state", "last_known_state", "bool_value"];
+/// Columns with few distinct values. Equality with one of them selects many nodes.
+const LOW_CARDINALITY_COLUMNS: [&str; 5] =
+    ["type", "type_id", "state", "last_known_state", "bool_value"];
 
-/// What every node fulfils that a condition lets through: what its conjuncts say.
+/// Facts that hold for every node that matches a condition. They come from its conjuncts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PlannerHints {
-    /// The names one of which its type has.
+    /// The type of the node has one of these names.
     pub(super) type_names: Option<Vec<String>>,
-    /// Whether a column that is not [`COMMON`] has one of some values.
+    /// Whether a column outside [`LOW_CARDINALITY_COLUMNS`] equals one of the given values.
     pub(super) is_selective: bool,
-    /// The node or neighbours whose name is one of some texts.
+    /// The nodes and neighbours whose name equals one of the given texts.
     pub(super) named: Vec<TableAlias>,
 }
 
@@ -52,7 +53,7 @@ impl PlannerHints {
                 self.type_names = texts.collect();
             }
             TableAlias::NeighbourType(_) => {}
-            _ if COMMON.contains(&name) => {}
+            _ if LOW_CARDINALITY_COLUMNS.contains(&name) => {}
             TableAlias::Node | TableAlias::Neighbour(_) | TableAlias::Property(_) => {
                 self.is_selective = true;
                 if name == "name" {

@@ -1,10 +1,10 @@
-//! The query as written, before names and types are looked at.
+//! Abstract syntax tree: the query as written, before names are resolved and types checked.
 
-/// An expression. Trees are at most [`MAX_NESTING_LEVELS`] high, so recursion over them is safe.
+/// A node of the syntax tree. The parser bounds the height of a tree, so recursion over it is safe.
 #[derive(Debug)]
 pub(super) struct AstNode {
     pub(super) kind: AstKind,
-    /// Where errors about it point to, in bytes.
+    /// Byte offset in the query that errors about this node point to.
     pub(super) offset: usize,
     pub(super) height: usize,
 }
@@ -16,7 +16,7 @@ pub(super) enum AstKind {
     Int(i64),
     Double(f64),
     Text(String),
-    /// A name, or several with dots between them. Never empty.
+    /// One or more names with dots between them.
     Path(Vec<PathSegment>),
     Not(Box<AstNode>),
     Sign(Sign, Box<AstNode>),
@@ -24,7 +24,7 @@ pub(super) enum AstKind {
     Concat(Box<AstNode>, Box<AstNode>),
     Compare(ComparisonOp, Box<AstNode>, Box<AstNode>),
     Like(Box<AstNode>, Box<AstNode>),
-    /// The operand, then the lower and upper bound.
+    /// The operand, the lower bound and the upper bound.
     Between(Box<[AstNode; 3]>),
     In {
         operand: Box<AstNode>,
@@ -51,8 +51,7 @@ pub(super) struct PathSegment {
     pub(super) name: String,
     pub(super) offset: usize,
     pub(super) quoted: bool,
-    /// Whether a blank or comment separates it from the dot before it or that dot from the part
-    /// before.
+    /// Whether a space or comment stands beside the dot before this name.
     pub(super) spaced: bool,
 }
 
@@ -84,7 +83,7 @@ impl ArithmeticOp {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ComparisonOp {
     Equal,
-    /// `!=`, apart from `<>` because MLMD treats them differently beside an enum.
+    /// `!=`. It differs from `<>` beside an enum column (see `typeck/enums.rs`).
     NotEqual,
     LessOrGreater,
     Less,
@@ -98,7 +97,7 @@ impl ComparisonOp {
         matches!(self, Self::Equal | Self::NotEqual | Self::LessOrGreater)
     }
 
-    /// As written in the query, which is also how SQL writes it.
+    /// The operator as written in a query and in SQL.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Equal => "=",
@@ -112,7 +111,7 @@ impl ComparisonOp {
     }
 }
 
-/// What follows `IS`.
+/// The test behind `IS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum IsTest {
     Null,
@@ -131,7 +130,7 @@ impl IsTest {
 }
 
 impl AstNode {
-    /// The name, when the expression is nothing but one unquoted name.
+    /// The name, if the node is a single unquoted name.
     pub(super) fn bare_name(&self) -> Option<&str> {
         match &self.kind {
             AstKind::Path(parts) => match parts.as_slice() {

@@ -1,14 +1,15 @@
-//! The names a query can use: attributes of nodes, fields of their neighbours, and enum values.
+//! Catalog of names: attributes of nodes, fields of neighbours, and values of enums.
 //!
-//! Attribute and field names are case-insensitive; prefixes of neighbours and enum values are not.
+//! Names of attributes and fields are case-insensitive. Prefixes of neighbours and enum values are
+//! case-sensitive.
 
 use super::types::Type;
 use crate::model::Kind;
 
-/// An enum column: the names that can stand beside it, with their numbers.
+/// The values of an enum column, as names and numbers.
 pub(super) type EnumValues = [(&'static str, i64)];
 
-/// A plain attribute of a node, or a field of a neighbour.
+/// An attribute of a node, or a field of a neighbour.
 #[derive(Debug)]
 pub(super) struct FieldDef {
     pub(super) name: &'static str,
@@ -17,26 +18,26 @@ pub(super) struct FieldDef {
     pub(super) values: Option<&'static EnumValues>,
 }
 
-/// Where a field is stored.
+/// The place where a field is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FieldSource {
-    /// In the column of the same name.
+    /// The column of the same name.
     Column,
-    /// `type`: in the name of the Type row that `type_id` points to.
+    /// `type`: the column `name` of the row in `Type` with the id `type_id`.
     TypeName,
 }
 
-/// A kind of neighbour. A query names one by prefix and an alias of its own choice, as in
-/// `contexts_a`.
+/// A relation from nodes to neighbours. A query names a neighbour by the prefix of the relation and
+/// an alias of its choice, as in `contexts_a`.
 #[derive(Debug)]
 pub(super) struct Relation {
     pub(super) prefix: &'static str,
-    /// What the neighbours are, if they are nodes.
+    /// The kind of the neighbours; `None` for events.
     pub(super) kind: Option<Kind>,
     pub(super) fields: &'static [FieldDef],
-    /// Joins the neighbour as `m#` to the node `n`, where `#` stands for the number of the join.
+    /// The SQL that joins the neighbour as `m#` to the node `n`. `#` is the number of the join.
     pub(super) join: &'static str,
-    /// How many tables that joins.
+    /// The number of tables in that SQL.
     pub(super) tables: usize,
 }
 
@@ -109,7 +110,7 @@ const ARTIFACT_ID: FieldDef = field("artifact_id", Type::Int);
 const EXECUTION_ID: FieldDef = field("execution_id", Type::Int);
 const MILLISECONDS: FieldDef = field("milliseconds_since_epoch", Type::Int);
 
-/// The plain attributes of a kind of node.
+/// The attributes of a kind of node.
 pub(super) const fn attributes(kind: Kind) -> &'static [FieldDef] {
     match kind {
         Kind::Artifact => &[
@@ -139,7 +140,7 @@ pub(super) const fn attributes(kind: Kind) -> &'static [FieldDef] {
 
 const CONTEXT_FIELDS: &[FieldDef] = &[ID, NAME, TYPE, CREATED, UPDATED];
 
-/// The neighbours of a kind of node.
+/// The relations of a kind of node.
 pub(super) const fn relations(kind: Kind) -> &'static [Relation] {
     match kind {
         Kind::Artifact => &[
@@ -221,7 +222,7 @@ pub(super) const fn relations(kind: Kind) -> &'static [Relation] {
     }
 }
 
-/// The value fields of a property: as written in a query, which is also the column.
+/// The value fields of a property. The names are those of the columns too.
 pub(super) const VALUE_FIELDS: [(&str, Type); 4] = [
     ("int_value", Type::Int),
     ("double_value", Type::Double),
@@ -229,14 +230,14 @@ pub(super) const VALUE_FIELDS: [(&str, Type); 4] = [
     ("bool_value", Type::Bool),
 ];
 
-/// Looks a field up by name.
+/// Finds a field by its name, in any case.
 pub(super) fn find(fields: &'static [FieldDef], name: &str) -> Option<&'static FieldDef> {
     fields
         .iter()
         .find(|field| field.name.eq_ignore_ascii_case(name))
 }
 
-/// The relation that a name such as `contexts_a` belongs to.
+/// Finds the relation of a neighbour's name, such as `contexts_a`.
 pub(super) fn relation(kind: Kind, name: &str) -> Option<&'static Relation> {
     relations(kind).iter().find(|relation| {
         name.strip_prefix(relation.prefix)
@@ -244,7 +245,7 @@ pub(super) fn relation(kind: Kind, name: &str) -> Option<&'static Relation> {
     })
 }
 
-/// The number of an enum value.
+/// Finds the number of an enum value by its name.
 pub(super) fn value_of(values: &EnumValues, name: &str) -> Option<i64> {
     values
         .iter()

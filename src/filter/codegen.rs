@@ -1,4 +1,4 @@
-//! Typed terms to SQL.
+//! Code generation: typed expressions to SQL.
 
 use super::ast::ComparisonOp;
 use super::dialect::{self, CallSyntax};
@@ -13,7 +13,7 @@ pub(super) fn push_joins(query: &mut Query, kind: Kind, joins: &[Join]) {
     for (number, join) in joins.iter().enumerate() {
         match join {
             Join::Type => {
-                // From the node to its type, never from a type to all its nodes.
+                // The planner must go from the node to its type, not from a type to all its nodes.
                 query.push(" JOIN Type t ON t.id = ");
                 query
                     .push(query.dialect().index_opt_out())
@@ -50,8 +50,8 @@ fn push_property(query: &mut Query, kind: Kind, number: usize, name: &str, is_cu
     query.bind(is_custom);
 }
 
-/// Appends that nodes whose names are given have a type of their kind, as all have: the indexes of
-/// names begin with the type.
+/// Appends a redundant condition on `type_id` for each table whose name is given. The index on
+/// names starts with `type_id`, and the condition lets the planner use it.
 pub(super) fn push_kinds(query: &mut Query, kind: Kind, joins: &[Join], named: &[TableAlias]) {
     for table in named {
         let kind = match table {
@@ -66,7 +66,7 @@ pub(super) fn push_kinds(query: &mut Query, kind: Kind, joins: &[Join], named: &
     }
 }
 
-/// Appends SQL in which `#` stands for a number.
+/// Appends SQL with `number` in the place of each `#`.
 fn push_numbered(query: &mut Query, sql: &'static str, number: usize) {
     let mut parts = sql.split('#');
     query.push(parts.next().unwrap_or_default());
@@ -75,7 +75,7 @@ fn push_numbered(query: &mut Query, sql: &'static str, number: usize) {
     }
 }
 
-/// Appends an expression. It needs no parentheses around it.
+/// Appends an expression that needs no parentheses around it.
 pub(super) fn push_expr(query: &mut Query, expr: &Expr) {
     let dialect = query.dialect();
     match &expr.kind {
@@ -123,7 +123,7 @@ fn both(operands: &[Expr; 2]) -> [&Expr; 2] {
     operands.each_ref()
 }
 
-/// A NULL is bound like other values, so that PostgreSQL knows its type.
+/// Appends a NULL as a bound value, so that PostgreSQL knows its type.
 fn push_null(query: &mut Query, ty: Type) {
     match ty {
         Type::Int | Type::Null => query.push_typed(None::<i64>),
@@ -149,7 +149,7 @@ fn push_table_alias(query: &mut Query, table: TableAlias) {
     };
 }
 
-/// Appends SQL in which `@1` to `@9` stand for operands.
+/// Appends SQL with operands in the places of `@1` to `@9`.
 fn push_template(query: &mut Query, sql: &'static str, operands: &[&Expr]) {
     let mut parts = sql.split('@');
     query.push(parts.next().unwrap_or_default());
@@ -181,7 +181,8 @@ fn push_comparison(query: &mut Query, comparison: ComparisonOp, operands: &[Expr
     push_template(query, template, &both(operands));
 }
 
-/// Lists of plain values have a text of their own that hardly depends on their length.
+/// Appends an `IN` condition. The SQL of a list of literals hardly depends on its length, so that
+/// prepared statements are reused.
 fn push_in(query: &mut Query, operand: &Expr, list: &[Expr]) {
     query.push("(");
     if let Some(numbers) = list.iter().map(Expr::as_int).collect::<Option<Vec<_>>>() {
@@ -276,8 +277,8 @@ fn push_list(query: &mut Query, exprs: &[Expr], list: &CallSyntax) {
     query.push(list.close);
 }
 
-/// Writes a chain as a balanced tree: SQLite allows expressions to be 1000 levels deep, and a plain
-/// chain is as deep as it is long.
+/// Appends a chain of operators as a balanced tree. SQLite allows expressions of 1000 levels, and
+/// an unbalanced chain is as deep as it is long.
 fn push_balanced(query: &mut Query, exprs: &[Expr], operator: &'static str) {
     if let [expr] = exprs {
         return push_expr(query, expr);

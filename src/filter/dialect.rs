@@ -1,8 +1,7 @@
-//! What differs between the databases in the SQL of filters, so that a query has the same answer on
-//! all of them.
+//! Differences between databases in the SQL of filters, so that a query has the same result on all.
 //!
-//! Where operands are needed in the middle or more than once, the SQL is a template: `@1` stands
-//! for the first operand.
+//! Most functions return a template: SQL in which `@1` stands for the first operand, `@2` for the
+//! second.
 
 use super::ast::ArithmeticOp;
 use super::functions::Function;
@@ -11,7 +10,7 @@ use crate::storage::Dialect;
 
 pub(super) const DIALECTS: [Dialect; 3] = [Dialect::Sqlite, Dialect::Postgres, Dialect::MySql];
 
-/// How the arguments of a function with any number of them are written.
+/// The SQL around and between the arguments of a variadic function.
 pub(super) struct CallSyntax {
     pub(super) open: &'static str,
     pub(super) between: &'static str,
@@ -26,8 +25,8 @@ const fn list(open: &'static str, between: &'static str, close: &'static str) ->
     }
 }
 
-/// `LIKE` with a backslash as the escape character. Case is the database's: SQLite ignores that of
-/// ASCII letters, MySQL goes by the collation, PostgreSQL tells it apart.
+/// `LIKE` with a backslash as the escape character. SQLite ignores the case of ASCII letters, MySQL
+/// follows the collation, PostgreSQL compares exactly.
 pub(super) const fn like(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Sqlite => r"(@1 LIKE @2 ESCAPE '\')",
@@ -35,8 +34,8 @@ pub(super) const fn like(dialect: Dialect) -> &'static str {
     }
 }
 
-/// Equality with a text that can be too long for an index of PostgreSQL, which therefore has only
-/// the start of it. The start is compared first, so that the index is used.
+/// Equality with a text of unlimited length. PostgreSQL indexes its first 255 characters only, so
+/// these are compared too, which lets the planner use the index.
 pub(super) const fn long_text_equals(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Sqlite | Dialect::MySql => "(@1 = @2)",
@@ -44,8 +43,8 @@ pub(super) const fn long_text_equals(dialect: Dialect) -> &'static str {
     }
 }
 
-/// The name of a property, exactly. MySQL's usual collations would ignore case; its index still
-/// finds the candidates.
+/// Exact equality of a property's name. MySQL's usual collations ignore case: the first comparison
+/// uses the index, the second is exact.
 pub(super) const fn property_name(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Sqlite | Dialect::Postgres => "p#.name = ?",
@@ -57,9 +56,9 @@ pub(super) const fn property_name(dialect: Dialect) -> &'static str {
     }
 }
 
-/// Arithmetic. Integers are exact beyond 64 bits on PostgreSQL and MySQL; SQLite turns an overflow
-/// into a floating-point number. Division is always that of floating-point numbers, and NULL when
-/// the divisor is zero, by which SQLite and MySQL abide without being told.
+/// Arithmetic. On PostgreSQL and MySQL, integers are exact beyond 64 bits; on SQLite an overflow
+/// becomes a floating-point number. Division is that of floating-point numbers. Division by zero is
+/// NULL: SQLite and MySQL do so by themselves, PostgreSQL by `NULLIF`.
 pub(super) const fn arithmetic(dialect: Dialect, operator: ArithmeticOp, ty: Type) -> &'static str {
     match (dialect, operator, ty) {
         (Dialect::Sqlite, ArithmeticOp::Divide, _) => "(CAST(@1 AS REAL) / @2)",
@@ -85,8 +84,7 @@ pub(super) const fn arithmetic(dialect: Dialect, operator: ArithmeticOp, ty: Typ
     }
 }
 
-/// The other sign. Exact for the smallest integer as well, which has no counterpart among 64-bit
-/// integers.
+/// Negation. It is exact for the smallest 64-bit integer too, whose negation has more than 64 bits.
 pub(super) const fn negation(dialect: Dialect, ty: Type) -> &'static str {
     match (dialect, ty) {
         (Dialect::Postgres, Type::Int) => "(- CAST(@1 AS NUMERIC))",
@@ -95,7 +93,7 @@ pub(super) const fn negation(dialect: Dialect, ty: Type) -> &'static str {
     }
 }
 
-/// A function of any number of arguments, of which there are at least two.
+/// A variadic function with at least two arguments; `None` for other functions.
 pub(super) const fn variadic(dialect: Dialect, function: Function) -> Option<CallSyntax> {
     Some(match (function, dialect) {
         (Function::Coalesce, _) => list("COALESCE(", ", ", ")"),
@@ -105,7 +103,7 @@ pub(super) const fn variadic(dialect: Dialect, function: Function) -> Option<Cal
         (Function::Least, Dialect::Sqlite) => list("MIN(", ", ", ")"),
         (Function::Greatest, Dialect::MySql) => list("GREATEST(", ", ", ")"),
         (Function::Least, Dialect::MySql) => list("LEAST(", ", ", ")"),
-        // PostgreSQL's own GREATEST and LEAST pass over NULLs.
+        // PostgreSQL's GREATEST and LEAST ignore NULL; GoogleSQL's return it.
         (Function::Greatest, Dialect::Postgres) => list(
             "(SELECT CASE WHEN COUNT(*) = COUNT(v) THEN MAX(v) END FROM UNNEST(ARRAY[",
             ", ",
@@ -120,7 +118,8 @@ pub(super) const fn variadic(dialect: Dialect, function: Function) -> Option<Cal
     })
 }
 
-/// A function of a fixed number of arguments. `ty` is the type of its result.
+/// A function with a fixed number of arguments, or a variadic one with a single argument. `ty` is
+/// the type of the result.
 pub(super) const fn function(dialect: Dialect, function: Function, ty: Type) -> &'static str {
     use Dialect::{MySql, Postgres, Sqlite};
     match (function, dialect) {
@@ -128,7 +127,7 @@ pub(super) const fn function(dialect: Dialect, function: Function, ty: Type) -> 
         (Function::Upper, _) => "UPPER(@1)",
         (Function::Length, Sqlite | Postgres) => "LENGTH(@1)",
         (Function::Length, MySql) => "CHAR_LENGTH(@1)",
-        // Blanks only, on all three.
+        // Removes spaces only, on all three databases.
         (Function::Trim, _) => "TRIM(@1)",
         (Function::Replace, _) => "REPLACE(@1, @2, @3)",
         (Function::NullIf, _) => "NULLIF(@1, @2)",
@@ -160,7 +159,7 @@ pub(super) const fn function(dialect: Dialect, function: Function, ty: Type) -> 
 
 const fn absolute(dialect: Dialect, ty: Type) -> &'static str {
     match (dialect, ty) {
-        // SQLite fails on the smallest integer alone.
+        // SQLite's ABS fails on the smallest integer.
         (Dialect::Sqlite, Type::Int) => "ABS(MAX(@1, -9223372036854775807))",
         (Dialect::Postgres, Type::Int) => "ABS(CAST(@1 AS NUMERIC))",
         (Dialect::MySql, Type::Int) => "ABS(CAST(@1 AS DECIMAL(65, 0)))",
@@ -168,9 +167,9 @@ const fn absolute(dialect: Dialect, ty: Type) -> &'static str {
     }
 }
 
-/// Where SUBSTR starts, from a position `@2` in the string `@1`. Negative positions count from the
-/// end; zero and positions before the start mean the start. The databases agree on positive
-/// positions only.
+/// The first position of SUBSTR, for the position `@2` in the string `@1`. Negative positions count
+/// from the end; zero and positions before the start mean the start. The databases agree on
+/// positive positions only.
 pub(super) const fn start(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Sqlite => {
@@ -188,7 +187,7 @@ pub(super) const fn start(dialect: Dialect) -> &'static str {
     }
 }
 
-/// How many characters SUBSTR takes, from a number `@3`.
+/// The number of characters that SUBSTR takes, for the argument `@3`.
 pub(super) const fn count(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Sqlite => "CASE WHEN @3 < 0 THEN 0 ELSE MIN(@3, 2147483647) END",
@@ -200,7 +199,7 @@ pub(super) const fn count(dialect: Dialect) -> &'static str {
     }
 }
 
-/// A position or number for SUBSTR that is known to be in range.
+/// A literal position or length of SUBSTR that fits into 31 bits.
 pub(super) const fn small_integer(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Sqlite | Dialect::MySql => "@1",

@@ -1,20 +1,19 @@
-//! What is wrong with a query text, and where.
+//! Errors in a query, with their positions.
 
 use super::limits::MAX_MESSAGE_BYTES;
 
-/// A refused `filter_query`. Its text is the whole message for the client.
+/// The error of a refused `filter_query`. Its text is the message for the client.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("Invalid `filter_query`: {message}")]
 pub struct FilterError {
     message: String,
 }
 
-/// A fault found in a query text; becomes [`FilterError`] once its offset is turned into line and
-/// column.
+/// An error at a byte offset. [`Diagnostic::into_error`] turns the offset into line and column.
 #[derive(Debug)]
 pub(super) struct Diagnostic {
     text: String,
-    /// Byte offset of the offending token.
+    /// Byte offset of the token; `None` for an error of the query as a whole.
     offset: Option<usize>,
 }
 
@@ -26,7 +25,7 @@ impl Diagnostic {
         }
     }
 
-    /// A fault of the query as a whole.
+    /// An error of the query as a whole, without a position.
     pub(super) fn overall(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
@@ -38,7 +37,7 @@ impl Diagnostic {
         Self::new(offset, format!("Syntax error: {text}"))
     }
 
-    /// Words the fault for the client who sent `source`.
+    /// The error for the client. `source` is the text of the query.
     pub(super) fn into_error(self, source: &str) -> FilterError {
         let mut message = self.text;
         if message.len() > MAX_MESSAGE_BYTES {

@@ -1,4 +1,4 @@
-//! The query with names resolved and types checked: what the SQL is made from.
+//! Typed expressions: the query with names resolved and types checked. Input of code generation.
 
 use super::ast::{ArithmeticOp, ComparisonOp, IsTest};
 use super::catalog::Relation;
@@ -15,7 +15,7 @@ pub(super) struct Expr {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum ExprKind {
-    /// NULL of the term's type.
+    /// NULL of the expression's type.
     Null,
     Bool(bool),
     Int(i64),
@@ -45,26 +45,26 @@ pub(super) enum ExprKind {
 pub(super) struct ColumnRef {
     pub(super) table: TableAlias,
     pub(super) name: &'static str,
-    /// Whether it is an indexed text of any length, which PostgreSQL indexes by its start only.
+    /// Whether it is an indexed text of unlimited length. PostgreSQL indexes a prefix of it.
     pub(super) is_long_text: bool,
 }
 
-/// The table that has a column. Joined tables go by the number of their join.
+/// The table of a column, by its alias in the SQL. `#` is the number of the join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TableAlias {
-    /// `n`
+    /// `n`: the filtered node.
     Node,
     /// `t`: the type of the node.
     NodeType,
-    /// `m#`
+    /// `m#`: a neighbour.
     Neighbour(usize),
     /// `t#`: the type of a neighbour.
     NeighbourType(usize),
-    /// `p#`
+    /// `p#`: a property of the node.
     Property(usize),
 }
 
-/// What a query joins to its node: one entry for everything distinct that it mentions.
+/// A join to the filtered node: one for each distinct thing that the query mentions.
 #[derive(Clone, Debug)]
 pub(super) enum Join {
     Type,
@@ -88,7 +88,7 @@ impl Join {
         matches!(self, Self::Property { name, is_custom } if name == wanted && *is_custom == custom)
     }
 
-    /// The kind of node that it joins, if it is one.
+    /// The kind of the joined node; `None` for other tables.
     pub(super) const fn kind(&self) -> Option<Kind> {
         match self {
             Self::Neighbour { relation, .. } => relation.kind,
@@ -96,7 +96,7 @@ impl Join {
         }
     }
 
-    /// How many tables it adds to the statement.
+    /// The number of tables that the join adds to the statement.
     pub(super) const fn tables(&self) -> usize {
         match self {
             Self::Type | Self::Property { .. } => 1,
@@ -120,7 +120,7 @@ impl Expr {
         Self::new(Type::Int, ExprKind::Int(value))
     }
 
-    /// The column of that name.
+    /// A reference to a column.
     pub(super) fn column(table: TableAlias, name: &'static str, ty: Type) -> Self {
         let is_long_text = matches!(name, "uri" | "string_value");
         Self::new(
@@ -157,7 +157,7 @@ impl Expr {
         }
     }
 
-    /// The expressions directly inside this one.
+    /// The direct operands of the expression.
     pub(super) fn children(&self) -> Vec<&Self> {
         match &self.kind {
             ExprKind::Null
@@ -193,7 +193,7 @@ impl Expr {
         }
     }
 
-    /// Whether it is a literal.
+    /// Whether the expression is a literal.
     pub(super) const fn is_plain(&self) -> bool {
         matches!(
             self.kind,
@@ -205,12 +205,12 @@ impl Expr {
         )
     }
 
-    /// Whether it is a column of unlimited length that has an index.
+    /// Whether the expression is an indexed text column of unlimited length.
     pub(super) const fn is_long_text(&self) -> bool {
         matches!(&self.kind, ExprKind::Column(column) if column.is_long_text)
     }
 
-    /// Gives a literal NULL the type of its surroundings.
+    /// Gives a literal NULL this type. Other expressions stay as they are.
     pub(super) fn typed(mut self, ty: Type) -> Self {
         if self.ty == Type::Null {
             self.ty = ty.or_int();
@@ -219,7 +219,7 @@ impl Expr {
     }
 }
 
-/// The types, as messages list them.
+/// The types of expressions as error messages list them.
 pub(super) fn type_list<'a>(exprs: impl IntoIterator<Item = &'a Expr>) -> String {
     exprs
         .into_iter()
@@ -228,7 +228,7 @@ pub(super) fn type_list<'a>(exprs: impl IntoIterator<Item = &'a Expr>) -> String
         .join(", ")
 }
 
-/// The type that all can be brought to.
+/// The common type of expressions, if they have one.
 pub(super) fn common_type<'a>(exprs: impl IntoIterator<Item = &'a Expr>) -> Option<Type> {
     Type::common(exprs.into_iter().map(|expr| expr.ty))
 }

@@ -1,11 +1,11 @@
-//! Query text to tokens, by the lexical rules of GoogleSQL.
+//! Lexer: query text to tokens, by the lexical rules of GoogleSQL.
 
 use std::fmt;
 
 use super::error::Diagnostic;
 use super::literal;
 
-/// A token with its place in the text, in bytes.
+/// A token with its byte range in the query.
 #[derive(Clone, Debug)]
 pub(super) struct SpannedToken<'a> {
     pub(super) token: TokenKind<'a>,
@@ -15,11 +15,11 @@ pub(super) struct SpannedToken<'a> {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum TokenKind<'a> {
-    /// A name or keyword. After a dot it may start with a digit.
+    /// A name or keyword. Behind a dot it may start with a digit.
     Word(&'a str),
     /// A name in backticks.
     Quoted(&'a str),
-    /// The digits of an integer. The parser makes the number, because it knows the sign.
+    /// The digits of an integer. The parser converts them, because it knows the sign.
     Integer(&'a str),
     Float(&'a str),
     /// A string literal: its source and its value.
@@ -28,13 +28,13 @@ pub(super) enum TokenKind<'a> {
     End,
 }
 
-/// Longer symbols come before their own prefixes.
+/// Operators and punctuation. A symbol comes before its own prefixes.
 const SYMBOLS: [&str; 33] = [
     "!=", "<>", "<=", "<<", ">=", ">>", "||", "@@", "=>", "->", "(", ")", ",", ".", ";", ":", "=",
     "<", ">", "+", "-", "*", "/", "&", "|", "^", "~", "[", "]", "{", "}", "@", "?",
 ];
 
-/// Words that GoogleSQL reserves, so that they cannot be names unless quoted. `NEW` is missing
+/// Reserved words of GoogleSQL. They are names only in backticks or behind a dot. `NEW` is left out
 /// because it is the name of an execution state.
 const RESERVED_WORDS: [&str; 95] = [
     "ALL",
@@ -142,13 +142,13 @@ pub(super) fn is_reserved(word: &str) -> bool {
 }
 
 impl TokenKind<'_> {
-    /// Whether the token is that word, which is given in upper case.
+    /// Whether the token is this keyword, in any case.
     pub(super) fn is_keyword(&self, keyword: &str) -> bool {
         matches!(self, TokenKind::Word(word) if word.eq_ignore_ascii_case(keyword))
     }
 }
 
-/// The token as syntax errors call it.
+/// The token as syntax errors describe it.
 impl fmt::Display for TokenKind<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -226,8 +226,8 @@ impl<'a> Lexer<'a> {
         let Some(first) = rest.chars().next() else {
             return Ok(TokenKind::End);
         };
-        // It matters what a token touches: a dot after a name is no decimal point, and a digit
-        // after a dot can start a name.
+        // A dot directly behind a name is no decimal point, and a digit directly behind a dot can
+        // start a name.
         let touched = before
             .filter(|before| before.end == self.offset)
             .map(|before| &before.token);
@@ -309,7 +309,7 @@ fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// How many bytes at the start of the text are such characters.
+/// The length of the longest prefix whose characters all satisfy `such`, in bytes.
 fn run(text: &str, such: impl Fn(char) -> bool) -> usize {
     text.len() - text.trim_start_matches(such).len()
 }

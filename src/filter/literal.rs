@@ -1,11 +1,10 @@
-//! The values of literals: numbers, and strings with their quotes, raw and triple-quoted forms and
-//! escapes.
+//! Values of literals: numbers, and strings with quotes, raw and triple-quoted forms and escapes.
 
 use super::ast::Sign;
 use super::error::Diagnostic;
 
-/// Reads the string literal at the start of `rest`, if one is there: its value and its length in
-/// the source. `at` is where `rest` starts in the query.
+/// Reads the string literal at the start of `rest`: its value and its length in the source, in
+/// bytes. `None` if there is none. `offset` is the place of `rest` in the query.
 pub(super) fn text(rest: &str, offset: usize) -> Result<Option<(String, usize)>, Diagnostic> {
     let prefix = rest.len()
         - rest
@@ -56,8 +55,8 @@ pub(super) fn text(rest: &str, offset: usize) -> Result<Option<(String, usize)>,
     Ok(Some((value, start + length + quote.len())))
 }
 
-/// How far it is to the closing quote. A backslash hides the character after it, in raw strings as
-/// well.
+/// The number of bytes before the closing quote. A backslash escapes the next character, in raw
+/// strings too.
 fn length_to(quote: &str, text: &str) -> Option<usize> {
     let mut characters = text.char_indices();
     while let Some((index, character)) = characters.next() {
@@ -73,7 +72,7 @@ fn length_to(quote: &str, text: &str) -> Option<usize> {
     None
 }
 
-/// Replaces the escapes. `at` is where `body` starts in the query.
+/// Replaces the escapes. `offset` is the place of `body` in the query.
 fn unescape(body: &str, offset: usize) -> Result<String, Diagnostic> {
     let mut value = String::with_capacity(body.len());
     let mut rest = body;
@@ -90,7 +89,7 @@ fn unescape(body: &str, offset: usize) -> Result<String, Diagnostic> {
     Ok(value)
 }
 
-/// The character that the escape at the start of the text stands for, and the length of the escape.
+/// The character of the escape at the start of the text, and the length of the escape in bytes.
 fn escaped(text: &str) -> Result<(char, usize), String> {
     let Some(kind) = text.chars().nth(1) else {
         return Err(text.to_owned());
@@ -113,8 +112,7 @@ fn escaped(text: &str) -> Result<(char, usize), String> {
     }
 }
 
-/// The character whose number is written in `digits` digits after the first `skip` bytes of an
-/// escape.
+/// The character of an escape whose code point has `digits` digits behind the first `skip` bytes.
 fn code_point(text: &str, skip: usize, digits: usize, radix: u32) -> Result<(char, usize), String> {
     let name = if radix == 8 { "Octal" } else { "Hex" };
     let length = skip + digits;
@@ -134,7 +132,7 @@ fn code_point(text: &str, skip: usize, digits: usize, radix: u32) -> Result<(cha
     Ok((character, length))
 }
 
-/// An integer of 64 bits. It is read with its sign: the smallest has no positive counterpart.
+/// Converts a 64-bit integer with its sign: the smallest one has no positive counterpart.
 pub(super) fn integer(digits: &str, sign: Sign, offset: usize) -> Result<i64, Diagnostic> {
     let hexadecimal = digits
         .strip_prefix("0x")
@@ -154,7 +152,7 @@ pub(super) fn integer(digits: &str, sign: Sign, offset: usize) -> Result<i64, Di
         })
 }
 
-/// A floating-point number.
+/// Converts a floating-point number.
 pub(super) fn double(digits: &str, offset: usize) -> Result<f64, Diagnostic> {
     let number = digits
         .parse::<f64>()

@@ -1,7 +1,7 @@
-//! The filter language of MLMD: the text of a `filter_query` to SQL with bound values.
+//! Compiler of MLMD's filter language: from the text of a `filter_query` to SQL with bound values.
 //!
-//! A query is one condition in GoogleSQL over the attributes of a node, its properties and its
-//! neighbours:
+//! A query is one boolean expression in GoogleSQL over the attributes of a node, its properties and
+//! its neighbours (`docs/filter-language.md` is the reference):
 //!
 //! ```text
 //! name LIKE 'run%' AND properties.accuracy.double_value > 0.9 AND contexts_a.type = 'pipeline'
@@ -19,13 +19,12 @@
 //!
 //! `error` describes what is wrong with a query, and where.
 //!
-//! Every distinct neighbour alias, every distinct property and the attribute `type` is one inner
-//! join, wherever it is mentioned. So a node that lacks one of them is never found, not even under
-//! `OR` or `NOT`.
+//! Each distinct neighbour alias, each distinct property and the attribute `type` is one inner
+//! join, wherever the query mentions it. A node that lacks one of them does not match, not even
+//! under `OR` or `NOT`.
 //!
-//! No text of a client gets into the SQL: names are looked up in tables of our own, everything else
-//! is bound. All sizes are bounded: length of the text, depth, number of tables, and size of the
-//! SQL.
+//! Text of a client never becomes a part of the SQL: names are looked up in constant tables, and
+//! all other text is bound.
 
 mod analysis;
 mod ast;
@@ -65,14 +64,14 @@ pub struct Filter {
     hints: PlannerHints,
 }
 
-/// Reads a query over nodes of a kind. An empty text is no query; callers leave the filter out
-/// then.
+/// Compiles a query over nodes of a kind. An empty text is an error; callers treat it as no filter.
 ///
 /// # Errors
 ///
-/// Whatever is wrong with the text, worded for the client.
+/// A syntax error, an unknown name, a type error or an exceeded limit, with a message for the
+/// client.
 pub fn parse(kind: Kind, text: &str) -> Result<Filter, FilterError> {
-    filter(kind, text).map_err(|problem| problem.into_error(text))
+    filter(kind, text).map_err(|diagnostic| diagnostic.into_error(text))
 }
 
 fn filter(kind: Kind, text: &str) -> Result<Filter, Diagnostic> {
@@ -101,7 +100,8 @@ fn filter(kind: Kind, text: &str) -> Result<Filter, Diagnostic> {
 }
 
 impl Condition for Filter {
-    /// A node has one type and one property of a name, but any number of neighbours.
+    /// True if a neighbour is joined: a node has one type and one property of each name, but any
+    /// number of neighbours.
     fn repeats(&self) -> bool {
         let is_neighbour = |join: &Join| matches!(join, Join::Neighbour { .. });
         self.joins.iter().any(is_neighbour)
@@ -116,8 +116,9 @@ impl Condition for Filter {
         self.hints.is_selective
     }
 
-    /// Appends the `JOIN` clauses, to follow `FROM Artifact n` or the table of another kind under
-    /// the same alias. They take the aliases `t` and `l`, `m`, `p`, `t` with a number.
+    /// Appends the `JOIN` clauses behind `FROM Artifact n`, or behind the table of another kind
+    /// under the same alias. The joined tables have the aliases `t`, and `l`, `m`, `p`, `t` with a
+    /// number.
     fn push_joins(&self, query: &mut Query) {
         codegen::push_joins(query, self.kind, &self.joins);
     }

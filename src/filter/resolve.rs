@@ -1,4 +1,4 @@
-//! What the names in a query refer to, and the joins that they cause.
+//! Name resolution: from paths to columns, and the joins that these need.
 
 use super::ast::{AstKind, AstNode, PathSegment};
 use super::catalog::{self, EnumValues, FieldDef, FieldSource, Relation};
@@ -8,13 +8,13 @@ use super::limits::MAX_JOINED_TABLES;
 use super::types::Type;
 use crate::model::Kind;
 
-/// The names of one kind of node, with what the query has mentioned of them so far.
+/// Resolves the paths of a query over one kind of node, and collects the joins.
 pub(super) struct Resolver {
     kind: Kind,
     joins: Vec<Join>,
 }
 
-/// What a path refers to, before anything is joined for it.
+/// The thing that a path refers to, before it is joined.
 enum ResolvedPath<'a> {
     Attribute(&'static FieldDef),
     Neighbour(&'static Relation, &'a str, &'static FieldDef),
@@ -34,17 +34,17 @@ impl Resolver {
         }
     }
 
-    /// Everything that was mentioned.
+    /// The joins for all paths that were resolved.
     pub(super) fn into_joins(self) -> Vec<Join> {
         self.joins
     }
 
-    /// Whether the name alone is an attribute of the node.
+    /// Whether the name is an attribute of the node.
     pub(super) fn is_attribute(&self, name: &str) -> bool {
         catalog::find(catalog::attributes(self.kind), name).is_some()
     }
 
-    /// The enum that the expression is a column of, if it is one.
+    /// The values of the enum, if the syntax node is a path to an enum column.
     pub(super) fn enum_values(&self, ast: &AstNode) -> Option<&'static EnumValues> {
         let AstKind::Path(parts) = &ast.kind else {
             return None;
@@ -57,7 +57,7 @@ impl Resolver {
         }
     }
 
-    /// The column that the path names. Joins what it needs.
+    /// The column that a path names. Adds the joins that it needs.
     pub(super) fn resolve(&mut self, parts: &[PathSegment]) -> Result<Expr, Diagnostic> {
         let offset = parts.first().map_or(0, |part| part.offset);
         match self.target(parts)? {
@@ -102,7 +102,7 @@ impl Resolver {
         }
     }
 
-    /// The number of the join that is the same, which is added unless it is there.
+    /// The number of the join for which `same` is true; adds the join of `make` if there is none.
     fn join(
         &mut self,
         offset: usize,
@@ -179,7 +179,7 @@ fn type_name(table: TableAlias) -> Expr {
     Expr::column(table, "name", Type::Text)
 }
 
-/// Whether the name starts the path of a property, and then whether of a custom one.
+/// `Some` for the first name of a path to a property: whether it is a custom property.
 fn property_list(name: &str) -> Option<bool> {
     match name {
         "properties" => Some(false),
@@ -188,7 +188,7 @@ fn property_list(name: &str) -> Option<bool> {
     }
 }
 
-/// Refuses parts behind a plain value.
+/// Refuses path segments behind a scalar value.
 fn no_more(parts: &[PathSegment], ty: Type) -> Result<(), Diagnostic> {
     parts.first().map_or(Ok(()), |part| {
         let text = format!(
@@ -201,7 +201,7 @@ fn no_more(parts: &[PathSegment], ty: Type) -> Result<(), Diagnostic> {
 
 fn no_field(relation: &Relation, part: &PathSegment, rest: &[PathSegment]) -> Diagnostic {
     let field = match rest {
-        // A property of a neighbour goes by this name in MLMD's message.
+        // MLMD's message calls a property of a neighbour so.
         [property, ..] if property_list(&part.name).is_some() => {
             format!("{}_{}", part.name, property.name)
         }

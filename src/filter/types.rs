@@ -3,14 +3,14 @@
 use std::borrow::Borrow;
 use std::fmt;
 
-/// The types of expressions, under their GoogleSQL names in messages.
+/// The type of an expression. Error messages show its GoogleSQL name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Type {
     Int,
     Double,
     Text,
     Bool,
-    /// A literal NULL that nothing has given a type yet.
+    /// The type of a literal NULL whose context has not given it a type yet.
     Null,
 }
 
@@ -31,12 +31,12 @@ impl Type {
         matches!(self, Self::Int | Self::Double | Self::Null)
     }
 
-    /// Whether an expression of this type can stand where `wanted` is wanted.
+    /// Whether an expression of this type is accepted where `wanted` is required.
     pub(super) fn fits(self, wanted: Self) -> bool {
         self == wanted || self == Self::Null
     }
 
-    /// The type itself, or that of a NULL which nothing gives a type.
+    /// The type itself, or `Int` for a NULL without a type.
     pub(super) const fn or_int(self) -> Self {
         match self {
             Self::Null => Self::Int,
@@ -44,7 +44,7 @@ impl Type {
         }
     }
 
-    /// The type that both can be brought to. Numbers mix freely, NULL fits anywhere.
+    /// The common type of both. Integers and doubles mix; NULL takes any type.
     pub(super) fn with(self, other: Self) -> Option<Self> {
         match (self, other) {
             (a, b) if a == b => Some(a),
@@ -54,7 +54,7 @@ impl Type {
         }
     }
 
-    /// The type that all can be brought to.
+    /// The common type of all.
     pub(super) fn common(types: impl IntoIterator<Item = impl Borrow<Self>>) -> Option<Self> {
         types
             .into_iter()

@@ -36,7 +36,7 @@ pub(super) fn parse(text: &str) -> Result<AstNode, Diagnostic> {
 
 /// A cursor over the tokens of a query.
 struct Parser<'a> {
-    /// Ends with [`TokenKind::End`], which is never consumed.
+    /// The last token is [`TokenKind::End`], which is never consumed.
     tokens: Vec<SpannedToken<'a>>,
     next: usize,
     depth: usize,
@@ -113,7 +113,11 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// Makes a syntax node over children of which the highest has the height `below`.
+/// Makes a syntax node above children of at most the height `below`.
+///
+/// # Errors
+///
+/// A tree that is higher than [`MAX_NESTING_LEVELS`].
 fn ast_node(offset: usize, below: usize, kind: AstKind) -> Result<AstNode, Diagnostic> {
     if below >= MAX_NESTING_LEVELS {
         Err(too_deep(offset))
@@ -126,7 +130,7 @@ fn ast_node(offset: usize, below: usize, kind: AstKind) -> Result<AstNode, Diagn
     }
 }
 
-/// The height of the highest of these nodes.
+/// The height of the highest node.
 fn highest(exprs: &[AstNode]) -> usize {
     exprs.iter().map(|expr| expr.height).max().unwrap_or(0)
 }

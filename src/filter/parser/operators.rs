@@ -69,7 +69,7 @@ impl Parser<'_> {
         }
     }
 
-    /// `AND` and `OR` chains are one node with many terms: they can be thousands of terms long.
+    /// Parses a chain of `AND` or of `OR`, which can have thousands of terms, as one node.
     fn chain(
         &mut self,
         first: AstNode,
@@ -85,7 +85,7 @@ impl Parser<'_> {
         ast_node(offset, highest(&terms), make(terms))
     }
 
-    /// `IN`, `LIKE`, `BETWEEN` and `IS` with what follows them.
+    /// Parses `IN`, `LIKE`, `BETWEEN` or `IS` with the operands behind it.
     fn predicate(&mut self, left: AstNode) -> Result<AstNode, Diagnostic> {
         let offset = self.offset();
         if self.eat_keyword("IS") {
@@ -162,7 +162,7 @@ impl Parser<'_> {
         }
     }
 
-    /// One or more expressions with commas between them.
+    /// Parses one or more expressions with commas between them.
     pub(super) fn list(&mut self) -> Result<Vec<AstNode>, Diagnostic> {
         let mut list = vec![self.expression(Precedence::Or)?];
         while self.eat_symbol(",") {

@@ -30,7 +30,7 @@ const AGGREGATE_FUNCTION_NAMES: [&str; 17] = [
 ];
 
 impl Parser<'_> {
-    /// An operand with the signs and `NOT`s before it.
+    /// Parses an operand with the signs or `NOT` before it.
     pub(super) fn prefix(&mut self, weakest: Precedence) -> Result<AstNode, Diagnostic> {
         let offset = self.offset();
         match self.peek().clone() {
@@ -70,7 +70,7 @@ impl Parser<'_> {
         }
     }
 
-    /// What starts with a reserved word.
+    /// Parses an operand that starts with a reserved word.
     fn keyword(&mut self, word: &str, weakest: Precedence) -> Result<AstNode, Diagnostic> {
         let offset = self.offset();
         let constant = match word.to_ascii_uppercase().as_str() {
@@ -104,7 +104,7 @@ impl Parser<'_> {
     fn signed(&mut self, sign: Sign) -> Result<AstNode, Diagnostic> {
         let offset = self.offset();
         self.advance();
-        // The sign belongs to the number: without it, the smallest integer would be out of range.
+        // The smallest integer is out of range without its sign.
         if let TokenKind::Integer(digits) = *self.peek() {
             self.advance();
             return ast_node(offset, 0, AstKind::Int(integer(digits, sign, offset)?));
@@ -178,7 +178,7 @@ impl Parser<'_> {
         )
     }
 
-    /// A name, a path of names, or a function call.
+    /// Parses a path of names or a function call.
     fn path(&mut self) -> Result<AstNode, Diagnostic> {
         let offset = self.offset();
         let mut parts = vec![self.part(offset)?];
@@ -196,7 +196,7 @@ impl Parser<'_> {
         }
     }
 
-    /// One name, which should start at `due`.
+    /// Parses one name of a path. Without a space before it, it starts at `due`.
     fn part(&mut self, due: usize) -> Result<PathSegment, Diagnostic> {
         let offset = self.offset();
         let (name, quoted) = match *self.peek() {

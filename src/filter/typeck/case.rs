@@ -1,4 +1,4 @@
-//! `CASE`, with or without a subject that is compared with the `WHEN`s.
+//! Type rules of `CASE`, with or without a subject.
 
 use super::{TypeChecker, typed};
 use crate::filter::ast::AstNode;

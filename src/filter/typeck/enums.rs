@@ -1,10 +1,13 @@
-//! Comparisons and lists, where the names of enum values can stand beside an enum column.
+//! Type rules of comparisons and lists, with the names of enum values beside enum columns.
 //!
-//! MLMD's rules, which saved queries rely on: `!=` and `NOT IN` with names also match a column that
-//! is unset, while `NOT state = LIVE` does not. Names are case-sensitive. Numbers are refused
-//! beside `=` and `!=` and in lists of two or more, while `state > 1` and `state IN (2)` are plain
-//! integer comparisons. Beyond MLMD, all names of the enums are known, `<>` is `!=`, and the name
-//! may come first.
+//! MLMD's rules, which saved queries rely on:
+//!
+//! * `!=` and `NOT IN` with names also match a column that is not set; `NOT state = LIVE` does not.
+//! * Names are case-sensitive.
+//! * Numbers are refused beside `=` and `!=` and in lists of two or more. `state > 1` and
+//!   `state IN (2)` are integer comparisons.
+//!
+//! Beyond MLMD, all names of the enums are known, `<>` is `!=`, and the name may come first.
 
 use super::{TypeChecker, mismatch, typed};
 use crate::filter::ast::{AstKind, AstNode, ComparisonOp};
@@ -29,7 +32,7 @@ impl TypeChecker {
         if left_values.is_some() && comparison != ComparisonOp::LessOrGreater {
             refuse_constant(&right)?;
         }
-        // Each side is read by the other's enum.
+        // A name on one side is looked up in the enum of the other side.
         let (left, left_named) = self.enum_or(right_values, left, |checker, ast| {
             checker.operand(ast, name)
         })?;
@@ -93,8 +96,8 @@ impl TypeChecker {
         })
     }
 
-    /// Checks an expression that stands beside a column of that enum, if it is one. Also tells
-    /// whether it was the name of an enum value.
+    /// Checks an expression beside an enum column with these values; `None` for another column.
+    /// Returns the expression, and whether it is the name of an enum value.
     pub(super) fn enum_or_expr(
         &mut self,
         values: Option<&EnumValues>,
@@ -120,7 +123,7 @@ impl TypeChecker {
     }
 }
 
-/// An enum column that is unset differs from every name.
+/// Extends a condition to NULL: an enum column that is not set differs from every name.
 fn or_null(condition: Expr, column: Option<Expr>) -> Expr {
     match column {
         Some(column) => Expr::bool(ExprKind::Or(vec![condition, column.tested_for_null()])),
@@ -128,7 +131,7 @@ fn or_null(condition: Expr, column: Option<Expr>) -> Expr {
     }
 }
 
-/// Negative numbers are no exception of ours: MLMD does not see them either.
+/// Refuses a constant beside an enum column. Like MLMD, it accepts negative numbers.
 fn refuse_constant(ast: &AstNode) -> Result<(), Diagnostic> {
     match ast.kind {
         AstKind::Int(value @ 0..) => Err(unsupported(value)),

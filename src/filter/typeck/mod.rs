@@ -1,5 +1,5 @@
-//! Syntax tree to typed terms: resolves names, collects joins, checks types by the rules of
-//! GoogleSQL.
+//! Type checker: syntax tree to typed expression, by the rules of GoogleSQL. Resolves names and
+//! collects joins on the way.
 
 mod calls;
 mod case;
@@ -14,7 +14,7 @@ use crate::filter::resolve::Resolver;
 use crate::filter::types::Type;
 use crate::model::Kind;
 
-/// Checks a whole query, which must be a condition. `text` is its source, for messages.
+/// Checks a whole query, whose type must be BOOL. `text` is its source, for messages.
 pub(super) fn check(
     kind: Kind,
     query: AstNode,
@@ -85,7 +85,7 @@ impl TypeChecker {
         asts.into_iter().map(|ast| self.check(ast)).collect()
     }
 
-    /// Checks an operand of an operator that takes no literal NULL.
+    /// Checks an operand of an operator that refuses a literal NULL.
     pub(super) fn operand(&mut self, ast: AstNode, operator: &str) -> Result<Expr, Diagnostic> {
         if matches!(ast.kind, AstKind::Null) {
             return Err(Diagnostic::new(
@@ -247,7 +247,7 @@ impl TypeChecker {
     }
 }
 
-/// Gives literal NULLs among the terms a type.
+/// Gives literal NULLs among the expressions a type.
 pub(super) fn typed(exprs: Vec<Expr>, ty: Type) -> Vec<Expr> {
     exprs.into_iter().map(|expr| expr.typed(ty)).collect()
 }

@@ -1,11 +1,15 @@
-use proptest::prelude::*;
+//! Tests of the whole compiler: its SQL and its errors.
+//!
+//! `properties`: any text has a result.
+
+mod properties;
 
 use super::*;
 use crate::storage::Dialect;
 
 /// The queries of the compatibility tables: which table, number, kind of node, query, and expected
 /// ids or message.
-const ROWS: &str = include_str!("../../tests/data/filter_rows.tsv");
+const ROWS: &str = include_str!("../../../tests/data/filter_rows.tsv");
 
 fn kind(letter: &str) -> Kind {
     match letter {
@@ -360,138 +364,4 @@ fn messages_are_short() {
         let invalid = parse(Kind::Artifact, &query).unwrap_err().to_string();
         assert!(invalid.len() <= 1024, "{}", invalid.len());
     }
-}
-
-/// Pieces of queries, to get deeper into the parser than random text does.
-const PIECES: &[&str] = &[
-    "id",
-    "name",
-    "state",
-    "LIVE",
-    "uri",
-    "type",
-    "properties.i.int_value",
-    "custom_properties.`a b`.string_value",
-    "contexts_a.name",
-    "events_0.type",
-    "properties",
-    "(",
-    ")",
-    ",",
-    ".",
-    "=",
-    "!=",
-    "<>",
-    "<",
-    "<=",
-    "+",
-    "-",
-    "*",
-    "/",
-    "||",
-    "&",
-    "~",
-    "NOT",
-    "AND",
-    "OR",
-    "IN",
-    "(1, 2)",
-    "('a', NULL)",
-    "LIKE",
-    "BETWEEN",
-    "IS",
-    "NULL",
-    "TRUE",
-    "FALSE",
-    "CASE",
-    "WHEN",
-    "THEN",
-    "ELSE",
-    "END",
-    "1",
-    "-1",
-    "0x1F",
-    "1.5",
-    "1e3",
-    "'a'",
-    "\"b\"",
-    "r'\\'",
-    "'''x'''",
-    "LOWER(",
-    "SUBSTR(",
-    "COALESCE(",
-    "COUNT(",
-    "@p",
-    "?",
-    "/* c */",
-    "-- d\n",
-    "'",
-    "`",
-    "\\",
-    "é",
-    "\0",
-    ";",
-];
-
-proptest! {
-    #[test]
-    fn any_text_is_answered(text in "\\PC{0,200}|.{0,60}") {
-        for kind in [Kind::Artifact, Kind::Execution, Kind::Context] {
-            answered(kind, &text)?;
-        }
-    }
-
-    #[test]
-    fn any_tokens_are_answered(
-        pieces in prop::collection::vec(prop::sample::select(PIECES), 0..40),
-        blank in prop::sample::select(vec![" ", ""]),
-    ) {
-        answered(Kind::Artifact, &pieces.join(blank))?;
-    }
-
-    #[test]
-    fn changed_rows_are_answered(
-        row in 0_usize..106,
-        offset in 0_usize..60,
-        piece in prop::sample::select(PIECES),
-    ) {
-        let (kind, query, _) = rows("ok").chain(rows("bad")).nth(row).unwrap();
-        let (before, after) = query.split_at(query.floor_char_boundary(offset.min(query.len())));
-        answered(kind, &format!("{before}{piece}{after}"))?;
-    }
-
-    #[test]
-    fn strings_come_back(text in "[^\0]{0,40}") {
-        let mut quoted = String::from("name = '");
-        for c in text.chars() {
-            match c {
-                '\'' | '\\' => quoted.extend(['\\', c]),
-                '\n' => quoted.push_str("\\n"),
-                '\r' => quoted.push_str("\\r"),
-                _ => quoted.push(c),
-            }
-        }
-        let filter = parse(Kind::Artifact, &(quoted + "'")).unwrap();
-        let expr::ExprKind::Compare(_, operands) = filter.condition.kind else {
-            panic!("no comparison")
-        };
-        prop_assert_eq!(operands[1].as_text(), Some(text.as_str()));
-    }
-}
-
-/// The text is refused in a short message or becomes SQL with all its values in parameters.
-fn answered(kind: Kind, text: &str) -> Result<(), TestCaseError> {
-    match parse(kind, text) {
-        Err(invalid) => prop_assert!(invalid.to_string().len() <= 1024),
-        Ok(filter) => {
-            for dialect in dialect::DIALECTS {
-                let mut query = Query::new("test", dialect, "");
-                filter.push_joins(&mut query);
-                filter.push_condition(&mut query);
-                prop_assert!(query.text().is_ascii());
-                prop_assert!(!query.text().contains('"'));
-            }
-        }
-    }
-    Ok(())
 }
