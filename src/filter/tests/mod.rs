@@ -1,7 +1,9 @@
 //! Tests of the whole compiler: its SQL and its errors.
 //!
-//! `properties`: any text has a result.
+//! * `documentation`: the reference for users agrees with the code.
+//! * `properties`: any text has a result.
 
+mod documentation;
 mod properties;
 
 use super::*;
