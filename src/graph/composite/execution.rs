@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
-
 use crate::error::{Error, Result};
 use crate::graph::Write;
 use crate::graph::composite::artifacts::{ArtifactReuse, ArtifactWriter};
@@ -45,7 +43,7 @@ pub struct PutExecution {
 }
 
 /// The ids of what was stored.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PutExecutionAnswer {
     pub execution_id: i64,
     /// Aligned with the pairs; `None` for a pair that names no artifact.

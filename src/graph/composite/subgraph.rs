@@ -4,8 +4,6 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use crate::error::{Error, Result};
 use crate::graph::Write;
 use crate::graph::composite::artifacts::{ArtifactReuse, ArtifactWriter};
@@ -42,7 +40,7 @@ pub struct PutSubgraph {
 }
 
 /// The ids of what was stored, each list aligned with its part of the request.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PutSubgraphAnswer {
     pub execution_ids: Vec<i64>,
     pub artifact_ids: Vec<i64>,

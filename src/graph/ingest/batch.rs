@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use serde::{Deserialize, Serialize};
-
+use super::codec::{self, StoredMessage};
 use super::{Message, Recordable, Recorded, Reply, apply_runs};
 use crate::error::{Error, Result};
 use crate::graph::{RACES, RunEvent, Write};
@@ -18,22 +17,26 @@ pub(in crate::graph) struct Batch {
     tried: AtomicUsize,
 }
 
-/// What is known of a message that was stored.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Known {
-    /// Which change it was.
-    label: String,
-    answer: Recorded,
+/// What `PedigreeMessage` has of a message.
+enum Known {
+    Stored(StoredMessage),
+    /// Its answer cannot be read, for this reason.
+    Unreadable(String),
 }
 
 impl Known {
     fn reply(&self, message: &Message) -> Reply {
-        if self.label == message.change.label() {
-            Reply::Repeated(self.answer.clone())
-        } else {
-            Reply::Refused(Error::invalid(
+        match self {
+            Self::Stored(stored) if stored.label == message.change.label() => {
+                Reply::Repeated(stored.answer.clone())
+            }
+            Self::Stored(_) => Reply::Refused(Error::invalid(
                 "the id was used for a message of another kind",
-            ))
+            )),
+            Self::Unreadable(reason) => Reply::Refused(Error::DataLoss(format!(
+                "PedigreeMessage, id {}: its answer cannot be read: {reason}",
+                message.id
+            ))),
         }
     }
 }
@@ -66,7 +69,7 @@ impl Write for Batch {
                 Ok(answer) => {
                     let label = message.change.label().to_owned();
                     let stored = answer.clone();
-                    known.insert(id, Known { label, answer });
+                    known.insert(id, Known::Stored(StoredMessage { label, answer }));
                     Reply::Stored(stored)
                 }
                 Err(error) => Reply::Refused(error),
@@ -114,12 +117,10 @@ async fn known<'a>(tx: &mut Tx, ids: Vec<&'a str>) -> Result<HashMap<&'a str, Kn
     let texts = messages::answers(tx, &ids).await?;
     for id in ids {
         if let Some(text) = texts.get(id) {
-            let answer = serde_json::from_str(text).map_err(|error| {
-                Error::DataLoss(format!(
-                    "PedigreeMessage, id {id}: its answer cannot be read: {error}"
-                ))
-            })?;
-            known.insert(id, answer);
+            let decoded = codec::decode(text);
+            let of_id =
+                decoded.map_or_else(|error| Known::Unreadable(error.to_string()), Known::Stored);
+            known.insert(id, of_id);
         }
     }
     Ok(known)
@@ -131,19 +132,12 @@ async fn remember(tx: &mut Tx, ids: &[&str], known: &HashMap<&str, Known>, now: 
     let mut refused = Vec::new();
     for id in ids {
         match known.get(id) {
-            Some(known) => stored.push((*id, to_text(known)?)),
-            None => refused.push(*id),
+            Some(Known::Stored(message)) => stored.push((*id, codec::encode(message)?)),
+            Some(Known::Unreadable(_)) | None => refused.push(*id),
         }
     }
     messages::insert(tx, &stored, now).await?;
     messages::release(tx, &refused).await
-}
-
-fn to_text(known: &Known) -> Result<String> {
-    serde_json::to_string(known).map_err(|error| Error::Internal {
-        context: "an answer cannot be remembered".into(),
-        source: Some(error.into()),
-    })
 }
 
 /// Whether an error is about a message, and not about the database or the transaction.

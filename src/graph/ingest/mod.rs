@@ -4,9 +4,8 @@
 //! so that the others are stored all the same.
 
 mod batch;
+mod codec;
 pub(in crate::graph) mod runs;
-
-use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::graph::{
@@ -29,7 +28,7 @@ pub struct Message {
 }
 
 macro_rules! recordable {
-    ($($variant:ident($change:ty) -> $answer:ident,)*) => {
+    ($($variant:ident($change:ty) $label:literal -> $answer:ident,)*) => {
         /// A change that a message can ask for.
         #[derive(Clone, Debug)]
         pub enum Recordable {
@@ -45,11 +44,11 @@ macro_rules! recordable {
         })*
 
         impl Recordable {
-            /// What tells it from other changes, for as long as its id is known.
+            /// The kind of change, stored with the answer: it never changes.
             const fn label(&self) -> &'static str {
                 match self {
                     Self::Run(_) => "Run",
-                    $(Self::$variant(_) => stringify!($variant),)*
+                    $(Self::$variant(_) => $label,)*
                 }
             }
 
@@ -68,13 +67,13 @@ macro_rules! recordable {
     };
 }
 recordable! {
-    Types(PutTypes) -> Ids,
-    Nodes(PutNodes) -> Ids,
-    Events(PutEvents) -> Done,
-    Execution(PutExecution) -> Execution,
-    Subgraph(PutSubgraph) -> Subgraph,
-    Memberships(PutMemberships) -> Done,
-    Parents(PutParentContexts) -> Done,
+    Types(PutTypes) "Types" -> Ids,
+    Nodes(PutNodes) "Nodes" -> Ids,
+    Events(PutEvents) "Events" -> Done,
+    Execution(PutExecution) "Execution" -> Execution,
+    Subgraph(PutSubgraph) "Subgraph" -> Subgraph,
+    Memberships(PutMemberships) "Memberships" -> Done,
+    Parents(PutParentContexts) "Parents" -> Done,
 }
 
 impl From<RunEvent> for Recordable {
@@ -92,7 +91,7 @@ async fn apply_runs(tx: &mut Tx, events: Vec<&RunEvent>, origin: &Origin) -> Res
 macro_rules! recorded {
     ($($variant:ident($answer:ty),)*) => {
         /// The answer to a message, which is remembered with its id.
-        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum Recorded {
             $($variant($answer),)*
         }

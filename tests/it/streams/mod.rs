@@ -5,6 +5,7 @@ mod order;
 mod reconcile;
 mod record;
 mod slow;
+mod stored;
 mod together;
 mod wakes;
 mod watch;

@@ -18,8 +18,6 @@ mod target;
 
 use std::borrow::Borrow;
 
-use serde::{Deserialize, Serialize};
-
 use crate::error::Result;
 use crate::graph::Write;
 use crate::graph::edges::parents as contexts;
@@ -126,7 +124,7 @@ pub enum ArtifactIdentity {
 }
 
 /// The ids of what an event stored or found.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunRecorded {
     pub execution_id: i64,
     /// Aligned with the contexts of the event; so are the other two with theirs.

@@ -1,0 +1,175 @@
+//! The stored form of message answers: JSON in the column `answer` of `PedigreeMessage`.
+//!
+//! Rows outlive the version that wrote them, and servers of several versions share the table. The
+//! names below are therefore data: they are written out, so that no renamed Rust item changes
+//! them. A field is never given another meaning, and a new one needs `#[serde(default)]`.
+
+use serde::{Deserialize, Serialize};
+
+use super::Recorded;
+use crate::error::{Error, Result};
+use crate::graph::{PutExecutionAnswer, PutSubgraphAnswer, RunRecorded};
+
+/// A message that was stored before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct StoredMessage {
+    /// The label of its change, see [`super::Recordable::label`].
+    #[serde(rename = "label")]
+    pub label: String,
+    #[serde(rename = "answer", with = "AnswerForm")]
+    pub answer: Recorded,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Recorded")]
+enum AnswerForm {
+    #[serde(rename = "Run", with = "RunForm")]
+    Run(RunRecorded),
+    #[serde(rename = "Ids")]
+    Ids(Vec<i64>),
+    #[serde(rename = "Done")]
+    Done(()),
+    #[serde(rename = "Execution", with = "ExecutionForm")]
+    Execution(PutExecutionAnswer),
+    #[serde(rename = "Subgraph", with = "SubgraphForm")]
+    Subgraph(PutSubgraphAnswer),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "RunRecorded")]
+struct RunForm {
+    #[serde(rename = "execution_id")]
+    execution_id: i64,
+    #[serde(rename = "context_ids")]
+    context_ids: Vec<i64>,
+    #[serde(rename = "input_ids")]
+    input_ids: Vec<i64>,
+    #[serde(rename = "output_ids")]
+    output_ids: Vec<i64>,
+    #[serde(rename = "state")]
+    state: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "PutExecutionAnswer")]
+struct ExecutionForm {
+    #[serde(rename = "execution_id")]
+    execution_id: i64,
+    #[serde(rename = "artifact_ids")]
+    artifact_ids: Vec<Option<i64>>,
+    #[serde(rename = "context_ids")]
+    context_ids: Vec<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "PutSubgraphAnswer")]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the names are those of the remote struct"
+)]
+struct SubgraphForm {
+    #[serde(rename = "execution_ids")]
+    execution_ids: Vec<i64>,
+    #[serde(rename = "artifact_ids")]
+    artifact_ids: Vec<i64>,
+    #[serde(rename = "context_ids")]
+    context_ids: Vec<i64>,
+}
+
+/// The text of a message's answer.
+///
+/// # Errors
+///
+/// `Internal` when it has none.
+pub(super) fn encode(message: &StoredMessage) -> Result<String> {
+    serde_json::to_string(message).map_err(|error| Error::Internal {
+        context: "the answer to a message cannot be encoded".into(),
+        source: Some(error.into()),
+    })
+}
+
+/// The answer of a text that [`encode`] wrote, in this version or another one.
+///
+/// # Errors
+///
+/// Those of the decoder.
+pub(super) fn decode(text: &str) -> serde_json::Result<StoredMessage> {
+    serde_json::from_str(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(label: &str, answer: Recorded, text: &str) {
+        let label = label.to_owned();
+        let message = StoredMessage { label, answer };
+        assert_eq!(encode(&message).unwrap(), text);
+        assert_eq!(decode(text).unwrap(), message);
+    }
+
+    /// The texts are those that the first version wrote.
+    #[test]
+    fn stored_texts_never_change() {
+        let run = RunRecorded {
+            execution_id: 1,
+            context_ids: vec![2],
+            input_ids: vec![3, 4],
+            output_ids: vec![],
+            state: Some(2),
+        };
+        check(
+            "Run",
+            Recorded::Run(run),
+            r#"{"label":"Run","answer":{"Run":{"execution_id":1,"context_ids":[2],"input_ids":[3,4],"output_ids":[],"state":2}}}"#,
+        );
+        let stateless = RunRecorded {
+            execution_id: 7,
+            ..RunRecorded::default()
+        };
+        check(
+            "Run",
+            Recorded::Run(stateless),
+            r#"{"label":"Run","answer":{"Run":{"execution_id":7,"context_ids":[],"input_ids":[],"output_ids":[],"state":null}}}"#,
+        );
+        check(
+            "Nodes",
+            Recorded::Ids(vec![3, 4]),
+            r#"{"label":"Nodes","answer":{"Ids":[3,4]}}"#,
+        );
+        check(
+            "Events",
+            Recorded::Done(()),
+            r#"{"label":"Events","answer":{"Done":null}}"#,
+        );
+        let execution = PutExecutionAnswer {
+            execution_id: 2,
+            artifact_ids: vec![Some(5), None],
+            context_ids: vec![2],
+        };
+        check(
+            "Execution",
+            Recorded::Execution(execution),
+            r#"{"label":"Execution","answer":{"Execution":{"execution_id":2,"artifact_ids":[5,null],"context_ids":[2]}}}"#,
+        );
+        let subgraph = PutSubgraphAnswer {
+            execution_ids: vec![3],
+            artifact_ids: vec![6, 7],
+            context_ids: vec![],
+        };
+        check(
+            "Subgraph",
+            Recorded::Subgraph(subgraph),
+            r#"{"label":"Subgraph","answer":{"Subgraph":{"execution_ids":[3],"artifact_ids":[6,7],"context_ids":[]}}}"#,
+        );
+    }
+
+    #[test]
+    fn unknown_fields_of_a_later_version_are_skipped() {
+        let text = r#"{"label":"Nodes","answer":{"Ids":[1]},"later":{}}"#;
+        assert_eq!(decode(text).unwrap().answer, Recorded::Ids(vec![1]));
+        assert!(decode(r#"{"label":"Nodes","answer":{"Later":[1]}}"#).is_err());
+        assert!(decode("").is_err());
+    }
+}
