@@ -18,6 +18,7 @@ use tonic::Code;
 )]
 pub mod ml_metadata {
     tonic::include_proto!("ml_metadata");
+    pub use super::GetArtifactsByUriRequest;
 }
 
 /// Our own services, a module per package of `proto/pedigree`.

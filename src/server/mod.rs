@@ -177,10 +177,10 @@ fn routes(
     };
     let serving = &config.serving;
     let limits = mlmd::Limits {
-        request: serving.max_request,
-        response: serving.max_response,
-        lists: serving.list_memory,
-        patience: serving.patience,
+        request_bytes: serving.max_request,
+        response_bytes: serving.max_response,
+        list_buffer_bytes: serving.list_memory,
+        slow_reader_timeout: serving.patience,
     };
     let mut routes = Routes::builder();
     routes

@@ -229,7 +229,7 @@ where
     P::Change: Into<Recordable>,
     <P::Change as Write>::Answer: TryFrom<Recorded, Error = Error>,
 {
-    let (change, response) = put.split()?;
-    let to_answer = move |recorded: Recorded| Ok(wrap(response(recorded.try_into()?)));
+    let (change, shape) = put.change()?;
+    let to_answer = move |recorded: Recorded| Ok(wrap(P::response(shape, recorded.try_into()?)));
     Ok((change.into(), Box::new(to_answer)))
 }

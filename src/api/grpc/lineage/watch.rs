@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Responses, stopping};
 use crate::api::call::Call;
-use crate::api::grpc::mlmd::types::WireType;
+use crate::api::grpc::mlmd::types::TypeMessage;
 use crate::error::{Error, Result};
 use crate::graph::{Changes, Since, Topic, Watch, WatchQuery};
 use crate::model::{self, Kind};
@@ -134,12 +134,14 @@ fn convert(time: i64, change: model::Change) -> Result<Change> {
         model::Subject::Node(Kind::Execution, node) => Subject::Execution(node.into()),
         model::Subject::Node(Kind::Context, node) => Subject::Context(node.into()),
         model::Subject::Type(Kind::Artifact, of) => {
-            Subject::ArtifactType(WireType::from_model(of)?)
+            Subject::ArtifactType(TypeMessage::from_model(of)?)
         }
         model::Subject::Type(Kind::Execution, of) => {
-            Subject::ExecutionType(WireType::from_model(of)?)
+            Subject::ExecutionType(TypeMessage::from_model(of)?)
         }
-        model::Subject::Type(Kind::Context, of) => Subject::ContextType(WireType::from_model(of)?),
+        model::Subject::Type(Kind::Context, of) => {
+            Subject::ContextType(TypeMessage::from_model(of)?)
+        }
         model::Subject::Event(event) => Subject::Event(event.into()),
         model::Subject::Membership(Kind::Artifact, member) => Subject::Attribution(member.into()),
         model::Subject::Membership(Kind::Execution, member) => Subject::Association(member.into()),

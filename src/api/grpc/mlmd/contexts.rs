@@ -1,48 +1,80 @@
-//! RPCs about contexts: what is in them, and what is above and below them.
+//! Methods about contexts: those of a node, and their parents and children.
 
+use super::Rpc;
 use super::convert::all;
-use super::rpc;
+use crate::api::call::Call;
+use crate::error::Result;
 use crate::graph::End;
 use crate::model::Kind;
+use crate::proto::ml_metadata as pb;
 use crate::proto::ml_metadata::get_children_contexts_by_contexts_response::ChildrenContextsPerParent;
 use crate::proto::ml_metadata::get_parent_contexts_by_contexts_response::ParentContextsPerChild;
-use crate::proto::ml_metadata::{
-    GetChildrenContextsByContextRequest, GetChildrenContextsByContextResponse,
-    GetChildrenContextsByContextsRequest, GetChildrenContextsByContextsResponse,
-    GetContextsByArtifactRequest, GetContextsByArtifactResponse, GetContextsByExecutionRequest,
-    GetContextsByExecutionResponse, GetParentContextsByContextRequest,
-    GetParentContextsByContextResponse, GetParentContextsByContextsRequest,
-    GetParentContextsByContextsResponse,
-};
 
-rpc!(GetContextsByArtifactRequest => GetContextsByArtifactResponse, |request, graph| {
-    let found = graph.contexts_of(Kind::Artifact, request.artifact_id()).await?;
-    GetContextsByArtifactResponse { contexts: all(found) }
-});
+impl Rpc for pb::GetContextsByArtifactRequest {
+    type Response = pb::GetContextsByArtifactResponse;
 
-rpc!(GetContextsByExecutionRequest => GetContextsByExecutionResponse, |request, graph| {
-    let found = graph.contexts_of(Kind::Execution, request.execution_id()).await?;
-    GetContextsByExecutionResponse { contexts: all(found) }
-});
+    async fn run(self, call: &Call) -> Result<Self::Response> {
+        let found = call.graph.contexts_of(Kind::Artifact, self.artifact_id());
+        let contexts = all(found.await?);
+        Ok(pb::GetContextsByArtifactResponse { contexts })
+    }
+}
 
-rpc!(GetParentContextsByContextRequest => GetParentContextsByContextResponse, |request, graph| {
-    let found = graph.relatives(End::Node, request.context_id()).await?;
-    GetParentContextsByContextResponse { contexts: all(found) }
-});
+impl Rpc for pb::GetContextsByExecutionRequest {
+    type Response = pb::GetContextsByExecutionResponse;
 
-rpc!(GetChildrenContextsByContextRequest => GetChildrenContextsByContextResponse, |request, graph| {
-    let found = graph.relatives(End::Context, request.context_id()).await?;
-    GetChildrenContextsByContextResponse { contexts: all(found) }
-});
+    async fn run(self, call: &Call) -> Result<Self::Response> {
+        let found = call.graph.contexts_of(Kind::Execution, self.execution_id());
+        let contexts = all(found.await?);
+        Ok(pb::GetContextsByExecutionResponse { contexts })
+    }
+}
 
-rpc!(GetParentContextsByContextsRequest => GetParentContextsByContextsResponse, |request, graph| {
-    let found = graph.relatives_of_all(End::Node, &request.context_ids).await?;
-    let entry = |(id, parents)| (id, ParentContextsPerChild { parent_contexts: all(parents) });
-    GetParentContextsByContextsResponse { contexts: found.into_iter().map(entry).collect() }
-});
+impl Rpc for pb::GetParentContextsByContextRequest {
+    type Response = pb::GetParentContextsByContextResponse;
 
-rpc!(GetChildrenContextsByContextsRequest => GetChildrenContextsByContextsResponse, |request, graph| {
-    let found = graph.relatives_of_all(End::Context, &request.context_ids).await?;
-    let entry = |(id, children)| (id, ChildrenContextsPerParent { children_contexts: all(children) });
-    GetChildrenContextsByContextsResponse { contexts: found.into_iter().map(entry).collect() }
-});
+    async fn run(self, call: &Call) -> Result<Self::Response> {
+        let contexts = all(call.graph.relatives(End::Node, self.context_id()).await?);
+        Ok(pb::GetParentContextsByContextResponse { contexts })
+    }
+}
+
+impl Rpc for pb::GetChildrenContextsByContextRequest {
+    type Response = pb::GetChildrenContextsByContextResponse;
+
+    async fn run(self, call: &Call) -> Result<Self::Response> {
+        let contexts = all(call
+            .graph
+            .relatives(End::Context, self.context_id())
+            .await?);
+        Ok(pb::GetChildrenContextsByContextResponse { contexts })
+    }
+}
+
+impl Rpc for pb::GetParentContextsByContextsRequest {
+    type Response = pb::GetParentContextsByContextsResponse;
+
+    async fn run(self, call: &Call) -> Result<Self::Response> {
+        let found = call.graph.relatives_of_all(End::Node, &self.context_ids);
+        let entry = |(id, parents)| {
+            let parent_contexts = all(parents);
+            (id, ParentContextsPerChild { parent_contexts })
+        };
+        let contexts = found.await?.into_iter().map(entry).collect();
+        Ok(pb::GetParentContextsByContextsResponse { contexts })
+    }
+}
+
+impl Rpc for pb::GetChildrenContextsByContextsRequest {
+    type Response = pb::GetChildrenContextsByContextsResponse;
+
+    async fn run(self, call: &Call) -> Result<Self::Response> {
+        let found = call.graph.relatives_of_all(End::Context, &self.context_ids);
+        let entry = |(id, children)| {
+            let children_contexts = all(children);
+            (id, ChildrenContextsPerParent { children_contexts })
+        };
+        let contexts = found.await?.into_iter().map(entry).collect();
+        Ok(pb::GetChildrenContextsByContextsResponse { contexts })
+    }
+}

@@ -1,18 +1,16 @@
-//! RPCs about lineage.
+//! Methods that answer lineage.
 
+use super::Rpc;
 use super::convert::all;
-use super::rpc;
-use super::types::WireType;
+use super::types::TypeMessage;
+use crate::api::call::Call;
 use crate::error::{Error, Result};
 use crate::graph::{Boundary, Direction, GraphQuery, LineageGraph, Parts, SubgraphQuery};
 use crate::model::Kind;
+use crate::proto::ml_metadata as pb;
 use crate::proto::ml_metadata::lineage_graph_query_options::QueryNodes;
 use crate::proto::ml_metadata::lineage_subgraph_query_options::{
     Direction as WireDirection, EndingNodes, StartingNodesOneOf,
-};
-use crate::proto::ml_metadata::{
-    ArtifactType, ContextType, ExecutionType, GetLineageGraphRequest, GetLineageGraphResponse,
-    GetLineageSubgraphRequest, GetLineageSubgraphResponse, LineageGraph as WireGraph,
 };
 
 impl From<Option<EndingNodes>> for Boundary {
@@ -25,14 +23,14 @@ impl From<Option<EndingNodes>> for Boundary {
     }
 }
 
-impl TryFrom<LineageGraph> for WireGraph {
+impl TryFrom<LineageGraph> for pb::LineageGraph {
     type Error = Error;
 
     fn try_from(found: LineageGraph) -> Result<Self> {
         Ok(Self {
-            artifact_types: ArtifactType::all_from_model(found.artifact_types)?,
-            execution_types: ExecutionType::all_from_model(found.execution_types)?,
-            context_types: ContextType::all_from_model(found.context_types)?,
+            artifact_types: pb::ArtifactType::all_from_model(found.artifact_types)?,
+            execution_types: pb::ExecutionType::all_from_model(found.execution_types)?,
+            context_types: pb::ContextType::all_from_model(found.context_types)?,
             artifacts: all(found.artifacts),
             executions: all(found.executions),
             contexts: all(found.contexts),
@@ -44,42 +42,58 @@ impl TryFrom<LineageGraph> for WireGraph {
     }
 }
 
-rpc!(GetLineageSubgraphRequest => GetLineageSubgraphResponse, |request, graph| {
-    let options = request.lineage_subgraph_query_options.unwrap_or_default();
-    let direction = match options.direction() {
-        WireDirection::Upstream => Direction::Upstream,
-        WireDirection::Downstream => Direction::Downstream,
-        WireDirection::Unspecified | WireDirection::Bidirectional => Direction::Both,
-    };
-    let mask = request.read_mask.unwrap_or_default();
-    let query = SubgraphQuery {
-        start: options.starting_nodes.map(|start| match start {
-            StartingNodesOneOf::StartingArtifacts(nodes) => (Kind::Artifact, nodes.filter_query),
-            StartingNodesOneOf::StartingExecutions(nodes) => (Kind::Execution, nodes.filter_query),
-        }),
-        max_hops: options.max_num_hops,
-        direction,
-        ending_artifacts: options.ending_artifacts.into(),
-        ending_executions: options.ending_executions.into(),
-        parts: Parts::from_paths(mask.paths.iter().map(String::as_str)),
-    };
-    let found = graph.lineage_subgraph(&query).await?;
-    GetLineageSubgraphResponse { lineage_subgraph: Some(found.try_into()?) }
-});
+impl Rpc for pb::GetLineageSubgraphRequest {
+    type Response = pb::GetLineageSubgraphResponse;
 
-rpc!(GetLineageGraphRequest => GetLineageGraphResponse, |request, graph| {
-    let options = request.options.unwrap_or_default();
-    let max_nodes = options.max_node_size();
-    let stop = options.stop_conditions.unwrap_or_default();
-    let query = GraphQuery {
-        artifacts: options
-            .query_nodes
-            .map(|QueryNodes::ArtifactsOptions(options)| options.into()),
-        max_hops: stop.max_num_hops,
-        boundary_artifacts: stop.boundary_artifacts,
-        boundary_executions: stop.boundary_executions,
-        max_nodes,
-    };
-    let found = graph.lineage_graph(&query).await?;
-    GetLineageGraphResponse { subgraph: Some(found.try_into()?) }
-});
+    async fn run(self, call: &Call) -> Result<Self::Response> {
+        let options = self.lineage_subgraph_query_options.unwrap_or_default();
+        let direction = match options.direction() {
+            WireDirection::Upstream => Direction::Upstream,
+            WireDirection::Downstream => Direction::Downstream,
+            WireDirection::Unspecified | WireDirection::Bidirectional => Direction::Both,
+        };
+        let mask = self.read_mask.unwrap_or_default();
+        let query = SubgraphQuery {
+            start: options.starting_nodes.map(|start| match start {
+                StartingNodesOneOf::StartingArtifacts(nodes) => {
+                    (Kind::Artifact, nodes.filter_query)
+                }
+                StartingNodesOneOf::StartingExecutions(nodes) => {
+                    (Kind::Execution, nodes.filter_query)
+                }
+            }),
+            max_hops: options.max_num_hops,
+            direction,
+            ending_artifacts: options.ending_artifacts.into(),
+            ending_executions: options.ending_executions.into(),
+            parts: Parts::from_paths(mask.paths.iter().map(String::as_str)),
+        };
+        let found = call.graph.lineage_subgraph(&query).await?;
+        Ok(pb::GetLineageSubgraphResponse {
+            lineage_subgraph: Some(found.try_into()?),
+        })
+    }
+}
+
+impl Rpc for pb::GetLineageGraphRequest {
+    type Response = pb::GetLineageGraphResponse;
+
+    async fn run(self, call: &Call) -> Result<Self::Response> {
+        let options = self.options.unwrap_or_default();
+        let max_nodes = options.max_node_size();
+        let stop = options.stop_conditions.unwrap_or_default();
+        let query = GraphQuery {
+            artifacts: options
+                .query_nodes
+                .map(|QueryNodes::ArtifactsOptions(options)| options.into()),
+            max_hops: stop.max_num_hops,
+            boundary_artifacts: stop.boundary_artifacts,
+            boundary_executions: stop.boundary_executions,
+            max_nodes,
+        };
+        let found = call.graph.lineage_graph(&query).await?;
+        Ok(pb::GetLineageGraphResponse {
+            subgraph: Some(found.try_into()?),
+        })
+    }
+}

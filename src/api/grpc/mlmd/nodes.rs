@@ -1,159 +1,174 @@
-//! RPCs that put and get nodes of one kind, and events.
+//! Methods that get nodes of one kind, and events, by what identifies them.
 
-use tonic::Response;
-
-use super::convert::{all, mask};
-use super::large::Large;
-use super::types::WireType;
-use super::{Rpc, put, rpc};
+use super::Rpc;
+use super::convert::all;
+use super::types::TypeMessage;
 use crate::api::call::Call;
 use crate::error::{Error, Result};
-use crate::graph::{PutNodes, Within};
-use crate::model::Kind;
-use crate::proto::GetArtifactsByUriRequest;
-use crate::proto::ml_metadata::{
-    ArtifactType, GetArtifactByTypeAndNameRequest, GetArtifactByTypeAndNameResponse,
-    GetArtifactsByContextRequest, GetArtifactsByContextResponse, GetArtifactsByExternalIdsRequest,
-    GetArtifactsByExternalIdsResponse, GetArtifactsByIdRequest, GetArtifactsByIdResponse,
-    GetArtifactsByTypeRequest, GetArtifactsByTypeResponse, GetArtifactsByUriResponse,
-    GetArtifactsRequest, GetArtifactsResponse, GetContextByTypeAndNameRequest,
-    GetContextByTypeAndNameResponse, GetContextsByExternalIdsRequest,
-    GetContextsByExternalIdsResponse, GetContextsByIdRequest, GetContextsByIdResponse,
-    GetContextsByTypeRequest, GetContextsByTypeResponse, GetContextsRequest, GetContextsResponse,
-    GetEventsByArtifactIDsRequest, GetEventsByArtifactIDsResponse, GetEventsByExecutionIDsRequest,
-    GetEventsByExecutionIDsResponse, GetExecutionByTypeAndNameRequest,
-    GetExecutionByTypeAndNameResponse, GetExecutionsByContextRequest,
-    GetExecutionsByContextResponse, GetExecutionsByExternalIdsRequest,
-    GetExecutionsByExternalIdsResponse, GetExecutionsByIdRequest, GetExecutionsByIdResponse,
-    GetExecutionsByTypeRequest, GetExecutionsByTypeResponse, GetExecutionsRequest,
-    GetExecutionsResponse, PutArtifactsRequest, PutArtifactsResponse, PutContextsRequest,
-    PutContextsResponse, PutExecutionsRequest, PutExecutionsResponse,
-};
+use crate::model::{Kind, Node};
+use crate::proto::ml_metadata as pb;
 
-macro_rules! put_nodes {
-    ($kind:ident: $request:ident => $response:ident, $nodes:ident, $ids:ident $(, $options:ident)?) => {
-        put!($request => $response, PutNodes, |request| {
-            let put = PutNodes {
-                kind: Kind::$kind,
-                nodes: all(request.$nodes),
-                mask: mask(request.update_mask),
-                abort_if_changed: false
-                    $(|| request.$options.is_some_and(|options| {
-                        options.abort_if_latest_updated_time_changed()
-                    }))?,
-            };
-            (put, |ids| $response { $ids: ids })
-        });
-    };
+/// A message that is a node of one kind.
+pub(super) trait NodeMessage: From<Node> + 'static {
+    const KIND: Kind;
 }
-put_nodes!(Artifact: PutArtifactsRequest => PutArtifactsResponse, artifacts, artifact_ids, options);
-put_nodes!(Execution: PutExecutionsRequest => PutExecutionsResponse, executions, execution_ids);
-put_nodes!(Context: PutContextsRequest => PutContextsResponse, contexts, context_ids);
 
-rpc!(GetArtifactsByIdRequest => GetArtifactsByIdResponse, |request, graph| {
-    let (kind, ids) = (Kind::Artifact, &request.artifact_ids);
-    if request.populate_artifact_types() {
-        let (artifacts, types) = graph.nodes_and_types_by_ids(kind, ids).await?;
-        GetArtifactsByIdResponse {
+impl NodeMessage for pb::Artifact {
+    const KIND: Kind = Kind::Artifact;
+}
+
+impl NodeMessage for pb::Execution {
+    const KIND: Kind = Kind::Execution;
+}
+
+impl NodeMessage for pb::Context {
+    const KIND: Kind = Kind::Context;
+}
+
+async fn by_ids<N: NodeMessage>(call: &Call, ids: &[i64]) -> Result<Vec<N>> {
+    Ok(all(call.graph.nodes_by_ids(N::KIND, ids).await?))
+}
+
+async fn by_external_ids<N: NodeMessage>(call: &Call, ids: &[String]) -> Result<Vec<N>> {
+    Ok(all(call.graph.nodes_by_external_ids(N::KIND, ids).await?))
+}
+
+/// The node with this type, version and name, if there is one.
+async fn by_type_and_name<N: NodeMessage>(
+    call: &Call,
+    (type_name, version): (&str, Option<&str>),
+    name: &str,
+) -> Result<Option<N>> {
+    let graph = &call.graph;
+    let found = graph.node_by_type_and_name(N::KIND, type_name, version, name);
+    Ok(found.await?.map(N::from))
+}
+
+impl Rpc for pb::GetArtifactsByIdRequest {
+    type Response = pb::GetArtifactsByIdResponse;
+
+    async fn run(self, call: &Call) -> Result<Self::Response> {
+        let ids = &self.artifact_ids;
+        if !self.populate_artifact_types() {
+            return Ok(pb::GetArtifactsByIdResponse {
+                artifacts: by_ids(call, ids).await?,
+                artifact_types: Vec::new(),
+            });
+        }
+        let graph = &call.graph;
+        let (artifacts, types) = graph.nodes_and_types_by_ids(Kind::Artifact, ids).await?;
+        Ok(pb::GetArtifactsByIdResponse {
             artifacts: all(artifacts),
-            artifact_types: ArtifactType::all_from_model(types)?,
-        }
-    } else {
-        GetArtifactsByIdResponse {
-            artifacts: all(graph.nodes_by_ids(kind, ids).await?),
-            artifact_types: Vec::new(),
-        }
+            artifact_types: pb::ArtifactType::all_from_model(types)?,
+        })
     }
-});
-
-macro_rules! get_nodes_by {
-    ($method:ident($ids:ident) $kind:ident: $request:ident => $response:ident, $nodes:ident) => {
-        rpc!($request => $response, |request, graph| {
-            $response { $nodes: all(graph.$method(Kind::$kind, &request.$ids).await?) }
-        });
-    };
 }
-get_nodes_by!(nodes_by_ids(execution_ids) Execution:
-    GetExecutionsByIdRequest => GetExecutionsByIdResponse, executions);
-get_nodes_by!(nodes_by_ids(context_ids) Context:
-    GetContextsByIdRequest => GetContextsByIdResponse, contexts);
-get_nodes_by!(nodes_by_external_ids(external_ids) Artifact:
-    GetArtifactsByExternalIdsRequest => GetArtifactsByExternalIdsResponse, artifacts);
-get_nodes_by!(nodes_by_external_ids(external_ids) Execution:
-    GetExecutionsByExternalIdsRequest => GetExecutionsByExternalIdsResponse, executions);
-get_nodes_by!(nodes_by_external_ids(external_ids) Context:
-    GetContextsByExternalIdsRequest => GetContextsByExternalIdsResponse, contexts);
-get_nodes_by!(events_of(artifact_ids) Artifact:
-    GetEventsByArtifactIDsRequest => GetEventsByArtifactIDsResponse, events);
-get_nodes_by!(events_of(execution_ids) Execution:
-    GetEventsByExecutionIDsRequest => GetEventsByExecutionIDsResponse, events);
 
-rpc!(GetArtifactsByUriRequest => GetArtifactsByUriResponse, |request, graph| {
-    if request.has_retired_uri {
-        return Err(Error::invalid("The request contains deprecated field `uri`. Use `uris`."));
+impl Rpc for pb::GetExecutionsByIdRequest {
+    type Response = pb::GetExecutionsByIdResponse;
+
+    async fn run(self, call: &Call) -> Result<Self::Response> {
+        let executions = by_ids(call, &self.execution_ids).await?;
+        Ok(pb::GetExecutionsByIdResponse { executions })
     }
-    GetArtifactsByUriResponse { artifacts: all(graph.artifacts_by_uris(&request.uris).await?) }
-});
-
-macro_rules! get_node_by_type_and_name {
-    ($kind:ident: $request:ident => $response:ident, $name:ident, $node:ident) => {
-        rpc!($request => $response, |request, graph| {
-            let version = request.type_version.as_deref();
-            let found = graph
-                .node_by_type_and_name(Kind::$kind, request.type_name(), version, request.$name())
-                .await?;
-            $response { $node: found.map(Into::into) }
-        });
-    };
 }
-get_node_by_type_and_name!(Artifact:
-    GetArtifactByTypeAndNameRequest => GetArtifactByTypeAndNameResponse, artifact_name, artifact);
-get_node_by_type_and_name!(Execution:
-    GetExecutionByTypeAndNameRequest => GetExecutionByTypeAndNameResponse, execution_name, execution);
-get_node_by_type_and_name!(Context:
-    GetContextByTypeAndNameRequest => GetContextByTypeAndNameResponse, context_name, context);
 
-macro_rules! list_nodes {
-    ($kind:ident: $request:ident => $response:ident, $nodes:ident, |$given:ident| $within:expr) => {
-        impl Rpc for $request {
-            type Response = $response;
+impl Rpc for pb::GetContextsByIdRequest {
+    type Response = pb::GetContextsByIdResponse;
 
-            async fn run(self, call: &Call, large: &Large) -> Result<Response<$response>> {
-                let ($given, graph) = (self, &call.graph);
-                let within = $within;
-                let response = |nodes| $response { $nodes: all(nodes), ..Default::default() };
-                let Some(options) = $given.options.map(Into::into) else {
-                    return large.answer(graph, (Kind::$kind, within), response).await;
-                };
-                let page = graph.list(Kind::$kind, &within, &options).await?;
-                let mut response = response(page.nodes);
-                response.next_page_token = page.next_page_token;
-                Ok(Response::new(response))
-            }
+    async fn run(self, call: &Call) -> Result<Self::Response> {
+        let contexts = by_ids(call, &self.context_ids).await?;
+        Ok(pb::GetContextsByIdResponse { contexts })
+    }
+}
+
+impl Rpc for pb::GetArtifactsByExternalIdsRequest {
+    type Response = pb::GetArtifactsByExternalIdsResponse;
+
+    async fn run(self, call: &Call) -> Result<Self::Response> {
+        let artifacts = by_external_ids(call, &self.external_ids).await?;
+        Ok(pb::GetArtifactsByExternalIdsResponse { artifacts })
+    }
+}
+
+impl Rpc for pb::GetExecutionsByExternalIdsRequest {
+    type Response = pb::GetExecutionsByExternalIdsResponse;
+
+    async fn run(self, call: &Call) -> Result<Self::Response> {
+        let executions = by_external_ids(call, &self.external_ids).await?;
+        Ok(pb::GetExecutionsByExternalIdsResponse { executions })
+    }
+}
+
+impl Rpc for pb::GetContextsByExternalIdsRequest {
+    type Response = pb::GetContextsByExternalIdsResponse;
+
+    async fn run(self, call: &Call) -> Result<Self::Response> {
+        let contexts = by_external_ids(call, &self.external_ids).await?;
+        Ok(pb::GetContextsByExternalIdsResponse { contexts })
+    }
+}
+
+impl Rpc for pb::GetArtifactsByUriRequest {
+    type Response = pb::GetArtifactsByUriResponse;
+
+    async fn run(self, call: &Call) -> Result<Self::Response> {
+        if self.has_retired_uri {
+            return Err(Error::invalid(
+                "The request contains deprecated field `uri`. Use `uris`.",
+            ));
         }
-    };
-    (all $kind:ident: $request:ident => $response:ident, $nodes:ident) => {
-        list_nodes!($kind: $request => $response, $nodes, |request| Within::All);
-    };
-    (by type $kind:ident: $request:ident => $response:ident, $nodes:ident) => {
-        list_nodes!($kind: $request => $response, $nodes, |request| {
-            Within::Type(request.type_name().to_owned(), request.type_version.clone())
-        });
-    };
-    (by context $kind:ident: $request:ident => $response:ident, $nodes:ident) => {
-        list_nodes!($kind: $request => $response, $nodes, |request| {
-            Within::Context(request.context_id())
-        });
-    };
+        let artifacts = all(call.graph.artifacts_by_uris(&self.uris).await?);
+        Ok(pb::GetArtifactsByUriResponse { artifacts })
+    }
 }
-list_nodes!(all Artifact: GetArtifactsRequest => GetArtifactsResponse, artifacts);
-list_nodes!(all Execution: GetExecutionsRequest => GetExecutionsResponse, executions);
-list_nodes!(all Context: GetContextsRequest => GetContextsResponse, contexts);
-list_nodes!(by type Artifact: GetArtifactsByTypeRequest => GetArtifactsByTypeResponse, artifacts);
-list_nodes!(by type Execution:
-    GetExecutionsByTypeRequest => GetExecutionsByTypeResponse, executions);
-list_nodes!(by type Context: GetContextsByTypeRequest => GetContextsByTypeResponse, contexts);
-list_nodes!(by context Artifact:
-    GetArtifactsByContextRequest => GetArtifactsByContextResponse, artifacts);
-list_nodes!(by context Execution:
-    GetExecutionsByContextRequest => GetExecutionsByContextResponse, executions);
+
+impl Rpc for pb::GetArtifactByTypeAndNameRequest {
+    type Response = pb::GetArtifactByTypeAndNameResponse;
+
+    async fn run(self, call: &Call) -> Result<Self::Response> {
+        let of_type = (self.type_name(), self.type_version.as_deref());
+        let artifact = by_type_and_name(call, of_type, self.artifact_name()).await?;
+        Ok(pb::GetArtifactByTypeAndNameResponse { artifact })
+    }
+}
+
+impl Rpc for pb::GetExecutionByTypeAndNameRequest {
+    type Response = pb::GetExecutionByTypeAndNameResponse;
+
+    async fn run(self, call: &Call) -> Result<Self::Response> {
+        let of_type = (self.type_name(), self.type_version.as_deref());
+        let execution = by_type_and_name(call, of_type, self.execution_name()).await?;
+        Ok(pb::GetExecutionByTypeAndNameResponse { execution })
+    }
+}
+
+impl Rpc for pb::GetContextByTypeAndNameRequest {
+    type Response = pb::GetContextByTypeAndNameResponse;
+
+    async fn run(self, call: &Call) -> Result<Self::Response> {
+        let of_type = (self.type_name(), self.type_version.as_deref());
+        let context = by_type_and_name(call, of_type, self.context_name()).await?;
+        Ok(pb::GetContextByTypeAndNameResponse { context })
+    }
+}
+
+impl Rpc for pb::GetEventsByArtifactIDsRequest {
+    type Response = pb::GetEventsByArtifactIDsResponse;
+
+    async fn run(self, call: &Call) -> Result<Self::Response> {
+        let found = call.graph.events_of(Kind::Artifact, &self.artifact_ids);
+        let events = all(found.await?);
+        Ok(pb::GetEventsByArtifactIDsResponse { events })
+    }
+}
+
+impl Rpc for pb::GetEventsByExecutionIDsRequest {
+    type Response = pb::GetEventsByExecutionIDsResponse;
+
+    async fn run(self, call: &Call) -> Result<Self::Response> {
+        let found = call.graph.events_of(Kind::Execution, &self.execution_ids);
+        let events = all(found.await?);
+        Ok(pb::GetEventsByExecutionIDsResponse { events })
+    }
+}

@@ -1,0 +1,177 @@
+//! Methods that list nodes, in pages or as a whole.
+
+use prost::Message;
+use tonic::Response;
+
+use super::convert::all;
+use super::nodes::NodeMessage;
+use super::unpaged::UnpagedLists;
+use crate::api::call::Call;
+use crate::error::Result;
+use crate::graph::Within;
+use crate::proto::ml_metadata as pb;
+
+/// A request that lists nodes of one kind.
+pub(super) trait ListRpc: Sized + 'static {
+    type Node: NodeMessage;
+    type Response: Message + Default + 'static;
+
+    /// Where the nodes are looked for, and the options of a page. Without options, the response
+    /// has all nodes.
+    fn split(self) -> (Within, Option<pb::ListOperationOptions>);
+
+    /// The response with all nodes or some of them.
+    fn response(nodes: Vec<Self::Node>, next_page_token: Option<String>) -> Self::Response;
+}
+
+/// Answers a request for a list.
+pub(super) async fn run<R: ListRpc>(
+    request: R,
+    call: &Call,
+    unpaged: &UnpagedLists,
+) -> Result<Response<R::Response>> {
+    let (within, options) = request.split();
+    let Some(options) = options else {
+        return unpaged.answer::<R>(&call.graph, &within).await;
+    };
+    let page = call
+        .graph
+        .list(R::Node::KIND, &within, &options.into())
+        .await?;
+    Ok(Response::new(R::response(
+        all(page.nodes),
+        page.next_page_token,
+    )))
+}
+
+impl ListRpc for pb::GetArtifactsRequest {
+    type Node = pb::Artifact;
+    type Response = pb::GetArtifactsResponse;
+
+    fn split(self) -> (Within, Option<pb::ListOperationOptions>) {
+        (Within::All, self.options)
+    }
+
+    fn response(artifacts: Vec<pb::Artifact>, next_page_token: Option<String>) -> Self::Response {
+        pb::GetArtifactsResponse {
+            artifacts,
+            next_page_token,
+        }
+    }
+}
+
+impl ListRpc for pb::GetExecutionsRequest {
+    type Node = pb::Execution;
+    type Response = pb::GetExecutionsResponse;
+
+    fn split(self) -> (Within, Option<pb::ListOperationOptions>) {
+        (Within::All, self.options)
+    }
+
+    fn response(executions: Vec<pb::Execution>, next_page_token: Option<String>) -> Self::Response {
+        pb::GetExecutionsResponse {
+            executions,
+            next_page_token,
+        }
+    }
+}
+
+impl ListRpc for pb::GetContextsRequest {
+    type Node = pb::Context;
+    type Response = pb::GetContextsResponse;
+
+    fn split(self) -> (Within, Option<pb::ListOperationOptions>) {
+        (Within::All, self.options)
+    }
+
+    fn response(contexts: Vec<pb::Context>, next_page_token: Option<String>) -> Self::Response {
+        pb::GetContextsResponse {
+            contexts,
+            next_page_token,
+        }
+    }
+}
+
+impl ListRpc for pb::GetArtifactsByTypeRequest {
+    type Node = pb::Artifact;
+    type Response = pb::GetArtifactsByTypeResponse;
+
+    fn split(self) -> (Within, Option<pb::ListOperationOptions>) {
+        let scope = Within::Type(self.type_name.unwrap_or_default(), self.type_version);
+        (scope, self.options)
+    }
+
+    fn response(artifacts: Vec<pb::Artifact>, next_page_token: Option<String>) -> Self::Response {
+        pb::GetArtifactsByTypeResponse {
+            artifacts,
+            next_page_token,
+        }
+    }
+}
+
+impl ListRpc for pb::GetExecutionsByTypeRequest {
+    type Node = pb::Execution;
+    type Response = pb::GetExecutionsByTypeResponse;
+
+    fn split(self) -> (Within, Option<pb::ListOperationOptions>) {
+        let scope = Within::Type(self.type_name.unwrap_or_default(), self.type_version);
+        (scope, self.options)
+    }
+
+    fn response(executions: Vec<pb::Execution>, next_page_token: Option<String>) -> Self::Response {
+        pb::GetExecutionsByTypeResponse {
+            executions,
+            next_page_token,
+        }
+    }
+}
+
+impl ListRpc for pb::GetContextsByTypeRequest {
+    type Node = pb::Context;
+    type Response = pb::GetContextsByTypeResponse;
+
+    fn split(self) -> (Within, Option<pb::ListOperationOptions>) {
+        let scope = Within::Type(self.type_name.unwrap_or_default(), self.type_version);
+        (scope, self.options)
+    }
+
+    fn response(contexts: Vec<pb::Context>, next_page_token: Option<String>) -> Self::Response {
+        pb::GetContextsByTypeResponse {
+            contexts,
+            next_page_token,
+        }
+    }
+}
+
+impl ListRpc for pb::GetArtifactsByContextRequest {
+    type Node = pb::Artifact;
+    type Response = pb::GetArtifactsByContextResponse;
+
+    fn split(self) -> (Within, Option<pb::ListOperationOptions>) {
+        (Within::Context(self.context_id()), self.options)
+    }
+
+    fn response(artifacts: Vec<pb::Artifact>, next_page_token: Option<String>) -> Self::Response {
+        pb::GetArtifactsByContextResponse {
+            artifacts,
+            next_page_token,
+        }
+    }
+}
+
+impl ListRpc for pb::GetExecutionsByContextRequest {
+    type Node = pb::Execution;
+    type Response = pb::GetExecutionsByContextResponse;
+
+    fn split(self) -> (Within, Option<pb::ListOperationOptions>) {
+        (Within::Context(self.context_id()), self.options)
+    }
+
+    fn response(executions: Vec<pb::Execution>, next_page_token: Option<String>) -> Self::Response {
+        pb::GetExecutionsByContextResponse {
+            executions,
+            next_page_token,
+            transaction_options: None,
+        }
+    }
+}
