@@ -1,4 +1,4 @@
-//! One client of a peer: a connection to a server, or a process that is asked over its standard input.
+//! One client of a peer: a connection to a server, or a process with requests on standard input.
 
 use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub enum Client {
 }
 
 impl Client {
-    /// The process that does the work and whose cost counts. A database server's does not.
+    /// The measured process. The process of a database server does not count.
     pub fn process(&self) -> u32 {
         match self {
             Self::Server(connection) => connection.process,
@@ -30,7 +30,8 @@ impl Client {
         }
     }
 
-    /// So many handles of the same connection, for as many requests at once. A worker answers one after the other.
+    /// `count` handles of the same connection, for concurrent requests. A worker answers one after
+    /// the other.
     pub fn handles(self, count: usize) -> Vec<Self> {
         match self {
             Self::Server(connection) => vec![connection; count]
@@ -49,7 +50,7 @@ impl Client {
         }
     }
 
-    /// Asks once; tells how long it took, and the answer.
+    /// Sends one request; returns the duration and the answer.
     pub async fn call(&mut self, call: &Call) -> Result<(Duration, Bytes)> {
         match self {
             Self::Server(connection) => connection.call(call).await,
@@ -57,7 +58,7 @@ impl Client {
         }
     }
 
-    /// Lets the database's own tool do the whole work, which it knows by its name. `None` when this is another peer.
+    /// Runs an operation of the database's own tool by its name. `None` for another peer.
     pub fn limit(&mut self, name: &'static str, turn: Turn) -> Result<Option<Duration>> {
         let Self::Worker(worker) = self else {
             return Ok(None);
@@ -79,15 +80,15 @@ pub struct Connection {
     caller: Caller,
     /// For streams.
     pub channel: Channel,
-    /// Where to watch: another server on the same database, if there is one.
+    /// The server to watch: a second one on the same database, if there is one.
     pub elsewhere: Channel,
-    /// The stream whose messages are operations, once there is one.
+    /// The stream whose messages are operations, once it is open.
     pub stream: Arc<OnceCell<Stream>>,
     process: u32,
 }
 
 impl Connection {
-    /// A connection to a server, whose other one is there too if there is one.
+    /// A connection to a server, and to the second one if there is one.
     pub async fn to(server: &Server, other: Option<&Server>) -> Result<Self> {
         Ok(Self {
             caller: Caller::connect(server.address()).await?,
@@ -98,7 +99,7 @@ impl Connection {
         })
     }
 
-    /// Asks once; tells how long it took, and the answer.
+    /// Sends one request; returns the duration and the answer.
     pub async fn call(&self, call: &Call) -> Result<(Duration, Bytes)> {
         let began = Instant::now();
         let answer = self.caller.call(&call.path(), &call.request).await;
@@ -140,7 +141,7 @@ impl Start {
     }
 }
 
-/// A process that is asked over its standard input, and tells how long the answer took it.
+/// A process that answers requests from its standard input, with the duration of each.
 pub struct Worker {
     child: Child,
     input: ChildStdin,

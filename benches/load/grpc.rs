@@ -1,4 +1,5 @@
-//! Calls over HTTP/2 without the layers of a client library: what the load tool takes of the processors, the server lacks.
+//! Calls over HTTP/2 without the layers of a client library: the load tool shares the processors
+//! with the server, so it has to be cheap.
 
 use h2::client::SendRequest;
 use http::header::{CONTENT_TYPE, TE};
@@ -8,17 +9,18 @@ use tokio::net::TcpStream;
 
 use crate::Result;
 
-/// Flow-control window of a stream and of a connection, in bytes, so that answers come in without a pause.
-const WINDOW: u32 = 1 << 20;
+/// The flow-control window of a stream and of a connection, in bytes: large enough that responses
+/// arrive without a pause.
+const WINDOW_BYTES: u32 = 1 << 20;
 
-/// How many bytes tell the length of a message.
-const HEAD: usize = 5;
+/// The size of the header before a message, in bytes.
+const HEADER_BYTES: usize = 5;
 
 /// A connection of its own. A clone is the same connection.
 #[derive(Clone)]
 pub struct Caller {
     sender: SendRequest<Bytes>,
-    /// What the server is called: `127.0.0.1:8080`.
+    /// The authority of the server, such as `127.0.0.1:8080`.
     authority: String,
 }
 
@@ -27,11 +29,11 @@ impl Caller {
         let stream = TcpStream::connect(authority).await?;
         stream.set_nodelay(true)?;
         let (sender, connection) = h2::client::Builder::new()
-            .initial_window_size(WINDOW)
-            .initial_connection_window_size(WINDOW)
+            .initial_window_size(WINDOW_BYTES)
+            .initial_connection_window_size(WINDOW_BYTES)
             .handshake(stream)
             .await?;
-        // It ends with the last clone of the sender. What goes wrong is told to who waits for an answer.
+        // The task ends with the last clone of the sender. Pending calls receive its errors.
         tokio::spawn(connection);
         Ok(Self {
             sender,
@@ -41,7 +43,7 @@ impl Caller {
 
     /// Sends a message to a method, by its path, and returns the answer.
     pub async fn call(&self, path: &str, message: &[u8]) -> Result<Bytes> {
-        let mut body = BytesMut::with_capacity(HEAD + message.len());
+        let mut body = BytesMut::with_capacity(HEADER_BYTES + message.len());
         body.put_u8(0);
         body.put_u32(u32::try_from(message.len())?);
         body.put_slice(message);
@@ -63,10 +65,10 @@ impl Caller {
         // An answer without a message has everything in its head.
         let trailers = body.trailers().await?.unwrap_or(head.headers);
         check(&trailers)?;
-        if answer.len() < HEAD {
+        if answer.len() < HEADER_BYTES {
             return Err("an answer has no message".into());
         }
-        answer.advance(HEAD);
+        answer.advance(HEADER_BYTES);
         Ok(answer.freeze())
     }
 }

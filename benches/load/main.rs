@@ -1,8 +1,9 @@
-//! Measures Pedigree over gRPC beside its peers, in one run: `benches/run` starts it, `benches/README.md` explains it.
+//! Measures Pedigree over gRPC beside its peers, in one run. `benches/run` starts it and
+//! `benches/README.md` explains it.
 //!
-//! * [`workloads`]: what is asked, as encoded requests that every peer gets.
-//! * [`peer`]: who is asked: Pedigree's server, the released library's core, the database's own tool.
-//! * [`measure`]: clients at work, and what it cost.
+//! * [`workloads`]: the encoded requests that every peer gets.
+//! * [`peer`]: Pedigree's server, the released library's core, the database's own tool.
+//! * [`measure`]: runs of clients and their cost.
 //! * [`table`]: the figures and their ratios.
 
 #![expect(
@@ -25,11 +26,11 @@ use clap::Parser;
 use mimalloc::MiMalloc;
 
 use measure::Run;
-use peer::{Peer, Rival};
+use peer::{Peer, Programs, Rival};
 use table::Table;
 use workloads::Workload;
 
-/// As the server's, so that the tool leaves it more of the processors.
+/// The server's allocator, so that the tool takes less of the processors.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
@@ -38,13 +39,16 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 /// Measures Pedigree over gRPC beside its peers.
 #[derive(Parser)]
 struct Arguments {
-    /// An existing folder for SQLite files, or the URL of a database server on which databases are made.
+    /// An existing folder for SQLite files, or the URL of a database server for new databases.
     #[arg(long)]
     database: String,
     /// The Python that has the `ml-metadata` wheel; without it there are no `wheel` and no `limit`.
     #[arg(long)]
     python: Option<PathBuf>,
-    /// Who is measured beside Pedigree.
+    /// Another build of the server, for the peer `baseline`.
+    #[arg(long)]
+    baseline: Option<PathBuf>,
+    /// The peers to measure beside Pedigree.
     #[arg(
         long,
         value_enum,
@@ -52,31 +56,32 @@ struct Arguments {
         default_value = "wheel,wheel-wal,limit"
     )]
     peers: Vec<Rival>,
-    /// How many clients, each over a connection of its own.
+    /// The numbers of clients, each with a connection of its own.
     #[arg(long, value_delimiter = ',', default_value = "1,8,64")]
     clients: Vec<usize>,
-    /// How many requests are due in a second, answered or not, over all clients; without it each asks again once it is answered.
+    /// The rate of requests per second over all clients, answered or not (open loop). By default,
+    /// each client sends its next request after the answer (closed loop).
     #[arg(long)]
     rate: Option<f64>,
-    /// How many processes with the wheel's core; each is a client.
+    /// The numbers of processes with the wheel's core; each process is a client.
     #[arg(long, value_delimiter = ',', default_value = "1")]
     wheels: Vec<usize>,
-    /// How many executions the stores have beyond the few that workloads need, each with two artifacts of five properties.
+    /// The number of further executions in each store, each with two artifacts of five properties.
     #[arg(long, default_value_t = 0)]
     more: i64,
-    /// How long a run lasts.
+    /// The duration of a run, in seconds.
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
-    /// How often each peer has its turn; the figures are the medians.
+    /// The number of runs of each peer; the figures are the medians.
     #[arg(long, default_value_t = 3)]
     repeat: usize,
-    /// The workloads whose names contain one of these.
+    /// Measure only workloads whose names contain one of these texts.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// Where the figures go, tab-separated, besides standard output.
+    /// A file for the figures, tab-separated, besides standard output.
     #[arg(long)]
     out: Option<PathBuf>,
-    /// What `cargo bench` adds.
+    /// `cargo bench` adds this flag.
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -86,7 +91,7 @@ impl Arguments {
         self.only.is_empty() || self.only.iter().any(|part| name.contains(part))
     }
 
-    /// A turn of a peer at a workload, with each number of clients.
+    /// Measures a peer at a workload, with each number of clients.
     async fn measure(
         &self,
         peer: &Arc<Peer>,
@@ -118,9 +123,12 @@ async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let database = &arguments.database;
     let mut peers = vec![Peer::pedigree(database, arguments.more)?];
+    let programs = Programs {
+        python: arguments.python.as_deref(),
+        baseline: arguments.baseline.as_deref(),
+    };
     for &rival in &arguments.peers {
-        let python = arguments.python.as_deref();
-        peers.extend(Peer::rival(rival, python, database, arguments.more)?);
+        peers.extend(Peer::rival(rival, programs, database, arguments.more)?);
     }
     for peer in &peers {
         peer.fill().await?;
@@ -140,7 +148,7 @@ async fn main() -> Result<()> {
     let peers: Vec<_> = peers.into_iter().map(Arc::new).collect();
     for workload in workloads::all() {
         if arguments.wants(workload.name) && !(workload.is_slow && arguments.rate.is_some()) {
-            // The peers take turns, so that a slow moment of the machine is everybody's.
+            // The peers take turns, so that a slow moment of the machine affects all of them.
             for _ in 0..arguments.repeat {
                 for peer in peers.iter().filter(|peer| peer.can(&workload)) {
                     arguments.measure(peer, &workload, &mut table).await?;

@@ -1,5 +1,5 @@
-//! Clients at work, and what it cost: a closed loop, in which each asks again once it is answered, or an open one, in which requests
-//! are due by the clock.
+//! Runs of clients and their cost: a closed loop, in which each client sends its next request after
+//! the answer, or an open loop, in which requests are due by the clock.
 
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,32 +15,32 @@ use crate::client::Client;
 use crate::peer::Peer;
 use crate::workloads::Workload;
 
-/// The ticks of a second in `/proc/PID/stat`; Linux has no other number for programs.
-const TICKS: f64 = 100.0;
+/// The ticks of a second in `/proc/PID/stat`; Linux has this one number for programs.
+const TICKS_PER_SECOND: f64 = 100.0;
 
-/// What a run came to.
+/// The figures of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
     /// Microseconds.
     pub p50: f64,
     /// Microseconds.
     pub p99: f64,
-    /// Operations a second, all clients together.
+    /// Operations per second, of all clients together.
     pub rate: f64,
-    /// Microseconds of CPU that an operation took the peer's processes.
+    /// Microseconds of CPU per operation, of the peer's processes.
     pub cpu: f64,
-    /// The most memory of the peer's processes while it ran, in MiB.
+    /// The peak memory of the peer's processes during the run, in MiB.
     pub memory: f64,
     pub errors: u64,
 }
 
-/// How the answers of a run were.
+/// The answers of a run.
 struct Tally {
     took: Histogram<u64>,
     errors: u64,
 }
 
-/// A run that is under way.
+/// A run in progress.
 #[derive(Clone)]
 struct Work {
     peer: Arc<Peer>,
@@ -50,7 +50,7 @@ struct Work {
 }
 
 impl Run {
-    /// Lets `count` clients work for a while: as fast as they are answered, or so many requests a second.
+    /// Runs `count` clients for a while: in a closed loop, or at a rate of requests per second.
     pub async fn of(
         peer: &Arc<Peer>,
         workload: &Workload,
@@ -103,7 +103,7 @@ impl Run {
         })
     }
 
-    /// A start of a server: the time is that to its first answer, the memory that of idling afterwards.
+    /// A start of a server: the time to its first answer, and the memory when idle afterwards.
     pub async fn of_start(peer: &mut Peer) -> Result<Option<Self>> {
         let Some((took, pid)) = peer.restart().await? else {
             return Ok(None);
@@ -121,7 +121,7 @@ impl Run {
 }
 
 impl Work {
-    /// Each client asks again once it is answered.
+    /// The closed loop: each client sends its next request after the answer.
     fn closed(&self, clients: Vec<Client>) -> JoinSet<Client> {
         let mut tasks = JoinSet::new();
         for (number, client) in clients.into_iter().enumerate() {
@@ -138,8 +138,9 @@ impl Work {
         tasks
     }
 
-    /// Starts an operation whenever one is due, however many are unanswered. It takes as long as it is answered after it was due, so that
-    /// a server that stalls does not hide how many it keeps waiting. This thread sleeps by itself: timers of the runtime are less exact.
+    /// The open loop: starts an operation whenever one is due, however many are unanswered. Its
+    /// latency counts from the due time, so that a stall shows in all operations behind it. The
+    /// thread sleeps by itself: timers of the runtime are less exact.
     fn open(&self, clients: &[Client], every: Duration) -> Result<JoinSet<Client>> {
         let (mut tasks, mut due) = (JoinSet::new(), Instant::now());
         for number in (0..clients.len()).cycle() {
@@ -160,14 +161,14 @@ impl Work {
         Ok(tasks)
     }
 
-    /// One operation of a client, begun so late.
+    /// One operation of a client, started late by `late`.
     async fn operate(&self, client: &mut Client, number: usize, late: Duration) {
         let took = self.workload.run(client, self.peer.turn(number)).await;
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         match took {
             Ok(took) => {
                 let nanoseconds = u64::try_from((late + took).as_nanos()).unwrap_or(u64::MAX);
-                // A histogram that grows refuses no time that a run can take.
+                // An auto-resizing histogram accepts every duration of a run.
                 let _ = tally.took.record(nanoseconds.max(1));
             }
             Err(error) => {
@@ -180,9 +181,9 @@ impl Work {
     }
 }
 
-/// Lets the kernel forget the most memory that a process had.
+/// Resets the kernel's peak memory of a process.
 fn forget_peak(pid: u32) {
-    // Not allowed everywhere; the figure is that of the whole life then.
+    // Not permitted everywhere; then the figure is the peak of the process' whole life.
     let _ = fs::write(format!("/proc/{pid}/clear_refs"), "5");
 }
 
@@ -197,11 +198,11 @@ fn memory(pid: u32, field: &str) -> Option<f64> {
 fn cpu_seconds(pids: &[u32]) -> f64 {
     let of = |pid: &u32| {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name of the program, in parentheses, may have blanks.
+        // The name of the program, in parentheses, may contain blanks.
         let mut fields = stat.rsplit(')').next()?.split_whitespace().skip(11);
         let (user, system): (f64, f64) =
             (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-        Some((user + system) / TICKS)
+        Some((user + system) / TICKS_PER_SECOND)
     };
     pids.iter().filter_map(of).sum()
 }

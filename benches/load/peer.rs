@@ -1,6 +1,7 @@
-//! Who is asked: Pedigree's server over gRPC, the released library's core in a process of its own, or the database's own tool.
+//! The peers: Pedigree's server over gRPC, the released library's core in a process of its own, and
+//! the database's own tool.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -13,12 +14,12 @@ use crate::client::{Client, Connection, Start, Worker};
 use crate::server::Server;
 use crate::workloads::{self, Limit, Turn, Workload};
 
-/// Who can be measured beside Pedigree.
+/// The peers beside Pedigree.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Rival {
-    /// The core of the released library, in as many processes as there are clients, without a network.
+    /// The core of the released library, a process per client, without a network.
     Wheel,
-    /// The same with the journal that Pedigree has, on SQLite only.
+    /// The same with Pedigree's journal mode, on SQLite only.
     WheelWal,
     /// The database's own tool.
     Limit,
@@ -26,41 +27,57 @@ pub enum Rival {
     Small,
     /// Pedigree without a history of changes.
     Bare,
+    /// Another build of Pedigree, such as that of the commit before: `--baseline`.
+    Baseline,
 }
 
-/// How many executions more than the workloads need make ten thousand.
-const SMALL: i64 = 10_000 - workloads::EXECUTIONS;
+/// The server of this build.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_pedigree");
 
-/// Who is asked.
+/// The programs that peers need besides the server of this build.
+#[derive(Clone, Copy)]
+pub struct Programs<'a> {
+    /// The Python with the `ml-metadata` wheel.
+    pub python: Option<&'a Path>,
+    /// Another build of the server.
+    pub baseline: Option<&'a Path>,
+}
+
+/// The number of further executions that make ten thousand.
+const SMALL_STORE_EXECUTIONS: i64 = 10_000 - workloads::EXECUTIONS;
+
+/// A peer and its store.
 pub struct Peer {
     pub name: &'static str,
     url: String,
-    /// The number of the next operation, so that each makes something new.
+    /// The number of the next operation, so that each operation creates something new.
     next: AtomicU64,
-    /// How many executions the store has beyond those that workloads need.
+    /// The number of executions in the store beyond those that workloads need.
     more: i64,
     ask: Ask,
 }
 
 enum Ask {
     Servers(Box<Servers>),
-    /// How a worker is started, and those that are idle.
+    /// The command of a worker, and the idle workers.
     Workers(Start, Mutex<Vec<Worker>>),
 }
 
-/// The server that is measured, and another one on its database where there can be one: for who watches.
+/// The measured server, and a second one on its database for watchers, where the database allows.
 struct Servers {
+    program: PathBuf,
     options: &'static [&'static str],
     first: Server,
     second: Option<Server>,
 }
 
 impl Servers {
-    fn start(url: &str, options: &'static [&'static str]) -> Result<Self> {
-        let second = || Server::start(url, options);
+    fn start(program: &Path, url: &str, options: &'static [&'static str]) -> Result<Self> {
+        let second = || Server::start(program, url, options);
         Ok(Self {
+            program: program.to_owned(),
             options,
-            first: Server::start(url, options)?,
+            first: Server::start(program, url, options)?,
             second: (!is_sqlite(url)).then(second).transpose()?,
         })
     }
@@ -77,31 +94,32 @@ impl Peer {
         }
     }
 
-    /// The server that this build has, on a database of its own.
+    /// The server of this build, on a database of its own.
     pub fn pedigree(database: &str, more: i64) -> Result<Self> {
-        Self::server("pedigree", database, more, &[])
+        Self::server("pedigree", Path::new(PROGRAM), database, more, &[])
     }
 
     fn server(
         name: &'static str,
+        program: &Path,
         database: &str,
         more: i64,
         options: &'static [&'static str],
     ) -> Result<Self> {
         let url = url_of(database, name);
-        let servers = Servers::start(&url, options)?;
+        let servers = Servers::start(program, &url, options)?;
         Ok(Self::of(name, url, more, Ask::Servers(Box::new(servers))))
     }
 
-    /// One of the others. `None` without the Python that it needs.
+    /// One of the others. `None` without the program that it needs.
     pub fn rival(
         rival: Rival,
-        python: Option<&Path>,
+        programs: Programs<'_>,
         database: &str,
         more: i64,
     ) -> Result<Option<Self>> {
         let worker = |name, url: String, arguments: &[&str]| {
-            python.map(|python| {
+            programs.python.map(|python| {
                 let start = Start::of(python, arguments);
                 Self::of(name, url, more, Ask::Workers(start, Mutex::default()))
             })
@@ -111,22 +129,36 @@ impl Peer {
             worker(name, url.clone(), &[name, &url])
         };
         match rival {
-            Rival::Small => Self::server("small", database, SMALL, &[]).map(Some),
-            Rival::Bare => Self::server("bare", database, more, &["--history", "0"]).map(Some),
+            Rival::Small => Self::server(
+                "small",
+                Path::new(PROGRAM),
+                database,
+                SMALL_STORE_EXECUTIONS,
+                &[],
+            )
+            .map(Some),
+            Rival::Bare => {
+                let options = &["--history", "0"];
+                Self::server("bare", Path::new(PROGRAM), database, more, options).map(Some)
+            }
+            Rival::Baseline => programs
+                .baseline
+                .map(|program| Self::server("baseline", program, database, more, &[]))
+                .transpose(),
             Rival::Wheel => Ok(wheel("wheel")),
-            // Only SQLite has several journals.
+            // Only SQLite has journal modes.
             Rival::WheelWal => Ok(wheel("wheel-wal").filter(|peer| is_sqlite(&peer.url))),
-            // For writes on a database whose schema the server has made, for reads on the server's own.
+            // It writes to a database with the server's schema, and reads the server's own database.
             Rival::Limit => {
                 let url = url_of(database, "limit");
-                drop(Server::start(&url, &[])?);
+                drop(Server::start(Path::new(PROGRAM), &url, &[])?);
                 let store = url_of(database, "pedigree");
                 Ok(worker("limit", url.clone(), &["limit", &url, &store]))
             }
         }
     }
 
-    /// Stores what the workloads ask for, and so many executions more. The limit reads what the server has.
+    /// Fills the store for the workloads, with `more` executions. The limit reads the server's store.
     pub async fn fill(&self) -> Result<()> {
         if self.name == "limit" {
             return Ok(());
@@ -138,7 +170,7 @@ impl Peer {
             expected.check(&answer)?;
         }
         for (number, call) in workloads::more(self.more).enumerate() {
-            // Whenever the store has doubled: how a small table is best read is not how a large one is.
+            // The best plan for a small table is not the best one for a large table.
             if number.is_power_of_two() {
                 self.analyze().await?;
             }
@@ -151,7 +183,7 @@ impl Peer {
         Ok(())
     }
 
-    /// Lets a database server look at what it has, as it does by itself in time.
+    /// Updates the statistics of a database server, as it does by itself in time.
     async fn analyze(&self) -> Result<()> {
         let statement = match self.url.split(':').next() {
             Some("postgres") => "ANALYZE",
@@ -166,21 +198,21 @@ impl Peer {
         Ok(connection.close().await?)
     }
 
-    /// Ends the servers as a crash does and starts them again; tells how long the first answer took, and the process. `None` for a
-    /// peer that is no server.
+    /// Kills the servers and starts them again; returns the time to the first answer, and the
+    /// process. `None` for a peer that is not a server.
     pub async fn restart(&mut self) -> Result<Option<(Duration, u32)>> {
         let Ask::Servers(servers) = &mut self.ask else {
             return Ok(None);
         };
         servers.first.end();
         let began = Instant::now();
-        servers.first = Server::start(&self.url, servers.options)?;
+        servers.first = Server::start(&servers.program, &self.url, servers.options)?;
         let connection = Connection::to(&servers.first, None).await?;
         connection.call(&workloads::first_call()).await?;
         Ok(Some((began.elapsed(), servers.first.pid())))
     }
 
-    /// What a client does next.
+    /// The next operation of a client.
     pub fn turn(&self, client: usize) -> Turn {
         Turn {
             client,
@@ -189,17 +221,17 @@ impl Peer {
         }
     }
 
-    /// Whether this peer is a server, which answers many requests at once.
+    /// Whether this peer is a server, which handles concurrent requests.
     pub const fn is_server(&self) -> bool {
         matches!(self.ask, Ask::Servers(_))
     }
 
-    /// Whether this peer can do the work.
+    /// Whether this peer supports the workload.
     pub fn can(&self, workload: &Workload) -> bool {
         match self.name {
             "limit" => match workload.limit {
                 Some(Limit::Load) => true,
-                // The tools of the others would take longer to start than to read.
+                // The tools of the other databases take longer to start than to read.
                 Some(Limit::Read) => is_sqlite(&self.url),
                 None => false,
             },
@@ -209,7 +241,7 @@ impl Peer {
         }
     }
 
-    /// How many clients it is asked by.
+    /// The numbers of clients that this peer is measured with.
     pub fn counts<'a>(&self, clients: &'a [usize], wheels: &'a [usize]) -> &'a [usize] {
         match self.name {
             "wheel" | "wheel-wal" => wheels,
@@ -218,7 +250,7 @@ impl Peer {
         }
     }
 
-    /// One more client, or one that was given back.
+    /// A new client, or one that was given back.
     pub async fn client(&self) -> Result<Client> {
         match &self.ask {
             Ask::Servers(servers) => {
@@ -253,7 +285,7 @@ fn is_sqlite(url: &str) -> bool {
 fn url_of(database: &str, name: &str) -> String {
     match database.rsplit_once('/') {
         Some((server, _)) if database.contains("://") => {
-            // A database of each run, as the last run's may be there.
+            // A database per run: that of the last run may still exist.
             format!("{server}/bench_{name}_{}", std::process::id())
         }
         _ => {

@@ -1,6 +1,7 @@
 //! A server in a process of its own.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
@@ -10,15 +11,15 @@ use crate::Result;
 
 pub struct Server {
     child: Child,
-    /// The port of this machine, with the host before it.
+    /// The address, `HOST:PORT`.
     address: String,
     endpoint: Endpoint,
 }
 
 impl Server {
-    /// Starts a server on a free port and waits until it has its database.
-    pub fn start(url: &str, more: &[&str]) -> Result<Self> {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_pedigree"))
+    /// Starts a program on a free port and waits until it has opened its database.
+    pub fn start(program: &Path, url: &str, more: &[&str]) -> Result<Self> {
+        let mut child = Command::new(program)
             .args(["--grpc-port", "0", "--database-url", url])
             .args(more)
             .stderr(Stdio::piped())
@@ -35,7 +36,7 @@ impl Server {
                 break;
             }
         }
-        // Nobody reads the rest, but it must go somewhere.
+        // The rest is discarded: a full pipe would stop the server.
         thread::spawn(move || lines.for_each(drop));
         let address = address.ok_or("the server did not start")?;
         Ok(Self {
@@ -45,24 +46,24 @@ impl Server {
         })
     }
 
-    /// Its process.
+    /// The process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Where it listens.
+    /// The address that it listens on, `HOST:PORT`.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// A connection of its own, which is made once it is used.
+    /// A new connection, opened at its first use.
     pub fn channel(&self) -> Channel {
         self.endpoint.connect_lazy()
     }
 
-    /// Ends it as a crash does.
+    /// Kills the server, like a crash.
     pub fn end(&mut self) {
-        // It may have ended by itself.
+        // The server may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

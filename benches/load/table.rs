@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::measure::Run;
 
-/// What was measured: the runs of each workload, number of clients and peer, in the order in which they came.
+/// The runs of each workload, number of clients and peer, in order of measurement.
 #[derive(Default)]
 pub struct Table {
     runs: BTreeMap<(&'static str, usize, &'static str), Vec<Run>>,
@@ -41,8 +41,8 @@ impl Table {
         })
     }
 
-    /// Prints a workload. The ratios are Pedigree's p50 and rate over those of the peer, which of itself are those over its own
-    /// with one client.
+    /// Prints a workload. The ratios are Pedigree's p50 and rate over those of the peer; in
+    /// Pedigree's own rows, over those of its single client.
     pub fn print(&self, workload: &'static str) {
         for &(_, peer, clients) in self.order.iter().filter(|row| row.0 == workload) {
             let Some(run) = self.median(workload, clients, peer) else {

@@ -1,6 +1,7 @@
-//! What is asked. A request is encoded here, so that every peer gets the same bytes.
+//! The workloads. Requests are encoded here, so that every peer gets the same bytes.
 //!
-//! The store that [`seed`] makes has known ids: a store that was empty numbers nodes and types one after the other.
+//! The store that [`seed`] makes has known ids: an empty store numbers nodes and types one after
+//! the other.
 
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ pub struct Call {
     pub request: Vec<u8>,
 }
 
-/// The service that is asked for whether it is there.
+/// The health service.
 const HEALTH: &str = "Check";
 
 impl Call {
@@ -51,22 +52,22 @@ impl Call {
     }
 }
 
-/// Which client asks, and the number of the operation, which no other operation of the peer has.
+/// The client of an operation, and the operation's number, unique within the peer.
 #[derive(Clone, Copy)]
 pub struct Turn {
     pub client: usize,
     pub number: u64,
-    /// How many executions the store has beyond those of [`seed`].
+    /// The number of executions in the store beyond those of [`seed`].
     pub more: i64,
 }
 
 impl Turn {
-    /// How many artifacts there are, but for those that workloads put.
+    /// The number of artifacts, without those that workloads put.
     const fn artifacts(self) -> i64 {
         store::ARTIFACTS + 2 * self.more
     }
 
-    /// One of them.
+    /// One of these artifacts.
     const fn artifact(self) -> i64 {
         self.pick(1, self.artifacts())
     }
@@ -81,29 +82,29 @@ impl Turn {
         self.pick(0, store::RUNS + self.more / store::TASKS)
     }
 
-    /// One of the numbers from `first`, so many, jumping about.
+    /// One of `count` numbers from `first` on, in a scattered order.
     const fn pick(self, first: i64, count: i64) -> i64 {
         let mixed = self.number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33;
         first + mixed.cast_signed() % count
     }
 }
 
-/// Something that a client does over and over.
+/// An operation that clients repeat.
 #[derive(Clone, Copy)]
 pub struct Workload {
     pub name: &'static str,
     operation: Operation,
-    /// How many operations a client has under way.
+    /// The number of operations that a client has in flight.
     pub window: usize,
     /// Whether it is measured with one client only.
     pub is_slow: bool,
     /// Whether it needs the history of changes.
     pub is_history: bool,
-    /// What `benches/limits.py` has by this name.
+    /// The operation of this name in `benches/limits.py`.
     pub limit: Option<Limit>,
-    /// Whether the released library has it.
+    /// Whether the released library supports it.
     pub is_wheels: bool,
-    /// What the same server is asked in turns with it, as if that were a peer.
+    /// Another workload of the same server, measured in turns with it like a peer.
     pub beside: Option<&'static Workload>,
 }
 
@@ -129,7 +130,7 @@ enum Operation {
     Task,
     /// A message of a stream.
     Record,
-    /// From a write to who watches.
+    /// The time from a write to its arrival at a watcher.
     Watch,
     /// Changes of the past.
     History,
@@ -198,7 +199,7 @@ impl Workload {
         self
     }
 
-    /// Does it once and tells how long that took.
+    /// Runs the operation once and returns its duration.
     pub async fn run(&self, client: &mut Client, turn: Turn) -> Result<Duration> {
         if self.limit.is_some()
             && let Some(took) = client.limit(self.name, turn)?
@@ -290,7 +291,7 @@ fn writes() -> Vec<Workload> {
         Workload::of("kfp task", Operation::Task),
         Workload::of("record", Operation::Record)
             .ours()
-            .with_window(streams::WINDOW)
+            .with_window(streams::UNANSWERED_MESSAGES)
             .beside(&RECORD_AS_CALLS),
         Workload::of("watch", Operation::Watch).history(),
         Workload::of("watch 10k of history", Operation::History)
@@ -299,7 +300,7 @@ fn writes() -> Vec<Workload> {
     ]
 }
 
-/// What a server that starts is asked first.
+/// The first request to a server that starts.
 pub fn first_call() -> Call {
     Call::new(
         "GetArtifactType",

@@ -1,4 +1,4 @@
-//! Questions about lineage.
+//! Lineage queries.
 
 use pedigree::proto::ml_metadata::lineage_subgraph_query_options::{
     Direction, StartingNodes, StartingNodesOneOf,
@@ -36,7 +36,7 @@ pub fn chain() -> Call {
     )
 }
 
-/// What an execution made.
+/// The outputs of an execution.
 pub fn fan_out() -> Call {
     subgraph(
         StartingNodesOneOf::StartingExecutions(with_id(store::FAN)),
@@ -45,9 +45,9 @@ pub fn fan_out() -> Call {
     )
 }
 
-/// Some hops about in the random graph, both ways.
+/// Some hops in the random graph, in both directions.
 pub fn random(turn: Turn) -> Call {
-    let start = with_id(turn.pick(101, store::RANDOM - 100));
+    let start = with_id(turn.pick(101, store::LAST_RANDOM_ID - 100));
     subgraph(
         StartingNodesOneOf::StartingArtifacts(start),
         Direction::Bidirectional,

@@ -1,4 +1,4 @@
-//! Lists: in pages, with filters, and of everything.
+//! Lists: in pages, with filters, and without options.
 
 use std::pin::pin;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use super::{Call, Turn, store};
 use crate::Result;
 use crate::client::{Client, Connection};
 
-/// The token of the page behind an artifact in a list by this field, which has this value there.
+/// The token of the page after an artifact, in a list by a field with this value.
 fn behind_value(id: i64, field: Field, value: i64) -> String {
     let token = ListOperationNextPageToken {
         id_offset: Some(id),
@@ -31,7 +31,7 @@ fn behind_value(id: i64, field: Field, value: i64) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(token.encode_to_vec())
 }
 
-/// The token of the page behind an artifact in a list by id.
+/// The token of the page after an artifact, in a list by id.
 pub fn behind(id: i64) -> String {
     behind_value(id, Field::Id, id)
 }
@@ -91,7 +91,7 @@ pub fn by_context(turn: Turn) -> Call {
     executions(["contexts_a.name = '", &run, "'"].concat())
 }
 
-/// The tasks of a DAG in a run, as the driver of Kubeflow Pipelines looks for them.
+/// The tasks of a DAG in a run, as the driver of Kubeflow Pipelines asks for them.
 pub fn of_dag(turn: Turn) -> Call {
     let run = turn.run();
     let filter = [
@@ -111,7 +111,7 @@ fn in_context(context: i64, options: ListOperationOptions) -> Call {
     Call::new("GetExecutionsByContext", &request)
 }
 
-/// A page from somewhere in a context that has every execution.
+/// A page from a scattered position in the context that has every execution.
 pub fn in_pipeline(turn: Turn) -> Call {
     let token = behind(turn.execution());
     let options = ListOperationOptions {
@@ -135,7 +135,8 @@ pub async fn pages(client: &mut Client) -> Result<Duration> {
     Ok(took)
 }
 
-/// The page behind an artifact in the order of their creation. That of asking when it was made does not count.
+/// The page after an artifact in the order of creation. The request for its creation time is not
+/// measured.
 pub async fn page_by_time(client: &mut Client, turn: Turn) -> Result<Duration> {
     let request = GetArtifactsByIdRequest {
         artifact_ids: vec![turn.artifact()],
@@ -154,12 +155,12 @@ pub async fn page_by_time(client: &mut Client, turn: Turn) -> Result<Duration> {
     client.call(&page(options)).await.map(|(took, _)| took)
 }
 
-/// How many bytes a slow client reads in a second.
-const SLOWLY: f64 = 16e6;
+/// The speed of a slow client, in bytes per second.
+const SLOW_READER_BYTES_PER_SECOND: f64 = 16e6;
 
-/// All artifacts, read slowly and thrown away: what this takes the server is memory.
+/// All artifacts, read slowly and thrown away: a test of the server's memory.
 pub async fn everything(connection: &Connection) -> Result<Duration> {
-    // No options are an empty message, which is told by its length alone.
+    // A message without options is empty: its length is all of it.
     let request = http::Request::post(["http://server", &page_of_all().path()].concat())
         .header("content-type", "application/grpc")
         .header("te", "trailers")
@@ -176,7 +177,7 @@ pub async fn everything(connection: &Connection) -> Result<Duration> {
             code = trailers.get("grpc-status").cloned();
         }
         read += frame.data_ref().map_or(0, prost::bytes::Bytes::len);
-        let due = began + Duration::from_secs_f64(read as f64 / SLOWLY);
+        let due = began + Duration::from_secs_f64(read as f64 / SLOW_READER_BYTES_PER_SECOND);
         tokio::time::sleep_until(due.into()).await;
     }
     match code {

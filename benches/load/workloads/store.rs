@@ -15,29 +15,29 @@ use prost::Message;
 use super::Call;
 use crate::Result;
 
-/// The ids of the types: the first nine are those that every store has.
-pub const FIVE: i64 = 10;
-pub const TWENTY: i64 = 11;
-pub const TRAIN: i64 = 12;
-pub const PIPELINE: i64 = 13;
-pub const RUN: i64 = 14;
+/// The ids of the types. Every store has the first nine.
+pub const FIVE_PROPERTIES_TYPE: i64 = 10;
+pub const TWENTY_PROPERTIES_TYPE: i64 = 11;
+pub const TRAIN_TYPE: i64 = 12;
+pub const PIPELINE_TYPE: i64 = 13;
+pub const RUN_TYPE: i64 = 14;
 
 /// Artifacts, ids from 1.
 pub const ARTIFACTS: i64 = 12_000;
 /// Executions, ids from 1.
 pub const EXECUTIONS: i64 = 2_000;
-/// Contexts of type `RUN`, behind one of type `PIPELINE` that every execution is in too.
+/// Contexts of type `RUN_TYPE`. They follow one of type `PIPELINE_TYPE`, which every execution is in too.
 pub const RUNS: i64 = 100;
 /// Executions in each run.
 pub const TASKS: i64 = EXECUTIONS / RUNS;
 
 /// Artifacts 1 to 51 and executions 1 to 50 are a chain of 100 hops.
 pub const CHAIN: i64 = 50;
-/// Artifacts and executions from 101 to this are a random graph.
-pub const RANDOM: i64 = 1_000;
-/// The execution that has made all artifacts from [`FANNED`] on.
+/// The last id of the random graph, which begins at 101.
+pub const LAST_RANDOM_ID: i64 = 1_000;
+/// The execution whose outputs are all artifacts from [`FIRST_FAN_OUT_ID`] on.
 pub const FAN: i64 = EXECUTIONS;
-const FANNED: i64 = 2_001;
+const FIRST_FAN_OUT_ID: i64 = 2_001;
 
 /// The id of the pipeline's context.
 pub const PIPELINE_CONTEXT: i64 = 1;
@@ -47,7 +47,7 @@ pub const fn run(number: i64) -> i64 {
     2 + number
 }
 
-/// What the answer to a call must be.
+/// The expected answer to a call.
 pub enum Expected {
     Anything,
     Types,
@@ -61,7 +61,7 @@ impl Expected {
             Self::Anything => return Ok(()),
             Self::Types => {
                 let types = PutTypesResponse::decode(answer)?;
-                (Some(RUN), types.context_type_ids.last().copied())
+                (Some(RUN_TYPE), types.context_type_ids.last().copied())
             }
             Self::Last(id, last) => (Some(*id), last(answer)?),
         };
@@ -72,7 +72,7 @@ impl Expected {
     }
 }
 
-/// The calls that fill an empty store, with what is expected of each.
+/// The calls that fill an empty store, with their expected answers.
 pub fn seed() -> impl Iterator<Item = (Call, Expected)> {
     let types = (Call::new("PutTypes", &types()), Expected::Types);
     let contexts = PutContextsRequest {
@@ -130,7 +130,7 @@ const fn property_type(number: u64) -> PropertyType {
     }
 }
 
-/// Values for so many declared properties; `p0` is the number itself.
+/// Values for `count` declared properties; `p0` is the number itself.
 pub fn properties(number: i64, count: u64) -> BTreeMap<String, Value> {
     let value = |n| match property_type(n) {
         PropertyType::Int => value::Value::IntValue(number + n.cast_signed()),
@@ -151,7 +151,7 @@ pub fn properties(number: i64, count: u64) -> BTreeMap<String, Value> {
 
 fn contexts() -> Vec<Context> {
     let pipeline = Context {
-        type_id: Some(PIPELINE),
+        type_id: Some(PIPELINE_TYPE),
         name: Some("pipeline".into()),
         ..Default::default()
     };
@@ -160,7 +160,7 @@ fn contexts() -> Vec<Context> {
 
 fn runs(numbers: Range<i64>) -> impl Iterator<Item = Context> {
     numbers.map(|number| Context {
-        type_id: Some(RUN),
+        type_id: Some(RUN_TYPE),
         name: Some(run_name(number)),
         ..Default::default()
     })
@@ -199,7 +199,7 @@ pub fn artifact_uri(id: i64) -> String {
 
 fn artifact(number: i64) -> Artifact {
     Artifact {
-        type_id: Some(FIVE),
+        type_id: Some(FIVE_PROPERTIES_TYPE),
         name: Some(artifact_name(number)),
         uri: Some(artifact_uri(number)),
         state: Some(artifact::State::Live.into()),
@@ -234,7 +234,7 @@ fn execution(number: i64) -> Execution {
         value: Some(value::Value::IntValue(run_of(number))),
     };
     Execution {
-        type_id: Some(TRAIN),
+        type_id: Some(TRAIN_TYPE),
         name: Some(["e", &number.to_string()].concat()),
         last_known_state: Some(state.into()),
         properties: properties(number, 5),
@@ -269,19 +269,21 @@ fn edges() -> impl Iterator<Item = (Call, Expected)> {
         events.push(event(event::Type::Input, number, number));
         events.push(event(event::Type::Output, number, number + 1));
     }
-    // A small generator of numbers that are the same in every run.
+    // A small generator whose numbers are the same in every run.
     let mut state = 1_u64;
     let mut any = || {
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
-        101 + (state >> 33).cast_signed() % (RANDOM - 100)
+        101 + (state >> 33).cast_signed() % (LAST_RANDOM_ID - 100)
     };
-    for execution in 101..=RANDOM {
+    for execution in 101..=LAST_RANDOM_ID {
         events.push(event(event::Type::Input, execution, any()));
         events.push(event(event::Type::Output, execution, any()));
     }
-    events.extend((FANNED..=ARTIFACTS).map(|artifact| event(event::Type::Output, FAN, artifact)));
+    events.extend(
+        (FIRST_FAN_OUT_ID..=ARTIFACTS).map(|artifact| event(event::Type::Output, FAN, artifact)),
+    );
     let events: Vec<Call> = events
         .chunks(1_000)
         .map(|events| {
@@ -309,8 +311,9 @@ fn associations(execution: i64) -> impl Iterator<Item = Association> {
         })
 }
 
-/// So many more executions, each with an artifact that it reads and one that it makes, which follow those of [`seed`]. Each artifact has
-/// five properties. Execution and made artifact are in the contexts of a run and of the pipeline. Runs are as large as in the seed.
+/// `count` further executions after those of [`seed`], each with one input and one output. Each
+/// artifact has five properties. The execution and its output are in the contexts of a run and of
+/// the pipeline. Runs are as large as in the seed.
 pub fn more(count: i64) -> impl Iterator<Item = Call> {
     (0..count).step_by(5_000).flat_map(move |first| {
         let numbers = first..(first + 5_000).min(count);

@@ -1,4 +1,5 @@
-//! The streams of the lineage service: runs as messages, a write until who watches hears of it, and the changes of the past.
+//! The streams of the lineage service: runs as messages, the delay from a write to a watcher, and
+//! reading the history.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,16 +28,16 @@ use super::{Call, Turn, store};
 use crate::Result;
 use crate::client::Connection;
 
-/// How many messages of a stream wait for their answers.
-pub const WINDOW: usize = 256;
+/// The number of messages of a stream that await their answers.
+pub const UNANSWERED_MESSAGES: usize = 256;
 
-/// How long one of them may.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// The maximum time that a message awaits its answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Something that came over a stream, and whether it was refused.
+/// A response of a stream, and whether it is a refusal.
 type Heard = (String, std::result::Result<(), String>);
 
-/// A stream of a client, and who waits for what on it.
+/// A stream of a client, and the keys that operations wait for.
 pub struct Stream {
     messages: Option<mpsc::Sender<RecordRequest>>,
     waiting: Arc<Mutex<HashMap<String, oneshot::Sender<Heard>>>>,
@@ -45,7 +46,7 @@ pub struct Stream {
 
 impl Stream {
     async fn record(connection: &Connection) -> Result<Self> {
-        let (sender, receiver) = mpsc::channel(WINDOW);
+        let (sender, receiver) = mpsc::channel(UNANSWERED_MESSAGES);
         let mut client = LineageServiceClient::new(connection.channel.clone());
         let responses = client.record(ReceiverStream::new(receiver)).await?;
         let heard = |response: RecordResponse| {
@@ -90,7 +91,7 @@ impl Stream {
                 let mut waiting = theirs.lock().unwrap_or_else(PoisonError::into_inner);
                 for heard in heard(response) {
                     if let Some(waiting) = waiting.remove(&heard.0) {
-                        // Who is gone has lost patience.
+                        // The receiver is gone if its operation timed out.
                         let _ = waiting.send(heard);
                     }
                 }
@@ -107,7 +108,7 @@ impl Stream {
         }
     }
 
-    /// Will have what is said about a key.
+    /// Receives the next response about a key.
     fn expect(&self, key: &str) -> oneshot::Receiver<Heard> {
         let (sender, receiver) = oneshot::channel();
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -117,7 +118,7 @@ impl Stream {
 }
 
 async fn heard(receiver: oneshot::Receiver<Heard>) -> Result<()> {
-    let (key, outcome) = timeout(PATIENCE, receiver)
+    let (key, outcome) = timeout(ANSWER_TIMEOUT, receiver)
         .await?
         .map_err(|_| "the stream has ended")?;
     outcome.map_err(|refused| [&key, ": ", &refused].concat().into())
@@ -127,7 +128,7 @@ fn end_of(run: &str, end: &str) -> String {
     [run, " ", end].concat()
 }
 
-/// A run that has ended, with an input and an output that are new, as a message.
+/// A completed run with a new input and a new output, as a message.
 pub async fn record(connection: &Connection, turn: Turn) -> Result<Duration> {
     let stream = connection
         .stream
@@ -166,7 +167,7 @@ pub fn call(turn: Turn) -> Call {
     let name = ["call ", &turn.number.to_string()].concat();
     let pair = |end, kind: event::Type| ArtifactAndEvent {
         artifact: Some(Artifact {
-            type_id: Some(store::FIVE),
+            type_id: Some(store::FIVE_PROPERTIES_TYPE),
             name: Some(end_of(&name, end)),
             state: Some(artifact::State::Live.into()),
             ..Artifact::default()
@@ -181,7 +182,7 @@ pub fn call(turn: Turn) -> Call {
     };
     let request = PutExecutionRequest {
         execution: Some(Execution {
-            type_id: Some(store::TRAIN),
+            type_id: Some(store::TRAIN_TYPE),
             name: Some(name.clone()),
             last_known_state: Some(execution::State::Complete.into()),
             custom_properties: [("ended_at".to_owned(), ended)].into(),
@@ -196,7 +197,7 @@ pub fn call(turn: Turn) -> Call {
     Call::new("PutExecution", &request)
 }
 
-/// From the request of a write until who watches has it.
+/// The time from the request of a write to its arrival at the watcher.
 pub async fn watch(connection: &Connection, turn: Turn) -> Result<Duration> {
     let stream = connection
         .stream
@@ -204,7 +205,7 @@ pub async fn watch(connection: &Connection, turn: Turn) -> Result<Duration> {
         .await?;
     let uri = ["s3://bucket/watched/", &turn.number.to_string()].concat();
     let artifact = Artifact {
-        type_id: Some(store::FIVE),
+        type_id: Some(store::FIVE_PROPERTIES_TYPE),
         uri: Some(uri.clone()),
         ..Artifact::default()
     };

@@ -16,7 +16,7 @@ use super::{Call, Turn, lists, store};
 use crate::Result;
 use crate::client::Client;
 
-/// A client at work, and how long its calls took together.
+/// A client, and the sum of its calls' durations.
 struct Task<'a> {
     client: &'a mut Client,
     took: Duration,
@@ -45,7 +45,7 @@ impl Task<'_> {
     }
 }
 
-/// Runs a step to its end.
+/// Runs a step from its driver to its launcher.
 pub async fn run(client: &mut Client, turn: Turn) -> Result<Duration> {
     let mut task = Task {
         client,
@@ -56,7 +56,7 @@ pub async fn run(client: &mut Client, turn: Turn) -> Result<Duration> {
     Ok(task.took)
 }
 
-/// The driver: where the step belongs, what ran before it, and that it begins.
+/// The driver: find the contexts of the step and the tasks before it, and start it.
 async fn drive(task: &mut Task<'_>, turn: Turn) -> Result<(Option<i64>, Vec<Context>)> {
     let number = turn.number.cast_signed();
     let run = turn.run();
@@ -79,7 +79,7 @@ async fn drive(task: &mut Task<'_>, turn: Turn) -> Result<(Option<i64>, Vec<Cont
         value: Some(value::Value::IntValue(-1)),
     };
     let begun = Execution {
-        type_id: Some(store::TRAIN),
+        type_id: Some(store::TRAIN_TYPE),
         name: Some(["step ", &turn.number.to_string()].concat()),
         last_known_state: Some(execution::State::Running.into()),
         properties: store::properties(number, 5),
@@ -96,7 +96,7 @@ async fn drive(task: &mut Task<'_>, turn: Turn) -> Result<(Option<i64>, Vec<Cont
     Ok((begun.execution_id, contexts))
 }
 
-/// The launcher: what it works on, and what it made.
+/// The launcher: read the inputs and record the outputs.
 async fn launch(
     task: &mut Task<'_>,
     turn: Turn,
@@ -141,7 +141,7 @@ async fn launch(
     task.ask::<()>("PutArtifactType", &request).await?;
     stored.last_known_state = Some(execution::State::Complete.into());
     let made = Artifact {
-        type_id: Some(store::FIVE),
+        type_id: Some(store::FIVE_PROPERTIES_TYPE),
         uri: Some(["s3://bucket/step/", &turn.number.to_string()].concat()),
         properties: store::properties(number, 5),
         ..Default::default()

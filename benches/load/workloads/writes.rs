@@ -8,12 +8,12 @@ use pedigree::proto::ml_metadata::{
 
 use super::{Call, Turn, store};
 
-/// New artifacts with so many declared properties.
+/// New artifacts with a number of declared properties.
 pub fn artifacts(turn: Turn, count: i64, properties: u64) -> Call {
     let type_id = if properties == 5 {
-        store::FIVE
+        store::FIVE_PROPERTIES_TYPE
     } else {
-        store::TWENTY
+        store::TWENTY_PROPERTIES_TYPE
     };
     let first = store::ARTIFACTS + turn.number.cast_signed() * count;
     let artifact = |number: i64| Artifact {
@@ -31,18 +31,18 @@ pub fn artifacts(turn: Turn, count: i64, properties: u64) -> Call {
     Call::new("PutArtifacts", &request)
 }
 
-/// A new execution with one stored artifact in, one new artifact out, in the pipeline and in a run.
+/// A new execution in the pipeline and in a run, with one stored input and one new output.
 pub fn execution(turn: Turn, run: i64) -> Call {
     let number = turn.number.cast_signed();
     let execution = Execution {
-        type_id: Some(store::TRAIN),
+        type_id: Some(store::TRAIN_TYPE),
         name: Some(["execution ", &turn.number.to_string()].concat()),
         last_known_state: Some(execution::State::Complete.into()),
         properties: store::properties(number, 5),
         ..Default::default()
     };
     let made = Artifact {
-        type_id: Some(store::FIVE),
+        type_id: Some(store::FIVE_PROPERTIES_TYPE),
         uri: Some(["s3://bucket/made/", &turn.number.to_string()].concat()),
         properties: store::properties(number, 5),
         ..Default::default()
@@ -69,8 +69,8 @@ pub fn execution(turn: Turn, run: i64) -> Call {
             },
         ],
         contexts: vec![
-            context(store::PIPELINE, "pipeline".to_owned()),
-            context(store::RUN, store::run_name(run % store::RUNS)),
+            context(store::PIPELINE_TYPE, "pipeline".to_owned()),
+            context(store::RUN_TYPE, store::run_name(run % store::RUNS)),
         ],
         options: Some(Options {
             reuse_context_if_already_exist: Some(true),
