@@ -24,9 +24,11 @@ impl Image {
         let dir = open_folder();
         for name in NAMES {
             let (program, link) = (env!("CARGO_BIN_EXE_pedigree"), dir.path().join(name));
-            // A symbolic link may lead where the user below cannot go.
+            // A symbolic link may lead where the user below cannot go. A process of its own copies: a file that this one has
+            // open for writing, and with it each child that is forked meanwhile, could not be run.
             if fs::hard_link(program, &link).is_err() {
-                fs::copy(program, &link).unwrap();
+                let copied = Command::new("cp").arg(program).arg(&link).status();
+                assert!(copied.unwrap().success());
             }
         }
         Self(dir)
