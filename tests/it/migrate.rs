@@ -79,7 +79,7 @@ fn refusal(database: &TestDatabase, more: &[&str]) -> String {
 #[tokio::test]
 async fn a_dry_run_creates_nothing() {
     for backend in ALL {
-        let database = TestDatabase::new(backend);
+        let database = TestDatabase::missing(backend);
         let ended = migrate(&database, &["--dry-run"]);
         assert!(ended.status.success(), "{ended:?}");
         let expected = "which is missing and would be created\nschema: none\nwould run: creation, ";
@@ -93,7 +93,7 @@ async fn a_dry_run_creates_nothing() {
 #[tokio::test]
 async fn a_missing_database_is_created_and_then_left_alone() {
     for backend in ALL {
-        let database = TestDatabase::new(backend);
+        let database = TestDatabase::missing(backend);
         let lines = said(&database, &[]);
         assert!(lines[0].starts_with("creation, "), "{lines:?}");
         assert!(lines[1].starts_with("extension "), "{lines:?}");
@@ -116,7 +116,7 @@ async fn older_versions_are_upgraded_and_brought_back() {
         (Backend::MySql, "7", schema!("mysql/v7"), 3),
         (Backend::Postgres, "9", schema!("postgres/v9"), 1),
     ] {
-        let database = TestDatabase::new(backend);
+        let database = TestDatabase::missing(backend);
         create(&database);
         run_sql(&database.url, script).await;
 
@@ -149,7 +149,7 @@ async fn older_versions_are_upgraded_and_brought_back() {
 
 #[tokio::test]
 async fn what_cannot_be_is_refused() {
-    let database = TestDatabase::new(Backend::Postgres);
+    let database = TestDatabase::missing(Backend::Postgres);
     create(&database);
     run_sql(&database.url, schema!("postgres/v9")).await;
     run_sql(&database.url, "UPDATE mlmdenv SET schema_version = 8").await;
@@ -159,7 +159,7 @@ async fn what_cannot_be_is_refused() {
     }
     assert_eq!(version(&database).await, "8");
 
-    let database = TestDatabase::new(Backend::SqliteFile);
+    let database = TestDatabase::missing(Backend::SqliteFile);
     for more in [
         &["--dry-run", "--downgrade-to", "9"][..],
         &["--downgrade-to", "11"],
@@ -189,7 +189,7 @@ async fn of_many_at_once_one_works() {
     ];
     let fresh = ALL.map(|backend| (backend, "", 2));
     for (backend, script, changes) in old.into_iter().chain(fresh) {
-        let database = TestDatabase::new(backend);
+        let database = TestDatabase::missing(backend);
         if !script.is_empty() {
             create(&database);
             run_sql(&database.url, script).await;
@@ -232,7 +232,7 @@ async fn a_narrow_database_is_widened_on_request() {
         (Backend::Postgres, schema!("postgres/v10")),
         (Backend::MySql, schema!("mysql/v10")),
     ] {
-        let database = TestDatabase::new(backend);
+        let database = TestDatabase::missing(backend);
         create(&database);
         run_sql(&database.url, script).await;
         let dir = TempDir::new().unwrap();

@@ -45,17 +45,17 @@ pub async fn query(url: &str, sql: &'static str) -> Vec<String> {
 /// [`run_sql`] for where nothing is awaited.
 pub fn run_now(url: &str, sql: String) {
     let url = url.to_owned();
-    block(async move { run_sql(&url, sql).await });
+    block_on(async move { run_sql(&url, sql).await });
 }
 
 /// [`query`] for where nothing is awaited.
 pub fn query_now(url: &str, sql: &'static str) -> Vec<String> {
     let url = url.to_owned();
-    block(async move { query(&url, sql).await })
+    block_on(async move { query(&url, sql).await })
 }
 
 /// Waits for a database in a thread of its own: the one that asks may belong to a runtime, which must not wait.
-fn block<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+pub fn block_on<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     thread::spawn(move || runtime.block_on(work))
         .join()

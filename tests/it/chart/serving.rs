@@ -141,7 +141,7 @@ async fn on_sqlite_with_tls_on_both_sides() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_postgres() {
-    let database = TestDatabase::new(Backend::Postgres);
+    let database = TestDatabase::missing(Backend::Postgres);
     let access = database.access();
     let authority = Authority::new();
     let (certificate, key) = authority.sign();
@@ -176,7 +176,7 @@ async fn on_postgres() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_mysql() {
-    let database = TestDatabase::new(Backend::MySql);
+    let database = TestDatabase::missing(Backend::MySql);
     let access = database.access();
     let settings = set(&[
         format!(
@@ -192,7 +192,7 @@ async fn on_mysql() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_kubeflow_on_its_mysql() {
-    let database = TestDatabase::new(Backend::MySql);
+    let database = TestDatabase::missing(Backend::MySql);
     let access = database.access();
     let port = access.port.to_string();
     let before = vec![
@@ -215,7 +215,7 @@ async fn in_kubeflow_on_its_mysql() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_kubeflow_on_its_postgresql() {
-    let database = TestDatabase::new(Backend::Postgres);
+    let database = TestDatabase::missing(Backend::Postgres);
     let access = database.access();
     let port = access.port.to_string();
     let before = vec![

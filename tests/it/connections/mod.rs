@@ -34,7 +34,7 @@ struct Named {
 
 impl Named {
     fn new(backend: Backend, end: &str) -> Self {
-        let url = TestDatabase::new(backend).url.clone();
+        let url = TestDatabase::missing(backend).url.clone();
         let (server, name) = url.rsplit_once('/').unwrap();
         let name = format!("{name}{end}");
         let bytes = name.bytes().map(|byte| format!("%{byte:02X}"));
@@ -76,7 +76,7 @@ struct Parts {
 }
 
 fn parts(backend: Backend) -> Parts {
-    let url = url::Url::parse(&TestDatabase::new(backend).url).unwrap();
+    let url = url::Url::parse(&TestDatabase::missing(backend).url).unwrap();
     let password = percent_decode_str(url.password().unwrap()).decode_utf8();
     Parts {
         host: url.host_str().unwrap().to_owned(),
@@ -114,7 +114,7 @@ async fn missing_databases_are_created_whatever_their_names() {
 #[tokio::test]
 async fn a_missing_database_that_is_not_to_be_created_is_refused() {
     for backend in [Backend::Postgres, Backend::MySql] {
-        let database = TestDatabase::new(backend);
+        let database = TestDatabase::missing(backend);
         let to = Connect {
             create: false,
             ..Connect::new(database.url.parse().unwrap())

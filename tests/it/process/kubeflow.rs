@@ -62,7 +62,7 @@ struct Swapped {
 impl Swapped {
     fn start(form: Form) -> Self {
         let image = Image::new();
-        let database = TestDatabase::new(match form {
+        let database = TestDatabase::missing(match form {
             Form::MySql | Form::Tls => Backend::MySql,
             Form::Postgres => Backend::Postgres,
         });

@@ -1,13 +1,18 @@
 //! The databases that the cases run on.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, fs, process};
 
+use pedigree::graph::{Graph, History};
+use pedigree::storage::Database;
+use pedigree::storage::migrate::{self, Migration};
 use percent_encoding::percent_decode_str;
 use tempfile::TempDir;
+use uuid::Uuid;
 
-use crate::sql::{query_now, run_now, sqlite};
+use crate::sql::{block_on, query_now, run_now, sqlite};
 
 /// A kind of database to run the cases on. To add one: a variant here, a line in `on_every_database!`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +42,12 @@ impl Backend {
 }
 
 /// The tables of a MySQL database.
-const TABLES: &str =
+const MYSQL_TABLES: &str =
     "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()";
+
+/// The databases of a server.
+const POSTGRES_DATABASES: &str = "SELECT CAST(datname AS TEXT) FROM pg_database";
+const MYSQL_DATABASES: &str = "SELECT schema_name FROM information_schema.schemata";
 
 /// What deployments know of a database that has a server.
 pub struct Access {
@@ -49,17 +58,36 @@ pub struct Access {
     pub database: String,
 }
 
-/// A new database, which goes away with this.
+/// A database of one case, which is deleted when this is dropped.
 #[derive(Debug)]
 pub struct TestDatabase {
     pub backend: Backend,
-    /// Where whoever opens it first creates it.
     pub url: String,
     dir: TempDir,
 }
 
 impl TestDatabase {
+    /// An empty store: a copy of the template of its back end, which is migrated once per process.
     pub fn new(backend: Backend) -> Self {
+        let new = match backend {
+            Backend::SqliteFile => {
+                let new = Self::missing(backend);
+                fs::write(new.file(), &*SQLITE_TEMPLATE).unwrap();
+                new
+            }
+            // A store in memory exists only in the process that opens it.
+            Backend::SqliteMemory => return Self::missing(backend),
+            Backend::Postgres => POSTGRES_TEMPLATE.copy(),
+            Backend::MySql => MYSQL_TEMPLATE.copy(),
+        };
+        let id = Uuid::new_v4().simple();
+        let rename = format!("UPDATE PedigreeStore SET store_id = '{id}'");
+        run_now(&new.url, rename);
+        new
+    }
+
+    /// A URL where no database exists: the server that opens it creates it.
+    pub fn missing(backend: Backend) -> Self {
         let dir = TempDir::new().unwrap();
         let url = match backend {
             Backend::SqliteFile => sqlite(&dir.path().join("store.db")),
@@ -71,7 +99,7 @@ impl TestDatabase {
 
     /// An empty MySQL database whose text is in this character set.
     pub fn of_mysql(character_set: &str) -> Self {
-        let new = Self::new(Backend::MySql);
+        let new = Self::missing(Backend::MySql);
         let name = name_in(&new.url);
         run_now(
             &new.backend.server(),
@@ -80,9 +108,9 @@ impl TestDatabase {
         new
     }
 
-    /// A copy of this database, which nobody may be using.
+    /// A copy of this database, to which no connection may be open.
     pub fn copy(&self) -> Self {
-        let copy = Self::new(self.backend);
+        let copy = Self::missing(self.backend);
         let [from, to] = [&self.url, &copy.url].map(|url| name_in(url));
         match self.backend {
             Backend::SqliteFile => {
@@ -94,7 +122,7 @@ impl TestDatabase {
                 run_now(&self.backend.server(), create);
             }
             Backend::MySql => {
-                let copying = query_now(&self.url, TABLES).into_iter().map(|table| {
+                let copying = query_now(&self.url, MYSQL_TABLES).into_iter().map(|table| {
                     format!(
                         "CREATE TABLE {to}.{table} LIKE {from}.{table}; \
                          INSERT INTO {to}.{table} SELECT * FROM {from}.{table};"
@@ -146,7 +174,57 @@ impl TestDatabase {
     }
 }
 
-/// A name that no other case uses, nor another run at the same time.
+/// A migrated SQLite file.
+static SQLITE_TEMPLATE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    fs::read(migrated(TestDatabase::missing(Backend::SqliteFile)).file()).unwrap()
+});
+
+static POSTGRES_TEMPLATE: LazyLock<TestDatabase> =
+    LazyLock::new(|| template_on_server(Backend::Postgres));
+
+static MYSQL_TEMPLATE: LazyLock<TestDatabase> =
+    LazyLock::new(|| template_on_server(Backend::MySql));
+
+/// A migrated database. Statics are not dropped, so that the server keeps it until the next process of tests deletes it.
+fn template_on_server(backend: Backend) -> TestDatabase {
+    let names = match backend {
+        Backend::Postgres => POSTGRES_DATABASES,
+        _ => MYSQL_DATABASES,
+    };
+    for name in query_now(&backend.server(), names) {
+        let number = name.strip_prefix(TEMPLATE_PREFIX);
+        if number.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+            run_now(&backend.server(), format!("DROP DATABASE {name}"));
+        }
+    }
+    let mut template = TestDatabase::missing(backend);
+    let name = format!("{TEMPLATE_PREFIX}{}", process::id());
+    template.url = with_name(&template.url, &name);
+    migrated(template)
+}
+
+fn migrated(database: TestDatabase) -> TestDatabase {
+    let url = database.url.clone();
+    block_on(async move {
+        let opened = Database::open(&url, 2).await.unwrap();
+        prepare(&opened).await;
+        opened.close().await;
+    });
+    database
+}
+
+/// Migrates a database as a server does at its start.
+pub async fn prepare(database: &Database) {
+    let migration = Migration::default();
+    migrate::prepare(database, &migration).await.unwrap();
+    let graph = Graph::new(database.clone(), History::default());
+    graph.put_simple_types().await.unwrap();
+}
+
+/// The name of a template, before the number of the process that made it.
+const TEMPLATE_PREFIX: &str = "it_template_";
+
+/// A name that no other case uses, in this process or another.
 fn new_name() -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);

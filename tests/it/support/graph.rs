@@ -6,8 +6,8 @@ use pedigree::error::Result;
 use pedigree::graph::{End, Graph, History, RecordRuns, RunEvent, RunRecorded, Within};
 use pedigree::model::{Caller, Door, Kind, Node};
 use pedigree::storage::Database;
-use pedigree::storage::migrate::{self, Migration};
 
+use super::database::prepare;
 use super::{Backend, TestDatabase};
 
 /// The graph of a new database.
@@ -26,11 +26,10 @@ impl TestGraph {
     pub async fn open(backend: Backend) -> Self {
         let database = TestDatabase::new(backend);
         let opened = Database::open(&database.url, 8).await.unwrap();
-        migrate::prepare(&opened, &Migration::default())
-            .await
-            .unwrap();
+        if backend == Backend::SqliteMemory {
+            prepare(&opened).await;
+        }
         let graph = Graph::new(opened, History::default());
-        graph.put_simple_types().await.unwrap();
         Self { graph, database }
     }
 
