@@ -31,7 +31,6 @@ macro_rules! glance {
 }
 use glance;
 
-pub use crate::storage::tables::memberships::End;
 pub use changes::feed::History;
 pub use changes::watch::{Changes, Since, Topic, Watch, WatchQuery};
 pub use commit::command::Write;
@@ -39,7 +38,7 @@ pub use composite::execution::{ArtifactAndEvent, PutExecution, PutExecutionAnswe
 pub use composite::subgraph::{EventEdge, PutSubgraph, PutSubgraphAnswer};
 pub use edges::events::PutEvents;
 pub use edges::memberships::PutMemberships;
-pub use edges::parents::PutParentContexts;
+pub use edges::parents::{PutParentContexts, Relatives};
 pub use ingest::runs::{
     ArtifactIdentity, ArtifactUse, ContextUse, Moment, RecordRuns, RunEvent, RunRecorded, TypeName,
     TypePolicy,
@@ -49,8 +48,8 @@ pub use lineage::stream::{Trace, TracePart, TraceQuery};
 pub use lineage::subgraph::{Boundary, GraphQuery, LineageGraph, Parts, SubgraphQuery};
 pub use lineage::traverse::Direction;
 pub use nodes::PutNodes;
-pub use nodes::page::{ListOptions, NodePage, Order, OrderField};
-pub use nodes::rules::Mask;
+pub use nodes::page::{ListOptions, NodePage};
+pub use nodes::rules::{Mask, PropertyMask};
 pub use nodes::stream::{Whole, Within};
 pub use types::PutTypes;
 

@@ -8,6 +8,7 @@ mod ids;
 mod kind;
 mod node;
 mod origin;
+mod page;
 mod types;
 mod value;
 
@@ -17,5 +18,6 @@ pub use ids::distinct_ids;
 pub use kind::Kind;
 pub use node::{Node, NodeKey, Properties};
 pub use origin::{ANONYMOUS, Caller, Door, Origin};
+pub use page::{OrderBy, PagePosition};
 pub use types::{BaseType, NodeType, PropertyType, SIMPLE_TYPES};
 pub use value::Value;

@@ -4,11 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use crate::error::Result;
 use crate::graph::Graph;
-use crate::model::{Change, Event, Kind, Membership, Node, NodeType, Operation, Subject};
+use crate::model::{
+    Change, Event, Kind, Membership, Node, NodeType, Operation, OrderBy, PagePosition, Subject,
+};
 use crate::storage::Tx;
 use crate::storage::tables::changes;
 use crate::storage::tables::events;
-use crate::storage::tables::lists::{self, After, OrderBy, Page, Scope};
+use crate::storage::tables::lists::{self, Page, Scope};
 use crate::storage::tables::memberships::{self, End};
 
 /// How many nodes are looked at in one transaction.
@@ -95,7 +97,7 @@ impl Graph {
                 .reconcile_nodes(kind, after, since, &known, &mut added)
                 .await?
             {
-                after = Some(last);
+                after = Some(PagePosition::Id(last));
             }
         }
         self.advance().await?;
@@ -133,7 +135,7 @@ impl Graph {
     async fn reconcile_nodes(
         &self,
         kind: Kind,
-        after: Option<i64>,
+        after: Option<PagePosition>,
         since: i64,
         known: &Known,
         added: &mut usize,
@@ -144,7 +146,7 @@ impl Graph {
             filter: None,
             order_by: OrderBy::Id,
             ascending: true,
-            after: after.map(After::Id),
+            after: after.as_ref(),
             limit: NODES,
         };
         let mut nodes = lists::page(&mut tx, kind, &page).await?;

@@ -50,6 +50,13 @@ impl Write for PutParentContexts {
     }
 }
 
+/// The contexts that a context is linked to, on one side of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relatives {
+    Parents,
+    Children,
+}
+
 /// Whether all of these links from parents to children are there.
 pub(in crate::graph) async fn are_linked(tx: &mut Tx, links: &[Membership]) -> Result<bool> {
     let children: Vec<i64> = links.iter().map(|link| link.node_id).collect();
@@ -196,7 +203,7 @@ impl Graph {
     /// # Errors
     ///
     /// Those of the database.
-    pub async fn relatives(&self, of: End, id: i64) -> Result<Vec<Node>> {
+    pub async fn relatives(&self, of: Relatives, id: i64) -> Result<Vec<Node>> {
         let mut found = self.all_relatives(of, &[id]).await?;
         Ok(found.remove(&id).unwrap_or_default())
     }
@@ -206,22 +213,30 @@ impl Graph {
     /// # Errors
     ///
     /// `InvalidArgument` when no context is given.
-    pub async fn relatives_of_all(&self, of: End, ids: &[i64]) -> Result<BTreeMap<i64, Vec<Node>>> {
+    pub async fn relatives_of_all(
+        &self,
+        of: Relatives,
+        ids: &[i64],
+    ) -> Result<BTreeMap<i64, Vec<Node>>> {
         if ids.is_empty() {
             return Err(Error::invalid("Given context_ids is empty."));
         }
         self.all_relatives(of, ids).await
     }
 
-    async fn all_relatives(&self, of: End, ids: &[i64]) -> Result<BTreeMap<i64, Vec<Node>>> {
+    async fn all_relatives(&self, of: Relatives, ids: &[i64]) -> Result<BTreeMap<i64, Vec<Node>>> {
         let mut tx = self.read().await?;
-        let links = memberships::find(&mut tx, Kind::Context, of, ids).await?;
+        let end = match of {
+            Relatives::Parents => End::Node,
+            Relatives::Children => End::Context,
+        };
+        let links = memberships::find(&mut tx, Kind::Context, end, ids).await?;
         // (the context asked for, its relative)
         let mut pairs: Vec<(i64, i64)> = links
             .into_iter()
             .map(|link| match of {
-                End::Node => (link.node_id, link.context_id),
-                End::Context => (link.context_id, link.node_id),
+                Relatives::Parents => (link.node_id, link.context_id),
+                Relatives::Children => (link.context_id, link.node_id),
             })
             .collect();
         pairs.sort_unstable();

@@ -19,7 +19,7 @@ const MAX_HOPS: i64 = 100;
 const MAX_STARTS: i64 = 101;
 
 /// A question for lineage (`GetLineageSubgraph`).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct SubgraphQuery {
     /// The kind of the starting nodes and the filter that finds them. Required.
     pub start: Option<(Kind, Option<String>)>,
@@ -58,7 +58,7 @@ impl Boundary {
     }
 }
 
-/// The parts of a lineage graph that a caller wants (`read_mask`).
+/// The parts of a lineage graph that a query returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -76,29 +76,19 @@ pub struct Parts {
     pub associations: bool,
 }
 
-impl Default for Parts {
-    fn default() -> Self {
-        Self::from_paths([])
-    }
-}
-
 impl Parts {
-    /// Reads the paths of a field mask: only whole fields count, and no path means all of them.
-    pub fn from_paths<'a>(paths: impl IntoIterator<Item = &'a str>) -> Self {
-        let paths: Vec<&str> = paths.into_iter().collect();
-        let has = |field: &str| paths.is_empty() || paths.contains(&field);
-        Self {
-            artifact_types: has("artifact_types"),
-            execution_types: has("execution_types"),
-            context_types: has("context_types"),
-            artifacts: has("artifacts"),
-            executions: has("executions"),
-            contexts: has("contexts"),
-            events: has("events"),
-            attributions: has("attributions"),
-            associations: has("associations"),
-        }
-    }
+    /// Every part.
+    pub const ALL: Self = Self {
+        artifact_types: true,
+        execution_types: true,
+        context_types: true,
+        artifacts: true,
+        executions: true,
+        contexts: true,
+        events: true,
+        attributions: true,
+        associations: true,
+    };
 }
 
 /// Nodes, the edges between them, and their types.
@@ -212,7 +202,7 @@ impl Graph {
         let starts = (Kind::Artifact, starts);
         let mut walk = stand_on(&mut tx, starts, Direction::Both, sides).await?;
         let events = walk_on(&mut tx, &mut walk, hops, limit).await?;
-        let dehydrated = collect(&mut tx, &walk, events, Parts::default()).await?;
+        let dehydrated = collect(&mut tx, &walk, events, Parts::ALL).await?;
         hydrate(&mut tx, dehydrated).await
     }
 }

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::error::{Error, Result};
-use crate::graph::nodes::rules::Mask;
+use crate::graph::nodes::rules::{FULL_MASK, Mask};
 use crate::graph::nodes::writer::{NodeWriter, PutOptions};
 use crate::graph::{Graph, Write, distinct_external_ids, distinct_texts, glance};
 use crate::model::{Kind, Node, NodeType, Origin};
@@ -34,7 +34,7 @@ impl Write for PutNodes {
     async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<Vec<i64>> {
         let now = origin.time;
         let options = PutOptions {
-            mask: self.mask.as_ref(),
+            mask: self.mask.as_ref().unwrap_or(&FULL_MASK),
             abort_if_changed: self.abort_if_changed,
             ..PutOptions::default()
         };

@@ -5,87 +5,53 @@ use std::collections::BTreeSet;
 use crate::error::{Error, Result};
 use crate::model::{Kind, Node, NodeType, Properties, Value};
 
-/// What of a node an update touches (`update_mask`). Paths that name nothing are ignored.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The fields and properties that an update writes. Those outside the mask stay as they are stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of a node")]
 pub struct Mask {
-    fields: BTreeSet<String>,
-    properties: Touched,
-    custom_properties: Touched,
+    pub name: bool,
+    pub external_id: bool,
+    pub uri: bool,
+    pub state: bool,
+    pub properties: PropertyMask,
+    pub custom_properties: PropertyMask,
 }
 
-/// The properties of one map that a mask touches.
+/// The properties of one map that an update writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Touched {
+pub enum PropertyMask {
     All,
     Named(BTreeSet<String>),
 }
 
-impl Default for Touched {
-    fn default() -> Self {
-        Self::Named(BTreeSet::new())
-    }
+/// The mask of an update that has none.
+pub(in crate::graph) static FULL_MASK: Mask = Mask {
+    name: true,
+    external_id: true,
+    uri: true,
+    state: true,
+    properties: PropertyMask::All,
+    custom_properties: PropertyMask::All,
+};
+
+impl Mask {
+    /// The mask of no field and no property.
+    pub const EMPTY: Self = Self {
+        name: false,
+        external_id: false,
+        uri: false,
+        state: false,
+        properties: PropertyMask::Named(BTreeSet::new()),
+        custom_properties: PropertyMask::Named(BTreeSet::new()),
+    };
 }
 
-impl Touched {
-    fn add(&mut self, name: Option<&str>) {
-        match (self, name) {
-            (Self::Named(names), Some(name)) => {
-                names.insert(name.to_owned());
-            }
-            (this, None) => *this = Self::All,
-            (Self::All, Some(_)) => {}
-        }
-    }
-
+impl PropertyMask {
     fn contains(&self, name: &str) -> bool {
         match self {
             Self::All => true,
             Self::Named(names) => names.contains(name),
         }
-    }
-}
-
-impl Mask {
-    /// Reads the paths of a field mask; `None` for an empty one, which means full replacement.
-    ///
-    /// Everything behind the first dot is the name of one property; a map without a name is the whole map.
-    pub fn from_paths<'a>(paths: impl IntoIterator<Item = &'a str>) -> Option<Self> {
-        let mut paths = paths.into_iter().peekable();
-        paths.peek()?;
-        let mut mask = Self::default();
-        for path in paths {
-            let (field, name) = match path.split_once('.') {
-                Some((field, name)) => (field, Some(name)),
-                None => (path, None),
-            };
-            match (field, name) {
-                ("properties", name) => mask.properties.add(name),
-                ("custom_properties", name) => mask.custom_properties.add(name),
-                (field, None) => {
-                    mask.fields.insert(field.to_owned());
-                }
-                _ => {}
-            }
-        }
-        Some(mask)
-    }
-}
-
-/// A mask that touches everything, as an update without one does.
-struct Scope<'a>(Option<&'a Mask>);
-
-impl Scope<'_> {
-    fn has(&self, field: &str) -> bool {
-        self.0.is_none_or(|mask| mask.fields.contains(field))
-    }
-
-    fn has_property(&self, name: &str) -> bool {
-        self.0.is_none_or(|mask| mask.properties.contains(name))
-    }
-
-    fn has_custom(&self, name: &str) -> bool {
-        self.0
-            .is_none_or(|mask| mask.custom_properties.contains(name))
     }
 }
 
@@ -101,7 +67,7 @@ pub(in crate::graph) fn check_declared(
     node: &Node,
     node_type: &NodeType,
 ) -> Result<()> {
-    check_properties(node, node_type, &Scope(None)).map_err(|error| {
+    check_properties(node, node_type, &FULL_MASK).map_err(|error| {
         Error::InvalidArgument(format!(
             "Cannot validate properties of {}: {error}",
             describe(kind, node)
@@ -109,17 +75,16 @@ pub(in crate::graph) fn check_declared(
     })
 }
 
-/// Every property that is in scope must be declared with the type of its value; custom ones need only have a value.
-fn check_properties(node: &Node, node_type: &NodeType, scope: &Scope<'_>) -> Result<()> {
-    for (name, value) in node
-        .properties
-        .iter()
-        .filter(|(name, _)| scope.has_property(name))
-    {
+/// Every property in the mask must be declared with the type of its value. A custom property must
+/// have a value.
+fn check_properties(node: &Node, node_type: &NodeType, mask: &Mask) -> Result<()> {
+    let masked = node.properties.iter();
+    for (name, value) in masked.filter(|(name, _)| mask.properties.contains(name)) {
         check_property(name, value, node_type)?;
     }
+    let is_masked = |name: &str| mask.custom_properties.contains(name);
     let mut customs = node.custom_properties.iter();
-    match customs.find(|(name, value)| **value == Value::Empty && scope.has_custom(name)) {
+    match customs.find(|(name, value)| **value == Value::Empty && is_masked(name)) {
         Some((name, _)) => Err(unmatched(name)),
         None => Ok(()),
     }
@@ -159,7 +124,7 @@ pub(in crate::graph) fn merge(
     stored: &Node,
     given: &Node,
     node_type: &NodeType,
-    mask: Option<&Mask>,
+    mask: &Mask,
 ) -> Result<Node> {
     if let (Some(wanted), Some(known)) = (given.type_id, stored.type_id)
         && wanted != known
@@ -168,42 +133,34 @@ pub(in crate::graph) fn merge(
             "Given type_id {wanted} is different from the one known before: {known}"
         )));
     }
-    let scope = Scope(mask);
-    check_properties(given, node_type, &scope)?;
+    check_properties(given, node_type, mask)?;
     let mut merged = stored.clone();
-    if scope.has("external_id") {
+    if mask.external_id {
         merged.external_id.clone_from(&given.external_id);
     }
-    if kind == Kind::Artifact && scope.has("uri") {
+    if kind == Kind::Artifact && mask.uri {
         merged.uri = Some(given.uri.clone().unwrap_or_default());
     }
-    let state = match kind {
-        Kind::Artifact => Some("state"),
-        Kind::Execution => Some("last_known_state"),
-        Kind::Context => None,
-    };
-    if state.is_some_and(|field| scope.has(field)) {
+    if kind != Kind::Context && mask.state {
         merged.state = given.state;
     }
-    // Names of artifacts and executions never change, and nobody is told.
-    if kind == Kind::Context && scope.has("name") {
+    // An update never renames an artifact or an execution; a new name is ignored without an error.
+    if kind == Kind::Context && mask.name {
         check_context_name(kind, given)?;
         merged.name.clone_from(&given.name);
     }
-    replace(&mut merged.properties, &given.properties, |name| {
-        scope.has_property(name)
-    });
+    replace(&mut merged.properties, &given.properties, &mask.properties);
     replace(
         &mut merged.custom_properties,
         &given.custom_properties,
-        |name| scope.has_custom(name),
+        &mask.custom_properties,
     );
     Ok(merged)
 }
 
-fn replace(stored: &mut Properties, given: &Properties, in_scope: impl Fn(&str) -> bool) {
-    stored.retain(|name, _| !in_scope(name) || given.contains_key(name));
-    for (name, value) in given.iter().filter(|(name, _)| in_scope(name)) {
+fn replace(stored: &mut Properties, given: &Properties, mask: &PropertyMask) {
+    stored.retain(|name, _| !mask.contains(name) || given.contains_key(name));
+    for (name, value) in given.iter().filter(|(name, _)| mask.contains(name)) {
         stored.insert(name.clone(), value.clone());
     }
 }
@@ -269,15 +226,12 @@ mod tests {
         }
     }
 
-    fn put(given: &Node, paths: &[&str]) -> Result<Node> {
-        let mask = Mask::from_paths(paths.iter().copied());
-        merge(
-            Kind::Artifact,
-            &stored(),
-            given,
-            &node_type(),
-            mask.as_ref(),
-        )
+    fn put(given: &Node, mask: &Mask) -> Result<Node> {
+        merge(Kind::Artifact, &stored(), given, &node_type(), mask)
+    }
+
+    fn named(name: &str) -> PropertyMask {
+        PropertyMask::Named([name.to_owned()].into())
     }
 
     #[test]
@@ -287,7 +241,7 @@ mod tests {
             name: Some("other".into()),
             ..Node::default()
         };
-        let merged = put(&given, &[]).unwrap();
+        let merged = put(&given, &FULL_MASK).unwrap();
         assert_eq!(merged.name.as_deref(), Some("n"));
         assert_eq!((merged.uri.as_deref(), merged.state), (Some(""), None));
         assert!(merged.properties.is_empty() && merged.custom_properties.is_empty());
@@ -300,17 +254,27 @@ mod tests {
             properties: [("nope".to_owned(), Value::Int(1))].into(),
             ..Node::default()
         };
-        let merged = put(&given, &["state", "custom_properties.a.b", "nonexist", ""]).unwrap();
+        let mask = Mask {
+            state: true,
+            custom_properties: named("a.b"),
+            ..Mask::EMPTY
+        };
+        let merged = put(&given, &mask).unwrap();
         assert_eq!((merged.uri.as_deref(), merged.state), (Some("u"), None));
         assert_eq!(merged.properties, stored().properties);
         assert!(merged.custom_properties.is_empty());
-        assert!(put(&given, &["properties"]).is_err());
-        assert!(put(&given, &["properties.nope"]).is_err());
+        for properties in [PropertyMask::All, named("nope")] {
+            let mask = Mask {
+                properties,
+                ..Mask::EMPTY
+            };
+            assert!(put(&given, &mask).is_err());
+        }
     }
 
     #[test]
     fn reading_and_putting_back_is_no_change() {
-        let merged = put(&stored(), &[]).unwrap();
+        let merged = put(&stored(), &FULL_MASK).unwrap();
         assert!(!is_change(&stored(), &stored(), &merged));
         let mut without_type = stored();
         without_type.type_name = None;
@@ -327,7 +291,7 @@ mod tests {
                 &mut given.properties
             };
             map.insert("p".into(), Value::Empty);
-            let error = put(&given, &[]).unwrap_err().to_string();
+            let error = put(&given, &FULL_MASK).unwrap_err().to_string();
             assert_eq!(error, "Found unmatched property type: p");
         }
     }

@@ -2,8 +2,8 @@
 
 use crate::error::Result;
 use crate::graph::Graph;
-use crate::model::{Kind, Node};
-use crate::storage::tables::lists::{self, OrderBy, Page, Scope};
+use crate::model::{Kind, Node, OrderBy};
+use crate::storage::tables::lists::{self, Page, Scope};
 use crate::storage::tables::{nodes, types};
 use crate::storage::{SlowTurn, Tx};
 

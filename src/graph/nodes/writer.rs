@@ -10,21 +10,32 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::graph::nodes::rules as node_rules;
-use crate::graph::nodes::rules::{Mask, describe};
+use crate::graph::nodes::rules::{FULL_MASK, Mask, describe};
 use crate::model::{Change, Kind, Node, NodeType, Subject};
 use crate::storage::Tx;
 use crate::storage::tables::{locks, nodes, properties, types};
 
 /// How nodes are put.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(in crate::graph) struct PutOptions<'a> {
-    pub mask: Option<&'a Mask>,
+    pub mask: &'a Mask,
     /// Refuse a node whose stored last update time is not the given one.
     pub abort_if_changed: bool,
     /// Move the last update time of a node that does not change, too.
     pub force_update_time: bool,
     /// The caller looked for the new nodes and did not find them.
     pub lookup: Lookup,
+}
+
+impl Default for PutOptions<'_> {
+    fn default() -> Self {
+        Self {
+            mask: &FULL_MASK,
+            abort_if_changed: false,
+            force_update_time: false,
+            lookup: Lookup::default(),
+        }
+    }
 }
 
 /// What it means when a new node exists after all.

@@ -6,7 +6,7 @@ use super::super::query::Query;
 use super::schema::{NodeTables, membership};
 use super::{nodes, types};
 use crate::error::Result;
-use crate::model::{Kind, Node};
+use crate::model::{Kind, Node, OrderBy, PagePosition};
 
 /// A condition on nodes that somebody else writes: the filter language.
 pub trait Condition: Send + Sync {
@@ -32,39 +32,19 @@ pub enum Scope {
     Context(i64),
 }
 
-/// The column that orders a list; ties are broken by id in the same direction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OrderBy {
-    Id,
-    CreateTime,
-    UpdateTime,
-}
-
-impl OrderBy {
-    const fn column(self, kind: Kind, scope: Scope) -> &'static str {
-        match self {
-            // The index of a context's members has them in this order.
-            Self::Id if matches!(scope, Scope::Context(_)) => match kind {
-                Kind::Artifact => "s.artifact_id",
-                Kind::Execution => "s.execution_id",
-                Kind::Context => "s.context_id",
-            },
-            Self::Id => "n.id",
-            Self::CreateTime => "n.create_time_since_epoch",
-            Self::UpdateTime => "n.last_update_time_since_epoch",
-        }
+/// The column of an order.
+const fn column(order_by: OrderBy, kind: Kind, scope: Scope) -> &'static str {
+    match order_by {
+        // The index of a context's members has them in this order.
+        OrderBy::Id if matches!(scope, Scope::Context(_)) => match kind {
+            Kind::Artifact => "s.artifact_id",
+            Kind::Execution => "s.execution_id",
+            Kind::Context => "s.context_id",
+        },
+        OrderBy::Id => "n.id",
+        OrderBy::CreateTime => "n.create_time_since_epoch",
+        OrderBy::UpdateTime => "n.last_update_time_since_epoch",
     }
-}
-
-/// Where a page begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum After {
-    /// Behind the row with this id, in the order of ids.
-    Id(i64),
-    /// Behind the row with this time and id, in the order of times and then of ids.
-    TimeAndId(i64, i64),
-    /// At rows whose time is this or further on, without those ids.
-    TimeWithout(i64, Vec<i64>),
 }
 
 /// A page of a list.
@@ -73,7 +53,7 @@ pub struct Page<'a> {
     pub filter: Option<&'a dyn Condition>,
     pub order_by: OrderBy,
     pub ascending: bool,
-    pub after: Option<After>,
+    pub after: Option<&'a PagePosition>,
     /// The most rows.
     pub limit: i64,
 }
@@ -100,8 +80,8 @@ pub async fn page(tx: &mut Tx, kind: Kind, page: &Page<'_>) -> Result<Vec<Node>>
         narrow.push(&mut query);
         query
     };
-    let column = page.order_by.column(kind, page.scope);
-    if let Some(after) = &page.after {
+    let column = column(page.order_by, kind, page.scope);
+    if let Some(after) = page.after {
         push_after(&mut query, column, page.ascending, after);
     }
     query.push(" ORDER BY ").push(column);
@@ -192,7 +172,9 @@ pub async fn any(tx: &mut Tx, kind: Kind, scope: Scope) -> Result<bool> {
     let mut query = select_ids("lists::any", tx, &Narrow::to(kind, scope));
     // In an order that an index has: who may take any row may look for it everywhere.
     query.push(" ORDER BY ");
-    query.push(OrderBy::Id.column(kind, scope)).push(" LIMIT 1");
+    query
+        .push(column(OrderBy::Id, kind, scope))
+        .push(" LIMIT 1");
     let row: Option<(Int,)> = tx.first(query).await?;
     Ok(row.is_some())
 }
@@ -269,14 +251,14 @@ impl Narrow<'_> {
     }
 }
 
-fn push_after(query: &mut Query, column: &'static str, ascending: bool, after: &After) {
+fn push_after(query: &mut Query, column: &'static str, ascending: bool, after: &PagePosition) {
     query.push(" AND ").push(column);
     match after {
-        After::Id(id) => {
+        PagePosition::Id(id) => {
             query.push(if ascending { " > ?" } else { " < ?" });
             query.bind(*id);
         }
-        After::TimeAndId(time, id) => {
+        PagePosition::CreateTime { time, id } => {
             query.push(if ascending { " >= ?" } else { " <= ?" });
             query.bind(*time).push(" AND (").push(column);
             query.push(if ascending {
@@ -286,10 +268,10 @@ fn push_after(query: &mut Query, column: &'static str, ascending: bool, after: &
             });
             query.bind(*time).bind(*id);
         }
-        After::TimeWithout(time, ids) => {
+        PagePosition::UpdateTime { time, listed_ids } => {
             query.push(if ascending { " >= ?" } else { " <= ?" });
             query.bind(*time);
-            query.push(" AND NOT (n.id").push_in(ids).push(")");
+            query.push(" AND NOT (n.id").push_in(listed_ids).push(")");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Contexts and those above them.
 
 use pedigree::graph::Moment::{Complete, Start, Update};
-use pedigree::graph::{ArtifactUse, ContextUse, End, RecordRuns, RunEvent};
+use pedigree::graph::{ArtifactUse, ContextUse, RecordRuns, Relatives, RunEvent};
 use pedigree::model::{Kind, Value};
 
 use super::{context, named, properties, run};
@@ -38,7 +38,7 @@ async fn missing_contexts_are_created_below_their_parents(store: TestGraph) {
     assert_eq!(again[0].context_ids[0], stored.context_ids[0]);
     let parents = store
         .graph
-        .relatives(End::Node, stored.context_ids[0])
+        .relatives(Relatives::Parents, stored.context_ids[0])
         .await
         .unwrap();
     let names: Vec<_> = parents
@@ -56,7 +56,12 @@ async fn missing_contexts_are_created_below_their_parents(store: TestGraph) {
         .await;
     let team = again[0].context_ids[1] - 1;
     assert_eq!(
-        store.graph.relatives(End::Node, team).await.unwrap().len(),
+        store
+            .graph
+            .relatives(Relatives::Parents, team)
+            .await
+            .unwrap()
+            .len(),
         2
     );
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pedigree::error::Result;
-use pedigree::graph::{End, Graph, History, RecordRuns, RunEvent, RunRecorded, Within};
+use pedigree::graph::{Graph, History, RecordRuns, Relatives, RunEvent, RunRecorded, Within};
 use pedigree::model::{Caller, Door, Kind, Node};
 use pedigree::storage::Database;
 
@@ -95,7 +95,7 @@ impl TestGraph {
         }
         for (&(kind, id), label) in &labels {
             let above = match kind {
-                Kind::Context => self.graph.relatives(End::Node, id).await.unwrap(),
+                Kind::Context => self.graph.relatives(Relatives::Parents, id).await.unwrap(),
                 _ => self.graph.contexts_of(kind, id).await.unwrap_or_default(),
             };
             for context in above {

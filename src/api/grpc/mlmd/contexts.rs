@@ -4,7 +4,7 @@ use super::Rpc;
 use super::convert::all;
 use crate::api::call::Call;
 use crate::error::Result;
-use crate::graph::End;
+use crate::graph::Relatives;
 use crate::model::Kind;
 use crate::proto::ml_metadata as pb;
 use crate::proto::ml_metadata::get_children_contexts_by_contexts_response::ChildrenContextsPerParent;
@@ -34,7 +34,10 @@ impl Rpc for pb::GetParentContextsByContextRequest {
     type Response = pb::GetParentContextsByContextResponse;
 
     async fn run(self, call: &Call) -> Result<Self::Response> {
-        let contexts = all(call.graph.relatives(End::Node, self.context_id()).await?);
+        let contexts = all(call
+            .graph
+            .relatives(Relatives::Parents, self.context_id())
+            .await?);
         Ok(pb::GetParentContextsByContextResponse { contexts })
     }
 }
@@ -45,7 +48,7 @@ impl Rpc for pb::GetChildrenContextsByContextRequest {
     async fn run(self, call: &Call) -> Result<Self::Response> {
         let contexts = all(call
             .graph
-            .relatives(End::Context, self.context_id())
+            .relatives(Relatives::Children, self.context_id())
             .await?);
         Ok(pb::GetChildrenContextsByContextResponse { contexts })
     }
@@ -55,7 +58,9 @@ impl Rpc for pb::GetParentContextsByContextsRequest {
     type Response = pb::GetParentContextsByContextsResponse;
 
     async fn run(self, call: &Call) -> Result<Self::Response> {
-        let found = call.graph.relatives_of_all(End::Node, &self.context_ids);
+        let found = call
+            .graph
+            .relatives_of_all(Relatives::Parents, &self.context_ids);
         let entry = |(id, parents)| {
             let parent_contexts = all(parents);
             (id, ParentContextsPerChild { parent_contexts })
@@ -69,7 +74,9 @@ impl Rpc for pb::GetChildrenContextsByContextsRequest {
     type Response = pb::GetChildrenContextsByContextsResponse;
 
     async fn run(self, call: &Call) -> Result<Self::Response> {
-        let found = call.graph.relatives_of_all(End::Context, &self.context_ids);
+        let found = call
+            .graph
+            .relatives_of_all(Relatives::Children, &self.context_ids);
         let entry = |(id, children)| {
             let children_contexts = all(children);
             (id, ChildrenContextsPerParent { children_contexts })

@@ -4,15 +4,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::graph::{ArtifactAndEvent, EventEdge, ListOptions, Mask, Order};
-use crate::model::{self, Value as Stored};
+use prost_types::FieldMask;
+
+use crate::graph::{ArtifactAndEvent, EventEdge, Mask, PropertyMask};
+use crate::model::{self, Kind, Value as Stored};
 use crate::model::{EventPath, EventType, Membership, Node, Properties, Step};
 use crate::proto::ml_metadata::event::path::{Step as WireStep, step};
-use crate::proto::ml_metadata::list_operation_options::order_by_field::Field;
 use crate::proto::ml_metadata::{
-    Artifact, Association, Attribution, Context, Event, Execution, ListOperationOptions,
-    ParentContext, Value, artifact, event, execution, put_execution_request,
-    put_lineage_subgraph_request, value,
+    Artifact, Association, Attribution, Context, Event, Execution, ParentContext, Value, artifact,
+    event, execution, put_execution_request, put_lineage_subgraph_request, value,
 };
 
 type WireProperties = BTreeMap<String, Value>;
@@ -216,24 +216,44 @@ impl From<put_lineage_subgraph_request::EventEdge> for EventEdge {
     }
 }
 
-impl From<ListOperationOptions> for ListOptions {
-    fn from(given: ListOperationOptions) -> Self {
-        Self {
-            max_result_size: given.max_result_size,
-            order_by: given.order_by_field.map(|order| Order {
-                field: order.field.and_then(known::<Field>),
-                is_asc: order.is_asc,
-            }),
-            next_page_token: given.next_page_token,
-            filter_query: given.filter_query,
+/// The mask of an update of nodes of a kind. `None`, which means all fields, for a mask without
+/// paths. A path that names no field of the kind is ignored.
+///
+/// Whatever follows the first dot is the name of one property; a map without a name is the whole
+/// map.
+pub(super) fn mask(kind: Kind, given: Option<&FieldMask>) -> Option<Mask> {
+    let paths = &given?.paths;
+    if paths.is_empty() {
+        return None;
+    }
+    let mut mask = Mask::EMPTY;
+    for path in paths {
+        let (field, property) = match path.split_once('.') {
+            Some((field, property)) => (field, Some(property)),
+            None => (path.as_str(), None),
+        };
+        match (kind, field, property) {
+            (_, "properties", property) => add(&mut mask.properties, property),
+            (_, "custom_properties", property) => add(&mut mask.custom_properties, property),
+            (_, "name", None) => mask.name = true,
+            (_, "external_id", None) => mask.external_id = true,
+            (Kind::Artifact, "uri", None) => mask.uri = true,
+            (Kind::Artifact, "state", None) | (Kind::Execution, "last_known_state", None) => {
+                mask.state = true;
+            }
+            _ => {}
         }
     }
+    Some(mask)
 }
 
-/// The mask that a field mask message means, if it names anything.
-pub(super) fn mask(given: Option<prost_types::FieldMask>) -> Option<Mask> {
-    let paths = given?.paths;
-    Mask::from_paths(paths.iter().map(String::as_str))
+/// Adds a property to the mask of a map, or all of them when none is named.
+fn add(mask: &mut PropertyMask, property: Option<&str>) {
+    match (mask, property) {
+        (PropertyMask::Named(names), Some(property)) => _ = names.insert(property.to_owned()),
+        (mask, None) => *mask = PropertyMask::All,
+        (PropertyMask::All, Some(_)) => {}
+    }
 }
 
 /// A list of one kind of thing as a list of another.
@@ -242,4 +262,54 @@ where
     To: std::convert::From<From>,
 {
     list.into_iter().map(To::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(kind: Kind, paths: &[&str]) -> Option<Mask> {
+        let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+        mask(kind, Some(&FieldMask { paths }))
+    }
+
+    fn named(names: &[&str]) -> PropertyMask {
+        PropertyMask::Named(names.iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    #[test]
+    fn without_paths_there_is_no_mask() {
+        assert_eq!(mask(Kind::Context, None), None);
+        assert_eq!(of(Kind::Context, &[]), None);
+        assert_eq!(of(Kind::Context, &["", "nonexist"]), Some(Mask::EMPTY));
+    }
+
+    #[test]
+    fn a_path_names_a_field_of_its_kind() {
+        let state = Mask {
+            state: true,
+            ..Mask::EMPTY
+        };
+        assert_eq!(of(Kind::Artifact, &["state"]), Some(state.clone()));
+        assert_eq!(of(Kind::Execution, &["last_known_state"]), Some(state));
+        let of_others = ["state", "uri", "name.", "external_id.x"];
+        assert_eq!(of(Kind::Execution, &of_others), Some(Mask::EMPTY));
+    }
+
+    #[test]
+    fn a_path_names_a_property_or_all() {
+        let some = Mask {
+            properties: named(&["p", ""]),
+            custom_properties: named(&["a.b"]),
+            ..Mask::EMPTY
+        };
+        let paths = ["properties.p", "custom_properties.a.b", "properties."];
+        assert_eq!(of(Kind::Artifact, &paths), Some(some));
+        let all = Mask {
+            properties: PropertyMask::All,
+            ..Mask::EMPTY
+        };
+        let paths = ["properties.p", "properties", "properties.q"];
+        assert_eq!(of(Kind::Artifact, &paths), Some(all));
+    }
 }

@@ -23,6 +23,25 @@ impl From<Option<EndingNodes>> for Boundary {
     }
 }
 
+/// The parts that a field mask names: only whole fields count, and no path means all of them.
+fn parts(paths: &[String]) -> Parts {
+    if paths.is_empty() {
+        return Parts::ALL;
+    }
+    let has = |field: &str| paths.iter().any(|path| path == field);
+    Parts {
+        artifact_types: has("artifact_types"),
+        execution_types: has("execution_types"),
+        context_types: has("context_types"),
+        artifacts: has("artifacts"),
+        executions: has("executions"),
+        contexts: has("contexts"),
+        events: has("events"),
+        attributions: has("attributions"),
+        associations: has("associations"),
+    }
+}
+
 impl TryFrom<LineageGraph> for pb::LineageGraph {
     type Error = Error;
 
@@ -66,7 +85,7 @@ impl Rpc for pb::GetLineageSubgraphRequest {
             direction,
             ending_artifacts: options.ending_artifacts.into(),
             ending_executions: options.ending_executions.into(),
-            parts: Parts::from_paths(mask.paths.iter().map(String::as_str)),
+            parts: parts(&mask.paths),
         };
         let found = call.graph.lineage_subgraph(&query).await?;
         Ok(pb::GetLineageSubgraphResponse {
@@ -85,7 +104,8 @@ impl Rpc for pb::GetLineageGraphRequest {
         let query = GraphQuery {
             artifacts: options
                 .query_nodes
-                .map(|QueryNodes::ArtifactsOptions(options)| options.into()),
+                .map(|QueryNodes::ArtifactsOptions(options)| (&options).try_into())
+                .transpose()?,
             max_hops: stop.max_num_hops,
             boundary_artifacts: stop.boundary_artifacts,
             boundary_executions: stop.boundary_executions,

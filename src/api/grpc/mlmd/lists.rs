@@ -5,10 +5,11 @@ use tonic::Response;
 
 use super::convert::all;
 use super::nodes::NodeMessage;
+use super::paging::next_page_token;
 use super::unpaged::UnpagedLists;
 use crate::api::call::Call;
 use crate::error::Result;
-use crate::graph::Within;
+use crate::graph::{ListOptions, Within};
 use crate::proto::ml_metadata as pb;
 
 /// A request that lists nodes of one kind.
@@ -34,14 +35,17 @@ pub(super) async fn run<R: ListRpc>(
     let Some(options) = options else {
         return unpaged.answer::<R>(&call.graph, &within).await;
     };
-    let page = call
-        .graph
-        .list(R::Node::KIND, &within, &options.into())
-        .await?;
-    Ok(Response::new(R::response(
-        all(page.nodes),
-        page.next_page_token,
-    )))
+    let parsed = ListOptions::try_from(&options);
+    let page = call.graph.list(R::Node::KIND, &within, parsed).await?;
+    let Some(page) = page else {
+        return Ok(Response::new(R::response(Vec::new(), None)));
+    };
+    let mut token = page.end.map(|end| next_page_token(&options, end));
+    if matches!(within, Within::Type(..)) {
+        // By type, the last page has an empty token.
+        token.get_or_insert_default();
+    }
+    Ok(Response::new(R::response(all(page.nodes), token)))
 }
 
 impl ListRpc for pb::GetArtifactsRequest {

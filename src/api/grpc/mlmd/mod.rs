@@ -8,6 +8,7 @@ pub(super) mod convert;
 mod lineage;
 mod lists;
 mod nodes;
+mod paging;
 mod signature;
 pub(super) mod types;
 mod unpaged;

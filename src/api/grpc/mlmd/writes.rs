@@ -23,7 +23,7 @@ impl Put for pb::PutArtifactsRequest {
         let change = PutNodes {
             kind: Kind::Artifact,
             nodes: all(self.artifacts),
-            mask: mask(self.update_mask),
+            mask: mask(Kind::Artifact, self.update_mask.as_ref()),
             abort_if_changed: options.abort_if_latest_updated_time_changed(),
         };
         Ok((change, ()))
@@ -43,7 +43,7 @@ impl Put for pb::PutExecutionsRequest {
         let change = PutNodes {
             kind: Kind::Execution,
             nodes: all(self.executions),
-            mask: mask(self.update_mask),
+            mask: mask(Kind::Execution, self.update_mask.as_ref()),
             abort_if_changed: false,
         };
         Ok((change, ()))
@@ -63,7 +63,7 @@ impl Put for pb::PutContextsRequest {
         let change = PutNodes {
             kind: Kind::Context,
             nodes: all(self.contexts),
-            mask: mask(self.update_mask),
+            mask: mask(Kind::Context, self.update_mask.as_ref()),
             abort_if_changed: false,
         };
         Ok((change, ()))
