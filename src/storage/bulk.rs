@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::column::{Int, Record};
+use super::column::FromRow;
 use super::query::{Cell, Query};
 use super::{Dialect, Tx};
 use crate::error::Result;
@@ -194,7 +194,7 @@ impl Tx {
     /// # Errors
     ///
     /// Those of the database.
-    pub async fn insert_missing_pairs(&mut self, rows: &Rows<'_>) -> Result<Vec<(Int, Int)>> {
+    pub async fn insert_missing_pairs(&mut self, rows: &Rows<'_>) -> Result<Vec<(i64, i64)>> {
         let mut inserted = Vec::new();
         for batch in rows.batches(self.dialect()) {
             let mut query = rows.insert(self.dialect(), batch);
@@ -202,7 +202,7 @@ impl Tx {
             if self.dialect().returns_rows() {
                 query.push(" RETURNING ");
                 rows.push_columns(&mut query);
-                inserted.extend(self.all::<(Int, Int)>(query).await?);
+                inserted.extend(self.all::<(i64, i64)>(query).await?);
             } else {
                 self.run(query).await?;
             }
@@ -258,7 +258,7 @@ impl Tx {
     /// # Errors
     ///
     /// Those of the database.
-    pub async fn existing_keys<Key: Record>(&mut self, keys: &Rows<'_>) -> Result<Vec<Key>> {
+    pub async fn existing_keys<Key: FromRow>(&mut self, keys: &Rows<'_>) -> Result<Vec<Key>> {
         let mut found = Vec::new();
         for batch in keys.batches(self.dialect()) {
             let mut query = self.sql("bulk::existing_keys", "SELECT ");

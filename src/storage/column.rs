@@ -1,20 +1,134 @@
-//! Columns as every driver can decode them.
+//! Rows and columns, decoded in the same way from every driver.
 //!
-//! Upstream's databases differ in details that drivers are strict about: PostgreSQL has INT4 where we have BIGINT, SQLite
-//! keeps text in BLOB columns, and MySQL may hand out text as bytes. These types accept all of it.
+//! Upstream's databases differ in details about which drivers are strict: PostgreSQL has INT4 where
+//! our schema has BIGINT, SQLite keeps text in BLOB columns, and MySQL may return text as bytes.
+//! Columns that hold such values decode all the same.
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef as SqliteValue};
 use sqlx::error::BoxDynError;
 use sqlx::mysql::MySqlRow;
 use sqlx::postgres::PgRow;
-use sqlx::{Database, Decode, MySql, Postgres, Row, Type};
+use sqlx::{Database, Decode, MySql, Postgres, Row as _, Type};
 
-/// A column that every driver can decode.
-pub trait Column:
+/// A row of any driver.
+pub trait Row: Sized {
+    type Error;
+
+    /// Decodes the column at this index as a type that the drivers know.
+    ///
+    /// # Errors
+    ///
+    /// The driver's error when the value has another type.
+    fn get_raw<T: RawColumn>(&self, index: usize) -> Result<T, Self::Error>;
+
+    /// Decodes the column at this index.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::get_raw`].
+    fn get<T: DecodeColumn>(&self, index: usize) -> Result<T, Self::Error> {
+        self.get_raw(index).map(T::from_raw)
+    }
+}
+
+macro_rules! sqlx_rows {
+    ($($row:ty),*) => { $(
+        impl Row for $row {
+            type Error = sqlx::Error;
+
+            fn get_raw<T: RawColumn>(&self, index: usize) -> Result<T, sqlx::Error> {
+                self.try_get(index)
+            }
+        }
+    )* };
+}
+sqlx_rows!(PgRow, MySqlRow);
+
+impl Row for rusqlite::Row<'_> {
+    type Error = rusqlite::Error;
+
+    fn get_raw<T: RawColumn>(&self, index: usize) -> Result<T, rusqlite::Error> {
+        self.get(index)
+    }
+}
+
+/// A value that is made from one row, whose columns it reads by their index.
+pub trait FromRow: Sized + Send + 'static {
+    /// Decodes the row.
+    ///
+    /// # Errors
+    ///
+    /// The driver's error when a column has another type.
+    fn from_row<R: Row>(row: &R) -> Result<Self, R::Error>;
+}
+
+/// The only column of a row.
+impl<T: DecodeColumn> FromRow for T {
+    fn from_row<R: Row>(row: &R) -> Result<Self, R::Error> {
+        row.get(0)
+    }
+}
+
+macro_rules! tuples_from_rows {
+    ($($($column:ident $index:tt),+;)+) => { $(
+        impl<$($column: DecodeColumn),+> FromRow for ($($column,)+) {
+            fn from_row<R: Row>(row: &R) -> Result<Self, R::Error> {
+                Ok(($(row.get::<$column>($index)?,)+))
+            }
+        }
+    )+ };
+}
+tuples_from_rows! {
+    A 0, B 1;
+    A 0, B 1, C 2;
+}
+
+/// A value that is made from all rows of a query, row by row.
+pub trait FromRows: Default + Send + 'static {
+    /// Decodes the next row and adds it.
+    ///
+    /// # Errors
+    ///
+    /// As [`FromRow::from_row`].
+    fn add_row<R: Row>(&mut self, row: &R) -> Result<(), R::Error>;
+}
+
+impl<T: FromRow> FromRows for Vec<T> {
+    fn add_row<R: Row>(&mut self, row: &R) -> Result<(), R::Error> {
+        self.push(T::from_row(row)?);
+        Ok(())
+    }
+}
+
+/// A type that a column of any driver decodes to. `None` stands for NULL.
+pub trait DecodeColumn: Sized + Send + 'static {
+    type Raw: RawColumn;
+
+    fn from_raw(raw: Self::Raw) -> Self;
+}
+
+impl<T: DecodeColumn> DecodeColumn for Option<T> {
+    type Raw = Option<T::Raw>;
+
+    fn from_raw(raw: Self::Raw) -> Self {
+        raw.map(T::from_raw)
+    }
+}
+
+impl DecodeColumn for f64 {
+    type Raw = Self;
+
+    fn from_raw(raw: Self) -> Self {
+        raw
+    }
+}
+
+/// A type that every driver decodes.
+pub trait RawColumn:
     for<'r> Decode<'r, Postgres> + Type<Postgres> + for<'r> Decode<'r, MySql> + Type<MySql> + FromSql
 {
 }
-impl<T> Column for T where
+impl<T> RawColumn for T where
     T: for<'r> Decode<'r, Postgres>
         + Type<Postgres>
         + for<'r> Decode<'r, MySql>
@@ -23,147 +137,70 @@ impl<T> Column for T where
 {
 }
 
-/// A row of any driver.
-pub trait Columns {
-    type Error;
-
-    /// The column at this place.
-    ///
-    /// # Errors
-    ///
-    /// The driver's, when it cannot be decoded.
-    fn column<T: Column>(&self, place: usize) -> Result<T, Self::Error>;
-}
-
-macro_rules! columns {
-    ($($row:ty),*) => { $(
-        impl Columns for $row {
-            type Error = sqlx::Error;
-
-            fn column<T: Column>(&self, place: usize) -> Result<T, sqlx::Error> {
-                self.try_get(place)
-            }
-        }
-    )* };
-}
-columns!(PgRow, MySqlRow);
-
-impl Columns for rusqlite::Row<'_> {
-    type Error = rusqlite::Error;
-
-    fn column<T: Column>(&self, place: usize) -> Result<T, rusqlite::Error> {
-        self.get(place)
-    }
-}
-
-/// What is made of a row: a tuple of columns.
-pub trait Record: Sized + Send + 'static {
-    /// Reads it.
-    ///
-    /// # Errors
-    ///
-    /// The driver's, when a column cannot be decoded.
-    fn read<R: Columns>(row: &R) -> Result<Self, R::Error>;
-}
-
-macro_rules! records {
-    ($($($column:ident $place:tt),+;)+) => { $(
-        impl<$($column: Column + Send + 'static),+> Record for ($($column,)+) {
-            fn read<R: Columns>(row: &R) -> Result<Self, R::Error> {
-                Ok(($(row.column::<$column>($place)?,)+))
-            }
-        }
-    )+ };
-}
-records! {
-    A 0;
-    A 0, B 1;
-    A 0, B 1, C 2;
-    A 0, B 1, C 2, D 3;
-    A 0, B 1, C 2, D 3, E 4;
-    A 0, B 1, C 2, D 3, E 4, F 5;
-    A 0, B 1, C 2, D 3, E 4, F 5, G 6;
-    A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7;
-    A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9;
-}
-
-/// What is made of many rows, which need not all be read whole.
-pub trait Gathered: Default + Send + 'static {
-    /// Takes in the next row.
-    ///
-    /// # Errors
-    ///
-    /// The driver's, when a column cannot be decoded.
-    fn add<R: Columns>(&mut self, row: &R) -> Result<(), R::Error>;
-}
-
-impl<T: Record> Gathered for Vec<T> {
-    fn add<R: Columns>(&mut self, row: &R) -> Result<(), R::Error> {
-        self.push(T::read(row)?);
-        Ok(())
-    }
-}
-
-/// Any integer, widened to 64 bits.
+/// An integer of any width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Int(pub i64);
+pub struct RawInt(pub i64);
 
-/// A truth value: BOOLEAN, or an integer that is not 0.
+/// BOOLEAN, or an integer, of which 0 is false.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flag(pub bool);
+pub struct RawBool(pub bool);
 
-/// Text.
+/// Text, whether the column is of text or of bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Text(pub String);
+pub struct RawText(pub String);
 
-/// Bytes, whether the column or the value in it is binary or text.
+/// Bytes, whether the column or the value in it is of bytes or of text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bytes(pub Vec<u8>);
+pub struct RawBytes(pub Vec<u8>);
 
-macro_rules! column {
-    ($name:ident as $inner:ty, $($database:ty),*) => { $(
-        impl Type<$database> for $name {
-            fn type_info() -> <$database as Database>::TypeInfo {
-                <$inner as Type<$database>>::type_info()
-            }
-            fn compatible(_: &<$database as Database>::TypeInfo) -> bool {
-                true // The statement chose the column; what it holds is checked when it is decoded.
+macro_rules! raw_column {
+    ($name:ident as $inner:ty, $($database:ty),*) => {
+        impl DecodeColumn for $inner {
+            type Raw = $name;
+
+            fn from_raw(raw: $name) -> Self {
+                raw.0
             }
         }
-    )* };
-}
-column!(Int as i64, Postgres, MySql);
-column!(Flag as bool, Postgres, MySql);
-column!(Text as String, Postgres, MySql);
-column!(Bytes as Vec<u8>, Postgres, MySql);
+        $(
+            impl Type<$database> for $name {
+                fn type_info() -> <$database as Database>::TypeInfo {
+                    <$inner as Type<$database>>::type_info()
+                }
 
-macro_rules! decode {
-    ($name:ident as $inner:ty, $($database:ty),*) => { $(
-        impl<'r> Decode<'r, $database> for $name {
-            fn decode(value: <$database as Database>::ValueRef<'r>) -> Result<Self, BoxDynError> {
-                <$inner as Decode<$database>>::decode(value).map(Self)
+                fn compatible(_: &<$database as Database>::TypeInfo) -> bool {
+                    true // The statement chose the column; decoding checks the value.
+                }
             }
-        }
-    )* };
-}
-decode!(Int as i64, Postgres, MySql);
-decode!(Flag as bool, Postgres, MySql);
-decode!(Text as String, Postgres, MySql);
-decode!(Bytes as Vec<u8>, Postgres, MySql);
 
-impl FromSql for Int {
+            impl<'r> Decode<'r, $database> for $name {
+                fn decode(
+                    value: <$database as Database>::ValueRef<'r>,
+                ) -> Result<Self, BoxDynError> {
+                    <$inner as Decode<$database>>::decode(value).map(Self)
+                }
+            }
+        )*
+    };
+}
+raw_column!(RawInt as i64, Postgres, MySql);
+raw_column!(RawBool as bool, Postgres, MySql);
+raw_column!(RawText as String, Postgres, MySql);
+raw_column!(RawBytes as Vec<u8>, Postgres, MySql);
+
+impl FromSql for RawInt {
     fn column_result(value: SqliteValue<'_>) -> FromSqlResult<Self> {
         value.as_i64().map(Self)
     }
 }
 
-impl FromSql for Flag {
+impl FromSql for RawBool {
     fn column_result(value: SqliteValue<'_>) -> FromSqlResult<Self> {
         value.as_i64().map(|number| Self(number != 0))
     }
 }
 
-impl FromSql for Text {
+impl FromSql for RawText {
     fn column_result(value: SqliteValue<'_>) -> FromSqlResult<Self> {
         let text = std::str::from_utf8(value.as_bytes()?);
         text.map(|text| Self(text.to_owned()))
@@ -171,7 +208,7 @@ impl FromSql for Text {
     }
 }
 
-impl FromSql for Bytes {
+impl FromSql for RawBytes {
     fn column_result(value: SqliteValue<'_>) -> FromSqlResult<Self> {
         value.as_bytes().map(|bytes| Self(bytes.to_vec()))
     }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use sqlx::{MySql, Postgres};
 
-use super::column::Int;
 use super::driver::{Open, Tx};
 use super::session::{Server, Sessions};
 use super::turns::SlowTurn;
@@ -145,7 +144,7 @@ impl Database {
     pub async fn ping(&self) -> Result<()> {
         let mut tx = self.read().await?;
         let query = tx.sql("driver::ping", "SELECT 1");
-        tx.first::<(Int,)>(query).await?;
+        tx.first::<i64>(query).await?;
         tx.commit().await
     }
 

@@ -5,7 +5,7 @@ use sqlx::postgres::PgQueryResult;
 use sqlx::{AssertSqlSafe, MySql, Postgres, Row, SqlSafeStr, SqlStr};
 use tokio_stream::StreamExt;
 
-use super::column::{Gathered, Int, Record, Text};
+use super::column::{FromRow, FromRows, RawInt};
 use super::journal::Journal;
 use super::query::{Args, Query};
 use super::session::{Session, to_the_end, watch};
@@ -150,7 +150,7 @@ impl Tx {
     /// # Errors
     ///
     /// Whatever the database answers, by [`fault::from`]; `DataLoss` for a row that cannot be decoded.
-    pub async fn all<T: Record>(&mut self, query: Query) -> Result<Vec<T>> {
+    pub async fn all<T: FromRow>(&mut self, query: Query) -> Result<Vec<T>> {
         self.gather(query).await
     }
 
@@ -159,12 +159,12 @@ impl Tx {
     /// # Errors
     ///
     /// As [`Self::all`].
-    pub(super) async fn gather<T: Gathered>(&mut self, query: Query) -> Result<T> {
+    pub(super) async fn gather<T: FromRows>(&mut self, query: Query) -> Result<T> {
         with_driver!(self, query, sqlite::gather, |connection, prepared| {
             let mut rows = prepared.fetch(connection);
             let mut gathered = T::default();
             while let Some(row) = rows.next().await {
-                gathered.add(&row?)?;
+                gathered.add_row(&row?)?;
             }
             Ok(gathered)
         })
@@ -175,10 +175,10 @@ impl Tx {
     /// # Errors
     ///
     /// As [`Self::all`].
-    pub async fn first<T: Record>(&mut self, query: Query) -> Result<Option<T>> {
+    pub async fn first<T: FromRow>(&mut self, query: Query) -> Result<Option<T>> {
         with_driver!(self, query, sqlite::first, |connection, prepared| {
             let row = prepared.fetch_optional(connection).await;
-            row.and_then(|row| row.as_ref().map(T::read).transpose())
+            row.and_then(|row| row.as_ref().map(T::from_row).transpose())
         })
     }
 
@@ -216,7 +216,7 @@ impl Tx {
             .fetch_one(connection)
             .await);
         match refusal.and_then(|row| row.try_get("Code")) {
-            Ok(Int(fault::DUPLICATE_ENTRY)) => fault::duplicate(),
+            Ok(RawInt(fault::DUPLICATE_ENTRY)) => fault::duplicate(),
             _ => fault::from(error),
         }
     }
@@ -230,7 +230,7 @@ impl Tx {
         let Some(wake) = self.dialect.wake() else {
             return Ok(());
         };
-        self.first::<(Option<Text>,)>(self.sql("driver::wake", wake))
+        self.first::<Option<String>>(self.sql("driver::wake", wake))
             .await
             .map(|_| ())
     }
@@ -258,14 +258,13 @@ impl Tx {
             let sql = "SELECT CAST(@@auto_increment_increment AS SIGNED)";
             let step = match rows {
                 0 | 1 => None,
-                _ => self.first::<(i64,)>(self.sql("driver::step", sql)).await?,
+                _ => self.first::<i64>(self.sql("driver::step", sql)).await?,
             };
-            let step = step.map_or(1, |row| row.0);
+            let step = step.unwrap_or(1);
             return Ok((0..).map(|row| first + row * step).take(rows).collect());
         }
         query.push(" RETURNING id");
-        let found: Vec<(Int,)> = self.all(query).await?;
-        let mut ids: Vec<i64> = found.into_iter().map(|(id,)| id.0).collect();
+        let mut ids: Vec<i64> = self.all(query).await?;
         ids.sort_unstable();
         Ok(ids)
     }

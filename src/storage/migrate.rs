@@ -10,7 +10,6 @@ mod scripts;
 #[cfg(test)]
 mod tests;
 
-use super::column::Int;
 use super::{Database, Dialect, Tx};
 use crate::error::{Error, Result};
 use layout::Layout;
@@ -146,10 +145,10 @@ async fn lock(tx: &mut Tx, scripts: &Scripts) -> Result<()> {
         return Ok(());
     };
     match tx
-        .first::<(Option<Int>,)>(tx.sql("migrate::lock", lock.take))
+        .first::<Option<i64>>(tx.sql("migrate::lock", lock.take))
         .await?
     {
-        Some((Some(Int(1)),)) => Ok(()),
+        Some(Some(1)) => Ok(()),
         _ => Err(Error::Contention(
             "another process is changing the schema; try again".into(),
         )),
@@ -158,7 +157,7 @@ async fn lock(tx: &mut Tx, scripts: &Scripts) -> Result<()> {
 
 async fn unlock(tx: &mut Tx, scripts: &Scripts) -> Result<()> {
     if let Some(release) = scripts.lock.as_ref().and_then(|lock| lock.release) {
-        tx.first::<(Option<Int>,)>(tx.sql("migrate::unlock", release))
+        tx.first::<Option<i64>>(tx.sql("migrate::unlock", release))
             .await?;
     }
     Ok(())

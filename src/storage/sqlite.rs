@@ -15,7 +15,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::task::{JoinError, spawn_blocking};
 
-use super::column::{Gathered, Record};
+use super::column::{FromRow, FromRows};
 use super::fault;
 use super::turns::{Turn, Turns};
 use crate::error::{Error, Result};
@@ -33,21 +33,21 @@ const FEW_BYTES: usize = 64 * 1024;
 type Read<T> = fn(&mut rusqlite::Statement<'_>) -> rusqlite::Result<T>;
 
 /// All rows, put together.
-pub(super) fn gather<T: Gathered>(statement: &mut rusqlite::Statement<'_>) -> rusqlite::Result<T> {
+pub(super) fn gather<T: FromRows>(statement: &mut rusqlite::Statement<'_>) -> rusqlite::Result<T> {
     let mut rows = statement.raw_query();
     let mut gathered = T::default();
     while let Some(row) = rows.next()? {
-        gathered.add(row)?;
+        gathered.add_row(row)?;
     }
     Ok(gathered)
 }
 
 /// The first row.
-pub(super) fn first<T: Record>(
+pub(super) fn first<T: FromRow>(
     statement: &mut rusqlite::Statement<'_>,
 ) -> rusqlite::Result<Option<T>> {
     let mut rows = statement.raw_query();
-    rows.next()?.map(T::read).transpose()
+    rows.next()?.map(T::from_row).transpose()
 }
 
 /// How many rows were changed.

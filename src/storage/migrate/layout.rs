@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::error::{Error, Result};
-use crate::storage::column::Text;
 use crate::storage::{Dialect, Tx};
 
 /// The tables of the library's version, with their columns separated by spaces.
@@ -99,13 +98,13 @@ impl Layout {
     /// Reads the database's own catalogue, because a statement that fails on a missing table ends a transaction on
     /// PostgreSQL.
     pub(super) async fn read(tx: &mut Tx) -> Result<Self> {
-        let rows: Vec<(Text, Text)> = tx
+        let rows: Vec<(String, String)> = tx
             .all(tx.sql("migrate::read", catalogue(tx.dialect())))
             .await?;
         let mut tables: HashMap<_, HashSet<_>> = HashMap::new();
         for (table, column) in rows {
-            let columns = tables.entry(table.0.to_ascii_lowercase()).or_default();
-            columns.insert(column.0.to_ascii_lowercase());
+            let columns = tables.entry(table.to_ascii_lowercase()).or_default();
+            columns.insert(column.to_ascii_lowercase());
         }
         Ok(Self(tables))
     }

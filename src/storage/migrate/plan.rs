@@ -7,7 +7,6 @@ use super::scripts::{Script, Scripts, Step};
 use super::{LIBRARY_VERSION, Migration};
 use crate::error::{Error, Result};
 use crate::storage::Tx;
-use crate::storage::column::Int;
 
 /// The scripts that a database needs, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,11 +108,11 @@ async fn version(tx: &mut Tx, scripts: &Scripts, layout: &Layout) -> Result<Opti
     if !layout.has("MLMDEnv", ["schema_version"]) {
         return Ok(layout.is_version_0().then_some(0));
     }
-    let versions: Vec<(Int,)> = tx
+    let versions: Vec<i64> = tx
         .all(tx.sql("migrate::version", "SELECT schema_version FROM MLMDEnv"))
         .await?;
     match versions.as_slice() {
-        [(version,)] => Ok(Some(version.0)),
+        [version] => Ok(Some(*version)),
         [] => Err((scripts.no_version)(
             "In the given db, MLMDEnv table exists but no schema_version can be found. \
              Another process may be creating the schema; try again."
@@ -202,16 +201,16 @@ fn downgrade(scripts: &Scripts, found: Option<i64>, target: i64) -> Result<Plan>
 /// Whether the last statement of the script for our own tables has run.
 async fn has_store(tx: &mut Tx) -> Result<bool> {
     let query = tx.sql("migrate::has_store", "SELECT COUNT(*) FROM PedigreeStore");
-    let stores: Option<(Int,)> = tx.first(query).await?;
-    Ok(stores.is_some_and(|(count,)| count.0 > 0))
+    let stores: Option<i64> = tx.first(query).await?;
+    Ok(stores.is_some_and(|count| count > 0))
 }
 
 async fn widen(tx: &mut Tx, scripts: &Scripts) -> Result<Option<Planned>> {
     let Some(widening) = &scripts.widening else {
         return Ok(None);
     };
-    let narrow: Option<(Int,)> = tx.first(tx.sql("migrate::widen", widening.narrow)).await?;
+    let narrow: Option<i64> = tx.first(tx.sql("migrate::widen", widening.narrow)).await?;
     Ok(narrow
-        .filter(|(count,)| count.0 > 0)
+        .filter(|count| *count > 0)
         .map(|_| Change::Widen.by(widening.script)))
 }

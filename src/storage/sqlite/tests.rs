@@ -4,7 +4,6 @@ use tokio::runtime::Builder;
 use tokio::time::timeout;
 
 use super::*;
-use crate::storage::column::{Int, Text};
 
 const fn in_memory() -> Opening {
     Opening {
@@ -32,7 +31,7 @@ fn a_statement_that_was_given_up_before_it_began_does_not_go_on() {
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT MAX(i) FROM n";
         let (open, gate) = mpsc::channel::<()>();
         let other = spawn_blocking(move || gate.recv());
-        let running = session.run(endless.into(), first::<(Int,)>);
+        let running = session.run(endless.into(), first::<i64>);
         let given_up = timeout(Duration::from_millis(50), running).await;
         assert!(given_up.is_err());
         open.send(()).unwrap();
@@ -53,7 +52,7 @@ fn a_transaction_that_has_begun_is_not_stopped() {
     }
     let endless =
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT MAX(i) FROM n";
-    let stopped = link.run(&endless.into(), first::<(Int,)>, Some(Duration::ZERO));
+    let stopped = link.run(&endless.into(), first::<i64>, Some(Duration::ZERO));
     assert!(is_held_up(&stopped.unwrap_err()));
 }
 
@@ -63,10 +62,10 @@ fn it_is_compiled_as_the_repository_says() {
     let link = Link::open(&in_memory()).unwrap();
     let options = link.run(
         &"PRAGMA compile_options".into(),
-        gather::<Vec<(Text,)>>,
+        gather::<Vec<String>>,
         None,
     );
-    let options: Vec<String> = options.unwrap().into_iter().map(|row| row.0.0).collect();
+    let options = options.unwrap();
     let has = |name: &str| options.iter().any(|option| option == name);
     assert!(has("DEFAULT_MEMSTATUS=0"), "{options:?}");
     assert!(!has("ENABLE_MEMORY_MANAGEMENT") && !has("ENABLE_API_ARMOR"));

@@ -1,11 +1,12 @@
 //! The tables `Event` and `EventPath`.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::super::Tx;
 use super::super::bulk::ColumnType::{Bool, Int as IntColumn, Text as TextColumn};
 use super::super::bulk::{Rows, Table};
-use super::super::column::{Flag, Int, Text};
+use super::super::column::{FromRow, FromRows, Row};
 use super::super::query::Cell;
 use super::schema::NodeTables;
 use crate::error::Result;
@@ -33,42 +34,58 @@ static EVENT_PATH: Table = Table {
     key: 0,
 };
 
-/// Id, artifact, execution, type and time of an event.
-type Row = (Int, Int, Int, Int, Option<Int>);
-
-/// A step of a path: whether it is an index, the index, the key.
-type StepRow = (Flag, Option<Int>, Option<Text>);
-
-/// An event, then a step of its path, if it has one.
-type JoinedRow = (
-    Int,
-    Int,
-    Int,
-    Int,
-    Option<Int>,
-    Option<Flag>,
-    Option<Int>,
-    Option<Text>,
-);
-
-fn stored((id, artifact_id, execution_id, event_type, time): Row) -> StoredEvent {
-    StoredEvent {
-        id: id.0,
-        event: Event {
-            artifact_id: Some(artifact_id.0),
-            execution_id: Some(execution_id.0),
-            event_type: Some(EventType(event_type.0)),
-            milliseconds: time.map(|time| time.0),
-            path: Vec::new(),
-        },
+/// An event without its path, from its id, artifact, execution, type and time.
+impl FromRow for StoredEvent {
+    fn from_row<R: Row>(row: &R) -> Result<Self, R::Error> {
+        Ok(Self {
+            id: row.get(0)?,
+            event: Event {
+                artifact_id: Some(row.get(1)?),
+                execution_id: Some(row.get(2)?),
+                event_type: Some(EventType(row.get(3)?)),
+                milliseconds: row.get(4)?,
+                path: Vec::new(),
+            },
+        })
     }
 }
 
-fn step((is_index, index, key): StepRow) -> Step {
-    if is_index.0 {
-        Step::Index(index.map_or(0, |index| index.0))
-    } else {
-        Step::Key(key.map(|key| key.0).unwrap_or_default())
+/// Decodes a step of a path from whether it is an index, the index and the key, which begin at this
+/// column. `None` where an outer join found no step.
+fn step<R: Row>(row: &R, index: usize) -> Result<Option<Step>, R::Error> {
+    Ok(match row.get(index)? {
+        None => None,
+        Some(true) => Some(Step::Index(row.get::<Option<i64>>(index + 1)?.unwrap_or(0))),
+        Some(false) => Some(Step::Key(
+            row.get::<Option<String>>(index + 2)?.unwrap_or_default(),
+        )),
+    })
+}
+
+/// Events of rows that have an event and one of the steps of its path, if it has any.
+#[derive(Default)]
+struct JoinedEvents(BTreeMap<i64, StoredEvent>);
+
+impl FromRows for JoinedEvents {
+    fn add_row<R: Row>(&mut self, row: &R) -> Result<(), R::Error> {
+        let found = match self.0.entry(row.get(0)?) {
+            Entry::Occupied(found) => found.into_mut(),
+            Entry::Vacant(new) => new.insert(StoredEvent::from_row(row)?),
+        };
+        found.event.path.extend(step(row, 5)?);
+        Ok(())
+    }
+}
+
+/// Steps of paths and the ids of the events that have them.
+#[derive(Default)]
+struct OwnedSteps(Vec<(i64, Step)>);
+
+impl FromRows for OwnedSteps {
+    fn add_row<R: Row>(&mut self, row: &R) -> Result<(), R::Error> {
+        let owner = row.get(0)?;
+        self.0.extend(step(row, 1)?.map(|step| (owner, step)));
+        Ok(())
     }
 }
 
@@ -126,10 +143,9 @@ pub async fn existing(tx: &mut Tx, events: &[Event]) -> Result<HashSet<Key>> {
         let (artifact, execution, event_type) = key(event);
         keys.push([artifact.into(), execution.into(), event_type.into()]);
     }
-    let found: Vec<(Int, Int, Int)> = tx.existing_keys(&keys).await?;
-    let key = |(artifact, execution, event_type): (Int, Int, Int)| {
-        (Some(artifact.0), Some(execution.0), Some(event_type.0))
-    };
+    let found: Vec<(i64, i64, i64)> = tx.existing_keys(&keys).await?;
+    let key =
+        |(artifact, execution, event_type)| (Some(artifact), Some(execution), Some(event_type));
     Ok(found.into_iter().map(key).collect())
 }
 
@@ -164,8 +180,7 @@ pub async fn of_nodes(
         query.push(" AND type").push_in(event_types);
     }
     query.push(" ORDER BY id");
-    let rows: Vec<Row> = tx.all(query).await?;
-    Ok(rows.into_iter().map(stored).collect())
+    tx.all(query).await
 }
 
 /// All events of artifacts or of executions, ascending by event id, with their paths, by one statement.
@@ -185,15 +200,7 @@ pub async fn whole_of_nodes(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<
     );
     query.push(NodeTables::of(kind).reference).push_in(ids);
     query.push(tx.dialect().in_insertion_order());
-    let rows: Vec<JoinedRow> = tx.all(query).await?;
-    let mut found: BTreeMap<i64, StoredEvent> = BTreeMap::new();
-    for (id, artifact, execution, event_type, time, is_index, index, key) in rows {
-        let row = (id, artifact, execution, event_type, time);
-        let event = found.entry(id.0).or_insert_with(|| stored(row));
-        if let Some(is_index) = is_index {
-            event.event.path.push(step((is_index, index, key)));
-        }
-    }
+    let JoinedEvents(found) = tx.gather(query).await?;
     Ok(found.into_values().collect())
 }
 
@@ -213,11 +220,11 @@ pub async fn attach_paths(tx: &mut Tx, events: &mut [StoredEvent]) -> Result<()>
     );
     query.push_in(&ids);
     query.push(tx.dialect().in_insertion_order());
-    let rows: Vec<(Int, Flag, Option<Int>, Option<Text>)> = tx.all(query).await?;
+    let OwnedSteps(steps) = tx.gather(query).await?;
     let places: HashMap<i64, usize> = ids.into_iter().zip(0..).collect();
-    for (event_id, is_index, index, key) in rows {
-        if let Some(&place) = places.get(&event_id.0) {
-            events[place].event.path.push(step((is_index, index, key)));
+    for (event_id, step) in steps {
+        if let Some(&place) = places.get(&event_id) {
+            events[place].event.path.push(step);
         }
     }
     Ok(())

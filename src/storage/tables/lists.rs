@@ -1,7 +1,6 @@
 //! Pages of nodes, restricted and in order.
 
 use super::super::Tx;
-use super::super::column::Int;
 use super::super::query::Query;
 use super::schema::{NodeTables, membership};
 use super::{nodes, types};
@@ -159,8 +158,7 @@ fn select_ids(name: &'static str, tx: &Tx, narrow: &Narrow<'_>) -> Query {
 }
 
 async fn fetch_ids(tx: &mut Tx, query: Query) -> Result<Vec<i64>> {
-    let rows: Vec<(Int,)> = tx.all(query).await?;
-    Ok(rows.into_iter().map(|(id,)| id.0).collect())
+    tx.all(query).await
 }
 
 /// Whether any node is in this scope, whatever the page and the filter.
@@ -175,8 +173,7 @@ pub async fn any(tx: &mut Tx, kind: Kind, scope: Scope) -> Result<bool> {
     query
         .push(column(OrderBy::Id, kind, scope))
         .push(" LIMIT 1");
-    let row: Option<(Int,)> = tx.first(query).await?;
-    Ok(row.is_some())
+    Ok(tx.first::<i64>(query).await?.is_some())
 }
 
 /// What the nodes of a statement are narrowed down to.

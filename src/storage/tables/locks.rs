@@ -1,7 +1,6 @@
 //! Locks that a transaction holds until its end. SQLite has one writer and needs none of them.
 
 use super::super::Tx;
-use super::super::column::Int;
 use super::schema::NodeTables;
 use crate::error::Result;
 use crate::model::Kind;
@@ -22,7 +21,7 @@ pub async fn nodes(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<bool> {
         .push(" WHERE id")
         .push_in(ids)
         .push(" ORDER BY id FOR UPDATE");
-    tx.all::<(Int,)>(query).await?;
+    tx.all::<i64>(query).await?;
     Ok(true)
 }
 
@@ -40,6 +39,6 @@ pub async fn structure(tx: &mut Tx) -> Result<bool> {
         "locks::structure",
         "SELECT schema_version FROM MLMDEnv FOR UPDATE",
     );
-    tx.all::<(Int,)>(query).await?;
+    tx.all::<i64>(query).await?;
     Ok(true)
 }

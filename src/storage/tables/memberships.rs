@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use super::super::Tx;
 use super::super::bulk::Rows;
-use super::super::column::Int;
 use super::schema::membership;
 use crate::error::Result;
 use crate::model::{Kind, Membership};
@@ -58,7 +57,7 @@ pub async fn insert_missing(
 ) -> Result<Vec<Membership>> {
     let mut missing = members.to_vec();
     if tx.dialect().locks_duplicates() && nodes == Nodes::Any {
-        let found: Vec<(Int, Int)> = tx.existing_keys(&rows_of(kind, members)).await?;
+        let found: Vec<(i64, i64)> = tx.existing_keys(&rows_of(kind, members)).await?;
         let found: HashSet<Membership> = found.into_iter().map(of_pair).collect();
         missing.retain(|member| !found.contains(member));
     }
@@ -70,10 +69,10 @@ pub async fn insert_missing(
     })
 }
 
-const fn of_pair((context_id, node_id): (Int, Int)) -> Membership {
+const fn of_pair((context_id, node_id): (i64, i64)) -> Membership {
     Membership {
-        context_id: context_id.0,
-        node_id: node_id.0,
+        context_id,
+        node_id,
     }
 }
 
@@ -104,6 +103,6 @@ pub async fn find(tx: &mut Tx, kind: Kind, at: End, ids: &[i64]) -> Result<Vec<M
         })
         .push_in(ids)
         .push(" ORDER BY 1, 2");
-    let rows: Vec<(Int, Int)> = tx.all(query).await?;
+    let rows: Vec<(i64, i64)> = tx.all(query).await?;
     Ok(rows.into_iter().map(of_pair).collect())
 }

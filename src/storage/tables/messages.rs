@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use super::super::Tx;
 use super::super::bulk::ColumnType::{Int as IntColumn, Text as TextColumn};
 use super::super::bulk::{Rows, Table};
-use super::super::column::Text;
 use crate::error::Result;
 
 static MESSAGE: Table = Table {
@@ -32,11 +31,8 @@ pub async fn answers(tx: &mut Tx, ids: &[&str]) -> Result<HashMap<String, String
         "SELECT id, answer FROM PedigreeMessage WHERE id",
     );
     query.push_in_texts(ids);
-    let rows: Vec<(Text, Text)> = tx.all(query).await?;
-    Ok(rows
-        .into_iter()
-        .map(|(id, answer)| (id.0, answer.0))
-        .collect())
+    let rows: Vec<(String, String)> = tx.all(query).await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Keeps others from recording messages with these ids, which none has recorded, until the transaction ends. Needs [`insert`] for

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::super::bulk::Rows;
-use super::super::column::{Columns, Gathered, Int, Record, Text};
+use super::super::column::{FromRow, FromRows, Row};
 use super::super::query::{Cell, Query};
 use super::super::{Dialect, Tx};
 use super::properties::{self, Property};
@@ -12,33 +12,38 @@ use super::types;
 use crate::error::Result;
 use crate::model::{Kind, Node, NodeKey, distinct_ids};
 
-/// A node as its own table has it, in the column order of `NodeTables::select`.
-type Row = (
-    Int,
-    Int,
-    Option<Text>,
-    Option<Text>,
-    Int,
-    Int,
-    Option<Int>,
-    Option<Text>,
-);
+/// A node without its properties, from the columns of `NodeTables::select`.
+impl FromRow for Node {
+    fn from_row<R: Row>(row: &R) -> Result<Self, R::Error> {
+        Ok(Self {
+            id: Some(row.get(0)?),
+            type_id: Some(row.get(1)?),
+            name: row.get(2)?,
+            external_id: row.get(3)?,
+            create_time: Some(row.get(4)?),
+            update_time: Some(row.get(5)?),
+            state: row.get(6)?,
+            uri: row.get(7)?,
+            ..Self::default()
+        })
+    }
+}
 
 /// Nodes of rows that have a node and one of its properties, if it has any: most of them repeat the node.
 #[derive(Default)]
 struct Joined {
-    nodes: Vec<Row>,
+    nodes: Vec<Node>,
     places: HashMap<i64, usize>,
     /// Each with the place of its node.
     properties: Vec<(usize, Property)>,
 }
 
-impl Gathered for Joined {
-    fn add<R: Columns>(&mut self, row: &R) -> Result<(), R::Error> {
-        let Int(id) = row.column(0)?;
+impl FromRows for Joined {
+    fn add_row<R: Row>(&mut self, row: &R) -> Result<(), R::Error> {
+        let id = row.get(0)?;
         let place = *self.places.entry(id).or_insert(self.nodes.len());
         if place == self.nodes.len() {
-            self.nodes.push(Row::read(row)?);
+            self.nodes.push(Node::from_row(row)?);
         }
         let property = Property::read(row, 8)?;
         self.properties
@@ -64,11 +69,16 @@ pub(super) async fn fetch(tx: &mut Tx, kind: Kind, query: Query) -> Result<Vec<N
     let mut nodes = if tx.dialect().has_round_trips() {
         fetch_joined(tx, kind, query).await?
     } else {
-        let rows: Vec<Row> = tx.all(query).await?;
-        let mut nodes: Vec<Node> = rows.into_iter().map(|row| from_row(kind, row)).collect();
+        let mut nodes = tx.all(query).await?;
         properties::attach(tx, kind, &mut nodes).await?;
         nodes
     };
+    if kind == Kind::Artifact {
+        // Databases that were upgraded from old versions have NULL; readers always get a text.
+        for node in &mut nodes {
+            node.uri.get_or_insert_default();
+        }
+    }
     nodes.sort_unstable_by_key(|node| node.id);
     name_types(tx, kind, &mut nodes).await?;
     Ok(nodes)
@@ -79,9 +89,10 @@ async fn fetch_joined(tx: &mut Tx, kind: Kind, mut query: Query) -> Result<Vec<N
     let (before, after) = NodeTables::of(kind).with_properties;
     query.surround(before, after);
     let Joined {
-        nodes, properties, ..
+        mut nodes,
+        properties,
+        ..
     } = tx.gather(query).await?;
-    let mut nodes: Vec<Node> = nodes.into_iter().map(|row| from_row(kind, row)).collect();
     for (place, property) in properties {
         properties::add(tx.dialect(), &mut nodes[place], property)?;
     }
@@ -97,23 +108,6 @@ async fn name_types(tx: &mut Tx, kind: Kind, nodes: &mut [Node]) -> Result<()> {
         node.type_name = found.ok().map(|place| known[place].name.clone());
     }
     Ok(())
-}
-
-fn from_row(kind: Kind, row: Row) -> Node {
-    let (id, type_id, name, external_id, create_time, update_time, state, uri) = row;
-    let uri = uri.map(|uri| uri.0);
-    Node {
-        id: Some(id.0),
-        type_id: Some(type_id.0),
-        name: name.map(|name| name.0),
-        external_id: external_id.map(|id| id.0),
-        // Databases that were upgraded from old versions have NULL; readers always get a text.
-        uri: (kind == Kind::Artifact).then(|| uri.unwrap_or_default()),
-        state: state.map(|state| state.0),
-        create_time: Some(create_time.0),
-        update_time: Some(update_time.0),
-        ..Node::default()
-    }
 }
 
 /// The nodes with these ids, ascending by id; ids that do not exist are left out.
@@ -144,8 +138,7 @@ pub async fn existing(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<HashSet<i6
         .push(NodeTables::of(kind).new.name)
         .push(" WHERE id")
         .push_in(ids);
-    let rows: Vec<(Int,)> = tx.all(query).await?;
-    Ok(rows.into_iter().map(|(id,)| id.0).collect())
+    Ok(tx.all(query).await?.into_iter().collect())
 }
 
 /// Those of the ids whose nodes have a type of one of these names, ascending.
@@ -165,8 +158,7 @@ pub async fn of_types(tx: &mut Tx, kind: Kind, ids: &[i64], types: &[&str]) -> R
         .push(" AND t.name")
         .push_in_texts(types)
         .push(" ORDER BY n.id");
-    let rows: Vec<(Int,)> = tx.all(query).await?;
-    Ok(rows.into_iter().map(|(id,)| id.0).collect())
+    tx.all(query).await
 }
 
 /// The id of the node that a key names.
@@ -184,8 +176,7 @@ pub async fn find(tx: &mut Tx, kind: Kind, key: NodeKey<'_>) -> Result<Option<i6
             .bind(name),
         NodeKey::ExternalId(id) => query.push(" WHERE external_id = ?").bind(id),
     };
-    let row: Option<(Int,)> = tx.first(query).await?;
-    Ok(row.map(|(id,)| id.0))
+    tx.first(query).await
 }
 
 /// The node of a type with this name.
@@ -244,8 +235,7 @@ pub async fn ids_by_external_ids(
         .push(NodeTables::of(kind).new.name)
         .push(" WHERE external_id")
         .push_in_texts(ids);
-    let rows: Vec<(Text, Int)> = tx.all(query).await?;
-    Ok(rows.into_iter().map(|(text, id)| (text.0, id.0)).collect())
+    Ok(tx.all(query).await?.into_iter().collect())
 }
 
 /// The ids of the nodes that have one of these types and one of these names.
@@ -269,11 +259,9 @@ pub async fn ids_by_names(
         .push_in(type_ids)
         .push(" AND name")
         .push_in_texts(names);
-    let rows: Vec<(Int, Text, Int)> = tx.all(query).await?;
-    Ok(rows
-        .into_iter()
-        .map(|(type_id, name, id)| ((type_id.0, name.0), id.0))
-        .collect())
+    let rows: Vec<(i64, String, i64)> = tx.all(query).await?;
+    let entry = |(type_id, name, id)| ((type_id, name), id);
+    Ok(rows.into_iter().map(entry).collect())
 }
 
 /// The artifacts with these URIs, ascending by id.

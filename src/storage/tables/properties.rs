@@ -11,7 +11,7 @@ use prost::Message;
 use prost_types::{Any, Struct};
 
 use super::super::bulk::Rows;
-use super::super::column::{Bytes, Columns, Flag, Gathered, Int, Text};
+use super::super::column::{FromRows, Row};
 use super::super::query::Cell;
 use super::super::{Dialect, Tx};
 use super::schema::NodeTables;
@@ -40,11 +40,11 @@ enum Stored {
 impl Property {
     /// Its columns, from this place on: name, whether it is custom, and values, of which the first that is there counts. Those behind it
     /// are not read. `None` where an outer join found no property.
-    pub(super) fn read<R: Columns>(row: &R, place: usize) -> Result<Option<Self>, R::Error> {
-        let Some(Text(name)) = row.column(place)? else {
+    pub(super) fn read<R: Row>(row: &R, place: usize) -> Result<Option<Self>, R::Error> {
+        let Some(name) = row.get(place)? else {
             return Ok(None);
         };
-        let Flag(custom) = row.column(place + 1)?;
+        let custom = row.get(place + 1)?;
         let value = Stored::read(row, place + 2)?;
         Ok(Some(Self {
             name,
@@ -55,18 +55,17 @@ impl Property {
 }
 
 impl Stored {
-    fn read<R: Columns>(row: &R, place: usize) -> Result<Option<Self>, R::Error> {
-        Ok(if let Some(Int(value)) = row.column(place)? {
+    fn read<R: Row>(row: &R, place: usize) -> Result<Option<Self>, R::Error> {
+        Ok(if let Some(value) = row.get(place)? {
             Some(Self::Int(value))
-        } else if let Some(value) = row.column(place + 1)? {
+        } else if let Some(value) = row.get(place + 1)? {
             Some(Self::Double(value))
-        } else if let Some(Text(value)) = row.column(place + 2)? {
+        } else if let Some(value) = row.get(place + 2)? {
             Some(Self::String(value))
-        } else if let Some(Bytes(value)) = row.column(place + 3)? {
+        } else if let Some(value) = row.get(place + 3)? {
             Some(Self::Proto(value))
         } else {
-            let value: Option<Flag> = row.column(place + 4)?;
-            value.map(|value| Self::Bool(value.0))
+            row.get::<Option<bool>>(place + 4)?.map(Self::Bool)
         })
     }
 }
@@ -75,9 +74,9 @@ impl Stored {
 #[derive(Default)]
 struct Owned(Vec<(i64, Property)>);
 
-impl Gathered for Owned {
-    fn add<R: Columns>(&mut self, row: &R) -> Result<(), R::Error> {
-        let Int(owner) = row.column(0)?;
+impl FromRows for Owned {
+    fn add_row<R: Row>(&mut self, row: &R) -> Result<(), R::Error> {
+        let owner = row.get(0)?;
         let property = Property::read(row, 1)?;
         self.0.extend(property.map(|property| (owner, property)));
         Ok(())

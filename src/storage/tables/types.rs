@@ -1,11 +1,12 @@
 //! The tables `Type`, `TypeProperty` and `ParentType`.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use super::super::bulk::ColumnType::{Int as IntColumn, Text as TextColumn};
 use super::super::bulk::{Rows, Table};
-use super::super::column::{Int, Text};
+use super::super::column::{FromRows, Row};
 use super::super::query::{Cell, Query};
 use super::super::{Dialect, Tx};
 use crate::error::Result;
@@ -41,19 +42,44 @@ static PARENT_TYPE: Table = Table {
     key: 2,
 };
 
-/// A type as its own table has it, then the name and the data type of a property, and the name of a base type.
-type Row = (
-    Int,
-    Text,
-    Option<Text>,
-    Option<Text>,
-    Option<Text>,
-    Option<Text>,
-    Option<Text>,
-    Option<Text>,
-    Option<Int>,
-    Option<Text>,
-);
+/// Types of rows that have a type, one of its properties and its base type, if it has any.
+#[derive(Default)]
+struct JoinedTypes(BTreeMap<i64, NodeType>);
+
+impl FromRows for JoinedTypes {
+    /// From the columns of [`select`].
+    fn add_row<R: Row>(&mut self, row: &R) -> Result<(), R::Error> {
+        let id = row.get(0)?;
+        let found = match self.0.entry(id) {
+            Entry::Occupied(found) => found.into_mut(),
+            Entry::Vacant(new) => new.insert(NodeType {
+                id: Some(id),
+                name: row.get(1)?,
+                version: row.get(2)?,
+                description: row.get(3)?,
+                external_id: row.get(4)?,
+                input_type: row.get(5)?,
+                output_type: row.get(6)?,
+                ..NodeType::default()
+            }),
+        };
+        if let (Some(name), Some(number)) = (row.get(7)?, row.get(8)?) {
+            let data_type = PropertyType::from_number(number).unwrap_or(PropertyType::Unknown);
+            found.properties.insert(name, data_type);
+        }
+        if let Some(base) = row.get::<Option<String>>(9)?
+            && let Some(simple) = simple_type(&base)
+        {
+            found.base_type = Some(simple);
+        }
+        Ok(())
+    }
+}
+
+fn simple_type(name: &str) -> Option<BaseType> {
+    let simple = SIMPLE_TYPES.iter().find(|(_, simple)| *simple == name);
+    simple.map(|(_, name)| BaseType::Simple(name))
+}
 
 /// Starts a query for whole types `t` of a kind; append conditions, then call [`fetch`].
 fn select(name: &'static str, dialect: Dialect, kind: Kind) -> Query {
@@ -73,31 +99,7 @@ fn select(name: &'static str, dialect: Dialect, kind: Kind) -> Query {
 /// The types of a query made by [`select`], ascending by id, with properties and base types. To sort them here takes no time; databases
 /// make a table for it.
 async fn fetch(tx: &mut Tx, query: Query) -> Result<Vec<NodeType>> {
-    let mut types: BTreeMap<i64, NodeType> = BTreeMap::new();
-    for row in tx.all::<Row>(query).await? {
-        let (id, name, version, description, external_id, input, output, property, data_type, base) =
-            row;
-        let found = types.entry(id.0).or_insert_with(|| NodeType {
-            id: Some(id.0),
-            name: name.0,
-            version: version.map(|text| text.0),
-            description: description.map(|text| text.0),
-            external_id: external_id.map(|text| text.0),
-            input_type: input.map(|text| text.0),
-            output_type: output.map(|text| text.0),
-            ..NodeType::default()
-        });
-        if let (Some(name), Some(number)) = (property, data_type) {
-            let data_type = PropertyType::from_number(number.0).unwrap_or(PropertyType::Unknown);
-            found.properties.insert(name.0, data_type);
-        }
-        let simple = SIMPLE_TYPES
-            .iter()
-            .find(|(_, name)| base.as_ref().is_some_and(|base| base.0 == *name));
-        if let Some((_, name)) = simple {
-            found.base_type = Some(BaseType::Simple(name));
-        }
-    }
+    let JoinedTypes(types) = tx.gather(query).await?;
     Ok(types.into_values().collect())
 }
 
@@ -187,8 +189,7 @@ pub async fn ids_by_names(tx: &mut Tx, kind: Kind, names: &[&str]) -> Result<Vec
         .bind(kind.number())
         .push(" AND name")
         .push_in_texts(names);
-    let rows: Vec<(Int,)> = tx.all(query).await?;
-    Ok(rows.into_iter().map(|(id,)| id.0).collect())
+    tx.all(query).await
 }
 
 /// The types of a kind with these ids, ascending by id; ids of other kinds are left out. Types that were read before are as they

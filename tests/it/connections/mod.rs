@@ -7,7 +7,6 @@ mod upstream;
 
 use pedigree::error::Error;
 use pedigree::storage::Database;
-use pedigree::storage::column::Text;
 use pedigree::storage::connect::Connect;
 use percent_encoding::percent_decode_str;
 
@@ -105,8 +104,8 @@ async fn missing_databases_are_created_whatever_their_names() {
                 Backend::Postgres => "SELECT CAST(current_database() AS TEXT)",
                 _ => "SELECT DATABASE()",
             };
-            let name: Option<(Text,)> = tx.first(tx.sql("test", current)).await.unwrap();
-            assert_eq!(name.unwrap().0.0, database.name);
+            let name: Option<String> = tx.first(tx.sql("test", current)).await.unwrap();
+            assert_eq!(name.unwrap(), database.name);
         }
     }
 }

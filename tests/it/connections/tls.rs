@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use pedigree::error::Error;
-use pedigree::storage::column::Text;
 use pkcs8::der::pem::LineEnding;
 use pkcs8::{PrivateKeyInfoRef, pkcs5::pbes2};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
@@ -132,10 +131,10 @@ impl TlsServer {
         let database = connect(&self.url(host, user, parameters)).await;
         let database = database.unwrap_or_else(|error| panic!("{parameters}: {}", error.chain()));
         let mut tx = database.read().await.unwrap();
-        let answer: Option<(Text,)> = tx.first(tx.sql("test", query)).await.unwrap();
+        let answer: Option<String> = tx.first(tx.sql("test", query)).await.unwrap();
         drop(tx);
         database.close().await;
-        answer.unwrap().0.0 == "yes"
+        answer.unwrap() == "yes"
     }
 
     /// Checks that a login is refused with such a text.

@@ -6,7 +6,6 @@ use std::time::UNIX_EPOCH;
 use sqlx::{Connection, MySqlConnection, PgConnection};
 
 use crate::error::{Error, Result};
-use crate::storage::column::Text;
 use crate::storage::migrate::{Migration, Plan, plan, prepare};
 use crate::storage::{Database, Dialect};
 
@@ -178,8 +177,7 @@ impl Store {
     /// The one text column of a query.
     pub(super) async fn texts(&self, sql: &'static str) -> Vec<String> {
         let mut tx = self.database.write().await.unwrap();
-        let rows: Vec<(Text,)> = tx.all(tx.sql("test", sql)).await.unwrap();
-        rows.into_iter().map(|(text,)| text.0).collect()
+        tx.all(tx.sql("test", sql)).await.unwrap()
     }
 
     fn query(&self, mysql: &'static str, postgres: &'static str) -> &'static str {

@@ -12,7 +12,6 @@ use prost::Message;
 use super::super::Tx;
 use super::super::bulk::ColumnType::{Bytes as BytesColumn, Int as IntColumn};
 use super::super::bulk::{Rows, Table};
-use super::super::column::{Bytes, Int, Text};
 use super::nodes;
 use crate::error::{Error, Result};
 use crate::model::{Change, Kind, Operation, Subject};
@@ -117,17 +116,16 @@ pub async fn order(tx: &mut Tx) -> Result<bool> {
         return Ok(false);
     }
     let lock = "SELECT store_id FROM PedigreeStore FOR UPDATE";
-    tx.all::<(Text,)>(tx.sql("changes::lock", lock)).await?;
+    tx.all::<String>(tx.sql("changes::lock", lock)).await?;
     let mut query = tx.sql(
         "changes::waiting",
         "SELECT id FROM PedigreeOutbox ORDER BY id LIMIT ?",
     );
     query.bind(MOVED);
-    let waiting: Vec<(Int,)> = tx.all(query).await?;
-    if waiting.is_empty() {
+    let ids: Vec<i64> = tx.all(query).await?;
+    if ids.is_empty() {
         return Ok(false);
     }
-    let ids: Vec<i64> = waiting.into_iter().map(|(id,)| id.0).collect();
     let newest = span(tx).await?.map_or(0, |span| span.newest);
     let mut placed = tx.sql(
         "changes::placed",
@@ -153,7 +151,7 @@ pub async fn are_waiting(tx: &mut Tx) -> Result<bool> {
         "changes::are_waiting",
         "SELECT id FROM PedigreeOutbox LIMIT 1",
     );
-    Ok(tx.first::<(Int,)>(query).await?.is_some())
+    Ok(tx.first::<i64>(query).await?.is_some())
 }
 
 /// The positions that are kept; `None` before the first change.
@@ -167,11 +165,11 @@ pub async fn span(tx: &mut Tx) -> Result<Option<Span>> {
         // Each on its own is an end of the index; SQLite reads the whole table for both at once.
         "SELECT (SELECT MIN(position) FROM PedigreeChange), (SELECT MAX(position) FROM PedigreeChange)",
     );
-    let span: Option<(Option<Int>, Option<Int>)> = tx.first(query).await?;
+    let span: Option<(Option<i64>, Option<i64>)> = tx.first(query).await?;
     Ok(span.and_then(|(oldest, newest)| {
         Some(Span {
-            oldest: oldest?.0,
-            newest: newest?.0,
+            oldest: oldest?,
+            newest: newest?,
         })
     }))
 }
@@ -183,9 +181,8 @@ pub async fn span(tx: &mut Tx) -> Result<Option<Span>> {
 /// Those of the database; `Internal` when it has no such thing.
 pub async fn store_id(tx: &mut Tx) -> Result<String> {
     let query = tx.sql("changes::store_id", "SELECT store_id FROM PedigreeStore");
-    let row: Option<(Text,)> = tx.first(query).await?;
-    row.map(|(id,)| id.0)
-        .ok_or_else(|| Error::internal("the table PedigreeStore is empty"))
+    let id: Option<String> = tx.first(query).await?;
+    id.ok_or_else(|| Error::internal("the table PedigreeStore is empty"))
 }
 
 /// The entries behind a position, in order, at most `limit` of them. Nodes that were too large to be kept are as they are now.
@@ -199,12 +196,11 @@ pub async fn after(tx: &mut Tx, position: i64, limit: i64) -> Result<Vec<Entry>>
         "SELECT position, time_since_epoch, changes FROM PedigreeChange WHERE position > ? ORDER BY position LIMIT ?",
     );
     query.bind(position).bind(limit);
-    let rows: Vec<(Int, Int, Bytes)> = tx.all(query).await?;
+    let rows: Vec<(i64, i64, Vec<u8>)> = tx.all(query).await?;
     let mut entries = Vec::with_capacity(rows.len());
     for (position, time, bytes) in rows {
-        let read = Records::decode(bytes.0.as_slice());
+        let read = Records::decode(bytes.as_slice());
         let Records { records } = read.map_err(|error| {
-            let position = position.0;
             Error::DataLoss(format!(
                 "PedigreeChange, position {position}: it cannot be read: {error}"
             ))
@@ -219,9 +215,9 @@ pub async fn after(tx: &mut Tx, position: i64, limit: i64) -> Result<Vec<Entry>>
             }
         }
         entries.push(Entry {
-            position: position.0,
-            time: time.0,
-            bytes: bytes.0.len(),
+            position,
+            time,
+            bytes: bytes.len(),
             changes,
         });
     }
@@ -258,11 +254,11 @@ pub async fn trim(tx: &mut Tx, before: i64) -> Result<u64> {
          WHERE time_since_epoch < ?",
     );
     query.bind(before);
-    let last: Option<(Option<Int>,)> = tx.first(query).await?;
-    let Some((Some(last),)) = last else {
+    let last: Option<Option<i64>> = tx.first(query).await?;
+    let Some(Some(last)) = last else {
         return Ok(0);
     };
-    let last = last.0.min(span.newest - 1);
+    let last = last.min(span.newest - 1);
     let mut query = tx.sql(
         "changes::trim",
         "DELETE FROM PedigreeChange WHERE position <= ?",
