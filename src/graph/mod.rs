@@ -15,22 +15,6 @@ mod types;
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Reads by one statement, which needs no transaction, besides those about types: what is asked of types never changes. Begins again
-/// when the connection had died before.
-macro_rules! glance {
-    ($graph:expr, |$tx:ident| $read:expr) => {
-        loop {
-            let mut lent = $graph.database.glance().await?;
-            let $tx = &mut lent;
-            match $read.await {
-                Err(_) if lent.was_dead() => {}
-                done => break done,
-            }
-        }
-    };
-}
-use glance;
-
 pub use changes::feed::History;
 pub use changes::watch::{Changes, Since, Topic, Watch, WatchQuery};
 pub use commit::command::Write;

@@ -78,13 +78,13 @@ impl Database {
         Ok(self.tx(open, began))
     }
 
-    /// As [`Self::read`], for one statement, which sees one state of the database by itself: a server begins no transaction for it,
-    /// which would take longer than the statement. When it fails, see [`Tx::was_dead`].
+    /// As [`Self::read`], for a single statement, which sees one state of the database by itself.
+    /// On a server it runs without BEGIN and COMMIT, which would take longer than the statement.
     ///
     /// # Errors
     ///
     /// As [`Self::read`].
-    pub async fn glance(&self) -> Result<Tx> {
+    pub async fn single_read(&self) -> Result<Tx> {
         let began = self.types.moment();
         let open = match &self.pools {
             Pools::Sqlite { .. } => return self.read().await,

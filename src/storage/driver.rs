@@ -50,15 +50,27 @@ pub(super) enum Open {
     MySql(Session<MySql>),
 }
 
-/// Runs `$run` with a connection, to its end whatever becomes of the caller, and then gives the connection back.
+/// Runs `$run` with a connection and a statement, to its end even when the caller is dropped, and
+/// gives the connection back. Runs it again on another connection when this one had died before.
 macro_rules! run {
-    ($tx:expr, $name:expr, $variant:ident($session:ident), |$connection:ident| $run:expr) => {{
+    ($tx:expr, $name:expr, $variant:ident($session:ident), |$connection:ident, $statement:ident| $run:expr) => {{
         let running = to_the_end(async move {
-            let done = match $session.start() {
-                Ok(($connection, pool)) => watch(pool, async move { $run }).await,
-                Err(error) => Err(error),
+            let mut next = $statement;
+            let done = loop {
+                let again = $session.may_be_dead().then(|| next.clone());
+                let $statement = next;
+                let done = match $session.start() {
+                    Ok(($connection, pool)) => watch(pool, async move { $run }).await,
+                    Err(error) => Err(error),
+                };
+                let done = $session.end(done);
+                let Some(again) = again else { break done };
+                match $session.replace_dead().await {
+                    Ok(true) => next = again,
+                    Ok(false) => break done,
+                    Err(error) => break Err(error),
+                }
             };
-            let done = $session.end(done);
             ($session, done)
         });
         let (session, done) = told($name, running).await;
@@ -80,13 +92,22 @@ macro_rules! with_driver {
                 done
             }
             (Open::Postgres(mut session), Args::Postgres(args)) => {
-                let $prepared = sqlx::query_with(AssertSqlSafe(text), args);
-                let done = run!($tx, name, Postgres(session), |$connection| $run);
+                let statement = (text, args);
+                let done = run!($tx, name, Postgres(session), |$connection, statement| {
+                    let (text, args) = statement;
+                    let $prepared = sqlx::query_with(AssertSqlSafe(text), args);
+                    $run
+                });
                 done.map_err(fault::from)
             }
             (Open::MySql(mut session), Args::MySql(args)) => {
-                let $prepared = sqlx::query_with(AssertSqlSafe(text), args);
-                match run!($tx, name, MySql(session), |$connection| $run) {
+                let statement = (text, args);
+                let done = run!($tx, name, MySql(session), |$connection, statement| {
+                    let (text, args) = statement;
+                    let $prepared = sqlx::query_with(AssertSqlSafe(text), args);
+                    $run
+                });
+                match done {
                     Ok(done) => Ok(done),
                     Err(error) => Err($tx.fault(error).await),
                 }
@@ -122,16 +143,6 @@ impl Tx {
     /// Notes that this transaction changes types.
     pub(super) fn change_types(&mut self) {
         self.changes_types = true;
-    }
-
-    /// Whether the first statement failed as its connection had died before: it can be tried again.
-    #[must_use]
-    pub fn was_dead(&self) -> bool {
-        match &self.open {
-            Some(Open::Postgres(session)) => session.was_dead(),
-            Some(Open::MySql(session)) => session.was_dead(),
-            Some(Open::Sqlite(_)) | None => false,
-        }
     }
 
     fn take(&mut self) -> Result<Open> {
@@ -203,18 +214,13 @@ impl Tx {
             (sqlx::Error::Protocol(_), Some(Open::MySql(session))) => session,
             (_, open) => {
                 self.open = open;
-                // Nothing had begun on it, so it can begin again on another.
-                return if self.was_dead() {
-                    Error::Contention("the database had closed a connection; try again".into())
-                } else {
-                    fault::from(error)
-                };
+                return fault::from(error);
             }
         };
-        let refusal = sqlx::raw_sql("SHOW ERRORS LIMIT 1");
-        let refusal = run!(self, "fault", MySql(session), |connection| refusal
-            .fetch_one(connection)
-            .await);
+        let statement = "SHOW ERRORS LIMIT 1";
+        let refusal = run!(self, "fault", MySql(session), |connection, statement| {
+            sqlx::raw_sql(statement).fetch_one(connection).await
+        });
         match refusal.and_then(|row| row.try_get("Code")) {
             Ok(RawInt(fault::DUPLICATE_ENTRY)) => fault::duplicate(),
             _ => fault::from(error),

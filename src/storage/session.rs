@@ -100,8 +100,8 @@ impl<DB: Server> Sessions<DB> {
         to_the_end(begin(self.clone(), turn, statement)).await
     }
 
-    /// A connection on which nothing has begun, to be used without a transaction unless [`Session::transacting`]. One that died while it
-    /// was idle shows it at its first statement, by [`Session::was_dead`].
+    /// A connection on which nothing has begun, to be used without a transaction unless
+    /// [`Session::transacting`]. It may have died while it was idle: see [`Session::replace_dead`].
     ///
     /// # Errors
     ///
@@ -112,7 +112,7 @@ impl<DB: Server> Sessions<DB> {
         let lent = async move {
             let held = match sessions.last_used() {
                 Some(last) => last,
-                None => living(&sessions.pool).await?,
+                None => living(&sessions.pool).await.map_err(fault::from)?,
             };
             Ok(Session::of(sessions, held, turn))
         };
@@ -124,7 +124,7 @@ impl<DB: Server> Sessions<DB> {
     }
 
     /// A connection for a caller who has a turn: the one used last, or one of the pool's.
-    async fn connection(&self) -> Result<Held<DB>> {
+    async fn connection(&self) -> sqlx::Result<Held<DB>> {
         match self.last_used() {
             Some(last) => Ok(last),
             None => Held::from(&self.pool).await,
@@ -183,14 +183,15 @@ async fn begin<DB: Server>(
     statement: &'static str,
 ) -> Result<Session<DB>> {
     let mut stale = sessions.pool.options().get_max_connections();
-    let held = sessions.connection().await?;
+    let held = sessions.connection().await.map_err(fault::from)?;
     let mut session = Session::of(sessions, held, turn).transacting();
     loop {
         match session.run(statement.into_sql_str()).await {
             Err(error) if stale > 0 && fault::is_lost(&error) => {
                 stale -= 1;
                 session.close();
-                session.held = Some(session.sessions.connection().await?);
+                let next = session.sessions.connection().await;
+                session.held = Some(next.map_err(fault::from)?);
             }
             begun => {
                 begun.map_err(fault::from)?;
@@ -201,7 +202,7 @@ async fn begin<DB: Server>(
 }
 
 /// A connection of the pool's that has answered just now, for a caller who has a turn.
-async fn living<DB: Server>(pool: &Pool<DB>) -> Result<Held<DB>> {
+async fn living<DB: Server>(pool: &Pool<DB>) -> sqlx::Result<Held<DB>> {
     let mut stale = pool.options().get_max_connections();
     loop {
         let mut held = Held::from(pool).await?;
@@ -210,14 +211,14 @@ async fn living<DB: Server>(pool: &Pool<DB>) -> Result<Held<DB>> {
                 stale -= 1;
                 held.connection.close_on_drop();
             }
-            answered => return answered.map(|()| held).map_err(fault::from),
+            answered => return answered.map(|()| held),
         }
     }
 }
 
 impl<DB: Database> Held<DB> {
     /// A connection of the pool's, for a caller who has a turn.
-    async fn from(pool: &Pool<DB>) -> Result<Self> {
+    async fn from(pool: &Pool<DB>) -> sqlx::Result<Self> {
         let acquired = match timeout(SLOW, pool.acquire()).await {
             Ok(acquired) => acquired,
             Err(_) => match greet(pool).await {
@@ -227,7 +228,7 @@ impl<DB: Database> Held<DB> {
         };
         let now = Instant::now();
         Ok(Self {
-            connection: acquired.map_err(fault::from)?,
+            connection: acquired?,
             taken: now,
             used: now,
         })
@@ -308,11 +309,22 @@ impl<DB: Server> Session<DB> {
         self
     }
 
-    /// Whether a connection that had been idle was lost by its first statement.
-    pub(super) fn was_dead(&self) -> bool {
+    /// Whether the connection was idle before and no statement has shown yet that it is alive.
+    pub(super) fn may_be_dead(&self) -> bool {
         let was_idle = |held: &Held<DB>| held.used > held.taken;
-        let is_lost = self.state == State::Busy && !self.is_alive;
-        is_lost && self.held.as_ref().is_some_and(was_idle)
+        !self.is_alive && self.held.as_ref().is_some_and(was_idle)
+    }
+
+    /// Replaces a connection that was lost by its first statement because it had died while it was
+    /// idle: then the statement has had no effect and can run again. False when it was not so.
+    pub(super) async fn replace_dead(&mut self) -> sqlx::Result<bool> {
+        if self.state != State::Busy || !self.may_be_dead() {
+            return Ok(false);
+        }
+        self.close();
+        self.held = Some(living(&self.sessions.pool).await?);
+        self.state = State::Free;
+        Ok(true)
     }
 
     /// The connection, for one statement under [`watch`], after which comes [`Self::end`].

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Write, glance};
+use crate::graph::{Graph, Write};
 use crate::model::{Change, Event, Kind, Origin, Subject};
 use crate::storage::Tx;
 use crate::storage::tables::{events, nodes};
@@ -145,7 +145,8 @@ impl Graph {
     ///
     /// Those of the database.
     pub async fn events_of(&self, kind: Kind, ids: &[i64]) -> Result<Vec<Event>> {
-        let found = glance!(self, |tx| events::whole_of_nodes(tx, kind, ids))?;
+        let mut tx = self.database.single_read().await?;
+        let found = events::whole_of_nodes(&mut tx, kind, ids).await?;
         Ok(found.into_iter().map(|stored| stored.event).collect())
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Write, glance};
+use crate::graph::{Graph, Write};
 use crate::model::{Change, Kind, Membership, Node, Origin, Subject};
 use crate::storage::Tx;
 use crate::storage::tables::memberships::{self, Nodes};
@@ -97,7 +97,8 @@ impl Graph {
     ///
     /// `NotFound` when there is none, also for a node that does not exist.
     pub async fn contexts_of(&self, kind: Kind, id: i64) -> Result<Vec<Node>> {
-        let contexts = glance!(self, |tx| nodes::contexts_of(tx, kind, id))?;
+        let mut tx = self.database.single_read().await?;
+        let contexts = nodes::contexts_of(&mut tx, kind, id).await?;
         if contexts.is_empty() {
             let noun = kind.noun();
             return Err(Error::NotFound(format!(

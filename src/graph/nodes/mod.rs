@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use crate::error::{Error, Result};
 use crate::graph::nodes::rules::{FULL_MASK, Mask};
 use crate::graph::nodes::writer::{NodeWriter, PutOptions};
-use crate::graph::{Graph, Write, distinct_external_ids, distinct_texts, glance};
+use crate::graph::{Graph, Write, distinct_external_ids, distinct_texts};
 use crate::model::{Kind, Node, NodeType, Origin};
 use crate::storage::Tx;
 use crate::storage::tables::{nodes, types};
@@ -53,7 +53,8 @@ impl Graph {
     ///
     /// Those of the database, and of stored values that cannot be decoded; so for every read of nodes.
     pub async fn nodes_by_ids(&self, kind: Kind, ids: &[i64]) -> Result<Vec<Node>> {
-        glance!(self, |tx| nodes::by_ids(tx, kind, ids))
+        let mut tx = self.database.single_read().await?;
+        nodes::by_ids(&mut tx, kind, ids).await
     }
 
     /// As [`Self::nodes_by_ids`], with the types of the nodes found, each once.
@@ -88,12 +89,11 @@ impl Graph {
         name: &str,
     ) -> Result<Option<Node>> {
         let version = version.filter(|version| !version.is_empty());
-        glance!(self, |tx| async {
-            match types::id(tx, kind, type_name, version).await? {
-                Some(type_id) => nodes::by_name(tx, kind, type_id, name).await,
-                None => Ok(None),
-            }
-        })
+        let mut tx = self.database.single_read().await?;
+        match types::id(&mut tx, kind, type_name, version).await? {
+            Some(type_id) => nodes::by_name(&mut tx, kind, type_id, name).await,
+            None => Ok(None),
+        }
     }
 
     /// The nodes with these external ids, each once, ascending by id.
@@ -103,7 +103,8 @@ impl Graph {
     /// `InvalidArgument` for an empty external id, `NotFound` when ids are given and none is known.
     pub async fn nodes_by_external_ids(&self, kind: Kind, ids: &[String]) -> Result<Vec<Node>> {
         let ids = distinct_external_ids(ids)?;
-        let found = glance!(self, |tx| nodes::by_external_ids(tx, kind, &ids))?;
+        let mut tx = self.database.single_read().await?;
+        let found = nodes::by_external_ids(&mut tx, kind, &ids).await?;
         if found.is_empty() && !ids.is_empty() {
             return Err(Error::NotFound(format!(
                 "No {} found for external_ids.",
@@ -120,7 +121,8 @@ impl Graph {
     /// As [`Self::nodes_by_ids`].
     pub async fn artifacts_by_uris(&self, uris: &[String]) -> Result<Vec<Node>> {
         let uris = distinct_texts(uris);
-        let mut found = glance!(self, |tx| nodes::by_uris(tx, &uris))?;
+        let mut tx = self.database.single_read().await?;
+        let mut found = nodes::by_uris(&mut tx, &uris).await?;
         let places: HashMap<&str, usize> = uris.into_iter().zip(0..).collect();
         found.sort_by_key(|node| {
             let place = node.uri.as_deref().and_then(|uri| places.get(uri));

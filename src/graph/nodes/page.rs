@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::filter::{self, Filter};
+use crate::graph::Graph;
 use crate::graph::nodes::stream::Within;
-use crate::graph::{Graph, glance};
 use crate::model::{Kind, Node, OrderBy, PagePosition};
 use crate::storage::Tx;
 use crate::storage::tables::lists::{self, Condition, Page, Scope};
@@ -44,20 +44,19 @@ impl Graph {
         within: &Within,
         options: Result<ListOptions>,
     ) -> Result<Option<NodePage>> {
-        glance!(self, |tx| async {
-            let Some(scope) = within.scope(tx, kind).await? else {
-                return Ok(None);
-            };
-            let listed = match &options {
-                Ok(options) => list(tx, kind, scope, options).await,
-                Err(error) => Err(Error::invalid(error.to_string())),
-            };
-            let has_some = listed.as_ref().is_ok_and(|page| !page.nodes.is_empty());
-            if !has_some && scope != Scope::All && !lists::any(tx, kind, scope).await? {
-                return Ok(None);
-            }
-            listed.map(Some)
-        })
+        let mut tx = self.database.single_read().await?;
+        let Some(scope) = within.scope(&mut tx, kind).await? else {
+            return Ok(None);
+        };
+        let listed = match options {
+            Ok(options) => list(&mut tx, kind, scope, &options).await,
+            Err(error) => Err(error),
+        };
+        let has_some = listed.as_ref().is_ok_and(|page| !page.nodes.is_empty());
+        if !has_some && scope != Scope::All && !lists::any(&mut tx, kind, scope).await? {
+            return Ok(None);
+        }
+        listed.map(Some)
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use crate::error::{Error, Result};
 use crate::graph::types::rules as type_rules;
 use crate::graph::types::rules::Evolution;
-use crate::graph::{Graph, Write, distinct_external_ids, glance};
+use crate::graph::{Graph, Write, distinct_external_ids};
 use crate::model::{BaseType, Caller, Change, Door, Kind, NodeType, Origin, SIMPLE_TYPES, Subject};
 use crate::storage::Tx;
 use crate::storage::tables::{locks, types};
@@ -234,12 +234,15 @@ impl Graph {
         if let Some(found) = answered.and_then(|types| types.answer(kind, name, version)) {
             return Ok(found.as_ref().clone());
         }
-        glance!(self, |tx| types::find(tx, kind, name, version))?.ok_or_else(|| {
-            let version = version.unwrap_or("nullopt");
-            Error::NotFound(format!(
-                "No type found for query, name: `{name}`, version: `{version}`"
-            ))
-        })
+        let mut tx = self.database.single_read().await?;
+        types::find(&mut tx, kind, name, version)
+            .await?
+            .ok_or_else(|| {
+                let version = version.unwrap_or("nullopt");
+                Error::NotFound(format!(
+                    "No type found for query, name: `{name}`, version: `{version}`"
+                ))
+            })
     }
 
     /// The types with these ids, in the order asked for and as often; ids of other kinds and unknown ones are left out.
@@ -248,7 +251,8 @@ impl Graph {
     ///
     /// Those of the database.
     pub async fn types_by_ids(&self, kind: Kind, ids: &[i64]) -> Result<Vec<NodeType>> {
-        let found = glance!(self, |tx| types::by_ids(tx, kind, ids))?;
+        let mut tx = self.database.single_read().await?;
+        let found = types::by_ids(&mut tx, kind, ids).await?;
         let known: HashMap<_, _> = found.into_iter().map(|found| (found.id, found)).collect();
         Ok(ids
             .iter()
@@ -262,7 +266,8 @@ impl Graph {
     ///
     /// Those of the database.
     pub async fn types(&self, kind: Kind) -> Result<Vec<NodeType>> {
-        let mut found = glance!(self, |tx| types::all(tx, kind))?;
+        let mut tx = self.database.single_read().await?;
+        let mut found = types::all(&mut tx, kind).await?;
         found.retain(|found| !SIMPLE_TYPES.contains(&(kind, &found.name)));
         Ok(found)
     }
@@ -274,7 +279,8 @@ impl Graph {
     /// `InvalidArgument` for an empty external id, `NotFound` when ids are given and none is known.
     pub async fn types_by_external_ids(&self, kind: Kind, ids: &[String]) -> Result<Vec<NodeType>> {
         let ids = distinct_external_ids(ids)?;
-        let found = glance!(self, |tx| types::by_external_ids(tx, kind, &ids))?;
+        let mut tx = self.database.single_read().await?;
+        let found = types::by_external_ids(&mut tx, kind, &ids).await?;
         if found.is_empty() && !ids.is_empty() {
             return Err(Error::NotFound("No types found for external_ids.".into()));
         }
