@@ -38,7 +38,7 @@ pub use nodes::stream::{Whole, Within};
 pub use types::PutTypes;
 
 use crate::error::{Error, Result};
-use crate::storage::{Database, SlowTurn, Tx};
+use crate::storage::{Database, LongReadPermit, Tx};
 use changes::feed::Feed;
 use commit::engine::{RACES, Writer, Writes};
 
@@ -105,8 +105,8 @@ impl Graph {
     }
 
     /// The right to keep a connection as long as a client likes, to be had before the connection.
-    async fn slow_turn(&self) -> Result<SlowTurn> {
-        self.database.slow_turn().await.ok_or_else(|| {
+    async fn long_read_permit(&self) -> Result<LongReadPermit> {
+        self.database.long_read_permit().await.ok_or_else(|| {
             Error::Exhausted(
                 "too many traces and large lists are under way on this server; try again later"
                     .into(),

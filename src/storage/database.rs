@@ -5,8 +5,8 @@ use std::time::Duration;
 use sqlx::{MySql, Postgres};
 
 use super::driver::{Open, Tx};
+use super::permits::LongReadPermit;
 use super::session::{Server, Sessions};
-use super::turns::SlowTurn;
 use super::type_cache::{Moment, TypeCache};
 use super::wakes::Wakes;
 use super::{Dialect, sqlite};
@@ -96,13 +96,13 @@ impl Database {
 
     /// The right to a transaction of [`Self::read`] that takes as long as a client likes, which is to be had before it begins. No
     /// more than half of the connections for reading go to such ones, so that others find one; `None` when too many have it.
-    pub async fn slow_turn(&self) -> Option<SlowTurn> {
-        let turns = match &self.pools {
-            Pools::Sqlite { reader, .. } => reader.turns(),
-            Pools::Postgres { reader, .. } => reader.turns(),
-            Pools::MySql { reader, .. } => reader.turns(),
+    pub async fn long_read_permit(&self) -> Option<LongReadPermit> {
+        let permits = match &self.pools {
+            Pools::Sqlite { reader, .. } => reader.permits(),
+            Pools::Postgres { reader, .. } => reader.permits(),
+            Pools::MySql { reader, .. } => reader.permits(),
         };
-        turns.take_slow().await
+        permits.acquire_long_read().await
     }
 
     /// Begins a transaction that may write. On SQLite it holds the write lock from the start, so that it never has to
@@ -131,7 +131,9 @@ impl Database {
     #[must_use]
     pub fn patience_for_the_only_writer(&self) -> Option<Duration> {
         match &self.pools {
-            Pools::Sqlite { writer, .. } => writer.is_on_disk().then(|| writer.turns().patience()),
+            Pools::Sqlite { writer, .. } => writer
+                .is_on_disk()
+                .then(|| writer.permits().acquire_timeout()),
             Pools::Postgres { .. } | Pools::MySql { .. } => None,
         }
     }

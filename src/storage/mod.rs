@@ -7,7 +7,7 @@
 //! * [`driver`]: transactions and rows; with `database` the only file that matches on the driver.
 //! * `session`: a connection to a server while a transaction is open on it, and how it is given back.
 //! * `sqlite`: the same for SQLite, and how it runs statements.
-//! * `turns`: the queue for the connections of a pool.
+//! * `permits`: how many connections of a pool are in use.
 //! * `fault`: what a database's refusal means to us.
 //! * [`migrate`]: create, check, upgrade and downgrade the schema.
 //! * `journal`: what a transaction changes, and parts of it that can be taken back.
@@ -24,18 +24,18 @@ pub mod driver;
 mod fault;
 mod journal;
 pub mod migrate;
+mod permits;
 pub mod query;
 mod session;
 mod sqlite;
 mod statement;
 pub mod tables;
-mod turns;
 mod type_cache;
 mod wakes;
 
 pub use database::Database;
 pub use dialect::Dialect;
 pub use driver::Tx;
+pub use permits::LongReadPermit;
 pub use query::{Cell, Query};
-pub use turns::SlowTurn;
 pub use wakes::Wakes;

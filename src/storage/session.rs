@@ -15,7 +15,7 @@ use sqlx::{ConnectOptions, Connection, Database, MySql, Pool, Postgres, SqlSafeS
 use tokio::time::timeout;
 
 use super::fault;
-use super::turns::{Turn, Turns};
+use super::permits::{ConnectionPermits, Permit};
 use crate::error::Result;
 
 /// How long something that nobody waits for any more may go on before its connection is closed. Connections are dear, and almost
@@ -56,7 +56,7 @@ server!(Postgres, MySql);
 #[derive(Debug)]
 pub(super) struct Sessions<DB: Database> {
     pool: Pool<DB>,
-    turns: Turns,
+    permits: ConnectionPermits,
     /// Connections for the next transactions, the last one used at the end; `None` once all are closed.
     spare: Arc<Mutex<Option<Vec<Held<DB>>>>>,
 }
@@ -75,7 +75,7 @@ impl<DB: Database> Clone for Sessions<DB> {
     fn clone(&self) -> Self {
         Self {
             pool: self.pool.clone(),
-            turns: self.turns.clone(),
+            permits: self.permits.clone(),
             spare: self.spare.clone(),
         }
     }
@@ -84,9 +84,14 @@ impl<DB: Database> Clone for Sessions<DB> {
 impl<DB: Server> Sessions<DB> {
     pub(super) fn of(pool: Pool<DB>) -> Self {
         let options = pool.options();
-        let turns = Turns::new(options.get_max_connections(), options.get_acquire_timeout());
+        let permits =
+            ConnectionPermits::new(options.get_max_connections(), options.get_acquire_timeout());
         let spare = Arc::new(Mutex::new(Some(Vec::new())));
-        Self { pool, turns, spare }
+        Self {
+            pool,
+            permits,
+            spare,
+        }
     }
 
     /// Begins a transaction with this statement.
@@ -96,8 +101,8 @@ impl<DB: Server> Sessions<DB> {
     /// `Exhausted` when no connection becomes free in time or the database has none left, `Unavailable` when it cannot be
     /// reached.
     pub(super) async fn begin(&self, statement: &'static str) -> Result<Session<DB>> {
-        let turn = self.turns.take().await?;
-        to_the_end(begin(self.clone(), turn, statement)).await
+        let permit = self.permits.acquire().await?;
+        to_the_end(begin(self.clone(), permit, statement)).await
     }
 
     /// A connection on which nothing has begun, to be used without a transaction unless
@@ -107,14 +112,14 @@ impl<DB: Server> Sessions<DB> {
     ///
     /// As [`Self::begin`].
     pub(super) async fn lend(&self) -> Result<Session<DB>> {
-        let turn = self.turns.take().await?;
+        let permit = self.permits.acquire().await?;
         let sessions = self.clone();
         let lent = async move {
             let held = match sessions.last_used() {
                 Some(last) => last,
                 None => living(&sessions.pool).await.map_err(fault::from)?,
             };
-            Ok(Session::of(sessions, held, turn))
+            Ok(Session::of(sessions, held, permit))
         };
         to_the_end(lent).await
     }
@@ -123,7 +128,7 @@ impl<DB: Server> Sessions<DB> {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A connection for a caller who has a turn: the one used last, or one of the pool's.
+    /// A connection for a caller who has a permit: the one used last, or one of the pool's.
     async fn connection(&self) -> sqlx::Result<Held<DB>> {
         match self.last_used() {
             Some(last) => Ok(last),
@@ -155,13 +160,13 @@ impl<DB: Server> Sessions<DB> {
         }
     }
 
-    pub(super) const fn turns(&self) -> &Turns {
-        &self.turns
+    pub(super) const fn permits(&self) -> &ConnectionPermits {
+        &self.permits
     }
 
     /// Counts the connections as the metrics of this moment, under the name of the pool.
     pub(super) fn count(&self, pool: &'static str) {
-        self.turns.count(pool, self.pool.size());
+        self.permits.record_metrics(pool, self.pool.size());
     }
 
     /// How connections of the pool are made.
@@ -179,12 +184,12 @@ impl<DB: Server> Sessions<DB> {
 /// A connection that died while it was idle shows it here, where nothing is lost yet: the next one is tried.
 async fn begin<DB: Server>(
     sessions: Sessions<DB>,
-    turn: Turn,
+    permit: Permit,
     statement: &'static str,
 ) -> Result<Session<DB>> {
     let mut stale = sessions.pool.options().get_max_connections();
     let held = sessions.connection().await.map_err(fault::from)?;
-    let mut session = Session::of(sessions, held, turn).transacting();
+    let mut session = Session::of(sessions, held, permit).transacting();
     loop {
         match session.run(statement.into_sql_str()).await {
             Err(error) if stale > 0 && fault::is_lost(&error) => {
@@ -201,7 +206,7 @@ async fn begin<DB: Server>(
     }
 }
 
-/// A connection of the pool's that has answered just now, for a caller who has a turn.
+/// A connection of the pool's that has answered just now, for a caller who has a permit.
 async fn living<DB: Server>(pool: &Pool<DB>) -> sqlx::Result<Held<DB>> {
     let mut stale = pool.options().get_max_connections();
     loop {
@@ -217,7 +222,7 @@ async fn living<DB: Server>(pool: &Pool<DB>) -> sqlx::Result<Held<DB>> {
 }
 
 impl<DB: Database> Held<DB> {
-    /// A connection of the pool's, for a caller who has a turn.
+    /// A connection of the pool's, for a caller who has a permit.
     async fn from(pool: &Pool<DB>) -> sqlx::Result<Self> {
         let acquired = match timeout(SLOW, pool.acquire()).await {
             Ok(acquired) => acquired,
@@ -279,7 +284,7 @@ pub(super) struct Session<DB: Server> {
     transacts: bool,
     /// Whether a statement has been answered.
     is_alive: bool,
-    turn: Option<Turn>,
+    permit: Option<Permit>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -292,14 +297,14 @@ enum State {
 }
 
 impl<DB: Server> Session<DB> {
-    const fn of(sessions: Sessions<DB>, held: Held<DB>, turn: Turn) -> Self {
+    const fn of(sessions: Sessions<DB>, held: Held<DB>, permit: Permit) -> Self {
         Self {
             held: Some(held),
             sessions,
             state: State::Free,
             transacts: false,
             is_alive: false,
-            turn: Some(turn),
+            permit: Some(permit),
         }
     }
 
@@ -402,14 +407,14 @@ impl<DB: Server> Drop for Session<DB> {
         match self.state {
             State::Free => self.sessions.give_back(held),
             State::Open => {
-                let (sessions, turn) = (self.sessions.clone(), self.turn.take());
+                let (sessions, permit) = (self.sessions.clone(), self.permit.take());
                 tokio::spawn(async move {
                     let rollback = DB::run(&mut held.connection, "ROLLBACK".into_sql_str());
                     match timeout(ABANDONED, rollback).await {
                         Ok(Ok(())) => sessions.give_back(held),
                         _ => held.connection.close_on_drop(),
                     }
-                    drop(turn);
+                    drop(permit);
                 });
             }
             State::Busy => held.connection.close_on_drop(),

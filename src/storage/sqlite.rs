@@ -17,7 +17,7 @@ use tokio::task::{JoinError, spawn_blocking};
 
 use super::column::{FromRow, FromRows};
 use super::fault;
-use super::turns::{Turn, Turns};
+use super::permits::{ConnectionPermits, Permit};
 use crate::error::{Error, Result};
 
 /// How long a statement may hold up the thread of its caller.
@@ -200,7 +200,7 @@ impl Link {
 #[derive(Clone, Debug)]
 pub(super) struct Sessions {
     pool: Arc<Pool>,
-    turns: Turns,
+    permits: ConnectionPermits,
 }
 
 struct Pool {
@@ -255,7 +255,7 @@ impl Sessions {
         let links = Mutex::default();
         Self {
             pool: Arc::new(Pool { opening, links }),
-            turns: Turns::new(limit, patience),
+            permits: ConnectionPermits::new(limit, patience),
         }
     }
 
@@ -277,19 +277,19 @@ impl Sessions {
     ///
     /// `Exhausted` when no connection becomes free in time, `Contention` when another process holds a lock for too long.
     pub(super) async fn begin(&self, statement: &'static str) -> Result<Session> {
-        let turn = self.turns.take().await?;
+        let permit = self.permits.acquire().await?;
         let session = Session {
             link: Some(self.pool.take().await?),
             pool: self.pool.clone(),
-            _turn: turn,
+            _permit: permit,
         };
         let (session, begun) = session.attempt(statement.into(), changed).await;
         begun?;
         session.ok_or_else(ended)
     }
 
-    pub(super) const fn turns(&self) -> &Turns {
-        &self.turns
+    pub(super) const fn permits(&self) -> &ConnectionPermits {
+        &self.permits
     }
 
     pub(super) fn is_on_disk(&self) -> bool {
@@ -299,12 +299,12 @@ impl Sessions {
     /// Counts the connections as the metrics of this moment, under the name of the pool.
     pub(super) fn count(&self, pool: &'static str) {
         let open = self.pool.links().open;
-        self.turns.count(pool, open);
+        self.permits.record_metrics(pool, open);
     }
 
     /// Closes all connections once they are idle; later transactions fail.
     pub(super) async fn close(&self) {
-        self.turns.end().await;
+        self.permits.close().await;
         let idle = std::mem::take(&mut self.pool.links().idle);
         // The last one brings the log into the file.
         let closed = spawn_blocking(move || drop(idle)).await;
@@ -318,7 +318,7 @@ pub(super) struct Session {
     /// There until this is dropped.
     link: Option<Link>,
     pool: Arc<Pool>,
-    _turn: Turn,
+    _permit: Permit,
 }
 
 impl fmt::Debug for Link {

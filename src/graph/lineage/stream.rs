@@ -12,7 +12,7 @@ use crate::model::{Event, EventType, Kind, Node};
 use crate::storage::tables::events::StoredEvent;
 use crate::storage::tables::lists::{self, Condition};
 use crate::storage::tables::nodes;
-use crate::storage::{SlowTurn, Tx};
+use crate::storage::{LongReadPermit, Tx};
 
 /// The most events of one part.
 const EVENTS: usize = 2000;
@@ -101,7 +101,7 @@ fn stop(filter: Option<&String>) -> Boundary {
 /// A trace under way. It sees one state of the graph, and holds a connection to the database as long as it is there.
 pub struct Trace {
     tx: Tx,
-    turn: SlowTurn,
+    permit: LongReadPermit,
     walk: Walk,
     /// The hop that is told of.
     hop: i64,
@@ -155,7 +155,7 @@ impl Graph {
             stop(query.stop_at_artifacts.as_ref()).side(Kind::Artifact)?,
             stop(query.stop_at_executions.as_ref()).side(Kind::Execution)?,
         );
-        let turn = self.slow_turn().await?;
+        let permit = self.long_read_permit().await?;
         let mut tx = self.read().await?;
         let mut artifacts = query.starts(&mut tx, Kind::Artifact).await?;
         let mut executions = query.starts(&mut tx, Kind::Execution).await?;
@@ -183,7 +183,7 @@ impl Graph {
         let walk = Walk::start(&mut tx, starts, follow, sides).await?;
         Ok(Trace {
             tx,
-            turn,
+            permit,
             walk,
             hop: 0,
             untold: found.into(),
@@ -234,14 +234,14 @@ impl Trace {
 
     /// Whether everybody else waits for the connection that this holds.
     #[must_use]
-    pub const fn is_in_the_way(&self) -> bool {
-        self.turn.takes_all()
+    pub const fn blocks_other_readers(&self) -> bool {
+        self.permit.is_exclusive()
     }
 
     /// Gives the connection back. The trace counts among those under way until the answer is dropped.
     #[must_use]
-    pub fn into_turn(self) -> SlowTurn {
-        self.turn
+    pub fn into_permit(self) -> LongReadPermit {
+        self.permit
     }
 
     /// How far from the nearest start the walk is, in hops.

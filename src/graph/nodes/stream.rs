@@ -5,7 +5,7 @@ use crate::graph::Graph;
 use crate::model::{Kind, Node, OrderBy};
 use crate::storage::tables::lists::{self, Page, Scope};
 use crate::storage::tables::{nodes, types};
-use crate::storage::{SlowTurn, Tx};
+use crate::storage::{LongReadPermit, Tx};
 
 /// The most nodes of the first part, which comes from one statement. Most lists have no other.
 const FIRST: i64 = 512;
@@ -38,7 +38,7 @@ impl Within {
 /// as it is there. Beside the nodes of a part it keeps eight bytes a node.
 pub struct Whole {
     tx: Tx,
-    turn: Option<SlowTurn>,
+    permit: Option<LongReadPermit>,
     kind: Kind,
     first: Vec<Node>,
     /// Of all nodes, unless the first part is all.
@@ -72,7 +72,7 @@ impl Graph {
         }
         Ok(Whole {
             tx,
-            turn: None,
+            permit: None,
             kind,
             first,
             ids,
@@ -86,9 +86,9 @@ impl Graph {
     ///
     /// As [`Self::whole`]; `Exhausted` when as much that is slow is under way as may be, and none of it ends in time.
     pub async fn slow_whole(&self, kind: Kind, within: &Within) -> Result<Whole> {
-        let turn = self.slow_turn().await?;
+        let permit = self.long_read_permit().await?;
         let mut whole = self.whole(kind, within).await?;
-        whole.turn = Some(turn);
+        whole.permit = Some(permit);
         Ok(whole)
     }
 }
@@ -127,7 +127,9 @@ impl Whole {
 
     /// Whether everybody else waits for the connection that this holds.
     #[must_use]
-    pub fn is_in_the_way(&self) -> bool {
-        self.turn.as_ref().is_some_and(SlowTurn::takes_all)
+    pub fn blocks_other_readers(&self) -> bool {
+        self.permit
+            .as_ref()
+            .is_some_and(LongReadPermit::is_exclusive)
     }
 }

@@ -39,7 +39,7 @@ async fn walk(mut trace: Trace, mut sink: ResponseSink<TraceResponse>) -> Result
         let responses = responses(part);
         most = room(&responses).unwrap_or(most);
         for response in responses {
-            if trace.is_in_the_way() {
+            if trace.blocks_other_readers() {
                 sink.try_send_or_buffer(response);
             } else {
                 sink.send(response).await?;
@@ -53,7 +53,7 @@ async fn walk(mut trace: Trace, mut sink: ResponseSink<TraceResponse>) -> Result
         ..TraceResponse::default()
     };
     // The database is not needed while the rest waits to be read. What is kept counts as a trace, so that it is not kept often.
-    let _turn = trace.into_turn();
+    let _permit = trace.into_permit();
     sink.send(last).await
 }
 

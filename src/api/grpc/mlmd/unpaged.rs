@@ -120,7 +120,7 @@ impl UnpagedLists {
 
     /// The encoded parts, read a first time for their length, and again while the client reads.
     async fn read_twice<R: ListRpc>(&self, mut parts: Parts<R>) -> Result<Responses<Bytes>> {
-        if parts.nodes.is_in_the_way() {
+        if parts.nodes.blocks_other_readers() {
             // A store in memory has no other connection, and is smaller than the memory.
             let buffered = self.buffer(R::Response::default(), parts, None).await?;
             return buffered.ok_or_else(|| Error::internal("a list without a budget had no room"));

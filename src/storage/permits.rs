@@ -1,0 +1,128 @@
+//! Connection permits: a semaphore that bounds how many connections of a pool are in use.
+//!
+//! A caller acquires a [`Permit`] before a connection, which is either idle or opened then. So "all
+//! connections are in use" and "no connection can be opened" are different errors.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use metrics::gauge;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::fault;
+use crate::error::Result;
+
+/// The right to use one connection, released on drop.
+#[derive(Debug)]
+pub(super) struct Permit {
+    _permit: OwnedSemaphorePermit,
+}
+
+/// The right to a read transaction that lasts as long as a client takes to read its response,
+/// released on drop.
+#[derive(Debug)]
+pub struct LongReadPermit {
+    _permit: OwnedSemaphorePermit,
+    is_exclusive: bool,
+}
+
+impl LongReadPermit {
+    /// Whether the pool has one connection only, so that every other reader waits for this one.
+    #[must_use]
+    pub const fn is_exclusive(&self) -> bool {
+        self.is_exclusive
+    }
+}
+
+/// The permits of one pool. Clones share them.
+#[derive(Clone, Debug)]
+pub(super) struct ConnectionPermits {
+    free: Arc<Semaphore>,
+    /// Half of the permits, but at least one.
+    long_reads: Arc<Semaphore>,
+    /// How many callers wait for a permit.
+    waiting: Arc<AtomicU32>,
+    limit: u32,
+    acquire_timeout: Duration,
+}
+
+impl ConnectionPermits {
+    /// As many permits as the pool has connections.
+    pub(super) fn new(limit: u32, acquire_timeout: Duration) -> Self {
+        let permits = limit.try_into().unwrap_or(Semaphore::MAX_PERMITS);
+        Self {
+            free: Arc::new(Semaphore::new(permits)),
+            long_reads: Arc::new(Semaphore::new((permits / 2).max(1))),
+            waiting: Arc::default(),
+            limit,
+            acquire_timeout,
+        }
+    }
+
+    /// How long [`Self::acquire`] waits.
+    pub(super) const fn acquire_timeout(&self) -> Duration {
+        self.acquire_timeout
+    }
+
+    /// Waits for a permit, in order of arrival.
+    ///
+    /// # Errors
+    ///
+    /// `Exhausted` after the acquire timeout, `Unavailable` after [`Self::close`].
+    pub(super) async fn acquire(&self) -> Result<Permit> {
+        if let Ok(permit) = self.free.clone().try_acquire_owned() {
+            return Ok(Permit { _permit: permit });
+        }
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _queued = QueuedCaller(&self.waiting);
+        match timeout(self.acquire_timeout, self.free.clone().acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(Permit { _permit: permit }),
+            Ok(Err(_)) => Err(fault::from(sqlx::Error::PoolClosed)),
+            Err(_) => Err(fault::from(sqlx::Error::PoolTimedOut)),
+        }
+    }
+
+    /// Waits for a permit for a long read; `None` after the acquire timeout. Only half of the
+    /// connections serve long reads, so that short ones always find another.
+    pub(super) async fn acquire_long_read(&self) -> Option<LongReadPermit> {
+        let permit = timeout(
+            self.acquire_timeout,
+            self.long_reads.clone().acquire_owned(),
+        )
+        .await;
+        Some(LongReadPermit {
+            _permit: permit.ok()?.ok()?,
+            is_exclusive: self.limit == 1,
+        })
+    }
+
+    /// Waits until all permits are released and grants none afterwards.
+    pub(super) async fn close(&self) {
+        // An error means that the semaphore is closed already.
+        let _all = self.free.acquire_many(self.limit).await;
+        self.free.close();
+    }
+
+    /// Sets the gauges of this pool, which has `open` connections.
+    pub(super) fn record_metrics(&self, pool: &'static str, open: u32) {
+        let free = u32::try_from(self.free.available_permits()).unwrap_or(self.limit);
+        let in_use = self.limit - free.min(self.limit);
+        let idle = open.saturating_sub(in_use);
+        for (state, count) in [("in_use", in_use), ("idle", idle), ("max", self.limit)] {
+            gauge!("pedigree_db_connections", "pool" => pool, "state" => state).set(count);
+        }
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        gauge!("pedigree_db_connections_waiting", "pool" => pool).set(waiting);
+    }
+}
+
+/// Counts one caller as waiting until it is dropped.
+struct QueuedCaller<'a>(&'a AtomicU32);
+
+impl Drop for QueuedCaller<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
