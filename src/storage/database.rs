@@ -5,10 +5,10 @@ use std::time::Duration;
 use sqlx::{MySql, Postgres};
 
 use super::driver::{Open, Tx};
+use super::notifications::NotificationListener;
 use super::permits::LongReadPermit;
 use super::session::{Server, Sessions};
 use super::type_cache::{Moment, TypeCache};
-use super::wakes::Wakes;
 use super::{Dialect, sqlite};
 use crate::error::Result;
 
@@ -150,27 +150,28 @@ impl Database {
         tx.commit().await
     }
 
-    /// Tells other servers on this database that it was written to, where it can carry such a word.
+    /// Notifies other servers on this database of new changes, where the database can.
     ///
     /// # Errors
     ///
     /// As [`Self::read`].
-    pub async fn wake(&self) -> Result<()> {
-        if self.dialect().wake().is_none() {
+    pub async fn notify(&self) -> Result<()> {
+        if self.dialect().notify_query().is_none() {
             return Ok(());
         }
         let mut tx = self.read().await?;
-        tx.wake().await?;
-        // It is not said before.
+        tx.notify().await?;
+        // Notifications are sent at the commit.
         tx.commit().await
     }
 
-    /// Listens for what [`Self::wake`] says, on a connection of its own; `None` where nothing can be heard.
+    /// Listens on a connection of its own for [`Self::notify`] of other servers; `None` where the
+    /// database has no notifications.
     ///
     /// # Errors
     ///
-    /// `Unavailable` when the connection cannot be had.
-    pub async fn listen(&self) -> Result<Option<Wakes>> {
+    /// `Unavailable` when the connection cannot be opened.
+    pub async fn listen(&self) -> Result<Option<NotificationListener>> {
         match &self.pools {
             Pools::Postgres { reader, .. } => reader.listen().await.map(Some),
             Pools::Sqlite { .. } | Pools::MySql { .. } => Ok(None),

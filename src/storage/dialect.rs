@@ -62,9 +62,10 @@ impl Dialect {
         matches!(self, Self::MySql)
     }
 
-    /// The query that tells other servers that there is something new ([`super::wakes`]); `NULL` is all that it gives.
+    /// The query that notifies other servers of new changes ([`super::notifications`]). It returns one
+    /// NULL.
     #[must_use]
-    pub const fn wake(self) -> Option<&'static str> {
+    pub(super) const fn notify_query(self) -> Option<&'static str> {
         match self {
             Self::Postgres => Some("SELECT CAST(NULL AS TEXT) FROM pg_notify('pedigree', '')"),
             Self::Sqlite | Self::MySql => None,

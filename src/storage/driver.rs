@@ -227,16 +227,16 @@ impl Tx {
         }
     }
 
-    /// As [`Database::wake`], at the end of this transaction.
+    /// As [`Database::notify`](super::Database::notify), when this transaction commits.
     ///
     /// # Errors
     ///
     /// As [`Self::run`].
-    pub async fn wake(&mut self) -> Result<()> {
-        let Some(wake) = self.dialect.wake() else {
+    pub async fn notify(&mut self) -> Result<()> {
+        let Some(query) = self.dialect.notify_query() else {
             return Ok(());
         };
-        self.first::<Option<String>>(self.sql("driver::wake", wake))
+        self.first::<Option<String>>(self.sql("driver::notify", query))
             .await
             .map(|_| ())
     }

@@ -11,7 +11,7 @@
 //! * `fault`: what a database's refusal means to us.
 //! * [`migrate`]: create, check, upgrade and downgrade the schema.
 //! * `journal`: what a transaction changes, and parts of it that can be taken back.
-//! * `wakes`: the word that servers give each other.
+//! * `notifications`: LISTEN and NOTIFY between servers on one PostgreSQL database.
 //! * `type_cache`: types that were read before.
 //! * [`tables`]: the statements, a file per table family.
 
@@ -24,6 +24,7 @@ pub mod driver;
 mod fault;
 mod journal;
 pub mod migrate;
+mod notifications;
 mod permits;
 pub mod query;
 mod session;
@@ -31,11 +32,10 @@ mod sqlite;
 mod statement;
 pub mod tables;
 mod type_cache;
-mod wakes;
 
 pub use database::Database;
 pub use dialect::Dialect;
 pub use driver::Tx;
+pub use notifications::NotificationListener;
 pub use permits::LongReadPermit;
 pub use query::{Cell, Query};
-pub use wakes::Wakes;

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::storage::tables::{changes, messages};
-use crate::storage::{Database, Wakes};
+use crate::storage::{Database, NotificationListener};
 
 /// The pause between two looks for changes while somebody watches: it bounds how often positions are given, and how late a watcher
 /// hears of a write through another server.
@@ -23,8 +23,8 @@ const PACE: Duration = Duration::from_millis(20);
 /// The same while nobody watches here.
 const IDLE_PACE: Duration = Duration::from_secs(1);
 
-/// The pause between two attempts to listen to other servers.
-const DEAF: Duration = Duration::from_secs(10);
+/// The pause between two attempts to listen for the notifications of other servers.
+const RELISTEN_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How often old changes are forgotten.
 const TRIM_EVERY: Duration = Duration::from_mins(5);
@@ -71,26 +71,32 @@ impl Default for Feed {
     }
 }
 
-/// What is heard from other servers, while somebody watches here.
+/// Notifications of other servers, received while this server has watchers.
 #[derive(Default)]
-struct Ears {
-    wakes: Option<Wakes>,
-    /// When it was tried to listen.
+struct Notifications {
+    listener: Option<NotificationListener>,
+    /// The last attempt to listen.
     tried: Option<Instant>,
 }
 
-impl Ears {
-    /// Listens, unless that failed a moment ago or nothing can be heard on this database.
-    async fn listen(&mut self, database: &Database) -> Option<&mut Wakes> {
-        let is_due = self.tried.is_none_or(|at| at.elapsed() >= DEAF);
-        if self.wakes.is_none() && is_due {
+impl Notifications {
+    /// Listens, unless that failed less than [`RELISTEN_INTERVAL`] ago or the database has no
+    /// notifications.
+    async fn listen(&mut self, database: &Database) -> Option<&mut NotificationListener> {
+        let is_due = self
+            .tried
+            .is_none_or(|at| at.elapsed() >= RELISTEN_INTERVAL);
+        if self.listener.is_none() && is_due {
             self.tried = Some(Instant::now());
-            self.wakes = database.listen().await.unwrap_or_else(|error| {
-                tracing::warn!(error = error.chain(), "cannot hear other servers: polling");
+            self.listener = database.listen().await.unwrap_or_else(|error| {
+                tracing::warn!(
+                    error = error.chain(),
+                    "cannot listen for other servers: polling"
+                );
                 None
             });
         }
-        self.wakes.as_mut()
+        self.listener.as_mut()
     }
 }
 
@@ -146,7 +152,7 @@ impl Graph {
     /// Keeps the history until `stop` is cancelled.
     pub async fn keep_history(&self, stop: &CancellationToken) {
         let mut trimmed: Option<Instant> = None;
-        let mut ears = Ears::default();
+        let mut notifications = Notifications::default();
         while !stop.is_cancelled() {
             if let Err(error) = self.advance().await {
                 tracing::warn!(error = error.chain(), "the history waits for the database");
@@ -158,30 +164,31 @@ impl Graph {
                     tracing::warn!(error = error.chain(), "old changes could not be forgotten");
                 }
             }
-            stop.run_until_cancelled(self.pause(&mut ears)).await;
+            stop.run_until_cancelled(self.pause(&mut notifications))
+                .await;
         }
     }
 
     /// Waits until it is time to look for changes again. However many were written meanwhile, they share that look.
-    async fn pause(&self, ears: &mut Ears) {
+    async fn pause(&self, notifications: &mut Notifications) {
         sleep(PACE).await;
         if self.feed.is_watched() {
-            let is_new = ears.wakes.is_none();
-            // Where nothing can be heard, the next look is due already; so it is for what was said before anybody listened.
-            if let Some(wakes) = ears.listen(&self.database).await
+            let is_new = notifications.listener.is_none();
+            // Without notifications the next poll is due now, as it is after a listener was opened.
+            if let Some(listener) = notifications.listen(&self.database).await
                 && !is_new
             {
                 let lost = tokio::select! {
-                    heard = wakes.next() => heard.is_err(),
+                    received = listener.next() => received.is_err(),
                     () = self.feed.written.notified() => false,
                     () = sleep(IDLE_PACE) => false,
                 };
                 if lost {
-                    ears.wakes = None;
+                    notifications.listener = None;
                 }
             }
         } else {
-            ears.wakes = None;
+            notifications.listener = None;
             // Its time is over, or somebody has come: either will do.
             let _ = timeout(IDLE_PACE, self.until_joined()).await;
         }
@@ -193,8 +200,8 @@ impl Graph {
             tokio::select! {
                 () = self.feed.joined.notified() => return,
                 () = self.feed.written.notified() => {
-                    if let Err(error) = self.database.wake().await {
-                        tracing::debug!(error = error.chain(), "other servers were not woken");
+                    if let Err(error) = self.database.notify().await {
+                        tracing::debug!(error = error.chain(), "other servers were not notified");
                     }
                     sleep(PACE).await;
                 }

@@ -137,7 +137,7 @@ pub async fn order(tx: &mut Tx) -> Result<bool> {
     let mut moved = tx.sql("changes::moved", "DELETE FROM PedigreeOutbox WHERE id");
     moved.push_in(&ids);
     tx.run(moved).await?;
-    tx.wake().await?;
+    tx.notify().await?;
     Ok(i64::try_from(ids.len()) == Ok(MOVED))
 }
 
