@@ -11,7 +11,7 @@ use super::query::{Args, Query};
 use super::session::{Session, to_the_end, watch};
 use super::statement::told;
 use super::type_cache::{Moment, TypeCache};
-use super::{Dialect, fault, sqlite};
+use super::{Dialect, db_error, sqlite};
 use crate::error::{Error, Result};
 
 /// What a driver tells of an INSERT.
@@ -98,7 +98,7 @@ macro_rules! with_driver {
                     let $prepared = sqlx::query_with(AssertSqlSafe(text), args);
                     $run
                 });
-                done.map_err(fault::from)
+                done.map_err(db_error::classify)
             }
             (Open::MySql(mut session), Args::MySql(args)) => {
                 let statement = (text, args);
@@ -109,7 +109,7 @@ macro_rules! with_driver {
                 });
                 match done {
                     Ok(done) => Ok(done),
-                    Err(error) => Err($tx.fault(error).await),
+                    Err(error) => Err($tx.mysql_error(error).await),
                 }
             }
             _ => Err(Error::internal("a query was built for another dialect")),
@@ -160,7 +160,7 @@ impl Tx {
     ///
     /// # Errors
     ///
-    /// Whatever the database answers, by [`fault::from`]; `DataLoss` for a row that cannot be decoded.
+    /// Whatever the database answers, by [`db_error::classify`]; `DataLoss` for a row that cannot be decoded.
     pub async fn all<T: FromRow>(&mut self, query: Query) -> Result<Vec<T>> {
         self.gather(query).await
     }
@@ -209,21 +209,24 @@ impl Tx {
     ///
     /// MySQL sends its error texts in the character set of the connection, and the driver cannot read one that is not UTF-8, as
     /// when it quotes half a character of a client's. The server is then asked for the number that came with it.
-    async fn fault(&mut self, error: sqlx::Error) -> Error {
+    async fn mysql_error(&mut self, error: sqlx::Error) -> Error {
         let mut session = match (&error, self.open.take()) {
             (sqlx::Error::Protocol(_), Some(Open::MySql(session))) => session,
             (_, open) => {
                 self.open = open;
-                return fault::from(error);
+                return db_error::classify(error);
             }
         };
         let statement = "SHOW ERRORS LIMIT 1";
-        let refusal = run!(self, "fault", MySql(session), |connection, statement| {
-            sqlx::raw_sql(statement).fetch_one(connection).await
-        });
+        let refusal = run!(
+            self,
+            "driver::show_errors",
+            MySql(session),
+            |connection, statement| { sqlx::raw_sql(statement).fetch_one(connection).await }
+        );
         match refusal.and_then(|row| row.try_get("Code")) {
-            Ok(RawInt(fault::DUPLICATE_ENTRY)) => fault::duplicate(),
-            _ => fault::from(error),
+            Ok(RawInt(db_error::DUPLICATE_ENTRY)) => db_error::duplicate(),
+            _ => db_error::classify(error),
         }
     }
 

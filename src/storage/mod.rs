@@ -8,7 +8,7 @@
 //! * `session`: a connection to a server while a transaction is open on it, and how it is given back.
 //! * `sqlite`: the same for SQLite, and how it runs statements.
 //! * `permits`: how many connections of a pool are in use.
-//! * `fault`: what a database's refusal means to us.
+//! * `db_error`: database errors, classified by what a caller can do about them.
 //! * [`migrate`]: create, check, upgrade and downgrade the schema.
 //! * `journal`: what a transaction changes, and parts of it that can be taken back.
 //! * `notifications`: LISTEN and NOTIFY between servers on one PostgreSQL database.
@@ -19,9 +19,9 @@ mod bulk;
 pub mod column;
 pub mod connect;
 pub mod database;
+mod db_error;
 pub mod dialect;
 pub mod driver;
-mod fault;
 mod journal;
 pub mod migrate;
 mod notifications;

@@ -3,7 +3,7 @@
 use sqlx::Postgres;
 use sqlx::postgres::{PgListener, PgPoolOptions};
 
-use super::fault;
+use super::db_error;
 use super::session::Sessions;
 use crate::error::Result;
 
@@ -25,7 +25,7 @@ impl NotificationListener {
     /// `Unavailable` when the database cannot be reached.
     pub async fn next(&mut self) -> Result<()> {
         let received = self.listener.try_recv().await;
-        received.map(|_| ()).map_err(fault::from)
+        received.map(|_| ()).map_err(db_error::classify)
     }
 }
 
@@ -35,8 +35,10 @@ impl Sessions<Postgres> {
         let options = self.options();
         let pool = PgPoolOptions::new().max_connections(1);
         let pool = pool.connect_lazy_with(options);
-        let mut listener = PgListener::connect_with(&pool).await.map_err(fault::from)?;
-        listener.listen(CHANNEL).await.map_err(fault::from)?;
+        let mut listener = PgListener::connect_with(&pool)
+            .await
+            .map_err(db_error::classify)?;
+        listener.listen(CHANNEL).await.map_err(db_error::classify)?;
         Ok(NotificationListener { listener })
     }
 }

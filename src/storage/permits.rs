@@ -11,7 +11,7 @@ use metrics::gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::fault;
+use super::db_error;
 use crate::error::Result;
 
 /// The right to use one connection, released on drop.
@@ -79,8 +79,8 @@ impl ConnectionPermits {
         let _queued = QueuedCaller(&self.waiting);
         match timeout(self.acquire_timeout, self.free.clone().acquire_owned()).await {
             Ok(Ok(permit)) => Ok(Permit { _permit: permit }),
-            Ok(Err(_)) => Err(fault::from(sqlx::Error::PoolClosed)),
-            Err(_) => Err(fault::from(sqlx::Error::PoolTimedOut)),
+            Ok(Err(_)) => Err(db_error::classify(sqlx::Error::PoolClosed)),
+            Err(_) => Err(db_error::classify(sqlx::Error::PoolTimedOut)),
         }
     }
 

@@ -14,7 +14,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{ConnectOptions, Connection, Database, MySql, Pool, Postgres, SqlSafeStr, SqlStr};
 use tokio::time::timeout;
 
-use super::fault;
+use super::db_error;
 use super::permits::{ConnectionPermits, Permit};
 use crate::error::Result;
 
@@ -117,7 +117,7 @@ impl<DB: Server> Sessions<DB> {
         let lent = async move {
             let held = match sessions.last_used() {
                 Some(last) => last,
-                None => living(&sessions.pool).await.map_err(fault::from)?,
+                None => living(&sessions.pool).await.map_err(db_error::classify)?,
             };
             Ok(Session::of(sessions, held, permit))
         };
@@ -188,18 +188,18 @@ async fn begin<DB: Server>(
     statement: &'static str,
 ) -> Result<Session<DB>> {
     let mut stale = sessions.pool.options().get_max_connections();
-    let held = sessions.connection().await.map_err(fault::from)?;
+    let held = sessions.connection().await.map_err(db_error::classify)?;
     let mut session = Session::of(sessions, held, permit).transacting();
     loop {
         match session.run(statement.into_sql_str()).await {
-            Err(error) if stale > 0 && fault::is_lost(&error) => {
+            Err(error) if stale > 0 && db_error::is_connection_lost(&error) => {
                 stale -= 1;
                 session.close();
                 let next = session.sessions.connection().await;
-                session.held = Some(next.map_err(fault::from)?);
+                session.held = Some(next.map_err(db_error::classify)?);
             }
             begun => {
-                begun.map_err(fault::from)?;
+                begun.map_err(db_error::classify)?;
                 return Ok(session);
             }
         }
@@ -212,7 +212,7 @@ async fn living<DB: Server>(pool: &Pool<DB>) -> sqlx::Result<Held<DB>> {
     loop {
         let mut held = Held::from(pool).await?;
         match watch(pool, held.connection.ping()).await {
-            Err(error) if stale > 0 && fault::is_lost(&error) => {
+            Err(error) if stale > 0 && db_error::is_connection_lost(&error) => {
                 stale -= 1;
                 held.connection.close_on_drop();
             }
@@ -341,7 +341,7 @@ impl<DB: Server> Session<DB> {
 
     /// Notes whether the connection outlived the statement.
     pub(super) fn end<T>(&mut self, done: sqlx::Result<T>) -> sqlx::Result<T> {
-        if !done.as_ref().is_err_and(fault::is_lost) {
+        if !done.as_ref().is_err_and(db_error::is_connection_lost) {
             self.is_alive = true;
             self.state = if self.transacts {
                 State::Open
@@ -363,11 +363,11 @@ impl<DB: Server> Session<DB> {
     ///
     /// # Errors
     ///
-    /// By [`fault::from`].
+    /// By [`db_error::classify`].
     pub(super) async fn script(mut self, sql: &'static str) -> (Self, Result<()>) {
         to_the_end(async move {
             let done = self.run(sql.into_sql_str()).await;
-            (self, done.map_err(fault::from))
+            (self, done.map_err(db_error::classify))
         })
         .await
     }
@@ -376,12 +376,12 @@ impl<DB: Server> Session<DB> {
     ///
     /// # Errors
     ///
-    /// By [`fault::of_commit`].
+    /// By [`db_error::in_commit`].
     pub(super) async fn commit(mut self, sql: SqlStr, held: impl Send + 'static) -> Result<()> {
         let commit = async move {
             let _held = held;
             let done = self.run(sql).await;
-            let done = done.map_err(|error| fault::of_commit(fault::from(error)));
+            let done = done.map_err(|error| db_error::in_commit(db_error::classify(error)));
             done.map(|()| self.over())
         };
         to_the_end(commit).await

@@ -16,7 +16,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::task::{JoinError, spawn_blocking};
 
 use super::column::{FromRow, FromRows};
-use super::fault;
+use super::db_error;
 use super::permits::{ConnectionPermits, Permit};
 use crate::error::{Error, Result};
 
@@ -232,7 +232,7 @@ impl Pool {
         }
         let opening = self.opening.clone();
         let opened = spawn_blocking(move || Link::open(&opening)).await;
-        let link = opened.map_err(broken)?.map_err(fault::from_sqlite)?;
+        let link = opened.map_err(broken)?.map_err(db_error::classify_sqlite)?;
         self.links().open += 1;
         Ok(link)
     }
@@ -332,7 +332,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// By [`fault::from_sqlite`].
+    /// By [`db_error::classify_sqlite`].
     pub(super) async fn run<T: Send + 'static>(
         self,
         statement: Statement,
@@ -355,7 +355,7 @@ impl Session {
         {
             let done = link.run(&statement, read, Some(SHORT));
             if !done.as_ref().is_err_and(is_held_up) {
-                return (Some(self), done.map_err(fault::from_sqlite));
+                return (Some(self), done.map_err(db_error::classify_sqlite));
             }
         }
         // Boxed, as few statements come here.
@@ -366,7 +366,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// By [`fault::from_sqlite`].
+    /// By [`db_error::classify_sqlite`].
     pub(super) async fn script(self, sql: &'static str) -> (Option<Self>, Result<()>) {
         self.apart(|link| link.connection.execute_batch(sql)).await
     }
@@ -392,7 +392,7 @@ impl Session {
             (self, done)
         });
         match working.await {
-            Ok((session, Some(done))) => (Some(session), done.map_err(fault::from_sqlite)),
+            Ok((session, Some(done))) => (Some(session), done.map_err(db_error::classify_sqlite)),
             Ok((session, None)) => (Some(session), Err(ended())),
             Err(error) => (None, Err(broken(error))),
         }
@@ -402,14 +402,14 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// By [`fault::of_commit`].
+    /// By [`db_error::in_commit`].
     pub(super) fn commit(self) -> Result<()> {
         let Some(link) = &self.link else {
             return Err(ended());
         };
         let done = link.run(&"COMMIT".into(), changed, None);
         let done = done.map(|_| ());
-        done.map_err(|error| fault::of_commit(fault::from_sqlite(error)))
+        done.map_err(|error| db_error::in_commit(db_error::classify_sqlite(error)))
     }
 }
 

@@ -22,7 +22,7 @@ pub use self::mysql::MySql;
 pub use self::postgres::Postgres;
 pub use self::sqlite::Sqlite;
 use super::database::Database;
-use super::{Dialect, fault};
+use super::{Dialect, db_error};
 use crate::error::{Error, Result};
 
 /// Prepared statements that a connection keeps.
@@ -219,14 +219,16 @@ where
                 let _ = connection.close().await;
                 return Ok(Login::Accepted(way));
             }
-            Err(error) if fault::is_missing_database(&error) => return Ok(Login::NoDatabase(way)),
-            Err(error) if fault::is_refused_login(&error) && !depends_on_tls(&error) => {
+            Err(error) if db_error::is_missing_database(&error) => {
+                return Ok(Login::NoDatabase(way));
+            }
+            Err(error) if db_error::is_refused_login(&error) && !depends_on_tls(&error) => {
                 return Err(Error::FailedPrecondition(format!(
                     "the login is refused: {error}"
                 )));
             }
-            Err(error) if depends_on_tls(&error) => refusal = fault::from(error),
-            Err(error) => return Err(fault::from(error)),
+            Err(error) if depends_on_tls(&error) => refusal = db_error::classify(error),
+            Err(error) => return Err(db_error::classify(error)),
         }
     }
     Err(refusal)
@@ -253,7 +255,7 @@ async fn connect<DB: sqlx::Database>(
     pool: PoolOptions<DB>,
     options: <DB::Connection as Connection>::Options,
 ) -> Result<Pool<DB>> {
-    pool.connect_with(options).await.map_err(fault::from)
+    pool.connect_with(options).await.map_err(db_error::classify)
 }
 
 /// A name as it stands in a statement, between these quotes.

@@ -12,7 +12,7 @@ use super::tls::{self, Identity};
 use super::{Connect, Login, STATEMENTS, connect, login, quoted};
 use crate::error::Result;
 use crate::storage::database::Pools;
-use crate::storage::fault;
+use crate::storage::db_error;
 use crate::storage::session::Sessions;
 
 /// The port of a server that is given none.
@@ -149,10 +149,10 @@ impl MySql {
     async fn create(&self, server: &MySqlConnectOptions) -> Result<()> {
         // The name is UTF-8, whatever the texts in the database are.
         let server = server.clone().charset("utf8mb4");
-        let mut connection = server.connect().await.map_err(fault::from)?;
+        let mut connection = server.connect().await.map_err(db_error::classify)?;
         let name = quoted(&self.database, '`');
         let sql = format!("CREATE DATABASE IF NOT EXISTS {name}");
         let created = connection.execute(AssertSqlSafe(sql)).await;
-        created.map(|_| ()).map_err(fault::from)
+        created.map(|_| ()).map_err(db_error::classify)
     }
 }

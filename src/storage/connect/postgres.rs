@@ -12,7 +12,7 @@ use super::tls::{self, Identity};
 use super::{Connect, Login, STATEMENTS, connect, login, passfile, quoted};
 use crate::error::Result;
 use crate::storage::database::Pools;
-use crate::storage::fault;
+use crate::storage::db_error;
 use crate::storage::session::Sessions;
 
 /// The port of a server that is given none.
@@ -153,10 +153,10 @@ impl Postgres {
     async fn create(&self, options: &PgConnectOptions) -> Result<()> {
         let server = options.clone().database("postgres");
         let sql = format!("CREATE DATABASE {}", quoted(&self.database, '"'));
-        let mut connection = server.connect().await.map_err(fault::from)?;
+        let mut connection = server.connect().await.map_err(db_error::classify)?;
         let created = connection.execute(AssertSqlSafe(sql)).await;
         match (created, options.connect().await) {
-            (Err(error), Err(_)) => Err(fault::from(error)),
+            (Err(error), Err(_)) => Err(db_error::classify(error)),
             _ => Ok(()),
         }
     }
