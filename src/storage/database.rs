@@ -45,7 +45,7 @@ impl Database {
     /// The types that were read, where they are enough to answer a client: as they are stored.
     #[must_use]
     pub fn answered_types(&self) -> Option<&TypeCache> {
-        self.dialect().has_one_server().then_some(&self.types)
+        self.dialect().is_single_process().then_some(&self.types)
     }
 
     /// The dialect of this database.
@@ -126,10 +126,10 @@ impl Database {
         Tx::of(self.dialect(), open, self.types.clone(), began)
     }
 
-    /// How long a write may wait for its turn, where one writes at a time and every commit waits for a disk: there it pays to
-    /// commit together what waits.
+    /// How long a write may wait to join a group commit; `None` where there are no group commits. They
+    /// pay where one transaction writes at a time and every commit waits for a disk: a SQLite file.
     #[must_use]
-    pub fn patience_for_the_only_writer(&self) -> Option<Duration> {
+    pub fn group_commit_timeout(&self) -> Option<Duration> {
         match &self.pools {
             Pools::Sqlite { writer, .. } => writer
                 .is_on_disk()

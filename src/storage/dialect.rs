@@ -98,9 +98,9 @@ impl Dialect {
         }
     }
 
-    /// Whether a database has one server at a time, as a file has: what another process writes into it is an exception.
+    /// Whether one process uses a database at a time, as is the rule with a SQLite file.
     #[must_use]
-    pub const fn has_one_server(self) -> bool {
+    pub const fn is_single_process(self) -> bool {
         matches!(self, Self::Sqlite)
     }
 

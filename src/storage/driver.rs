@@ -9,7 +9,7 @@ use super::column::{FromRow, FromRows, RawInt};
 use super::journal::Journal;
 use super::query::{Args, Query};
 use super::session::{Session, to_the_end, watch};
-use super::statement::told;
+use super::statement::instrument;
 use super::type_cache::{Moment, TypeCache};
 use super::{Dialect, db_error, sqlite};
 use crate::error::{Error, Result};
@@ -73,7 +73,7 @@ macro_rules! run {
             };
             ($session, done)
         });
-        let (session, done) = told($name, running).await;
+        let (session, done) = instrument($name, running).await;
         $tx.open = Some(Open::$variant(session));
         done
     }};
@@ -87,7 +87,7 @@ macro_rules! with_driver {
         match ($tx.take()?, args) {
             (Open::Sqlite(session), Args::Sqlite(values)) => {
                 let statement = sqlite::Statement { text, values, long };
-                let (session, done) = told(name, session.run(statement, $read)).await;
+                let (session, done) = instrument(name, session.run(statement, $read)).await;
                 $tx.open = session.map(Open::Sqlite);
                 done
             }
@@ -222,7 +222,7 @@ impl Tx {
             self,
             "driver::show_errors",
             MySql(session),
-            |connection, statement| { sqlx::raw_sql(statement).fetch_one(connection).await }
+            |connection, statement| sqlx::raw_sql(statement).fetch_one(connection).await
         );
         match refusal.and_then(|row| row.try_get("Code")) {
             Ok(RawInt(db_error::DUPLICATE_ENTRY)) => db_error::duplicate(),
@@ -286,15 +286,15 @@ impl Tx {
     pub(super) async fn script(&mut self, sql: &'static str) -> Result<()> {
         let (open, done) = match self.take()? {
             Open::Sqlite(session) => {
-                let (session, done) = told("script", session.script(sql)).await;
+                let (session, done) = instrument("script", session.script(sql)).await;
                 (session.map(Open::Sqlite), done)
             }
             Open::Postgres(session) => {
-                let (session, done) = told("script", session.script(sql)).await;
+                let (session, done) = instrument("script", session.script(sql)).await;
                 (Some(Open::Postgres(session)), done)
             }
             Open::MySql(session) => {
-                let (session, done) = told("script", session.script(sql)).await;
+                let (session, done) = instrument("script", session.script(sql)).await;
                 (Some(Open::MySql(session)), done)
             }
         };
@@ -336,7 +336,7 @@ impl Tx {
         let name = last.name();
         let (text, _) = last.into_parts()?;
         let sql = AssertSqlSafe([text.0, "; COMMIT".into()].concat());
-        told(name, self.end(sql.into_sql_str())).await
+        instrument(name, self.end(sql.into_sql_str())).await
     }
 
     async fn end(mut self, sql: SqlStr) -> Result<()> {

@@ -3,7 +3,7 @@
 //!
 //! What a type lacks may have come since, from this process or from another. So what is known is enough to let a node through;
 //! who would refuse one reads the type again. Answers to clients have everything that is stored: they come from here only
-//! where this process is the one that writes, by [`Dialect::has_one_server`](super::Dialect::has_one_server), and not for
+//! where this process is the one that writes, by [`Dialect::is_single_process`](super::Dialect::is_single_process), and not for
 //! longer than [`FRESH`].
 
 use std::collections::HashMap;

@@ -62,8 +62,8 @@ pub(in crate::graph) struct Writes {
 
 impl Writes {
     pub(in crate::graph) fn new(writer: Writer) -> Self {
-        let patience = writer.database.patience_for_the_only_writer();
-        let queue = patience.map(|patience| Queue::new(writer.clone(), patience));
+        let timeout = writer.database.group_commit_timeout();
+        let queue = timeout.map(|timeout| Queue::new(writer.clone(), timeout));
         Self { writer, queue }
     }
 

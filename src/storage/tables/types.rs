@@ -232,7 +232,7 @@ pub async fn stored(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Arc<Node
 ///
 /// Those of the database.
 pub async fn all(tx: &mut Tx, kind: Kind) -> Result<Vec<NodeType>> {
-    let answered = tx.types().filter(|_| tx.dialect().has_one_server());
+    let answered = tx.types().filter(|_| tx.dialect().is_single_process());
     if let Some(found) = answered.and_then(|(types, _)| types.answer_all(kind)) {
         return Ok(found.to_vec());
     }
