@@ -3,14 +3,14 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::super::Tx;
-use super::super::bulk::ColumnType::{Bool, Int as IntColumn, Text as TextColumn};
-use super::super::bulk::{Rows, Table};
-use super::super::column::{FromRow, FromRows, Row};
-use super::super::query::Cell;
 use super::schema::NodeTables;
 use crate::error::Result;
 use crate::model::{Event, EventType, Kind, Step};
+use crate::storage::Tx;
+use crate::storage::bulk::ColumnType::{Bool, Int as IntColumn, Text as TextColumn};
+use crate::storage::bulk::{Rows, Table};
+use crate::storage::column::{FromRow, FromRows, Row};
+use crate::storage::query::Cell;
 
 static EVENT: Table = Table {
     name: "Event",

@@ -1,11 +1,11 @@
 //! Pages of nodes, restricted and in order.
 
-use super::super::Tx;
-use super::super::query::Query;
 use super::schema::{NodeTables, membership};
 use super::{nodes, types};
 use crate::error::Result;
 use crate::model::{Kind, Node, OrderBy, PagePosition};
+use crate::storage::Tx;
+use crate::storage::query::Query;
 
 /// A condition on nodes that somebody else writes: the filter language.
 pub trait Condition: Send + Sync {

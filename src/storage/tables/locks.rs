@@ -1,9 +1,9 @@
 //! Locks that a transaction holds until its end. SQLite has one writer and needs none of them.
 
-use super::super::Tx;
 use super::schema::NodeTables;
 use crate::error::Result;
 use crate::model::Kind;
+use crate::storage::Tx;
 
 /// Locks nodes against other writers, in the order of their ids, and tells whether this database has such locks: what was
 /// read before may be out of date then.

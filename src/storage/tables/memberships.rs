@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::super::Tx;
-use super::super::bulk::Rows;
 use super::schema::membership;
 use crate::error::Result;
 use crate::model::{Kind, Membership};
+use crate::storage::Tx;
+use crate::storage::bulk::Rows;
 
 /// Which end of a membership is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::super::Tx;
-use super::super::bulk::ColumnType::{Int as IntColumn, Text as TextColumn};
-use super::super::bulk::{Rows, Table};
 use crate::error::Result;
+use crate::storage::Tx;
+use crate::storage::bulk::ColumnType::{Int as IntColumn, Text as TextColumn};
+use crate::storage::bulk::{Rows, Table};
 
 static MESSAGE: Table = Table {
     name: "PedigreeMessage",

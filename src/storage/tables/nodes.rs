@@ -2,15 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::super::bulk::Rows;
-use super::super::column::{FromRow, FromRows, Row};
-use super::super::query::{Cell, Query};
-use super::super::{Dialect, Tx};
 use super::properties::{self, Property};
 use super::schema::{NodeTables, membership};
 use super::types;
 use crate::error::Result;
 use crate::model::{Kind, Node, NodeKey, distinct_ids};
+use crate::storage::bulk::Rows;
+use crate::storage::column::{FromRow, FromRows, Row};
+use crate::storage::query::{Cell, Query};
+use crate::storage::{Dialect, Tx};
 
 /// A node without its properties, from the columns of `NodeTables::select`.
 impl FromRow for Node {

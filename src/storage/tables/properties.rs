@@ -10,13 +10,13 @@ use base64::engine::general_purpose::STANDARD;
 use prost::Message;
 use prost_types::{Any, Struct};
 
-use super::super::bulk::Rows;
-use super::super::column::{FromRows, Row};
-use super::super::query::Cell;
-use super::super::{Dialect, Tx};
 use super::schema::NodeTables;
 use crate::error::{Error, Result};
 use crate::model::{Kind, Node, Properties, Value};
+use crate::storage::bulk::Rows;
+use crate::storage::column::{FromRows, Row};
+use crate::storage::query::Cell;
+use crate::storage::{Dialect, Tx};
 
 /// What a text that holds a serialized `google.protobuf.Struct` starts with.
 const STRUCT_PREFIX: &str = "mlmd-struct::";

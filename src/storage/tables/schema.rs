@@ -1,8 +1,8 @@
 //! Names of tables and columns by kind of node. What one kind has and another has not is visible here and nowhere else.
 
-use super::super::bulk::ColumnType::{Bool, Bytes, Double, Int, Text};
-use super::super::bulk::Table;
 use crate::model::Kind;
+use crate::storage::bulk::ColumnType::{Bool, Bytes, Double, Int, Text};
+use crate::storage::bulk::Table;
 
 /// The tables that hold the nodes of one kind.
 pub(super) struct NodeTables {

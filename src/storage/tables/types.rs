@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-use super::super::bulk::ColumnType::{Int as IntColumn, Text as TextColumn};
-use super::super::bulk::{Rows, Table};
-use super::super::column::{FromRows, Row};
-use super::super::query::{Cell, Query};
-use super::super::{Dialect, Tx};
 use crate::error::Result;
 use crate::model::{BaseType, Kind, NodeType, PropertyType, SIMPLE_TYPES};
+use crate::storage::bulk::ColumnType::{Int as IntColumn, Text as TextColumn};
+use crate::storage::bulk::{Rows, Table};
+use crate::storage::column::{FromRows, Row};
+use crate::storage::query::{Cell, Query};
+use crate::storage::{Dialect, Tx};
 
 static TYPE: Table = Table {
     name: "Type",

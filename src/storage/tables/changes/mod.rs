@@ -9,12 +9,12 @@ mod record;
 
 use prost::Message;
 
-use super::super::Tx;
-use super::super::bulk::ColumnType::{Bytes as BytesColumn, Int as IntColumn};
-use super::super::bulk::{Rows, Table};
 use super::nodes;
 use crate::error::{Error, Result};
 use crate::model::{Change, Kind, Operation, Subject};
+use crate::storage::Tx;
+use crate::storage::bulk::ColumnType::{Bytes as BytesColumn, Int as IntColumn};
+use crate::storage::bulk::{Rows, Table};
 use record::{Kept, Record};
 
 /// About how many bytes of changes share a row.

@@ -52,7 +52,7 @@ macro_rules! wheel {
 }
 macro_rules! dump {
     ($name:expr) => {
-        include_str!(concat!("../../../tests/data/schema/", $name, ".sql"))
+        include_str!(concat!("../../../../tests/data/schema/", $name, ".sql"))
     };
 }
 

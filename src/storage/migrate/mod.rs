@@ -10,8 +10,8 @@ mod scripts;
 #[cfg(test)]
 mod tests;
 
-use super::{Database, Dialect, Tx};
 use crate::error::{Error, Result};
+use crate::storage::{Database, Dialect, Tx};
 use layout::Layout;
 pub use plan::{Change, Plan, Planned};
 pub use scripts::Script;
