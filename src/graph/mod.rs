@@ -38,9 +38,10 @@ pub use nodes::stream::{Whole, Within};
 pub use types::PutTypes;
 
 use crate::error::{Error, Result};
+use crate::model::Caller;
 use crate::storage::{Database, LongReadPermit, Tx};
 use changes::feed::Feed;
-use commit::engine::{RACES, Writer, Writes};
+use commit::engine::{Engine, Transactions};
 
 /// Milliseconds since epoch, now.
 pub type Clock = fn() -> i64;
@@ -52,7 +53,7 @@ pub struct Graph {
     clock: Clock,
     history: History,
     feed: Feed,
-    writes: Writes,
+    engine: Engine,
 }
 
 /// Where requests get their graph from: nowhere, until the database is ready. Clones share it.
@@ -84,7 +85,7 @@ impl Graph {
     #[must_use]
     pub fn new(database: Database, history: History) -> Self {
         let feed = Feed::default();
-        let writes = Writes::new(Writer {
+        let engine = Engine::new(Transactions {
             database: database.clone(),
             clock: system_clock,
             feed: feed.clone(),
@@ -95,8 +96,18 @@ impl Graph {
             clock: system_clock,
             history,
             feed,
-            writes,
+            engine,
         }
+    }
+
+    /// Stores a caller's write entirely or not at all. When this returns, it is durable.
+    ///
+    /// # Errors
+    ///
+    /// Those of the write; `Contention` when it lost to concurrent writes each of several times;
+    /// `Uncertain` when it may or may not be stored.
+    pub async fn write<W: Write + 'static>(&self, caller: &Caller, write: W) -> Result<W::Answer> {
+        self.engine.write(caller, write).await
     }
 
     /// Begins a transaction that sees one state of the graph.

@@ -1,4 +1,6 @@
-use super::{Event, Kind, Membership, Node, NodeType};
+use std::sync::Arc;
+
+use super::{Event, Kind, Membership, Node, NodeType, Origin};
 
 /// What became of a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +26,13 @@ pub enum Subject {
 pub struct Change {
     pub operation: Operation,
     pub subject: Subject,
+}
+
+/// A change of the graph and its origin. Changes of one write share the origin.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JournalEntry {
+    pub origin: Arc<Origin>,
+    pub change: Change,
 }
 
 impl Change {

@@ -12,7 +12,7 @@ mod page;
 mod types;
 mod value;
 
-pub use change::{Change, Operation, Subject};
+pub use change::{Change, JournalEntry, Operation, Subject};
 pub use edge::{Event, EventPath, EventType, Membership, ParentContext, Step};
 pub use ids::distinct_ids;
 pub use kind::Kind;

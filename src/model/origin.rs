@@ -3,6 +3,9 @@ use std::sync::Arc;
 /// The principal of callers without an identity.
 pub const ANONYMOUS: &str = "anonymous";
 
+/// The principal of changes whose origin was not stored.
+const UNKNOWN: &str = "unknown";
+
 /// The protocol through which a request arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Door {
@@ -12,6 +15,8 @@ pub enum Door {
     Pedigree,
     /// A command of the program that works on the database itself.
     Command,
+    /// Not stored, or a door of a later version.
+    Unknown,
 }
 
 /// The source of a request: the principal, its address, the door and the request id. Cheap to clone.
@@ -52,5 +57,17 @@ impl Caller {
             caller: self.clone(),
             time,
         }
+    }
+}
+
+impl Origin {
+    /// The origin of a change that was stored without one, at a time in milliseconds since epoch.
+    #[must_use]
+    pub fn unknown(time: i64) -> Self {
+        let caller = Caller {
+            principal: UNKNOWN.into(),
+            ..Caller::anonymous(Door::Unknown)
+        };
+        caller.at(time)
     }
 }

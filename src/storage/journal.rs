@@ -1,35 +1,42 @@
-//! What a transaction changes in the graph, and parts of it that can be taken back.
+//! The journal of a transaction: its changes of the graph with their origins, and savepoints.
+
+use std::sync::Arc;
 
 use super::Tx;
 use crate::error::Result;
-use crate::model::Change;
+use crate::model::{Change, JournalEntry, Origin};
 
-/// The changes of a transaction.
+/// The changes of a transaction, in order.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
-    /// Kept once somebody wants to know.
-    changes: Option<Vec<Change>>,
-    /// How many there were at each savepoint.
+    /// The origin of the next changes; unset while no journal is kept.
+    origin: Option<Arc<Origin>>,
+    entries: Vec<JournalEntry>,
+    /// The number of entries at each savepoint.
     at_savepoints: Vec<usize>,
 }
 
 impl Tx {
-    /// Keeps a journal of changes from now on.
-    pub fn enable_journal(&mut self) {
-        self.journal.changes.get_or_insert_default();
+    /// Keeps a journal from now on, in which the next changes have this origin.
+    pub fn set_origin(&mut self, origin: &Origin) {
+        self.journal.origin = Some(Arc::new(origin.clone()));
     }
 
-    /// Notes changes of the graph in the journal, where one is kept.
+    /// Notes changes of the graph in the journal, if one is kept.
     pub fn note_change<C: IntoIterator<Item = Change>>(&mut self, changes: impl FnOnce() -> C) {
-        if let Some(journal) = &mut self.journal.changes {
-            journal.extend(changes());
+        if let Some(origin) = &self.journal.origin {
+            let entry = |change| JournalEntry {
+                origin: origin.clone(),
+                change,
+            };
+            let entries = changes().into_iter().map(entry);
+            self.journal.entries.extend(entries);
         }
     }
 
-    /// The changes noted so far, which are not noted any more.
-    pub fn take_journal(&mut self) -> Vec<Change> {
-        let changes = self.journal.changes.as_mut();
-        changes.map(std::mem::take).unwrap_or_default()
+    /// Takes the entries out of the journal.
+    pub fn take_journal(&mut self) -> Vec<JournalEntry> {
+        std::mem::take(&mut self.journal.entries)
     }
 
     /// Begins a part that can be taken back alone. Parts may have parts.
@@ -38,7 +45,7 @@ impl Tx {
     ///
     /// Those of the database; so for the two methods that end the part.
     pub async fn savepoint(&mut self) -> Result<()> {
-        let noted = self.journal.changes.as_ref().map_or(0, Vec::len);
+        let noted = self.journal.entries.len();
         self.journal.at_savepoints.push(noted);
         self.control("SAVEPOINT part").await
     }
@@ -60,9 +67,7 @@ impl Tx {
     /// As [`Self::savepoint`].
     pub async fn rollback_to_savepoint(&mut self) -> Result<()> {
         let noted = self.journal.at_savepoints.last().copied();
-        if let Some(journal) = &mut self.journal.changes {
-            journal.truncate(noted.unwrap_or_default());
-        }
+        self.journal.entries.truncate(noted.unwrap_or_default());
         self.control("ROLLBACK TO SAVEPOINT part").await?;
         self.release().await
     }

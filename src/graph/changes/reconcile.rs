@@ -1,11 +1,13 @@
 //! What other programs wrote to the database and the history does not know.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::error::Result;
 use crate::graph::Graph;
 use crate::model::{
-    Change, Event, Kind, Membership, Node, NodeType, Operation, OrderBy, PagePosition, Subject,
+    Caller, Change, Door, Event, JournalEntry, Kind, Membership, Node, NodeType, Operation,
+    OrderBy, PagePosition, Subject,
 };
 use crate::storage::Tx;
 use crate::storage::tables::changes;
@@ -117,7 +119,7 @@ impl Graph {
             position = last.position;
             known.begins = known.begins.or(entries.first().map(|first| first.time));
             let changes = entries.into_iter().flat_map(|entry| entry.changes);
-            changes.for_each(|change| known.learn(change));
+            changes.for_each(|entry| known.learn(entry.change));
         }
     }
 
@@ -164,15 +166,20 @@ impl Graph {
     /// Adds those that the history does not know.
     async fn add(&self, found: Vec<Subject>, known: &Known) -> Result<usize> {
         let new = found.into_iter().filter(|subject| !known.knows(subject));
-        let change = |subject| Change {
-            operation: Operation::Reconciled,
-            subject,
+        let now = (self.clock)();
+        let origin = Arc::new(Caller::anonymous(Door::Command).at(now));
+        let entry = |subject| JournalEntry {
+            origin: origin.clone(),
+            change: Change {
+                operation: Operation::Reconciled,
+                subject,
+            },
         };
-        let new: Vec<Change> = new.map(change).collect();
+        let new: Vec<JournalEntry> = new.map(entry).collect();
         let count = new.len();
         if count > 0 {
             let tx = self.database.write().await?;
-            changes::commit(tx, new, (self.clock)()).await?;
+            changes::commit(tx, new, now).await?;
         }
         Ok(count)
     }

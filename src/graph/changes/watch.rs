@@ -10,7 +10,7 @@ use crate::filter::Filter;
 use crate::graph::Graph;
 use crate::graph::changes::feed::Watching;
 use crate::graph::nodes::page;
-use crate::model::{Change, Kind, Membership, Operation, Subject};
+use crate::model::{Change, JournalEntry, Kind, Membership, Operation, Subject};
 use crate::storage::Tx;
 use crate::storage::tables::changes::{self, Entry};
 use crate::storage::tables::memberships::{self, End};
@@ -69,8 +69,8 @@ pub struct WatchQuery {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Changes {
     pub cursor: String,
-    /// Each with the time of its writing, in milliseconds since epoch. Empty when nothing happened for a while.
-    pub changes: Vec<(i64, Change)>,
+    /// With the origin of each. Empty when nothing happened for a while.
+    pub changes: Vec<JournalEntry>,
 }
 
 /// A watch under way.
@@ -205,21 +205,16 @@ impl Watch {
     }
 
     /// The changes that pass.
-    async fn filter(&self, tx: &mut Tx, entries: Vec<Entry>) -> Result<Vec<(i64, Change)>> {
+    async fn filter(&self, tx: &mut Tx, entries: Vec<Entry>) -> Result<Vec<JournalEntry>> {
         let query = &self.query;
         let wanted = |change: &Change| {
             (query.topics.is_empty() || query.topics.contains(&Topic::of(&change.subject)))
                 && (query.operations.is_empty() || query.operations.contains(&change.operation))
         };
-        let mut changes: Vec<(i64, Change)> = entries
+        let mut changes: Vec<JournalEntry> = entries
             .into_iter()
-            .flat_map(|entry| {
-                entry
-                    .changes
-                    .into_iter()
-                    .map(move |change| (entry.time, change))
-            })
-            .filter(|(_, change)| wanted(change))
+            .flat_map(|entry| entry.changes)
+            .filter(|entry| wanted(&entry.change))
             .collect();
         if changes.is_empty() || !self.asks_for_nodes() {
             return Ok(changes);
@@ -228,7 +223,7 @@ impl Watch {
         for kind in Kind::ALL {
             let mut ids: Vec<i64> = changes
                 .iter()
-                .flat_map(|(_, change)| ends(&change.subject))
+                .flat_map(|entry| ends(&entry.change.subject))
                 .flatten()
                 .filter_map(|(of, id)| (of == kind).then_some(id))
                 .collect();
@@ -237,7 +232,7 @@ impl Watch {
             let ids = self.passing(tx, kind, ids).await?;
             passing.extend(ids.into_iter().map(|id| (kind, id)));
         }
-        changes.retain(|(_, change)| self.passes(&change.subject, &passing));
+        changes.retain(|entry| self.passes(&entry.change.subject, &passing));
         Ok(changes)
     }
 

@@ -1,4 +1,9 @@
-//! How a change of the graph is stored: in one transaction with its entry in the history, run again when the database asks for it.
+//! The engine that stores writes: one transaction each, retried on conflict.
+//!
+//! [`Engine::write`] is the only way to change the graph. It runs a [`Write`] in a transaction that
+//! also stores the changes for the history, commits, and repeats all of that when the database
+//! reports a conflict. On a database with a single writer, concurrent writes share a commit: see
+//! [`super::group`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,114 +12,73 @@ use backon::{ExponentialBuilder, Retryable};
 use metrics::counter;
 
 use crate::error::{Error, Result};
+use crate::graph::Clock;
 use crate::graph::changes::feed::Feed;
 use crate::graph::commit::command::Write;
-use crate::graph::commit::group::{Joined, Queue};
-use crate::graph::{Clock, Graph};
+use crate::graph::commit::group::{Admission, GroupCommit};
 use crate::model::Caller;
 use crate::storage::tables::changes;
 use crate::storage::{Database, Tx};
 
-/// How often a transaction is run again after it lost to others.
-const RETRIES: usize = 16;
+/// The most retries of a write that lost to concurrent ones.
+const MAX_RETRIES: usize = 16;
 
-/// No transaction is run again when so much time has passed since the first began: somebody holds a lock for good.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A write is not retried later than this after its first attempt: some lock is then held for
+/// longer than any retry would wait.
+const RETRY_TIME_LIMIT: Duration = Duration::from_secs(30);
 
-/// How often it is run again because something that it looked up was created meanwhile.
-pub(in crate::graph) const RACES: usize = 3;
+/// The shortest and the longest pause before a retry.
+const MIN_RETRY_DELAY: Duration = Duration::from_millis(2);
+const MAX_RETRY_DELAY: Duration = Duration::from_millis(250);
 
-/// Transactions whose changes become known to those who watch. Cheap to clone.
+/// The most retries of a write that found a row missing which was then created concurrently.
+pub(in crate::graph) const MAX_RACES: usize = 3;
+
+/// Stores writes. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(in crate::graph) struct Writer {
-    pub database: Database,
-    pub clock: Clock,
-    pub feed: Feed,
-    pub keeps_history: bool,
+pub(in crate::graph) struct Engine {
+    transactions: Transactions,
+    /// Set if the database has a single writer.
+    group: Option<GroupCommit>,
 }
 
-impl Writer {
-    pub(in crate::graph) async fn begin(&self) -> Result<Tx> {
-        let mut tx = self.database.write().await?;
-        if self.keeps_history {
-            tx.enable_journal();
+impl Engine {
+    pub(in crate::graph) fn new(transactions: Transactions) -> Self {
+        let timeout = transactions.database.group_commit_timeout();
+        let group = timeout.map(|timeout| GroupCommit::new(transactions.clone(), timeout));
+        Self {
+            transactions,
+            group,
         }
-        Ok(tx)
     }
 
-    pub(in crate::graph) async fn commit(&self, mut tx: Tx) -> Result<()> {
-        let journal = tx.take_journal();
-        let changed = !journal.is_empty();
-        changes::commit(tx, journal, (self.clock)()).await?;
-        if changed {
-            self.feed.wrote();
-        }
-        Ok(())
-    }
-}
-
-/// The writer, and where writes wait for each other if the database has one writer only.
-#[derive(Clone, Debug)]
-pub(in crate::graph) struct Writes {
-    writer: Writer,
-    queue: Option<Queue>,
-}
-
-impl Writes {
-    pub(in crate::graph) fn new(writer: Writer) -> Self {
-        let timeout = writer.database.group_commit_timeout();
-        let queue = timeout.map(|timeout| Queue::new(writer.clone(), timeout));
-        Self { writer, queue }
-    }
-
-    async fn attempt<W: Write + 'static>(
-        &self,
-        caller: &Caller,
-        change: &Arc<W>,
-    ) -> Result<W::Answer> {
-        let joined = match &self.queue {
-            Some(queue) => queue.join(caller, change).await?,
-            None => Joined::Alone(None),
-        };
-        // Who works alone keeps others waiting until the end.
-        let _turn = match joined {
-            Joined::Done(done) => return done,
-            Joined::Alone(turn) => turn,
-        };
-        let mut tx = self.writer.begin().await?;
-        let answer = change
-            .apply(&mut tx, &caller.at((self.writer.clock)()))
-            .await?;
-        self.writer.commit(tx).await?;
-        Ok(answer)
-    }
-}
-
-impl Graph {
-    /// Stores a caller's change entirely or not at all; when this returns it is durable.
+    /// Stores a caller's write entirely or not at all. When this returns, it is durable.
     ///
     /// # Errors
     ///
-    /// Those of the change; `Contention` when others went first each of several times; `Uncertain` when it may or may not be
-    /// stored.
-    pub async fn write<W: Write + 'static>(&self, caller: &Caller, change: W) -> Result<W::Answer> {
-        let change = Arc::new(change);
-        let attempt = || self.writes.attempt(caller, &change);
-        let end = Instant::now() + PATIENCE;
+    /// Those of the write; `Contention` when it lost to concurrent writes each of several times;
+    /// `Uncertain` when it may or may not be stored.
+    pub(in crate::graph) async fn write<W: Write + 'static>(
+        &self,
+        caller: &Caller,
+        write: W,
+    ) -> Result<W::Answer> {
+        let write = Arc::new(write);
+        let attempt = || self.attempt(caller, &write);
+        let end = Instant::now() + RETRY_TIME_LIMIT;
         let mut races = 0;
+        let delays = ExponentialBuilder::default()
+            .with_min_delay(MIN_RETRY_DELAY)
+            .with_max_delay(MAX_RETRY_DELAY)
+            .with_jitter()
+            .with_max_times(MAX_RETRIES);
         attempt
-            .retry(
-                ExponentialBuilder::default()
-                    .with_min_delay(Duration::from_millis(2))
-                    .with_max_delay(Duration::from_millis(250))
-                    .with_jitter()
-                    .with_max_times(RETRIES),
-            )
+            .retry(delays)
             .when(|error| match error {
                 Error::Contention(_) => Instant::now() < end,
                 Error::Raced(_) => {
                     races += 1;
-                    races <= RACES
+                    races <= MAX_RACES
                 }
                 _ => false,
             })
@@ -124,5 +88,65 @@ impl Graph {
                 Error::Raced(inner) => *inner,
                 other => other,
             })
+    }
+
+    async fn attempt<W: Write + 'static>(
+        &self,
+        caller: &Caller,
+        write: &Arc<W>,
+    ) -> Result<W::Answer> {
+        let admission = match &self.group {
+            Some(group) => group.admit(caller, write).await?,
+            None => Admission::Alone(None),
+        };
+        // The permit keeps later writes queued until this one has ended.
+        let _permit = match admission {
+            Admission::Done(outcome) => return outcome,
+            Admission::Alone(permit) => permit,
+        };
+        let mut tx = self.transactions.begin().await?;
+        let answer = self.transactions.apply(&mut tx, caller, &**write).await?;
+        self.transactions.commit(tx).await?;
+        Ok(answer)
+    }
+}
+
+/// Transactions that store their changes for the history. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(in crate::graph) struct Transactions {
+    pub database: Database,
+    pub clock: Clock,
+    pub feed: Feed,
+    pub keeps_history: bool,
+}
+
+impl Transactions {
+    pub(super) async fn begin(&self) -> Result<Tx> {
+        self.database.write().await
+    }
+
+    /// Applies a caller's write now.
+    pub(super) async fn apply<W: Write>(
+        &self,
+        tx: &mut Tx,
+        caller: &Caller,
+        write: &W,
+    ) -> Result<W::Answer> {
+        let origin = caller.at((self.clock)());
+        if self.keeps_history {
+            tx.set_origin(&origin);
+        }
+        write.apply(tx, &origin).await
+    }
+
+    /// Commits a transaction with the changes in its journal, and notifies the feed.
+    pub(super) async fn commit(&self, mut tx: Tx) -> Result<()> {
+        let journal = tx.take_journal();
+        let has_changed = !journal.is_empty();
+        changes::commit(tx, journal, (self.clock)()).await?;
+        if has_changed {
+            self.feed.wrote();
+        }
+        Ok(())
     }
 }

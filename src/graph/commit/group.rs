@@ -1,8 +1,10 @@
-//! Waiting writes stored together, for a database that has one writer and waits for its disk at every commit.
+//! Group commit, for a database that has a single writer and syncs its disk at every commit.
 //!
-//! Who comes first works alone. Who comes meanwhile waits; the next transaction takes all who wait, each behind a savepoint, and
-//! commits once. A write that is refused is undone alone. Nobody is answered before the commit. A group runs in a task of its own,
-//! so that a caller who goes away takes nobody with him.
+//! The first write gets the permit and runs its own transaction. Writes that arrive meanwhile
+//! queue. When the permit is released, one task takes it, applies all queued writes in one
+//! transaction, each in a savepoint, and commits once. A write that fails rolls back to its
+//! savepoint only. Callers are answered after the commit. The task is independent of its callers:
+//! one that disconnects does not affect the writes of others.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,27 +18,27 @@ use tracing::{Instrument, Span};
 
 use crate::error::{Error, Result};
 use crate::graph::commit::command::Write;
-use crate::graph::commit::engine::Writer;
-use crate::model::{Caller, Origin};
+use crate::graph::commit::engine::Transactions;
+use crate::model::Caller;
 use crate::storage::Tx;
 
 /// The most writes of one commit.
-const MOST: usize = 256;
+const MAX_GROUP_WRITES: usize = 256;
 
-/// How long writes are taken into a group before it is committed.
-const LONGEST: Duration = Duration::from_millis(20);
+/// A group takes no more writes after this time, and commits.
+const GROUP_FILL_TIME: Duration = Duration::from_millis(20);
 
-/// The writes that wait for the database. Clones share it.
+/// The queue of writes. Clones share it.
 #[derive(Clone, Debug)]
-pub(in crate::graph) struct Queue {
+pub(super) struct GroupCommit {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    writer: Writer,
-    /// How long a write waits for its turn.
-    patience: Duration,
-    state: Mutex<State>,
+    transactions: Transactions,
+    /// The longest time that a write stays queued.
+    queue_timeout: Duration,
+    state: Mutex<QueueState>,
 }
 
 impl fmt::Debug for Shared {
@@ -46,72 +48,74 @@ impl fmt::Debug for Shared {
 }
 
 #[derive(Default)]
-struct State {
-    waiting: VecDeque<Box<dyn Job>>,
-    /// Whether somebody writes, whom the next group follows.
-    at_work: bool,
+struct QueueState {
+    queued: VecDeque<Box<dyn QueuedWrite>>,
+    /// Whether there is a [`WritePermit`]. The next group follows its release.
+    is_writing: bool,
 }
 
-/// What became of a write that joined the others.
-pub(in crate::graph) enum Joined<T> {
+/// How a write goes on after it was offered to the queue.
+pub(super) enum Admission<T> {
+    /// It was part of a group, with this outcome.
     Done(Result<T>),
-    /// It is to be run on its own: nobody else writes, or the group that it was in came to nothing, perhaps because of another.
-    Alone(Option<Turn>),
+    /// The caller runs it in a transaction of its own: no other write was running, or the group
+    /// failed as a whole, which another write may have caused.
+    Alone(Option<WritePermit>),
 }
 
-type Applied<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
+type Applying<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
 
-/// A write of any kind and the caller who waits for it.
-trait Job: Send {
-    /// Tells the caller that the write has its turn, and whether he still waits for it.
+/// A write of any type in the queue.
+trait QueuedWrite: Send {
+    /// Ends the caller's queue timeout. False if the caller no longer waits.
     fn start(&mut self) -> bool;
-    /// Makes the change at a time in milliseconds since epoch, and keeps the answer.
-    fn apply<'a>(&'a mut self, tx: &'a mut Tx, now: i64) -> Applied<'a>;
-    /// Tells the caller what became of it; that it is stored, when there is no error.
-    fn end(self: Box<Self>, outcome: Joined<()>);
+    /// Applies the write and keeps its answer.
+    fn apply<'a>(&'a mut self, transactions: &'a Transactions, tx: &'a mut Tx) -> Applying<'a>;
+    /// Sends the caller the outcome: the kept answer if there is no error.
+    fn finish(self: Box<Self>, outcome: Admission<()>);
 }
 
-struct Waiting<W: Write> {
-    from: Caller,
-    change: Arc<W>,
+struct Queued<W: Write> {
+    caller: Caller,
+    write: Arc<W>,
     answer: Option<W::Answer>,
     started: Option<oneshot::Sender<()>>,
-    caller: oneshot::Sender<Joined<W::Answer>>,
+    outcome: oneshot::Sender<Admission<W::Answer>>,
     span: Span,
 }
 
-impl<W: Write> Job for Waiting<W> {
+impl<W: Write> QueuedWrite for Queued<W> {
     fn start(&mut self) -> bool {
         let started = self.started.take();
         started.is_some_and(|started| started.send(()).is_ok())
     }
 
-    fn apply<'a>(&'a mut self, tx: &'a mut Tx, now: i64) -> Applied<'a> {
+    fn apply<'a>(&'a mut self, transactions: &'a Transactions, tx: &'a mut Tx) -> Applying<'a> {
         let span = self.span.clone();
-        let origin: Origin = self.from.at(now);
         let apply = async move {
-            self.answer = Some(self.change.apply(tx, &origin).await?);
+            let answer = transactions.apply(tx, &self.caller, &*self.write).await?;
+            self.answer = Some(answer);
             Ok(())
         };
         Box::pin(apply.instrument(span))
     }
 
-    fn end(self: Box<Self>, outcome: Joined<()>) {
+    fn finish(self: Box<Self>, outcome: Admission<()>) {
         let outcome = match (outcome, self.answer) {
-            (Joined::Done(Ok(())), Some(answer)) => Joined::Done(Ok(answer)),
-            (Joined::Done(Err(error)), _) => Joined::Done(Err(error)),
-            (Joined::Done(Ok(())), None) | (Joined::Alone(_), _) => Joined::Alone(None),
+            (Admission::Done(Ok(())), Some(answer)) => Admission::Done(Ok(answer)),
+            (Admission::Done(Err(error)), _) => Admission::Done(Err(error)),
+            (Admission::Done(Ok(())), None) | (Admission::Alone(_), _) => Admission::Alone(None),
         };
-        // Nobody may wait any more.
-        let _ = self.caller.send(outcome);
+        // The caller may have gone.
+        let _ = self.outcome.send(outcome);
     }
 }
 
-impl Queue {
-    pub(in crate::graph) fn new(writer: Writer, patience: Duration) -> Self {
+impl GroupCommit {
+    pub(super) fn new(transactions: Transactions, queue_timeout: Duration) -> Self {
         let shared = Shared {
-            writer,
-            patience,
+            transactions,
+            queue_timeout,
             state: Mutex::default(),
         };
         Self {
@@ -119,173 +123,179 @@ impl Queue {
         }
     }
 
-    /// Stores a change together with those that come at the same time, if others are at work.
+    /// Grants the permit if no write is running; otherwise queues the write and waits for the
+    /// outcome of its group.
     ///
     /// # Errors
     ///
-    /// `Exhausted` when its turn does not come in time.
-    pub(in crate::graph) async fn join<W: Write + 'static>(
+    /// `Exhausted` when its group does not begin in time.
+    pub(super) async fn admit<W: Write + 'static>(
         &self,
-        from: &Caller,
-        change: &Arc<W>,
-    ) -> Result<Joined<W::Answer>> {
+        caller: &Caller,
+        write: &Arc<W>,
+    ) -> Result<Admission<W::Answer>> {
         let (start, mut started) = oneshot::channel();
-        let (caller, outcome) = oneshot::channel();
-        let waiting = Waiting {
-            from: from.clone(),
-            change: change.clone(),
+        let (sender, outcome) = oneshot::channel();
+        let queued = Queued {
+            caller: caller.clone(),
+            write: write.clone(),
             answer: None,
             started: Some(start),
-            caller,
+            outcome: sender,
             span: Span::current(),
         };
-        if let Some(turn) = self.enter(waiting) {
-            return Ok(Joined::Alone(Some(turn)));
+        if let Some(permit) = self.permit_or_queue(queued) {
+            return Ok(Admission::Alone(Some(permit)));
         }
-        let late = timeout(self.shared.patience, &mut started).await.is_err();
-        // The turn may have come in this moment.
+        let queue_timeout = self.shared.queue_timeout;
+        let is_late = timeout(queue_timeout, &mut started).await.is_err();
+        // The group may have begun between the timeout and now.
         started.close();
-        if late && started.try_recv().is_err() {
+        if is_late && started.try_recv().is_err() {
             return Err(Error::no_free_connection());
         }
-        let lost = |_| Error::internal("a write ended without an outcome");
+        let lost = |_| Error::internal("a queued write ended without an outcome");
         outcome.await.map_err(lost)
     }
 
-    /// A turn, if nobody writes; otherwise the write waits for the next group.
-    fn enter<W: Write + 'static>(&self, waiting: Waiting<W>) -> Option<Turn> {
+    fn permit_or_queue<W: Write + 'static>(&self, queued: Queued<W>) -> Option<WritePermit> {
         let mut state = self.shared.state();
-        if state.at_work {
-            state.waiting.push_back(Box::new(waiting));
+        if state.is_writing {
+            state.queued.push_back(Box::new(queued));
             return None;
         }
-        state.at_work = true;
-        Some(Turn {
+        state.is_writing = true;
+        Some(WritePermit {
             shared: self.shared.clone(),
-            was_used: true,
+            has_run: true,
         })
     }
 }
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next write that somebody waits for, and whether it is the only one.
-    fn next(&self) -> Option<(Box<dyn Job>, bool)> {
+    /// The next write whose caller still waits, and whether the queue is empty behind it.
+    fn next(&self) -> Option<(Box<dyn QueuedWrite>, bool)> {
         let mut state = self.state();
         loop {
-            let mut job = state.waiting.pop_front()?;
-            if job.start() {
-                return Some((job, state.waiting.is_empty()));
+            let mut write = state.queued.pop_front()?;
+            if write.start() {
+                return Some((write, state.queued.is_empty()));
             }
         }
     }
 }
 
-/// The right to write, passed on to those who wait when it is dropped, however the work ended.
-pub(in crate::graph) struct Turn {
+/// The right to write, held by one transaction at a time. Dropping it starts the next group.
+pub(super) struct WritePermit {
     shared: Arc<Shared>,
-    /// Otherwise the process ends, and nobody is served any more.
-    was_used: bool,
+    /// False if the task was dropped before it ran, as at the shutdown of the runtime: the queue
+    /// is then discarded.
+    has_run: bool,
 }
 
-impl Drop for Turn {
+impl Drop for WritePermit {
     fn drop(&mut self) {
         let mut state = self.shared.state();
-        let left = if self.was_used {
+        let discarded = if self.has_run {
             VecDeque::new()
         } else {
-            std::mem::take(&mut state.waiting)
+            std::mem::take(&mut state.queued)
         };
-        state.at_work = !state.waiting.is_empty();
-        let passes_on = state.at_work;
+        state.is_writing = !state.queued.is_empty();
+        let has_next = state.is_writing;
         drop(state);
-        drop(left);
-        if passes_on {
-            Self::pass_on(self.shared.clone());
+        drop(discarded);
+        if has_next {
+            Self::spawn_group(self.shared.clone());
         }
     }
 }
 
-impl Turn {
-    fn pass_on(shared: Arc<Shared>) {
-        let mut turn = Self {
+impl WritePermit {
+    fn spawn_group(shared: Arc<Shared>) {
+        let mut permit = Self {
             shared,
-            was_used: false,
+            has_run: false,
         };
         tokio::spawn(async move {
-            turn.was_used = true;
-            turn.store_group().await;
+            permit.has_run = true;
+            permit.run_group().await;
         });
     }
 
-    async fn store_group(&self) {
-        let begun = self.shared.writer.begin().await;
+    /// Applies queued writes in one transaction and commits it.
+    async fn run_group(&self) {
+        let begun = self.shared.transactions.begin().await;
         let Some(first) = self.shared.next() else {
             return;
         };
         let mut tx = match begun {
             Ok(tx) => tx,
-            Err(error) => return first.0.end(Joined::Done(Err(error))),
+            Err(error) => return first.0.finish(Admission::Done(Err(error))),
         };
-        let mut group = Vec::new();
-        match self.fill(&mut tx, first, &mut group).await {
-            Ok(()) => settle(group, self.shared.writer.commit(tx).await),
-            // The transaction is of no use any more, and nobody has been answered.
-            Err(_) => settle(group, Err(Error::internal("a group was given up"))),
+        let mut applied = Vec::new();
+        match self.apply_queued(&mut tx, first, &mut applied).await {
+            Ok(()) => finish_all(applied, self.shared.transactions.commit(tx).await),
+            // The transaction is unusable, and no caller has been answered.
+            Err(_) => finish_all(applied, Err(Error::internal("a group was given up"))),
         }
     }
 
-    /// Applies one write after the other; those that are to be committed are in `group`.
-    async fn fill(
+    /// Applies one write after the other. Those to be committed are then in `applied`.
+    async fn apply_queued(
         &self,
         tx: &mut Tx,
-        first: (Box<dyn Job>, bool),
-        group: &mut Vec<Box<dyn Job>>,
+        first: (Box<dyn QueuedWrite>, bool),
+        applied: &mut Vec<Box<dyn QueuedWrite>>,
     ) -> Result<()> {
+        let transactions = &self.shared.transactions;
         let began = Instant::now();
         let mut next = Some(first);
-        while let Some((mut job, is_last)) = next {
-            // Without others there is nothing to protect from it.
-            let alone = group.is_empty() && is_last;
-            if !alone && let Err(error) = tx.savepoint().await {
-                job.end(Joined::Alone(None));
+        while let Some((mut write, is_last)) = next {
+            // The only write of a group needs no savepoint.
+            let is_only = applied.is_empty() && is_last;
+            if !is_only && let Err(error) = tx.savepoint().await {
+                write.finish(Admission::Alone(None));
                 return Err(error);
             }
-            match job.apply(tx, (self.shared.writer.clock)()).await {
-                Ok(()) if alone => group.push(job),
+            match write.apply(transactions, tx).await {
+                Ok(()) if is_only => applied.push(write),
                 Ok(()) => {
-                    group.push(job);
+                    applied.push(write);
                     tx.release().await?;
                 }
                 Err(error) => {
-                    job.end(Joined::Done(Err(error)));
-                    if alone {
-                        return Err(Error::internal("the only write of a group was refused"));
+                    write.finish(Admission::Done(Err(error)));
+                    if is_only {
+                        return Err(Error::internal("the only write of a group failed"));
                     }
                     tx.rollback_to_savepoint().await?;
                 }
             }
-            let full = group.len() >= MOST || began.elapsed() >= LONGEST;
-            next = if full { None } else { self.shared.next() };
+            let is_full = applied.len() >= MAX_GROUP_WRITES || began.elapsed() >= GROUP_FILL_TIME;
+            next = if is_full { None } else { self.shared.next() };
         }
         Ok(())
     }
 }
 
-/// Tells all callers of a group what became of it.
-fn settle(group: Vec<Box<dyn Job>>, committed: Result<()>) {
-    let (is_only, mut committed) = (group.len() == 1, Some(committed));
-    for job in group {
-        job.end(match &committed {
-            Some(Ok(())) => Joined::Done(Ok(())),
+/// Sends the outcome of a group to its callers.
+fn finish_all(applied: Vec<Box<dyn QueuedWrite>>, committed: Result<()>) {
+    let (is_only, mut committed) = (applied.len() == 1, Some(committed));
+    for write in applied {
+        write.finish(match &committed {
+            Some(Ok(())) => Admission::Done(Ok(())),
             Some(Err(Error::Uncertain(source))) => {
-                Joined::Done(Err(Error::Uncertain(source.to_string().into())))
+                Admission::Done(Err(Error::Uncertain(source.to_string().into())))
             }
-            Some(Err(_)) if is_only => committed.take().map_or(Joined::Alone(None), Joined::Done),
-            _ => Joined::Alone(None),
+            Some(Err(_)) if is_only => committed
+                .take()
+                .map_or(Admission::Alone(None), Admission::Done),
+            _ => Admission::Alone(None),
         });
     }
 }

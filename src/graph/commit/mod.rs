@@ -1,5 +1,5 @@
-//! How a change of the graph is stored: one transaction, run again on conflict, grouped where one writer exists.
+//! Transactions for writes: retried on conflict, and grouped where the database has one writer.
 
 pub(in crate::graph) mod command;
 pub(in crate::graph) mod engine;
-pub(in crate::graph) mod group;
+mod group;

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::codec::{self, StoredMessage};
 use super::{Message, Recordable, Recorded, Reply, apply_runs};
 use crate::error::{Error, Result};
-use crate::graph::{RACES, RunEvent, Write};
+use crate::graph::commit::engine::MAX_RACES;
+use crate::graph::{RunEvent, Write};
 use crate::model::Origin;
 use crate::storage::Tx;
 use crate::storage::tables::messages;
@@ -196,7 +197,7 @@ impl Batch {
     /// Whether running the transaction again would not help.
     fn gives_up_on(&self, error: &Error) -> bool {
         let raced = matches!(error, Error::Raced(_));
-        is_refusal(error) || (raced && self.tried.load(Ordering::Relaxed) >= RACES)
+        is_refusal(error) || (raced && self.tried.load(Ordering::Relaxed) >= MAX_RACES)
     }
 
     async fn one_by_one(

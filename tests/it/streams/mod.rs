@@ -2,6 +2,7 @@
 
 mod killed;
 mod order;
+mod origins;
 mod reconcile;
 mod record;
 mod slow;

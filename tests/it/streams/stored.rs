@@ -8,9 +8,13 @@ use pb::{
     PutTypesRequest,
 };
 use pedigree::api::grpc::lineage::Batches;
+use pedigree::graph::{Graph, History, Since, WatchQuery};
+use pedigree::model::Origin;
 use pedigree::proto::pedigree::lineage::v1::record_request::Change;
 use pedigree::proto::pedigree::lineage::v1::record_response::Answer;
 use pedigree::proto::pedigree::lineage::v1::{RecordRequest, RunEvent, RunRecorded, RunState};
+use pedigree::storage::Database;
+use pedigree::storage::migrate::{self, Migration};
 
 use super::{Recording, Watcher, brief, code_of, from_the_beginning, message};
 use crate::binary::Server;
@@ -206,6 +210,7 @@ async fn a_store_of_an_older_version_keeps_its_history_and_its_answers() {
         let update = format!("UPDATE {table} SET time_since_epoch = {now}");
         run_sql(&database.url, update).await;
     }
+    check_that_origins_are_unknown(&database.url).await;
     let server = Server::on(&database, &[]);
     let channel = server.connect().await;
 
@@ -225,4 +230,25 @@ async fn a_store_of_an_older_version_keeps_its_history_and_its_answers() {
     assert_eq!((code_of(&new[0]), new[0].repeated), (Code::Ok, false));
     let more: Vec<String> = watcher.take(1).await.iter().map(brief).collect();
     assert_eq!(more, ["created artifact 7"]);
+}
+
+async fn check_that_origins_are_unknown(url: &str) {
+    let database = Database::open(url, 2).await.unwrap();
+    migrate::prepare(&database, &Migration::default())
+        .await
+        .unwrap();
+    let graph = Graph::new(database.clone(), History::default());
+    let query = WatchQuery {
+        since: Since::Beginning,
+        ..WatchQuery::default()
+    };
+    let mut watch = graph.watch(query).await.unwrap();
+    let seen = watch.next(Duration::ZERO).await.unwrap().changes;
+    assert_eq!(seen.len(), KNOWN_CHANGES.len());
+    for entry in seen {
+        assert_eq!(*entry.origin, Origin::unknown(entry.origin.time));
+        assert!(entry.origin.time > 0);
+    }
+    drop(watch);
+    database.close().await;
 }

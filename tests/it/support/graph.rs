@@ -42,6 +42,11 @@ impl TestGraph {
         self.database.backend
     }
 
+    /// Where its database is.
+    pub fn url(&self) -> &str {
+        &self.database.url
+    }
+
     /// Records events about runs in one batch.
     pub async fn record(&self, events: &[RunEvent]) -> Result<Vec<RunRecorded>> {
         let events = events.to_vec();

@@ -56,7 +56,7 @@ async fn next(watch: &mut Watch, heartbeat: Duration) -> Result<WatchResponse> {
     let Changes { cursor, changes } = watch.next(heartbeat).await?;
     let changes = changes
         .into_iter()
-        .map(|(time, change)| convert(time, change));
+        .map(|entry| convert(entry.origin.time, entry.change));
     Ok(WatchResponse {
         cursor,
         changes: changes.collect::<Result<_>>()?,

@@ -5,20 +5,16 @@
 //! there to `PedigreeChange`, one mover at a time. It keeps the order of the outbox's ids among what it finds at once: of two
 //! transactions that touch the same rows, the later one waited for the commit of the other before it drew its id.
 
-mod record;
-
-use prost::Message;
+mod codec;
+mod subject;
 
 use super::nodes;
 use crate::error::{Error, Result};
-use crate::model::{Change, Kind, Operation, Subject};
+use crate::model::{Change, JournalEntry, Kind, Operation, Subject};
 use crate::storage::Tx;
 use crate::storage::bulk::ColumnType::{Bytes as BytesColumn, Int as IntColumn};
 use crate::storage::bulk::{Rows, Table};
-use record::{Kept, Record};
-
-/// About how many bytes of changes share a row.
-const ROW_BYTES: usize = 256 << 10;
+use codec::DecodedChange;
 
 /// Up to how many bytes of changes are a literal of the text that commits: a statement of its own is dearer than to read twice as
 /// many digits.
@@ -48,7 +44,8 @@ pub struct Entry {
     pub time: i64,
     /// About how much there is of it.
     pub bytes: usize,
-    pub changes: Vec<Change>,
+    /// With the origin of each, which is unknown in rows of older versions.
+    pub changes: Vec<JournalEntry>,
 }
 
 /// The first and the last position that is kept.
@@ -58,33 +55,13 @@ pub struct Span {
     pub newest: i64,
 }
 
-#[derive(Clone, PartialEq, Message)]
-struct Records {
-    #[prost(message, repeated, tag = "1")]
-    records: Vec<Record>,
-}
-
 /// Commits a transaction together with its changes. `now` is in milliseconds since epoch.
 ///
 /// # Errors
 ///
 /// As [`Tx::commit`].
-pub async fn commit(mut tx: Tx, changes: Vec<Change>, now: i64) -> Result<()> {
-    let mut parts = Vec::new();
-    let mut bytes = 0;
-    let mut part = Records::default();
-    for change in changes {
-        let record = Record::from(change);
-        bytes += record.encoded_len();
-        part.records.push(record);
-        if bytes >= ROW_BYTES {
-            parts.push(std::mem::take(&mut part).encode_to_vec());
-            bytes = 0;
-        }
-    }
-    if !part.records.is_empty() {
-        parts.push(part.encode_to_vec());
-    }
+pub async fn commit(mut tx: Tx, entries: Vec<JournalEntry>, now: i64) -> Result<()> {
+    let parts = codec::encode_rows(entries);
     let has_outbox = tx.dialect().has_row_locks();
     if let [only] = parts.as_slice()
         && has_outbox
@@ -199,20 +176,21 @@ pub async fn after(tx: &mut Tx, position: i64, limit: i64) -> Result<Vec<Entry>>
     let rows: Vec<(i64, i64, Vec<u8>)> = tx.all(query).await?;
     let mut entries = Vec::with_capacity(rows.len());
     for (position, time, bytes) in rows {
-        let read = Records::decode(bytes.as_slice());
-        let Records { records } = read.map_err(|error| {
+        let decoded = codec::decode_row(&bytes, time).map_err(|error| {
             Error::DataLoss(format!(
                 "PedigreeChange, position {position}: it cannot be read: {error}"
             ))
         })?;
-        let mut changes = Vec::with_capacity(records.len());
-        for kept in records.into_iter().filter_map(Record::into_change) {
-            match kept {
-                Kept::Whole(change) => changes.push(*change),
-                Kept::Large(operation, kind, id) => {
-                    changes.extend(as_it_is_now(tx, operation, kind, id).await?);
+        let mut changes = Vec::with_capacity(decoded.len());
+        for decoded in decoded {
+            let change = match decoded.change {
+                DecodedChange::Whole(change) => Some(*change),
+                DecodedChange::IdOnly(operation, kind, id) => {
+                    as_it_is_now(tx, operation, kind, id).await?
                 }
-            }
+            };
+            let origin = decoded.origin;
+            changes.extend(change.map(|change| JournalEntry { origin, change }));
         }
         entries.push(Entry {
             position,

@@ -1,0 +1,302 @@
+//! The stored form of the subjects of changes: nodes, types, events and memberships.
+
+use std::collections::BTreeMap;
+
+use prost::{Message, Oneof};
+use prost_types::{Any, Struct};
+
+use crate::model::{
+    BaseType, Event, EventType, Membership, Node, NodeType, Properties, PropertyType, SIMPLE_TYPES,
+    Step, Value,
+};
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct NodeFields {
+    #[prost(int64, optional, tag = "1")]
+    pub id: Option<i64>,
+    #[prost(int64, optional, tag = "2")]
+    type_id: Option<i64>,
+    #[prost(string, optional, tag = "3")]
+    type_name: Option<String>,
+    #[prost(string, optional, tag = "4")]
+    name: Option<String>,
+    #[prost(string, optional, tag = "5")]
+    external_id: Option<String>,
+    #[prost(string, optional, tag = "6")]
+    uri: Option<String>,
+    #[prost(int64, optional, tag = "7")]
+    state: Option<i64>,
+    #[prost(btree_map = "string, message", tag = "8")]
+    properties: BTreeMap<String, ValueFields>,
+    #[prost(btree_map = "string, message", tag = "9")]
+    custom_properties: BTreeMap<String, ValueFields>,
+    #[prost(int64, optional, tag = "10")]
+    create_time: Option<i64>,
+    #[prost(int64, optional, tag = "11")]
+    update_time: Option<i64>,
+    /// The other fields were left out: the node is too large.
+    #[prost(bool, tag = "12")]
+    pub id_only: bool,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ValueFields {
+    #[prost(oneof = "ValueCase", tags = "1, 2, 3, 4, 5, 6")]
+    case: Option<ValueCase>,
+}
+
+#[derive(Clone, PartialEq, Oneof)]
+enum ValueCase {
+    #[prost(int64, tag = "1")]
+    Int(i64),
+    #[prost(double, tag = "2")]
+    Double(f64),
+    #[prost(string, tag = "3")]
+    String(String),
+    #[prost(message, tag = "4")]
+    Struct(Struct),
+    #[prost(message, tag = "5")]
+    Proto(Any),
+    #[prost(bool, tag = "6")]
+    Bool(bool),
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct TypeFields {
+    #[prost(int64, optional, tag = "1")]
+    id: Option<i64>,
+    #[prost(string, tag = "2")]
+    name: String,
+    #[prost(string, optional, tag = "3")]
+    version: Option<String>,
+    #[prost(string, optional, tag = "4")]
+    description: Option<String>,
+    #[prost(string, optional, tag = "5")]
+    external_id: Option<String>,
+    #[prost(btree_map = "string, int64", tag = "6")]
+    properties: BTreeMap<String, i64>,
+    #[prost(string, optional, tag = "7")]
+    base_type: Option<String>,
+    #[prost(string, optional, tag = "8")]
+    input_type: Option<String>,
+    #[prost(string, optional, tag = "9")]
+    output_type: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct EventFields {
+    #[prost(int64, optional, tag = "1")]
+    artifact_id: Option<i64>,
+    #[prost(int64, optional, tag = "2")]
+    execution_id: Option<i64>,
+    #[prost(int64, optional, tag = "3")]
+    event_type: Option<i64>,
+    #[prost(int64, optional, tag = "4")]
+    milliseconds: Option<i64>,
+    #[prost(message, repeated, tag = "5")]
+    path: Vec<StepFields>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct StepFields {
+    #[prost(oneof = "StepCase", tags = "1, 2")]
+    case: Option<StepCase>,
+}
+
+#[derive(Clone, PartialEq, Oneof)]
+enum StepCase {
+    #[prost(int64, tag = "1")]
+    Index(i64),
+    #[prost(string, tag = "2")]
+    Key(String),
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(super) struct MembershipFields {
+    #[prost(int64, tag = "1")]
+    context_id: i64,
+    #[prost(int64, tag = "2")]
+    node_id: i64,
+}
+
+impl NodeFields {
+    /// A node of which only the id is stored.
+    pub(super) fn id_only(id: Option<i64>) -> Self {
+        Self {
+            id,
+            id_only: true,
+            ..Self::default()
+        }
+    }
+}
+
+impl From<Node> for NodeFields {
+    fn from(node: Node) -> Self {
+        Self {
+            id: node.id,
+            type_id: node.type_id,
+            type_name: node.type_name,
+            name: node.name,
+            external_id: node.external_id,
+            uri: node.uri,
+            state: node.state,
+            properties: fields_of(node.properties),
+            custom_properties: fields_of(node.custom_properties),
+            create_time: node.create_time,
+            update_time: node.update_time,
+            id_only: false,
+        }
+    }
+}
+
+impl From<NodeFields> for Node {
+    fn from(fields: NodeFields) -> Self {
+        Self {
+            id: fields.id,
+            type_id: fields.type_id,
+            type_name: fields.type_name,
+            name: fields.name,
+            external_id: fields.external_id,
+            uri: fields.uri,
+            state: fields.state,
+            properties: values_of(fields.properties),
+            custom_properties: values_of(fields.custom_properties),
+            create_time: fields.create_time,
+            update_time: fields.update_time,
+            has_more: false,
+        }
+    }
+}
+
+fn fields_of(properties: Properties) -> BTreeMap<String, ValueFields> {
+    let fields = |value| {
+        let case = match value {
+            Value::Int(value) => Some(ValueCase::Int(value)),
+            Value::Double(value) => Some(ValueCase::Double(value)),
+            Value::String(value) => Some(ValueCase::String(value)),
+            Value::Struct(value) => Some(ValueCase::Struct(value)),
+            Value::Proto(value) => Some(ValueCase::Proto(value)),
+            Value::Bool(value) => Some(ValueCase::Bool(value)),
+            Value::Empty => None,
+        };
+        ValueFields { case }
+    };
+    let properties = properties.into_iter();
+    properties
+        .map(|(name, value)| (name, fields(value)))
+        .collect()
+}
+
+fn values_of(fields: BTreeMap<String, ValueFields>) -> Properties {
+    let value = |fields: ValueFields| match fields.case {
+        Some(ValueCase::Int(value)) => Value::Int(value),
+        Some(ValueCase::Double(value)) => Value::Double(value),
+        Some(ValueCase::String(value)) => Value::String(value),
+        Some(ValueCase::Struct(value)) => Value::Struct(value),
+        Some(ValueCase::Proto(value)) => Value::Proto(value),
+        Some(ValueCase::Bool(value)) => Value::Bool(value),
+        None => Value::Empty,
+    };
+    let fields = fields.into_iter();
+    fields.map(|(name, fields)| (name, value(fields))).collect()
+}
+
+impl From<NodeType> for TypeFields {
+    fn from(node_type: NodeType) -> Self {
+        let declared = node_type.properties.into_iter();
+        Self {
+            id: node_type.id,
+            name: node_type.name,
+            version: node_type.version,
+            description: node_type.description,
+            external_id: node_type.external_id,
+            properties: declared
+                .map(|(name, declared)| (name, declared.number().into()))
+                .collect(),
+            base_type: match node_type.base_type {
+                Some(BaseType::Simple(name)) => Some(name.to_owned()),
+                Some(BaseType::Unset) | None => None,
+            },
+            input_type: node_type.input_type,
+            output_type: node_type.output_type,
+        }
+    }
+}
+
+impl From<TypeFields> for NodeType {
+    fn from(fields: TypeFields) -> Self {
+        let declared = fields.properties.into_iter();
+        let simple = |name: String| SIMPLE_TYPES.iter().find(|(_, known)| *known == name);
+        Self {
+            id: fields.id,
+            name: fields.name,
+            version: fields.version,
+            description: fields.description,
+            external_id: fields.external_id,
+            properties: declared
+                .map(|(name, number)| {
+                    let declared = PropertyType::from_number(number);
+                    (name, declared.unwrap_or(PropertyType::Unknown))
+                })
+                .collect(),
+            base_type: fields
+                .base_type
+                .and_then(simple)
+                .map(|(_, name)| BaseType::Simple(name)),
+            input_type: fields.input_type,
+            output_type: fields.output_type,
+        }
+    }
+}
+
+impl From<Event> for EventFields {
+    fn from(event: Event) -> Self {
+        let step = |step| StepFields {
+            case: Some(match step {
+                Step::Index(index) => StepCase::Index(index),
+                Step::Key(key) => StepCase::Key(key),
+            }),
+        };
+        Self {
+            artifact_id: event.artifact_id,
+            execution_id: event.execution_id,
+            event_type: event.event_type.map(|event_type| event_type.0),
+            milliseconds: event.milliseconds,
+            path: event.path.into_iter().map(step).collect(),
+        }
+    }
+}
+
+impl From<EventFields> for Event {
+    fn from(fields: EventFields) -> Self {
+        let step = |fields: StepFields| match fields.case? {
+            StepCase::Index(index) => Some(Step::Index(index)),
+            StepCase::Key(key) => Some(Step::Key(key)),
+        };
+        Self {
+            artifact_id: fields.artifact_id,
+            execution_id: fields.execution_id,
+            event_type: fields.event_type.map(EventType),
+            milliseconds: fields.milliseconds,
+            path: fields.path.into_iter().filter_map(step).collect(),
+        }
+    }
+}
+
+impl From<Membership> for MembershipFields {
+    fn from(member: Membership) -> Self {
+        Self {
+            context_id: member.context_id,
+            node_id: member.node_id,
+        }
+    }
+}
+
+impl From<MembershipFields> for Membership {
+    fn from(fields: MembershipFields) -> Self {
+        Self {
+            context_id: fields.context_id,
+            node_id: fields.node_id,
+        }
+    }
+}
