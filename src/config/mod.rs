@@ -25,7 +25,6 @@ use crate::api::grpc::lineage::Batches;
 use crate::cli;
 use crate::error::{Error, Result};
 use crate::graph::History;
-use crate::storage::Dialect;
 use crate::storage::connect::{Address, Connect};
 use crate::storage::migrate::Migration;
 
@@ -286,7 +285,7 @@ impl Settings {
             self.database_user.clone(),
             self.database_user.is_some() || password.is_some(),
         );
-        if is_given && address.dialect() == Dialect::Sqlite {
+        if is_given && !address.dialect().has_logins() {
             wrong.push("database-user and database-password are for PostgreSQL and MySQL".into());
         }
         address.with_login(user, password)

@@ -1,10 +1,11 @@
 //! Cost of a query: the size of its SQL, and how much longer it can make a text.
 
-use super::dialect::{self, DIALECTS};
+use super::dialect;
 use super::expr::{Expr, ExprKind};
 use super::functions::Function;
 use super::limits::{MAX_PADDED_LIST_VALUES, MAX_REPLACE_GROWTH_FACTOR};
 use super::types::Type;
+use crate::storage::Dialect;
 
 /// The number of columns and values in the SQL, on the database where it is largest.
 ///
@@ -38,7 +39,7 @@ fn uses(kind: &ExprKind, index: usize) -> usize {
 fn uses_of_argument(function: Function, index: usize) -> usize {
     let name = ["@1", "@2", "@3"].get(index).copied().unwrap_or_default();
     let count = |template: &str| template.matches(name).count();
-    let most = DIALECTS.into_iter().map(|dialect| match function {
+    let most = Dialect::ALL.into_iter().map(|dialect| match function {
         _ if dialect::variadic(dialect, function).is_some() => 1,
         // MariaDB evaluates the first argument more than once.
         Function::NullIf if index == 0 => 3,

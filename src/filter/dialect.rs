@@ -8,8 +8,6 @@ use super::functions::Function;
 use super::types::Type;
 use crate::storage::Dialect;
 
-pub(super) const DIALECTS: [Dialect; 3] = [Dialect::Sqlite, Dialect::Postgres, Dialect::MySql];
-
 /// The SQL around and between the arguments of a variadic function.
 pub(super) struct CallSyntax {
     pub(super) open: &'static str,

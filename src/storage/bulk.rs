@@ -85,7 +85,7 @@ impl<'a> Rows<'a> {
             if rows == 0 {
                 return None;
             }
-            let batch = if dialect == Dialect::Postgres {
+            let batch = if dialect.has_arrays() {
                 rows.min(ROWS_PER_ARRAY)
             } else if rows <= ROWS_AT_ONCE {
                 rows
@@ -110,7 +110,7 @@ impl<'a> Rows<'a> {
         query.push(self.table.name).push(" (");
         self.push_columns(&mut query);
         query.push(") ");
-        if dialect != Dialect::Postgres {
+        if !dialect.has_arrays() {
             query.push("VALUES ");
         }
         self.push_rows(&mut query, batch);
@@ -127,7 +127,7 @@ impl<'a> Rows<'a> {
     }
 
     fn push_rows(&self, query: &mut Query, batch: &[Cell<'a>]) {
-        if query.dialect() == Dialect::Postgres {
+        if query.dialect().has_arrays() {
             query.push("SELECT * FROM UNNEST(");
             for (index, (_, column)) in self.table.columns[..self.width].iter().enumerate() {
                 query.push(if index == 0 { "" } else { ", " });

@@ -1,4 +1,7 @@
-//! What differs between the databases. Each difference is a method with a name; statements ask for it by that name.
+//! The SQL dialects: every difference between the databases is a named method of [`Dialect`].
+//!
+//! Statements ask a dialect what it can do or how something is written, never which one it is. Each
+//! method matches all variants, so that the compiler finds what a new database has to answer.
 
 use super::bulk::Table;
 use super::query::{Cell, Query};
@@ -8,18 +11,135 @@ use super::query::{Cell, Query};
 pub enum Dialect {
     Sqlite,
     Postgres,
+    /// MySQL and MariaDB.
     MySql,
 }
 
+/// A list of any length as one parameter.
+pub(super) enum ListParameter {
+    Array,
+    /// A JSON array. The conditions hold when a number or a text is in it.
+    Json {
+        in_numbers: &'static str,
+        in_texts: &'static str,
+    },
+}
+
+/// What a database is.
 impl Dialect {
-    /// Whether the column type for floating-point numbers can hold this one. SQLite turns NaN into NULL; MySQL has
-    /// neither NaN nor infinities.
+    /// All dialects.
+    pub const ALL: [Self; 3] = [Self::Sqlite, Self::Postgres, Self::MySql];
+
+    /// Whether users log in to the database.
+    #[must_use]
+    pub const fn has_logins(self) -> bool {
+        match self {
+            Self::Sqlite => false,
+            Self::Postgres | Self::MySql => true,
+        }
+    }
+
+    /// Whether a statement travels to a server and its rows back, which takes longer than finding a
+    /// few rows.
+    #[must_use]
+    pub const fn has_round_trips(self) -> bool {
+        match self {
+            Self::Sqlite => false,
+            Self::Postgres | Self::MySql => true,
+        }
+    }
+
+    /// Whether one process uses a database at a time, as is the rule with a SQLite file.
+    #[must_use]
+    pub const fn is_single_process(self) -> bool {
+        match self {
+            Self::Sqlite => true,
+            Self::Postgres | Self::MySql => false,
+        }
+    }
+
+    /// The query that notifies other servers of new changes ([`super::notifications`]). It returns one
+    /// NULL.
+    pub(super) const fn notify_query(self) -> Option<&'static str> {
+        match self {
+            Self::Postgres => Some("SELECT CAST(NULL AS TEXT) FROM pg_notify('pedigree', '')"),
+            Self::Sqlite | Self::MySql => None,
+        }
+    }
+
+    /// The query for all pairs of table and column, and for pairs of index and an empty text.
+    pub(super) const fn catalog_query(self) -> &'static str {
+        match self {
+            Self::Sqlite => {
+                "SELECT tables.name, columns.name FROM sqlite_master AS tables \
+                 JOIN pragma_table_info(tables.name) AS columns WHERE tables.type = 'table' \
+                 UNION ALL SELECT name, '' FROM sqlite_master WHERE type = 'index'"
+            }
+            Self::Postgres => {
+                "SELECT CAST(table_name AS TEXT), CAST(column_name AS TEXT) \
+                 FROM information_schema.columns WHERE table_schema = current_schema() \
+                 UNION ALL SELECT CAST(indexname AS TEXT), '' \
+                 FROM pg_indexes WHERE schemaname = current_schema()"
+            }
+            Self::MySql => {
+                "SELECT table_name, column_name FROM information_schema.columns \
+                 WHERE table_schema = DATABASE() \
+                 UNION SELECT index_name, '' \
+                 FROM information_schema.statistics WHERE table_schema = DATABASE()"
+            }
+        }
+    }
+}
+
+/// What columns hold.
+impl Dialect {
+    /// Whether the column type for floating-point numbers can hold this one. SQLite turns NaN into
+    /// NULL; MySQL has neither NaN nor infinities.
     #[must_use]
     pub fn stores_double(self, value: f64) -> bool {
         match self {
             Self::Sqlite => !value.is_nan(),
             Self::Postgres => true,
             Self::MySql => value.is_finite(),
+        }
+    }
+
+    /// Whether a serialized `google.protobuf.Any` is stored as its bytes; elsewhere as base64 text in
+    /// the same column.
+    #[must_use]
+    pub const fn stores_raw_proto(self) -> bool {
+        match self {
+            Self::Postgres => true,
+            Self::Sqlite | Self::MySql => false,
+        }
+    }
+
+    /// Whether the collation of text columns ignores case and trailing blanks.
+    #[must_use]
+    pub const fn has_loose_collation(self) -> bool {
+        match self {
+            Self::MySql => true,
+            Self::Sqlite | Self::Postgres => false,
+        }
+    }
+
+    /// Whether indexes of long text columns have their first 255 characters only, so that a condition
+    /// has to name these too.
+    pub(super) const fn indexes_text_prefixes(self) -> bool {
+        match self {
+            Self::Postgres => true,
+            Self::Sqlite | Self::MySql => false,
+        }
+    }
+}
+
+/// How parameters and values are written.
+impl Dialect {
+    /// Whether parameters are `$1`, `$2`, and so on; elsewhere each is `?`.
+    pub(super) const fn numbers_parameters(self) -> bool {
+        match self {
+            Self::Postgres => true,
+            Self::Sqlite | Self::MySql => false,
         }
     }
 
@@ -35,62 +155,32 @@ impl Dialect {
         }
     }
 
-    /// Whether a serialized `google.protobuf.Any` is stored as its bytes; elsewhere as base64 text in the same column.
-    #[must_use]
-    pub const fn stores_raw_proto(self) -> bool {
-        matches!(self, Self::Postgres)
-    }
-
-    /// The end of an INSERT that leaves existing rows alone.
-    #[must_use]
-    pub const fn ignore_duplicates(self) -> &'static str {
+    /// How a list of any length is one parameter.
+    pub(super) const fn list_parameter(self) -> ListParameter {
         match self {
-            Self::Sqlite | Self::Postgres => " ON CONFLICT DO NOTHING",
-            Self::MySql => " ON DUPLICATE KEY UPDATE context_id = context_id",
+            Self::Sqlite => ListParameter::Json {
+                in_numbers: " IN (SELECT value FROM json_each(?))",
+                in_texts: " IN (SELECT value FROM json_each(?))",
+            },
+            Self::Postgres => ListParameter::Array,
+            Self::MySql => ListParameter::Json {
+                in_numbers: " IN (SELECT v FROM \
+                             JSON_TABLE(?, '$[*]' COLUMNS(v BIGINT PATH '$')) AS list)",
+                in_texts: " IN (SELECT v FROM \
+                           JSON_TABLE(?, '$[*]' COLUMNS(v LONGTEXT PATH '$')) AS list)",
+            },
         }
     }
 
-    /// Whether writers lock rows. SQLite has one writer, which holds the whole database.
-    #[must_use]
-    pub const fn has_row_locks(self) -> bool {
-        matches!(self, Self::Postgres | Self::MySql)
-    }
-
-    /// Whether an INSERT that leaves an existing row alone locks it all the same.
-    #[must_use]
-    pub const fn locks_duplicates(self) -> bool {
-        matches!(self, Self::MySql)
-    }
-
-    /// The query that notifies other servers of new changes ([`super::notifications`]). It returns one
-    /// NULL.
-    #[must_use]
-    pub(super) const fn notify_query(self) -> Option<&'static str> {
-        match self {
-            Self::Postgres => Some("SELECT CAST(NULL AS TEXT) FROM pg_notify('pedigree', '')"),
-            Self::Sqlite | Self::MySql => None,
+    /// Whether a list of any length is an array.
+    pub(super) const fn has_arrays(self) -> bool {
+        match self.list_parameter() {
+            ListParameter::Array => true,
+            ListParameter::Json { .. } => false,
         }
     }
 
-    /// Whether a statement travels to a server and its rows back, which takes longer than to find a few rows.
-    #[must_use]
-    pub const fn has_round_trips(self) -> bool {
-        matches!(self, Self::Postgres | Self::MySql)
-    }
-
-    /// Whether all columns that a statement wants are copied out of a row before it turns out whether the row is wanted.
-    #[must_use]
-    pub const fn wants_late_row_lookup(self) -> bool {
-        matches!(self, Self::MySql)
-    }
-
-    /// Whether an INSERT can return what it inserted.
-    #[must_use]
-    pub const fn returns_rows(self) -> bool {
-        matches!(self, Self::Sqlite | Self::Postgres)
-    }
-
-    /// What stands around hexadecimal digits that are a literal of bytes.
+    /// What stands around the hexadecimal digits of a literal of bytes.
     pub(super) const fn bytes_literal(self) -> (&'static str, &'static str) {
         match self {
             Self::Sqlite | Self::MySql => ("x'", "'"),
@@ -98,20 +188,32 @@ impl Dialect {
         }
     }
 
-    /// Whether one process uses a database at a time, as is the rule with a SQLite file.
+    /// What stands between a list of columns and a list of rows in a condition that compares whole
+    /// rows.
     #[must_use]
-    pub const fn is_single_process(self) -> bool {
-        matches!(self, Self::Sqlite)
+    pub const fn row_list_open(self) -> &'static str {
+        match self {
+            Self::Sqlite => ") IN (VALUES ",
+            Self::Postgres | Self::MySql => ") IN (",
+        }
+    }
+}
+
+/// Reading rows.
+impl Dialect {
+    /// Whether a scan copies all selected columns of a row before it checks the conditions, so that a
+    /// query should find ids first and join the columns to them: a late row lookup.
+    #[must_use]
+    pub const fn wants_late_row_lookup(self) -> bool {
+        match self {
+            Self::MySql => true,
+            Self::Sqlite | Self::Postgres => false,
+        }
     }
 
-    /// Whether texts that differ in case or in trailing blanks are equal, by the collation of their columns.
-    #[must_use]
-    pub const fn has_loose_collation(self) -> bool {
-        matches!(self, Self::MySql)
-    }
-
-    /// The end of a SELECT that puts rows of a table `p` without an id in the order in which they were inserted. InnoDB has a hidden
-    /// row id that it reads them by; PostgreSQL's place of a row never moves, as such rows are never updated.
+    /// The end of a SELECT from a table `p` without an id that returns rows in the order of their
+    /// insertion. InnoDB reads them by a hidden row id; on PostgreSQL a row that is never updated
+    /// keeps its place.
     #[must_use]
     pub const fn in_insertion_order(self) -> &'static str {
         match self {
@@ -121,17 +223,8 @@ impl Dialect {
         }
     }
 
-    /// What stands between a list of columns and a list of rows in a condition that compares whole rows.
-    #[must_use]
-    pub const fn row_list_open(self) -> &'static str {
-        match self {
-            Self::Sqlite => ") IN (VALUES ",
-            Self::Postgres | Self::MySql => ") IN (",
-        }
-    }
-
-    /// What stands before a column that is not to be looked up by an index: SQLite has no statistics that tell it which of several
-    /// conditions leaves few rows.
+    /// What stands before a column whose index is not to be used. SQLite has no statistics that say
+    /// which of several conditions leaves few rows.
     #[must_use]
     pub const fn index_opt_out(self) -> &'static str {
         match self {
@@ -139,26 +232,68 @@ impl Dialect {
             Self::Postgres | Self::MySql => "",
         }
     }
+}
 
-    /// The end of an INSERT that changes the rows whose key exists instead.
+/// Writing rows.
+impl Dialect {
+    /// Whether writers lock rows. SQLite has one writer, which locks the whole database.
+    #[must_use]
+    pub const fn has_row_locks(self) -> bool {
+        match self {
+            Self::Postgres | Self::MySql => true,
+            Self::Sqlite => false,
+        }
+    }
+
+    /// Whether an INSERT can return the rows that it inserted.
+    #[must_use]
+    pub const fn returns_rows(self) -> bool {
+        match self {
+            Self::Sqlite | Self::Postgres => true,
+            Self::MySql => false,
+        }
+    }
+
+    /// The end of an INSERT that skips existing rows.
+    #[must_use]
+    pub const fn ignore_duplicates(self) -> &'static str {
+        match self {
+            Self::Sqlite | Self::Postgres => " ON CONFLICT DO NOTHING",
+            Self::MySql => " ON DUPLICATE KEY UPDATE context_id = context_id",
+        }
+    }
+
+    /// Whether an INSERT locks the existing rows that it skips.
+    #[must_use]
+    pub const fn locks_duplicates(self) -> bool {
+        match self {
+            Self::MySql => true,
+            Self::Sqlite | Self::Postgres => false,
+        }
+    }
+
+    /// Appends the end of an INSERT that updates the rows whose key exists.
     pub(super) fn push_upsert(self, query: &mut Query, table: &Table) {
         let (keys, others) = table.columns.split_at(table.key);
-        if self == Self::MySql {
-            query.push(" ON DUPLICATE KEY UPDATE ");
-        } else {
-            query.push(" ON CONFLICT (");
-            for (index, (name, _)) in keys.iter().enumerate() {
-                query.push(if index == 0 { "" } else { ", " }).push(name);
+        match self {
+            Self::Sqlite | Self::Postgres => {
+                query.push(" ON CONFLICT (");
+                for (index, (name, _)) in keys.iter().enumerate() {
+                    query.push(if index == 0 { "" } else { ", " }).push(name);
+                }
+                query.push(") DO UPDATE SET ");
             }
-            query.push(") DO UPDATE SET ");
+            Self::MySql => {
+                query.push(" ON DUPLICATE KEY UPDATE ");
+            }
         }
+        let (before, after) = match self {
+            Self::Sqlite | Self::Postgres => (" = excluded.", ""),
+            Self::MySql => (" = VALUES(", ")"),
+        };
         for (index, (name, _)) in others.iter().enumerate() {
             query.push(if index == 0 { "" } else { ", " }).push(name);
-            if self == Self::MySql {
-                query.push(" = VALUES(").push(name).push(")");
-            } else {
-                query.push(" = excluded.").push(name);
-            }
+            query.push(before).push(name).push(after);
         }
     }
 }

@@ -257,7 +257,7 @@ impl Tx {
         mut query: Query,
         rows: usize,
     ) -> Result<Vec<i64>> {
-        if self.dialect == Dialect::MySql {
+        if !self.dialect.returns_rows() {
             let first = with_driver!(self, query, sqlite::changed, |connection, prepared| {
                 let done = prepared.execute(connection).await;
                 done.map(|done| done.first_id())
@@ -308,10 +308,10 @@ impl Tx {
     ///
     /// As [`Self::run`].
     pub(super) async fn control(&mut self, sql: &'static str) -> Result<()> {
-        match self.dialect {
-            Dialect::Sqlite => self.run(self.sql("control", sql)).await.map(|_| ()),
-            Dialect::Postgres | Dialect::MySql => self.script(sql).await,
+        if self.dialect.has_round_trips() {
+            return self.script(sql).await;
         }
+        self.run(self.sql("driver::control", sql)).await.map(|_| ())
     }
 
     /// Makes everything in this transaction durable and visible.
@@ -329,7 +329,7 @@ impl Tx {
     ///
     /// As [`Self::run`] and [`Self::commit`].
     pub(super) async fn commit_with(mut self, last: Query) -> Result<()> {
-        if self.dialect == Dialect::Sqlite {
+        if !self.dialect.has_round_trips() {
             self.run(last).await?;
             return self.commit().await;
         }

@@ -10,6 +10,7 @@ use sqlx::{Arguments, AssertSqlSafe};
 use tracing::{Level, enabled};
 
 use super::Dialect;
+use super::dialect::ListParameter;
 use crate::error::{Error, Result};
 
 /// Where every statement is logged with its values, at the level of traces.
@@ -169,7 +170,7 @@ impl Query {
 
     /// Appends text.
     pub fn push(&mut self, sql: &'static str) -> &mut Self {
-        if self.dialect == Dialect::Postgres {
+        if self.dialect.numbers_parameters() {
             let mut parts = sql.split('?');
             self.text.push_str(parts.next().unwrap_or_default());
             for part in parts {
@@ -276,17 +277,15 @@ impl Query {
 
     /// Appends a condition that what stands before is one of the numbers.
     pub fn push_in(&mut self, values: &[i64]) -> &mut Self {
-        if self.dialect == Dialect::Postgres {
-            return match values {
-                // PostgreSQL plans anew for each array.
-                [value] => self.push(" = ?").bind(*value),
-                values => self.push(" = ANY(?)").bind_array(values.to_vec()),
-            };
+        match (self.dialect.list_parameter(), values) {
+            // A plan for an array is made at each execution.
+            (ListParameter::Array, [value]) => self.push(" = ?").bind(*value),
+            (ListParameter::Array, _) => self.push(" = ANY(?)").bind_array(values.to_vec()),
+            (ListParameter::Json { in_numbers, .. }, _) if values.len() > LONGEST_LIST => self
+                .push(in_numbers)
+                .bind(serde_json::json!(values).to_string()),
+            (ListParameter::Json { .. }, _) => self.push_in_padded(values, || -1),
         }
-        if values.len() > LONGEST_LIST {
-            return self.push_in_json(Json::Numbers, serde_json::json!(values).to_string());
-        }
-        self.push_in_padded(values, || -1)
     }
 
     /// Appends a condition that what stands before is one of the texts.
@@ -294,22 +293,20 @@ impl Query {
         for text in values {
             self.check_text(text);
         }
-        if self.dialect == Dialect::Postgres {
-            return match values {
-                [value] => self.push(" = ?").bind(*value),
-                values => self.push(" = ANY(?)").bind_array(values.to_vec()),
-            };
+        match (self.dialect.list_parameter(), values) {
+            (ListParameter::Array, [value]) => self.push(" = ?").bind(*value),
+            (ListParameter::Array, _) => self.push(" = ANY(?)").bind_array(values.to_vec()),
+            (ListParameter::Json { in_texts, .. }, _) if values.len() > LONGEST_LIST => self
+                .push(in_texts)
+                .bind(serde_json::json!(values).to_string()),
+            (ListParameter::Json { .. }, _) => self.push_in_padded(values, || ""),
         }
-        if values.len() > LONGEST_LIST {
-            return self.push_in_json(Json::Texts, serde_json::json!(values).to_string());
-        }
-        self.push_in_padded(values, || "")
     }
 
     /// Appends a condition that a column of long text, which `column` appends, is one of the texts. PostgreSQL's index has
     /// only the first 255 characters of such a column (`migrations/postgres/schema.sql`), so these are asked for too.
     pub fn push_in_long_texts(&mut self, column: impl Fn(&mut Self), values: &[&str]) -> &mut Self {
-        if self.dialect == Dialect::Postgres {
+        if self.dialect.indexes_text_prefixes() {
             self.push("LEFT(");
             column(self);
             match values {
@@ -346,19 +343,6 @@ impl Query {
         self
     }
 
-    fn push_in_json(&mut self, json: Json, list: String) -> &mut Self {
-        self.push(match (self.dialect, json) {
-            (Dialect::MySql, Json::Numbers) => {
-                " IN (SELECT v FROM JSON_TABLE(?, '$[*]' COLUMNS(v BIGINT PATH '$')) AS list)"
-            }
-            (Dialect::MySql, Json::Texts) => {
-                " IN (SELECT v FROM JSON_TABLE(?, '$[*]' COLUMNS(v LONGTEXT PATH '$')) AS list)"
-            }
-            _ => " IN (SELECT value FROM json_each(?))",
-        });
-        self.bind(list)
-    }
-
     /// The text and the arguments for the driver. The text is safe: it was made from literals and numbers only.
     ///
     /// # Errors
@@ -383,12 +367,6 @@ fn digits(bytes: &[u8]) -> String {
     halves
         .map(|half| char::from(DIGITS[usize::from(half)]))
         .collect()
-}
-
-#[derive(Clone, Copy)]
-enum Json {
-    Numbers,
-    Texts,
 }
 
 #[cfg(test)]
@@ -444,7 +422,7 @@ mod tests {
 
     #[test]
     fn few_texts_for_many_lengths() {
-        for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::MySql] {
+        for dialect in Dialect::ALL {
             let texts: std::collections::HashSet<_> = (0..2000)
                 .map(|length| text_of(dialect, &vec![7; length]))
                 .collect();

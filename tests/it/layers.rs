@@ -141,3 +141,32 @@ fn no_file_is_too_long() {
         assert!(lines <= LONGEST, "{}: {lines} lines", path.display());
     }
 }
+
+/// How a line tells one dialect from the others without a `match`.
+const DIALECT_COMPARISONS: [&str; 8] = [
+    "== Dialect::",
+    "!= Dialect::",
+    "Dialect::Sqlite ==",
+    "Dialect::Sqlite !=",
+    "Dialect::Postgres ==",
+    "Dialect::Postgres !=",
+    "Dialect::MySql ==",
+    "Dialect::MySql !=",
+];
+
+/// Code asks a dialect what it can do, by a method that matches all variants, so that the compiler
+/// finds what a new database has to answer.
+#[test]
+fn dialects_are_not_compared() {
+    let mut wrong = Vec::new();
+    for (path, text) in files("") {
+        if !path.iter().any(|folder| folder == "tests") {
+            wrong.extend(naming(&path, &text, &DIALECT_COMPARISONS));
+        }
+    }
+    for (path, text) in files("storage/dialect.rs") {
+        let not_exhaustive = ["matches!", "== Self::", "!= Self::", "_ =>"];
+        wrong.extend(naming(&path, &text, &not_exhaustive));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

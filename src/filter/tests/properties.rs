@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 
 use super::rows;
-use crate::filter::{dialect, expr, parse};
+use crate::filter::{expr, parse};
 use crate::model::Kind;
+use crate::storage::Dialect;
 use crate::storage::Query;
 use crate::storage::tables::lists::Condition;
 
@@ -130,7 +131,7 @@ fn answered(kind: Kind, text: &str) -> Result<(), TestCaseError> {
     match parse(kind, text) {
         Err(invalid) => prop_assert!(invalid.to_string().len() <= 1024),
         Ok(filter) => {
-            for dialect in dialect::DIALECTS {
+            for dialect in Dialect::ALL {
                 let mut query = Query::new("test", dialect, "");
                 filter.push_joins(&mut query);
                 filter.push_condition(&mut query);

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::error::{Error, Result};
-use crate::storage::{Dialect, Tx};
+use crate::storage::Tx;
 
 /// The tables of the library's version, with their columns separated by spaces.
 pub(super) const TABLES: [(&str, &str); 15] = [
@@ -99,7 +99,7 @@ impl Layout {
     /// PostgreSQL.
     pub(super) async fn read(tx: &mut Tx) -> Result<Self> {
         let rows: Vec<(String, String)> = tx
-            .all(tx.sql("migrate::read", catalogue(tx.dialect())))
+            .all(tx.sql("migrate::read", tx.dialect().catalog_query()))
             .await?;
         let mut tables: HashMap<_, HashSet<_>> = HashMap::new();
         for (table, column) in rows {
@@ -154,26 +154,5 @@ impl Layout {
              Another process may be creating them; try again. Missing or incomplete: {}.",
             missing.join(", ")
         )))
-    }
-}
-
-/// The query for all pairs of table and column, with a column without a name for each index.
-const fn catalogue(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Sqlite => {
-            "SELECT tables.name, columns.name FROM sqlite_master AS tables \
-             JOIN pragma_table_info(tables.name) AS columns WHERE tables.type = 'table' \
-             UNION ALL SELECT name, '' FROM sqlite_master WHERE type = 'index'"
-        }
-        Dialect::Postgres => {
-            "SELECT CAST(table_name AS TEXT), CAST(column_name AS TEXT) \
-             FROM information_schema.columns WHERE table_schema = current_schema() \
-             UNION ALL SELECT CAST(indexname AS TEXT), '' FROM pg_indexes WHERE schemaname = current_schema()"
-        }
-        Dialect::MySql => {
-            "SELECT table_name, column_name FROM information_schema.columns \
-             WHERE table_schema = DATABASE() \
-             UNION SELECT index_name, '' FROM information_schema.statistics WHERE table_schema = DATABASE()"
-        }
     }
 }
