@@ -1,22 +1,37 @@
 //! The metadata graph and its rules, in plain structs. Knows no protocol and no SQL.
 //!
-//! A [`Graph`] is the handle that a request works on. What changes the graph is a [`Write`]: a plain struct that says what to
-//! do, applied in one transaction that is run again when the database asks for it. What reads it is a method of [`Graph`].
+//! This page lists what a graph can do. Each operation is a function of a room:
+//!
+//! * `types`, `nodes`, `edges`: types, artifacts, executions and contexts, and the links between them.
+//! * `composite`: several of these in one write.
+//! * `ingest`: messages, each stored once, and events of runs.
+//! * `lineage`: traversals from nodes to those that they depend on, or that depend on them.
+//! * `commit`: how a [`Write`] becomes durable; `changes`: the history of what was written.
 
 mod changes;
+mod clock;
 mod commit;
 mod composite;
 mod edges;
+mod external_ids;
 mod ingest;
 mod lineage;
 mod nodes;
+mod registry;
 mod types;
 
-use std::sync::{Arc, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::collections::BTreeMap;
+
+use crate::error::Result;
+use crate::model::{Caller, Door, Event, Kind, Node, NodeType};
+use crate::storage::{Database, Tx};
+use changes::feed::Feed;
+use clock::system_clock;
+use commit::engine::{Engine, Transactions};
 
 pub use changes::feed::History;
 pub use changes::watch::{Changes, Since, Topic, Watch, WatchQuery};
+pub use clock::Clock;
 pub use commit::command::Write;
 pub use composite::execution::{ArtifactAndEvent, PutExecution, PutExecutionAnswer};
 pub use composite::subgraph::{EventEdge, PutSubgraph, PutSubgraphAnswer};
@@ -31,22 +46,18 @@ pub use ingest::{Message, Recordable, Recorded, Reply};
 pub use lineage::stream::{Trace, TracePart, TraceQuery};
 pub use lineage::subgraph::{Boundary, GraphQuery, LineageGraph, Parts, SubgraphQuery};
 pub use lineage::traverse::Direction;
-pub use nodes::PutNodes;
+pub use nodes::mask::{Mask, PropertyMask};
 pub use nodes::page::{ListOptions, NodePage};
-pub use nodes::rules::{Mask, PropertyMask};
-pub use nodes::stream::{Whole, Within};
-pub use types::PutTypes;
+pub use nodes::put::PutNodes;
+pub use nodes::scope::Within;
+pub use nodes::stream::Whole;
+pub use registry::Graphs;
+pub use types::put::PutTypes;
 
-use crate::error::{Error, Result};
-use crate::model::Caller;
-use crate::storage::{Database, LongReadPermit, Tx};
-use changes::feed::Feed;
-use commit::engine::{Engine, Transactions};
-
-/// Milliseconds since epoch, now.
-pub type Clock = fn() -> i64;
-
-/// A handle on one metadata graph. Cheap to clone; every request asks for its own.
+/// A handle on one metadata graph. Cheap to clone.
+///
+/// Besides the errors that each method names, all of them return those of the database, and
+/// `DataLoss` or `Internal` for stored values that cannot be decoded.
 #[derive(Clone, Debug)]
 pub struct Graph {
     database: Database,
@@ -56,32 +67,8 @@ pub struct Graph {
     engine: Engine,
 }
 
-/// Where requests get their graph from: nowhere, until the database is ready. Clones share it.
-#[derive(Clone, Debug, Default)]
-pub struct Graphs {
-    graph: Arc<OnceLock<Graph>>,
-}
-
-impl Graphs {
-    /// Hands out this graph from now on. Only the first one counts.
-    pub fn set(&self, graph: Graph) {
-        // A second one would be another database under the feet of requests.
-        let _ = self.graph.set(graph);
-    }
-
-    /// The graph of a request.
-    ///
-    /// # Errors
-    ///
-    /// `Unavailable` until there is one.
-    pub fn get(&self) -> Result<&Graph> {
-        let away = || Error::Unavailable("it is not ready yet".into());
-        self.graph.get().ok_or_else(away)
-    }
-}
-
 impl Graph {
-    /// A handle on the graph in this database, whose schema is ready, and its history.
+    /// A handle on the graph in this database, whose schema is ready.
     #[must_use]
     pub fn new(database: Database, history: History) -> Self {
         let feed = Feed::default();
@@ -115,43 +102,217 @@ impl Graph {
         self.database.read().await
     }
 
-    /// The right to keep a connection as long as a client likes, to be had before the connection.
-    async fn long_read_permit(&self) -> Result<LongReadPermit> {
-        self.database.long_read_permit().await.ok_or_else(|| {
-            Error::Exhausted(
-                "too many traces and large lists are under way on this server; try again later"
-                    .into(),
-            )
-        })
+    /// Creates the simple types that do not exist yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::write`].
+    pub async fn put_simple_types(&self) -> Result<()> {
+        let server = Caller::anonymous(Door::Command);
+        self.write(&server, PutTypes::simple()).await.map(|_| ())
     }
-}
 
-fn system_clock() -> i64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
-    since_epoch.map_or(0, |time| {
-        i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
-    })
-}
-
-/// The texts, each once, in the order of their first appearance.
-///
-/// # Errors
-///
-/// `InvalidArgument` when one of them is empty.
-fn distinct_external_ids(ids: &[String]) -> Result<Vec<&str>> {
-    if ids.iter().any(String::is_empty) {
-        return Err(Error::invalid(
-            "Invalid argument because at least one empty external_id exists.",
-        ));
+    /// The type with this name and version. An empty version is none.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` when there is none.
+    pub async fn type_by_name(
+        &self,
+        kind: Kind,
+        name: &str,
+        version: Option<&str>,
+    ) -> Result<NodeType> {
+        types::read::by_name(&self.database, kind, name, version).await
     }
-    Ok(distinct_texts(ids))
-}
 
-fn distinct_texts(texts: &[String]) -> Vec<&str> {
-    let mut seen = std::collections::HashSet::new();
-    texts
-        .iter()
-        .map(String::as_str)
-        .filter(|text| seen.insert(*text))
-        .collect()
+    /// The types with these ids, in the order of the ids and as often. Unknown ids and those of
+    /// other kinds are left out.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn types_by_ids(&self, kind: Kind, ids: &[i64]) -> Result<Vec<NodeType>> {
+        types::read::by_ids(&self.database, kind, ids).await
+    }
+
+    /// The types with these external ids, each once, ascending by id.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` for an empty external id, `NotFound` when ids are given and none is known.
+    pub async fn types_by_external_ids(&self, kind: Kind, ids: &[String]) -> Result<Vec<NodeType>> {
+        types::read::by_external_ids(&self.database, kind, ids).await
+    }
+
+    /// All types of a kind except the simple ones, ascending by id.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn types(&self, kind: Kind) -> Result<Vec<NodeType>> {
+        types::read::all(&self.database, kind).await
+    }
+
+    /// The nodes with these ids, each once, ascending by id. Unknown ids are left out.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn nodes_by_ids(&self, kind: Kind, ids: &[i64]) -> Result<Vec<Node>> {
+        nodes::read::by_ids(&self.database, kind, ids).await
+    }
+
+    /// As [`Self::nodes_by_ids`], with the types of the nodes found, each once.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn nodes_and_types_by_ids(
+        &self,
+        kind: Kind,
+        ids: &[i64],
+    ) -> Result<(Vec<Node>, Vec<NodeType>)> {
+        nodes::read::with_types(&self.database, kind, ids).await
+    }
+
+    /// The node of that type, version and name. An empty version is none.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn node_by_type_and_name(
+        &self,
+        kind: Kind,
+        type_name: &str,
+        version: Option<&str>,
+        name: &str,
+    ) -> Result<Option<Node>> {
+        nodes::read::by_type_and_name(&self.database, kind, (type_name, version), name).await
+    }
+
+    /// The nodes with these external ids, each once, ascending by id.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` for an empty external id, `NotFound` when ids are given and none is known.
+    pub async fn nodes_by_external_ids(&self, kind: Kind, ids: &[String]) -> Result<Vec<Node>> {
+        nodes::read::by_external_ids(&self.database, kind, ids).await
+    }
+
+    /// The artifacts with these URIs: in the order of the URIs, ascending by id within one.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn artifacts_by_uris(&self, uris: &[String]) -> Result<Vec<Node>> {
+        nodes::read::artifacts_by_uris(&self.database, uris).await
+    }
+
+    /// A page of the nodes of a kind within a scope; `None` when the scope has no node at all.
+    ///
+    /// An error in `options` becomes that of this method, unless the scope is empty: ML Metadata
+    /// does not look at the options then.
+    ///
+    /// # Errors
+    ///
+    /// That of `options`, and `InvalidArgument` for a malformed filter.
+    pub async fn list(
+        &self,
+        kind: Kind,
+        within: &Within,
+        options: Result<ListOptions>,
+    ) -> Result<Option<NodePage>> {
+        nodes::page::list(&self.database, kind, within, options).await
+    }
+
+    /// All nodes of a kind within a scope, ascending by id, in parts.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn whole(&self, kind: Kind, within: &Within) -> Result<Whole> {
+        Whole::open(&self.database, kind, within).await
+    }
+
+    /// As [`Self::whole`], for a list that is read at the pace of a client.
+    ///
+    /// # Errors
+    ///
+    /// `Exhausted` when no permit for a long read becomes free in time.
+    pub async fn slow_whole(&self, kind: Kind, within: &Within) -> Result<Whole> {
+        Whole::open_long(&self.database, kind, within).await
+    }
+
+    /// The events of artifacts or of executions, each once, ascending by event id.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn events_of(&self, kind: Kind, ids: &[i64]) -> Result<Vec<Event>> {
+        edges::events::of_nodes(&self.database, kind, ids).await
+    }
+
+    /// The contexts that an artifact or an execution is in, ascending by id.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` when there is none, also for a node that does not exist.
+    pub async fn contexts_of(&self, kind: Kind, id: i64) -> Result<Vec<Node>> {
+        edges::memberships::contexts_of(&self.database, kind, id).await
+    }
+
+    /// The parents of a context, or its children, ascending by id.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn relatives(&self, of: Relatives, id: i64) -> Result<Vec<Node>> {
+        let mut found = self.relatives_of_all(of, &[id]).await?;
+        Ok(found.remove(&id).unwrap_or_default())
+    }
+
+    /// As [`Self::relatives`], for several contexts at once. A context without relatives has no
+    /// entry.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` when no context is given.
+    pub async fn relatives_of_all(
+        &self,
+        of: Relatives,
+        ids: &[i64],
+    ) -> Result<BTreeMap<i64, Vec<Node>>> {
+        edges::parents::relatives(&self.database, of, ids).await
+    }
+
+    /// The lineage of some nodes: ids of nodes only, with events, memberships and types as asked for.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` for a query without starting nodes, negative hops or a malformed filter;
+    /// `NotFound` when no node qualifies as a start.
+    pub async fn lineage_subgraph(&self, query: &SubgraphQuery) -> Result<LineageGraph> {
+        lineage::subgraph::subgraph(&self.database, query).await
+    }
+
+    /// The graph around a page of artifacts, in both directions, with whole nodes and their types.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::lineage_subgraph`], and `InvalidArgument` for a node limit that is not positive.
+    pub async fn lineage_graph(&self, query: &GraphQuery) -> Result<LineageGraph> {
+        lineage::subgraph::around_artifacts(&self.database, query).await
+    }
+
+    /// Begins a traversal of lineage to any depth, in parts.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` for a query without starts, negative limits and malformed filters;
+    /// `NotFound` when there is no node to start from; `Exhausted` when no permit for a long read
+    /// becomes free in time.
+    pub async fn trace(&self, query: TraceQuery) -> Result<Trace> {
+        Trace::begin(&self.database, query).await
+    }
 }

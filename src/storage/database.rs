@@ -10,7 +10,7 @@ use super::permits::LongReadPermit;
 use super::session::{Server, Sessions};
 use super::type_cache::{Moment, TypeCache};
 use super::{Dialect, sqlite};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A database: connections for transactions that write, and others for those that only read. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -94,15 +94,24 @@ impl Database {
         Ok(self.tx(open, began))
     }
 
-    /// The right to a transaction of [`Self::read`] that takes as long as a client likes, which is to be had before it begins. No
-    /// more than half of the connections for reading go to such ones, so that others find one; `None` when too many have it.
-    pub async fn long_read_permit(&self) -> Option<LongReadPermit> {
+    /// The permit for a transaction of [`Self::read`] that lasts as long as a client reads. It is
+    /// acquired before the transaction begins. At most half of the connections for reading are
+    /// used by such transactions.
+    ///
+    /// # Errors
+    ///
+    /// `Exhausted` when no permit becomes free in time.
+    pub async fn long_read_permit(&self) -> Result<LongReadPermit> {
         let permits = match &self.pools {
             Pools::Sqlite { reader, .. } => reader.permits(),
             Pools::Postgres { reader, .. } => reader.permits(),
             Pools::MySql { reader, .. } => reader.permits(),
         };
-        permits.acquire_long_read().await
+        let permit = permits.acquire_long_read().await;
+        permit.ok_or_else(|| {
+            let what = "too many traces and large lists are under way on this server";
+            Error::Exhausted(format!("{what}; try again later"))
+        })
     }
 
     /// Begins a transaction that may write. On SQLite it holds the write lock from the start, so that it never has to

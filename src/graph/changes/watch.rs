@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::graph::Graph;
 use crate::graph::changes::feed::Watching;
-use crate::graph::nodes::page;
+use crate::graph::nodes::filters::parse_filter;
 use crate::model::{Change, JournalEntry, Kind, Membership, Operation, Subject};
 use crate::storage::Tx;
 use crate::storage::tables::changes::{self, Entry};
@@ -140,7 +140,7 @@ fn filters(text: &str) -> Result<HashMap<Kind, Filter>> {
     let mut filters = HashMap::new();
     let mut wrong = None;
     for kind in Kind::ALL {
-        match page::parse_filter(kind, Some(text)) {
+        match parse_filter(kind, Some(text)) {
             Ok(filter) => filters.extend(filter.map(|filter| (kind, filter))),
             Err(error) => wrong = wrong.or(Some(error)),
         }

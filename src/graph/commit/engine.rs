@@ -12,8 +12,8 @@ use backon::{ExponentialBuilder, Retryable};
 use metrics::counter;
 
 use crate::error::{Error, Result};
-use crate::graph::Clock;
 use crate::graph::changes::feed::Feed;
+use crate::graph::clock::Clock;
 use crate::graph::commit::command::Write;
 use crate::graph::commit::group::{Admission, GroupCommit};
 use crate::model::Caller;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::error::{Error, Result};
-use crate::graph::Write;
+use crate::graph::commit::command::Write;
 use crate::graph::composite::artifacts::{ArtifactReuse, ArtifactWriter};
 use crate::graph::composite::contexts::{ContextReuse, ContextWriter};
 use crate::graph::edges::events::Written;

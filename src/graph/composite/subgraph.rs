@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::graph::Write;
+use crate::graph::commit::command::Write;
 use crate::graph::composite::artifacts::{ArtifactReuse, ArtifactWriter};
 use crate::graph::composite::contexts::{ContextReuse, ContextWriter};
 use crate::graph::edges::events::Written;

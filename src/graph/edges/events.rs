@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Write};
+use crate::graph::commit::command::Write;
 use crate::model::{Change, Event, Kind, Origin, Subject};
-use crate::storage::Tx;
 use crate::storage::tables::{events, nodes};
+use crate::storage::{Database, Tx};
 
 /// Records events between artifacts and executions that exist (`PutEvents`).
 #[derive(Clone, Debug)]
@@ -138,15 +138,13 @@ fn already_exists(events: &[Event]) -> String {
     )
 }
 
-impl Graph {
-    /// The events of artifacts or of executions, each once, ascending by event id.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
-    pub async fn events_of(&self, kind: Kind, ids: &[i64]) -> Result<Vec<Event>> {
-        let mut tx = self.database.single_read().await?;
-        let found = events::whole_of_nodes(&mut tx, kind, ids).await?;
-        Ok(found.into_iter().map(|stored| stored.event).collect())
-    }
+/// The events of artifacts or of executions, each once, ascending by event id.
+pub(in crate::graph) async fn of_nodes(
+    database: &Database,
+    kind: Kind,
+    ids: &[i64],
+) -> Result<Vec<Event>> {
+    let mut tx = database.single_read().await?;
+    let found = events::whole_of_nodes(&mut tx, kind, ids).await?;
+    Ok(found.into_iter().map(|stored| stored.event).collect())
 }

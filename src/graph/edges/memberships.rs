@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Write};
+use crate::graph::commit::command::Write;
 use crate::model::{Change, Kind, Membership, Node, Origin, Subject};
-use crate::storage::Tx;
 use crate::storage::tables::memberships::{self, Nodes};
 use crate::storage::tables::nodes;
+use crate::storage::{Database, Tx};
 
 /// Puts artifacts and executions into contexts (`PutAttributionsAndAssociations`). An unset id counts as 0.
 #[derive(Clone, Debug, Default)]
@@ -90,21 +90,23 @@ pub(in crate::graph) fn created(
     new.into_iter().map(change)
 }
 
-impl Graph {
-    /// The contexts that an artifact or an execution is in, ascending by id.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound` when there is none, also for a node that does not exist.
-    pub async fn contexts_of(&self, kind: Kind, id: i64) -> Result<Vec<Node>> {
-        let mut tx = self.database.single_read().await?;
-        let contexts = nodes::contexts_of(&mut tx, kind, id).await?;
-        if contexts.is_empty() {
-            let noun = kind.noun();
-            return Err(Error::NotFound(format!(
-                "No contexts found for {noun}_id: {id}"
-            )));
-        }
-        Ok(contexts)
+/// The contexts that an artifact or an execution is in, ascending by id.
+///
+/// # Errors
+///
+/// `NotFound` when there is none, also for a node that does not exist.
+pub(in crate::graph) async fn contexts_of(
+    database: &Database,
+    kind: Kind,
+    id: i64,
+) -> Result<Vec<Node>> {
+    let mut tx = database.single_read().await?;
+    let contexts = nodes::contexts_of(&mut tx, kind, id).await?;
+    if contexts.is_empty() {
+        let noun = kind.noun();
+        return Err(Error::NotFound(format!(
+            "No contexts found for {noun}_id: {id}"
+        )));
     }
+    Ok(contexts)
 }

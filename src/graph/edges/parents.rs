@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::error::{Error, Result};
+use crate::graph::commit::command::Write;
 use crate::graph::edges::memberships::created;
-use crate::graph::{Graph, Write};
 use crate::model::{Kind, Membership, Node, Origin, ParentContext};
-use crate::storage::Tx;
 use crate::storage::tables::memberships::{self, End};
 use crate::storage::tables::{locks, nodes};
+use crate::storage::{Database, Tx};
 
 /// Makes contexts the parents of others (`PutParentContexts`).
 #[derive(Clone, Debug)]
@@ -197,58 +197,43 @@ impl Ancestry {
     }
 }
 
-impl Graph {
-    /// The parents of a context, or its children, ascending by id.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
-    pub async fn relatives(&self, of: Relatives, id: i64) -> Result<Vec<Node>> {
-        let mut found = self.all_relatives(of, &[id]).await?;
-        Ok(found.remove(&id).unwrap_or_default())
+/// The parents or the children of contexts, ascending by id, by the context that they are asked for.
+/// A context without any has no entry.
+///
+/// # Errors
+///
+/// `InvalidArgument` when no context is given.
+pub(in crate::graph) async fn relatives(
+    database: &Database,
+    of: Relatives,
+    ids: &[i64],
+) -> Result<BTreeMap<i64, Vec<Node>>> {
+    if ids.is_empty() {
+        return Err(Error::invalid("Given context_ids is empty."));
     }
-
-    /// As [`Self::relatives`], for several contexts at once; contexts without relatives have no entry.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidArgument` when no context is given.
-    pub async fn relatives_of_all(
-        &self,
-        of: Relatives,
-        ids: &[i64],
-    ) -> Result<BTreeMap<i64, Vec<Node>>> {
-        if ids.is_empty() {
-            return Err(Error::invalid("Given context_ids is empty."));
+    let end = match of {
+        Relatives::Parents => End::Node,
+        Relatives::Children => End::Context,
+    };
+    let mut tx = database.read().await?;
+    let links = memberships::find(&mut tx, Kind::Context, end, ids).await?;
+    // (the context asked for, its relative)
+    let mut pairs: Vec<(i64, i64)> = links
+        .into_iter()
+        .map(|link| match of {
+            Relatives::Parents => (link.node_id, link.context_id),
+            Relatives::Children => (link.context_id, link.node_id),
+        })
+        .collect();
+    pairs.sort_unstable();
+    let relatives: Vec<i64> = pairs.iter().map(|(_, relative)| *relative).collect();
+    let found = nodes::by_ids(&mut tx, Kind::Context, &relatives).await?;
+    let known: HashMap<_, _> = found.into_iter().map(|node| (node.id, node)).collect();
+    let mut answer: BTreeMap<i64, Vec<Node>> = BTreeMap::new();
+    for (id, relative) in pairs {
+        if let Some(node) = known.get(&Some(relative)) {
+            answer.entry(id).or_default().push(node.clone());
         }
-        self.all_relatives(of, ids).await
     }
-
-    async fn all_relatives(&self, of: Relatives, ids: &[i64]) -> Result<BTreeMap<i64, Vec<Node>>> {
-        let mut tx = self.read().await?;
-        let end = match of {
-            Relatives::Parents => End::Node,
-            Relatives::Children => End::Context,
-        };
-        let links = memberships::find(&mut tx, Kind::Context, end, ids).await?;
-        // (the context asked for, its relative)
-        let mut pairs: Vec<(i64, i64)> = links
-            .into_iter()
-            .map(|link| match of {
-                Relatives::Parents => (link.node_id, link.context_id),
-                Relatives::Children => (link.context_id, link.node_id),
-            })
-            .collect();
-        pairs.sort_unstable();
-        let relatives: Vec<i64> = pairs.iter().map(|(_, relative)| *relative).collect();
-        let found = nodes::by_ids(&mut tx, Kind::Context, &relatives).await?;
-        let known: HashMap<_, _> = found.into_iter().map(|node| (node.id, node)).collect();
-        let mut answer: BTreeMap<i64, Vec<Node>> = BTreeMap::new();
-        for (id, relative) in pairs {
-            if let Some(node) = known.get(&Some(relative)) {
-                answer.entry(id).or_default().push(node.clone());
-            }
-        }
-        Ok(answer)
-    }
+    Ok(answer)
 }

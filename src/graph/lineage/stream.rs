@@ -4,15 +4,14 @@ use std::collections::{BTreeSet, HashSet};
 use std::vec::IntoIter;
 
 use crate::error::{Error, Result};
-use crate::graph::Graph;
 use crate::graph::lineage::subgraph::Boundary;
 use crate::graph::lineage::traverse::{Direction, Follow, Hop, Walk};
-use crate::graph::nodes::page;
+use crate::graph::nodes::filters::parse_filter;
 use crate::model::{Event, EventType, Kind, Node};
 use crate::storage::tables::events::StoredEvent;
 use crate::storage::tables::lists::{self, Condition};
 use crate::storage::tables::nodes;
-use crate::storage::{LongReadPermit, Tx};
+use crate::storage::{Database, LongReadPermit, Tx};
 
 /// The most events of one part.
 const EVENTS: usize = 2000;
@@ -82,7 +81,7 @@ impl TraceQuery {
         if !ids.is_empty() {
             starts.extend(lists::ids(tx, kind, Some(ids), None, None).await?);
         }
-        if let Some(filter) = page::parse_filter(kind, filter.as_deref())? {
+        if let Some(filter) = parse_filter(kind, filter.as_deref())? {
             let filter = &filter as &dyn Condition;
             starts.extend(lists::ids(tx, kind, None, Some(filter), None).await?);
         }
@@ -142,21 +141,21 @@ impl Untold {
     }
 }
 
-impl Graph {
-    /// Begins a trace. What it finds comes from [`Trace::next`].
+impl Trace {
+    /// Begins a trace.
     ///
     /// # Errors
     ///
     /// `InvalidArgument` for a question without starts, for negative limits and for wrong filters; `NotFound` when there is no
     /// node to start from; `Exhausted` when as much that is slow is under way as may be, and none of it ends in time.
-    pub async fn trace(&self, query: TraceQuery) -> Result<Trace> {
+    pub(in crate::graph) async fn begin(database: &Database, query: TraceQuery) -> Result<Self> {
         query.check()?;
         let sides = (
             stop(query.stop_at_artifacts.as_ref()).side(Kind::Artifact)?,
             stop(query.stop_at_executions.as_ref()).side(Kind::Execution)?,
         );
-        let permit = self.long_read_permit().await?;
-        let mut tx = self.read().await?;
+        let permit = database.long_read_permit().await?;
+        let mut tx = database.read().await?;
         let mut artifacts = query.starts(&mut tx, Kind::Artifact).await?;
         let mut executions = query.starts(&mut tx, Kind::Execution).await?;
         let count = artifacts.len() + executions.len();
@@ -181,7 +180,7 @@ impl Graph {
         };
         let starts = [(Kind::Artifact, artifacts), (Kind::Execution, executions)];
         let walk = Walk::start(&mut tx, starts, follow, sides).await?;
-        Ok(Trace {
+        Ok(Self {
             tx,
             permit,
             walk,
@@ -194,9 +193,7 @@ impl Graph {
             missing: HashSet::new(),
         })
     }
-}
 
-impl Trace {
     /// What comes next, with so many nodes at most; nothing when the walk is done.
     ///
     /// # Errors

@@ -1,16 +1,15 @@
 //! Where nodes come from and what depends on them.
 
 use crate::error::{Error, Result};
-use crate::graph::Graph;
 use crate::graph::lineage::traverse::{Direction, Ending, Follow, Side, Walk};
-use crate::graph::nodes::page;
-use crate::graph::nodes::page::ListOptions;
+use crate::graph::nodes::filters::parse_filter;
+use crate::graph::nodes::page::{self, ListOptions};
 use crate::model::{Event, Kind, Membership, Node, NodeType};
-use crate::storage::Tx;
 use crate::storage::tables::events::StoredEvent;
 use crate::storage::tables::lists::{self, Condition, Scope};
 use crate::storage::tables::memberships::{self, End};
 use crate::storage::tables::{nodes, types};
+use crate::storage::{Database, Tx};
 
 /// The most hops of one call, and what an unset number means.
 const MAX_HOPS: i64 = 100;
@@ -42,10 +41,7 @@ pub struct Boundary {
 
 impl Boundary {
     pub(in crate::graph) fn side(&self, kind: Kind) -> Result<Side> {
-        let ending = match (
-            &self.filter,
-            page::parse_filter(kind, self.filter.as_deref())?,
-        ) {
+        let ending = match (&self.filter, parse_filter(kind, self.filter.as_deref())?) {
             (None, _) => Ending::Never,
             (Some(_), None) => Ending::Always,
             (Some(_), Some(filter)) => Ending::At(filter),
@@ -120,91 +116,95 @@ pub struct GraphQuery {
     pub max_nodes: i64,
 }
 
-impl Graph {
-    /// The lineage of some nodes: ids of nodes only, with events, memberships and types as asked for.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidArgument` for a question without starting nodes, negative hops or a wrong filter; `NotFound` when no node
-    /// qualifies as a start.
-    pub async fn lineage_subgraph(&self, query: &SubgraphQuery) -> Result<LineageGraph> {
-        let Some((kind, start)) = &query.start else {
-            return Err(Error::invalid(
-                "Missing arguments for listing starting nodes.",
-            ));
-        };
-        if start.as_deref().is_none_or(str::is_empty) {
-            return Err(Error::invalid(
-                "Cannot list starting nodes if `filter_query` is unspecified.",
-            ));
-        }
-        let hops = hops(query.max_hops)?;
-        let start = page::parse_filter(*kind, start.as_deref())?;
-        let mut tx = self.read().await?;
-        let filter = start.as_ref().map(|filter| filter as &dyn Condition);
-        let starts = lists::ids(&mut tx, *kind, None, filter, Some(MAX_STARTS)).await?;
-        if starts.is_empty() {
-            return Err(Error::NotFound(
-                "Cannot find qualified nodes to start the traversal.".into(),
-            ));
-        }
-        let sides = (
-            query.ending_artifacts.side(Kind::Artifact)?,
-            query.ending_executions.side(Kind::Execution)?,
-        );
-        let mut walk = stand_on(&mut tx, (*kind, starts), query.direction, sides).await?;
-        let events = walk_on(&mut tx, &mut walk, hops, usize::MAX).await?;
-        collect(&mut tx, &walk, events, query.parts).await
+/// The lineage of some nodes: ids of nodes only, with events, memberships and types as asked for.
+///
+/// # Errors
+///
+/// `InvalidArgument` for a question without starting nodes, negative hops or a wrong filter; `NotFound` when no node
+/// qualifies as a start.
+pub(in crate::graph) async fn subgraph(
+    database: &Database,
+    query: &SubgraphQuery,
+) -> Result<LineageGraph> {
+    let Some((kind, start)) = &query.start else {
+        return Err(Error::invalid(
+            "Missing arguments for listing starting nodes.",
+        ));
+    };
+    if start.as_deref().is_none_or(str::is_empty) {
+        return Err(Error::invalid(
+            "Cannot list starting nodes if `filter_query` is unspecified.",
+        ));
     }
+    let hops = hops(query.max_hops)?;
+    let start = parse_filter(*kind, start.as_deref())?;
+    let mut tx = database.read().await?;
+    let filter = start.as_ref().map(|filter| filter as &dyn Condition);
+    let starts = lists::ids(&mut tx, *kind, None, filter, Some(MAX_STARTS)).await?;
+    if starts.is_empty() {
+        return Err(Error::NotFound(
+            "Cannot find qualified nodes to start the traversal.".into(),
+        ));
+    }
+    let sides = (
+        query.ending_artifacts.side(Kind::Artifact)?,
+        query.ending_executions.side(Kind::Execution)?,
+    );
+    let mut walk = stand_on(&mut tx, (*kind, starts), query.direction, sides).await?;
+    let events = walk_on(&mut tx, &mut walk, hops, usize::MAX).await?;
+    collect(&mut tx, &walk, events, query.parts).await
+}
 
-    /// The graph around a page of artifacts, both ways, with whole nodes and the types of those.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::lineage_subgraph`], and `InvalidArgument` for a limit on nodes that is not positive.
-    pub async fn lineage_graph(&self, query: &GraphQuery) -> Result<LineageGraph> {
-        let Some(start) = &query.artifacts else {
-            return Err(Error::invalid("Missing arguments for listing query nodes."));
-        };
-        let limit = usize::try_from(query.max_nodes).unwrap_or_default();
-        if limit == 0 {
-            return Err(Error::invalid(format!(
-                "max_node_size must be greater than 0: max_node_size = {}",
-                query.max_nodes
-            )));
-        }
-        let hops = hops(query.max_hops)?;
-        let side = |filter: &Option<String>, kind| {
-            let filter = filter.clone().filter(|filter| !filter.is_empty());
-            Boundary {
-                filter,
-                include: true,
-            }
-            .side(kind)
-        };
-        let sides = (
-            side(&query.boundary_artifacts, Kind::Artifact)?,
-            side(&query.boundary_executions, Kind::Execution)?,
-        );
-        let mut tx = self.read().await?;
-        let found = page::list(&mut tx, Kind::Artifact, Scope::All, start).await?;
-        let starts: Vec<i64> = found
-            .nodes
-            .iter()
-            .filter_map(|node| node.id)
-            .take(limit)
-            .collect();
-        if starts.is_empty() {
-            return Err(Error::NotFound(
-                "Cannot find qualified nodes to start the traversal.".into(),
-            ));
-        }
-        let starts = (Kind::Artifact, starts);
-        let mut walk = stand_on(&mut tx, starts, Direction::Both, sides).await?;
-        let events = walk_on(&mut tx, &mut walk, hops, limit).await?;
-        let dehydrated = collect(&mut tx, &walk, events, Parts::ALL).await?;
-        hydrate(&mut tx, dehydrated).await
+/// The graph around a page of artifacts, both ways, with whole nodes and the types of those.
+///
+/// # Errors
+///
+/// As [`subgraph`], and `InvalidArgument` for a limit on nodes that is not positive.
+pub(in crate::graph) async fn around_artifacts(
+    database: &Database,
+    query: &GraphQuery,
+) -> Result<LineageGraph> {
+    let Some(start) = &query.artifacts else {
+        return Err(Error::invalid("Missing arguments for listing query nodes."));
+    };
+    let limit = usize::try_from(query.max_nodes).unwrap_or_default();
+    if limit == 0 {
+        return Err(Error::invalid(format!(
+            "max_node_size must be greater than 0: max_node_size = {}",
+            query.max_nodes
+        )));
     }
+    let hops = hops(query.max_hops)?;
+    let side = |filter: &Option<String>, kind| {
+        let filter = filter.clone().filter(|filter| !filter.is_empty());
+        Boundary {
+            filter,
+            include: true,
+        }
+        .side(kind)
+    };
+    let sides = (
+        side(&query.boundary_artifacts, Kind::Artifact)?,
+        side(&query.boundary_executions, Kind::Execution)?,
+    );
+    let mut tx = database.read().await?;
+    let found = page::list_scope(&mut tx, Kind::Artifact, Scope::All, start).await?;
+    let starts: Vec<i64> = found
+        .nodes
+        .iter()
+        .filter_map(|node| node.id)
+        .take(limit)
+        .collect();
+    if starts.is_empty() {
+        return Err(Error::NotFound(
+            "Cannot find qualified nodes to start the traversal.".into(),
+        ));
+    }
+    let starts = (Kind::Artifact, starts);
+    let mut walk = stand_on(&mut tx, starts, Direction::Both, sides).await?;
+    let events = walk_on(&mut tx, &mut walk, hops, limit).await?;
+    let dehydrated = collect(&mut tx, &walk, events, Parts::ALL).await?;
+    hydrate(&mut tx, dehydrated).await
 }
 
 fn hops(given: Option<i64>) -> Result<i64> {

@@ -1,12 +1,11 @@
 //! Lists of nodes in pages.
 
-use crate::error::{Error, Result};
-use crate::filter::{self, Filter};
-use crate::graph::Graph;
-use crate::graph::nodes::stream::Within;
+use crate::error::Result;
+use crate::graph::nodes::filters::parse_filter;
+use crate::graph::nodes::scope::Within;
 use crate::model::{Kind, Node, OrderBy, PagePosition};
-use crate::storage::Tx;
 use crate::storage::tables::lists::{self, Condition, Page, Scope};
+use crate::storage::{Database, Tx};
 
 /// The page of a list that a caller wants.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,49 +28,30 @@ pub struct NodePage {
     pub end: Option<PagePosition>,
 }
 
-impl Graph {
-    /// A page of the nodes of a kind within a scope; `None` when the scope has no node at all.
-    ///
-    /// An error in `options` is returned as this method's own, unless the scope is empty: ML
-    /// Metadata does not look at the options then.
-    ///
-    /// # Errors
-    ///
-    /// That of `options`, and `InvalidArgument` for a malformed filter.
-    pub async fn list(
-        &self,
-        kind: Kind,
-        within: &Within,
-        options: Result<ListOptions>,
-    ) -> Result<Option<NodePage>> {
-        let mut tx = self.database.single_read().await?;
-        let Some(scope) = within.scope(&mut tx, kind).await? else {
-            return Ok(None);
-        };
-        let listed = match options {
-            Ok(options) => list(&mut tx, kind, scope, &options).await,
-            Err(error) => Err(error),
-        };
-        let has_some = listed.as_ref().is_ok_and(|page| !page.nodes.is_empty());
-        if !has_some && scope != Scope::All && !lists::any(&mut tx, kind, scope).await? {
-            return Ok(None);
-        }
-        listed.map(Some)
-    }
-}
-
-/// The condition that a filter text means; an empty text means none.
-pub(in crate::graph) fn parse_filter(kind: Kind, text: Option<&str>) -> Result<Option<Filter>> {
-    let Some(text) = text.filter(|text| !text.is_empty()) else {
+/// A page of the nodes of a kind within a scope; `None` when the scope has no node at all.
+pub(in crate::graph) async fn list(
+    database: &Database,
+    kind: Kind,
+    within: &Within,
+    options: Result<ListOptions>,
+) -> Result<Option<NodePage>> {
+    let mut tx = database.single_read().await?;
+    let Some(scope) = within.scope(&mut tx, kind).await? else {
         return Ok(None);
     };
-    filter::parse(kind, text)
-        .map(Some)
-        .map_err(|error| Error::InvalidArgument(error.to_string()))
+    let listed = match options {
+        Ok(options) => list_scope(&mut tx, kind, scope, &options).await,
+        Err(error) => Err(error),
+    };
+    let has_some = listed.as_ref().is_ok_and(|page| !page.nodes.is_empty());
+    if !has_some && scope != Scope::All && !lists::any(&mut tx, kind, scope).await? {
+        return Ok(None);
+    }
+    listed.map(Some)
 }
 
 /// A page of the nodes in a resolved scope.
-pub(in crate::graph) async fn list(
+pub(in crate::graph) async fn list_scope(
     tx: &mut Tx,
     kind: Kind,
     scope: Scope,

@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::graph::nodes::mask::{FULL_MASK, Mask};
 use crate::graph::nodes::rules as node_rules;
-use crate::graph::nodes::rules::{FULL_MASK, Mask, describe};
+use crate::graph::nodes::rules::describe;
 use crate::model::{Change, Kind, Node, NodeType, Subject};
 use crate::storage::Tx;
 use crate::storage::tables::{locks, nodes, properties, types};

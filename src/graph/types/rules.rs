@@ -7,7 +7,7 @@ use crate::model::{NodeType, PropertyType};
 
 /// What a caller allows when a type exists already.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::graph) struct Evolution {
+pub(super) struct Evolution {
     /// The given type may declare more properties than the stored one.
     pub can_add_fields: bool,
     /// The given type may declare fewer properties than the stored one.
@@ -15,7 +15,7 @@ pub(in crate::graph) struct Evolution {
 }
 
 /// Refuses a new type whose properties have no type.
-pub(in crate::graph) fn check_new(given: &NodeType) -> Result<()> {
+pub(super) fn check_new(given: &NodeType) -> Result<()> {
     match first_unknown(&given.properties) {
         Some(name) => Err(Error::invalid(format!("Property {name} is UNKNOWN."))),
         None => Ok(()),
@@ -28,7 +28,7 @@ pub(in crate::graph) fn check_new(given: &NodeType) -> Result<()> {
 ///
 /// `AlreadyExists` when the two contradict each other or differ in what is not allowed, `InvalidArgument` for an addition
 /// without a type.
-pub(in crate::graph) fn additions(
+pub(super) fn additions(
     stored: &NodeType,
     given: &NodeType,
     allowed: Evolution,

@@ -6,7 +6,7 @@ use super::{ArtifactIdentity, ArtifactUse, ContextUse, RunEvent, TypeName, TypeP
 use crate::error::{Error, Result};
 use crate::graph::Write;
 use crate::graph::nodes::rules as node_rules;
-use crate::graph::types::{Identity, PutTypes, stored_types};
+use crate::graph::types::put::{Identity, PutTypes, stored_types};
 use crate::model::{Kind, NodeType, Origin, Properties};
 use crate::storage::Tx;
 use crate::storage::tables::{locks, nodes, types};

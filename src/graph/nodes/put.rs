@@ -1,0 +1,40 @@
+//! Puts of nodes of one kind.
+
+use std::borrow::Cow;
+
+use crate::error::Result;
+use crate::graph::commit::command::Write;
+use crate::graph::nodes::mask::{FULL_MASK, Mask};
+use crate::graph::nodes::writer::{NodeWriter, PutOptions};
+use crate::model::{Kind, Node, Origin};
+use crate::storage::Tx;
+
+/// Creates or updates nodes of one kind (`PutArtifacts`, `PutExecutions`, `PutContexts`).
+#[derive(Clone, Debug)]
+pub struct PutNodes {
+    pub kind: Kind,
+    pub nodes: Vec<Node>,
+    /// What updates touch; everything when unset.
+    pub mask: Option<Mask>,
+    /// Refuse a node whose stored last update time is not the given one.
+    pub abort_if_changed: bool,
+}
+
+impl Write for PutNodes {
+    /// The ids, aligned with the nodes.
+    type Answer = Vec<i64>;
+
+    async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<Vec<i64>> {
+        let now = origin.time;
+        let options = PutOptions {
+            mask: self.mask.as_ref().unwrap_or(&FULL_MASK),
+            abort_if_changed: self.abort_if_changed,
+            ..PutOptions::default()
+        };
+        let mut writer = NodeWriter::new(tx, self.kind, self.nodes.iter(), options, now).await?;
+        for node in &self.nodes {
+            writer.put(tx, Cow::Borrowed(node)).await?;
+        }
+        writer.finish(tx).await
+    }
+}

@@ -1,0 +1,212 @@
+//! Puts of types.
+
+use std::collections::HashMap;
+
+use crate::error::{Error, Result};
+use crate::graph::commit::command::Write;
+use crate::graph::types::rules as type_rules;
+use crate::graph::types::rules::Evolution;
+use crate::model::{BaseType, Change, Kind, NodeType, Origin, SIMPLE_TYPES, Subject};
+use crate::storage::Tx;
+use crate::storage::tables::{locks, types};
+
+/// Creates types or extends those that exist (`PutTypes` and its three single forms).
+#[derive(Clone, Debug, Default)]
+pub struct PutTypes {
+    /// In the order in which they are put.
+    pub types: Vec<(Kind, NodeType)>,
+    pub can_add_fields: bool,
+    pub can_omit_fields: bool,
+    /// An explicit false, which nobody supports.
+    pub partial_match: bool,
+}
+
+impl PutTypes {
+    /// Creates the simple types that do not exist yet.
+    pub(in crate::graph) fn simple() -> Self {
+        let simple = |(kind, name): (Kind, &str)| {
+            let new = NodeType {
+                name: name.to_owned(),
+                ..NodeType::default()
+            };
+            (kind, new)
+        };
+        Self {
+            types: SIMPLE_TYPES.into_iter().map(simple).collect(),
+            can_add_fields: true,
+            can_omit_fields: true,
+            partial_match: false,
+        }
+    }
+}
+
+impl Write for PutTypes {
+    /// The ids, aligned with the types.
+    type Answer = Vec<i64>;
+
+    async fn apply(&self, tx: &mut Tx, _: &Origin) -> Result<Vec<i64>> {
+        if self.partial_match {
+            return Err(Error::Unimplemented("Must match all fields.".into()));
+        }
+        let allowed = Evolution {
+            can_add_fields: self.can_add_fields,
+            can_omit_fields: self.can_omit_fields,
+        };
+        let mut stored = stored_types(tx, &self.types).await?;
+        let changes = |(kind, given): &(Kind, NodeType)| {
+            let key = (*kind, given.name.clone(), given.version.clone());
+            !stored.get(&key).is_some_and(|known| is_same(known, given))
+        };
+        // No unique key keeps a type from being created twice.
+        if self.types.iter().any(changes) && locks::structure(tx).await? {
+            stored = stored_types(tx, &self.types).await?;
+        }
+        let mut ids = Vec::with_capacity(self.types.len());
+        for (kind, given) in &self.types {
+            let key = (*kind, given.name.clone(), given.version.clone());
+            let before = stored.remove(&key);
+            let known = match before.clone() {
+                Some(known) => extend(tx, known, given, allowed).await?,
+                None => create(tx, *kind, given).await?,
+            };
+            let known = derive(tx, *kind, known, given.base_type).await?;
+            tx.note_change(|| change(*kind, before.as_ref(), &known));
+            ids.extend(known.id);
+            stored.insert(key, known);
+        }
+        Ok(ids)
+    }
+}
+
+/// What became of a type. Simple types are hidden.
+fn change(kind: Kind, before: Option<&NodeType>, after: &NodeType) -> Option<Change> {
+    if SIMPLE_TYPES.contains(&(kind, &after.name)) {
+        return None;
+    }
+    let subject = || Subject::Type(kind, after.clone());
+    match before {
+        None => Some(Change::created(subject())),
+        Some(before) => (before != after).then(|| Change::updated(subject())),
+    }
+}
+
+/// Whether putting a type again changes nothing, as it does for most.
+fn is_same(stored: &NodeType, given: &NodeType) -> bool {
+    let declared = |(name, data_type)| stored.properties.get(name) == Some(data_type);
+    given.properties.iter().all(declared)
+        && (given.external_id.is_none() || given.external_id == stored.external_id)
+        && (given.base_type.is_none() || given.base_type == stored.base_type)
+}
+
+/// What identifies a type: kind, name and version.
+pub(in crate::graph) type Identity = (Kind, String, Option<String>);
+
+/// The stored types that have the identity of one of the given.
+pub(in crate::graph) async fn stored_types(
+    tx: &mut Tx,
+    given: &[(Kind, NodeType)],
+) -> Result<HashMap<Identity, NodeType>> {
+    let mut stored = HashMap::new();
+    for kind in Kind::ALL {
+        let names: Vec<&str> = given
+            .iter()
+            .filter(|(of, _)| *of == kind)
+            .map(|(_, given)| given.name.as_str())
+            .collect();
+        for found in types::by_names(tx, kind, &names).await? {
+            let key = (kind, found.name.clone(), found.version.clone());
+            // Old servers could make duplicates; the oldest counts, and they come ascending by id.
+            stored.entry(key).or_insert(found);
+        }
+    }
+    Ok(stored)
+}
+
+async fn create(tx: &mut Tx, kind: Kind, given: &NodeType) -> Result<NodeType> {
+    if given.name.is_empty() {
+        return Err(Error::invalid("No type name is specified."));
+    }
+    let id = types::insert(tx, kind, given).await.map_err(|error| {
+        error.on_duplicate(|| {
+            let external_id = given.external_id.as_deref().unwrap_or_default();
+            format!("Conflict of external_id: {external_id} Found already existing {kind} type or another type with it")
+        })
+    })?;
+    type_rules::check_new(given)?;
+    types::add_properties(tx, id, given.properties.iter()).await?;
+    Ok(NodeType {
+        id: Some(id),
+        base_type: None,
+        ..given.clone()
+    })
+}
+
+async fn extend(
+    tx: &mut Tx,
+    mut stored: NodeType,
+    given: &NodeType,
+    allowed: Evolution,
+) -> Result<NodeType> {
+    let added = type_rules::additions(&stored, given, allowed)?;
+    let id = stored.id.unwrap_or_default();
+    types::add_properties(tx, id, added.iter()).await?;
+    stored.properties.extend(added);
+    let external_id = given.external_id.as_ref().filter(|given| !given.is_empty());
+    if let Some(external_id) = external_id
+        && stored.external_id.as_ref() != Some(external_id)
+    {
+        let taken = || format!("Conflict of external_id: {external_id} is in use by another type");
+        types::set_external_id(tx, id, external_id)
+            .await
+            .map_err(|error| error.on_duplicate(taken))?;
+        stored.external_id = Some(external_id.clone());
+    }
+    Ok(stored)
+}
+
+/// Links a type to the simple type it derives from. The link is made once and never changes.
+async fn derive(
+    tx: &mut Tx,
+    kind: Kind,
+    mut stored: NodeType,
+    given: Option<BaseType>,
+) -> Result<NodeType> {
+    let unsupported = |what: &str| {
+        Err(Error::Unimplemented(format!(
+            "base_type {what} is not supported yet"
+        )))
+    };
+    match (given, stored.base_type) {
+        (None, _) => {}
+        (Some(BaseType::Unset), _) => return unsupported("deletion"),
+        (given, known) if given == known => {}
+        (_, Some(_)) => return unsupported("update"),
+        (Some(BaseType::Simple(name)), None) => {
+            let id = stored.id.unwrap_or_default();
+            let parent = simple_parent(tx, kind, id, name).await?;
+            types::insert_parent(tx, id, parent).await?;
+            stored.base_type = given;
+        }
+    }
+    Ok(stored)
+}
+
+/// The id of the simple type of that name, after a walk up its own parents that must not meet the child.
+async fn simple_parent(tx: &mut Tx, kind: Kind, child: i64, name: &'static str) -> Result<i64> {
+    let mut parent = None;
+    let mut next = Some(BaseType::Simple(name));
+    while let Some(BaseType::Simple(name)) = next {
+        let found = types::find(tx, kind, name, None)
+            .await?
+            .ok_or_else(|| Error::internal(format!("the simple type {name} is missing")))?;
+        let id = found.id.unwrap_or_default();
+        if id == child {
+            return Err(Error::invalid(
+                "There is a cycle detected of the given relationship.",
+            ));
+        }
+        parent = parent.or(Some(id));
+        next = found.base_type;
+    }
+    Ok(parent.unwrap_or_default())
+}
