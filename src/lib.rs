@@ -2,11 +2,9 @@
 //!
 //! The map, from the outside in; each layer knows only those below it:
 //!
+//! * [`cli`]: the commands: serve, migrate and reconcile; record, watch and trace as clients.
 //! * [`config`]: flags, environment and file become one validated configuration.
 //! * [`telemetry`]: logs, metrics, traces.
-//! * [`migrate`]: the command that brings a database's schema up or down.
-//! * [`reconcile`]: the command that lets the history learn what other programs wrote.
-//! * [`cli`]: the commands that talk to a server as its clients do.
 //! * [`server`]: the listeners, health, what stands around every request, the way up and down.
 //! * [`api`]: the doors, one folder per protocol: convert, call the graph, convert back.
 //! * [`graph`]: the metadata graph and its rules.
@@ -20,10 +18,8 @@ pub mod config;
 pub mod error;
 pub mod filter;
 pub mod graph;
-pub mod migrate;
 pub mod model;
 pub mod proto;
-pub mod reconcile;
 pub mod server;
 pub mod storage;
 pub mod telemetry;

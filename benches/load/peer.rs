@@ -138,7 +138,7 @@ impl Peer {
             )
             .map(Some),
             Rival::Bare => {
-                let options = &["--history", "0"];
+                let options = &["--change-retention", "0"];
                 Self::server("bare", Path::new(PROGRAM), database, more, options).map(Some)
             }
             Rival::Baseline => programs

@@ -1,4 +1,4 @@
-//! Messages in the JSON form of protocol buffers.
+//! Messages of `pedigree.lineage.v1` as protobuf JSON.
 
 use prost::Message;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
@@ -13,7 +13,7 @@ fn descriptor(name: &str) -> Result<MessageDescriptor, Failure> {
     found.ok_or_else(|| Failure(format!("there is no message {full}")))
 }
 
-/// A message of our own package as JSON.
+/// Encodes a message. `name` is its name in the package.
 pub(super) fn write(name: &str, message: &impl Message) -> Result<Value, Failure> {
     let mut dynamic = DynamicMessage::new(descriptor(name)?);
     let copied = dynamic.transcode_from(message);
@@ -21,7 +21,7 @@ pub(super) fn write(name: &str, message: &impl Message) -> Result<Value, Failure
     Ok(serde_json::to_value(&dynamic)?)
 }
 
-/// A message of our own package from JSON, in which every field must be known.
+/// Decodes a message; an unknown field is an error.
 pub(super) fn read<M: Message + Default>(name: &str, text: &str) -> Result<M, Failure> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let dynamic = DynamicMessage::deserialize(descriptor(name)?, &mut reader)?;

@@ -1,30 +1,29 @@
-//! The commands that talk to a server as any client does: write lineage, watch it, trace it.
+//! The commands. `serve`, `migrate` and `reconcile` use a database; `record`, `watch` and `trace`
+//! are clients of a server.
 
+mod args;
+mod client;
 mod draw;
 mod json;
+mod migrate;
+mod output;
+mod reconcile;
 mod record;
-mod server;
+mod serve;
 mod trace;
 mod watch;
 
-use std::fmt;
-use std::io::BufReader;
+use std::ffi::OsString;
+use std::{fmt, iter};
 
-use clap::Subcommand;
 use tonic::Status;
 
-/// A command for a server.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Store what a file of JSON lines says, each line a `RecordRequest` with an id; lines are sent again when a connection is lost
-    Record(record::Record),
-    /// Print every change of the graph, and go on after a lost connection
-    Watch(watch::Watch),
-    /// Print where artifacts or executions come from, or what depends on them
-    Trace(trace::Trace),
-}
+use self::args::Invocation;
+use crate::config::{self, Config, ConfigArgs, ConfigError, LoadedConfig, ProcessEnv};
+use crate::error::Error;
+use crate::telemetry::Telemetry;
 
-/// Why a command could not do what it was to do, for who called it.
+/// Why a command failed, in one line for the user.
 #[derive(Debug)]
 pub struct Failure(String);
 
@@ -34,9 +33,21 @@ impl fmt::Display for Failure {
     }
 }
 
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self(error.chain())
+    }
+}
+
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
-        Self(server::said(&status))
+        Self(client::describe(&status))
     }
 }
 
@@ -52,22 +63,58 @@ impl From<serde_json::Error> for Failure {
     }
 }
 
-/// Runs a command to its end.
+impl From<clap::Error> for Failure {
+    fn from(error: clap::Error) -> Self {
+        Self(args::problem(&error))
+    }
+}
+
+/// Runs the command of a command line, whose first word is the program's name.
 ///
 /// # Errors
 ///
-/// With what the server or the input had against it.
-pub async fn run(command: Command) -> Result<(), Failure> {
-    match command {
-        Command::Record(record) => match record.file() {
-            Some(path) => {
-                let file = std::fs::File::open(path)
-                    .map_err(|error| Failure(format!("{}: {error}", path.display())))?;
-                record.run(BufReader::new(file)).await
-            }
-            None => record.run(BufReader::new(std::io::stdin())).await,
-        },
-        Command::Watch(watch) => watch.run(&mut std::io::stdout()).await,
-        Command::Trace(trace) => trace.run(&mut std::io::stdout()).await,
+/// If the arguments are wrong or the command fails.
+pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
+    let mut arguments = arguments.into_iter();
+    let name = arguments.next().unwrap_or_else(|| "pedigree".into());
+    let process = ProcessEnv::new(&name);
+    let words = config::rewrite(arguments)?;
+    let words: Vec<_> = iter::once(name).chain(words).collect();
+    match Invocation::parse(&words, &process)? {
+        Invocation::Serve(options) => {
+            with_config(&options, &process, async |config| serve::run(config).await).await
+        }
+        Invocation::Migrate(args) => {
+            let command = async |config: &Config| migrate::run(&args, config).await;
+            with_config(&args.options, &process, command).await
+        }
+        Invocation::Reconcile(args) => {
+            let command = async |config: &Config| reconcile::run(&args, config).await;
+            with_config(&args.options, &process, command).await
+        }
+        Invocation::Record(args) => args.run().await,
+        Invocation::Watch(args) => args.run().await,
+        Invocation::Trace(args) => args.run().await,
     }
+}
+
+/// Runs a command that uses a database, with logs and traces, unless the configuration is only to
+/// be printed.
+async fn with_config(
+    options: &ConfigArgs,
+    process: &ProcessEnv,
+    command: impl AsyncFnOnce(&Config) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let LoadedConfig { config, text } = options.clone().load(process)?;
+    let telemetry = Telemetry::start(&config.log, config.otlp_endpoint.as_deref())?;
+    for warning in &config.warnings {
+        tracing::warn!(target: "pedigree", "{warning}");
+    }
+    let done = if options.print_config {
+        output::write(&mut std::io::stdout(), text).map(drop)
+    } else {
+        command(&config).await
+    };
+    telemetry.flush();
+    done
 }

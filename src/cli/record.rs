@@ -1,7 +1,9 @@
-//! `pedigree record`: JSON lines to the server, each stored once however often the connection is lost.
+//! `pedigree record`: sends JSON lines to Record. Lines without a response are sent again after a
+//! lost connection; their ids make sure that each is stored once.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, IsTerminal, Write, stderr};
+use std::fs::File;
+use std::io::{BufRead, BufReader, IsTerminal, Write, stderr, stdin};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -10,34 +12,34 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
 
-use super::server::{Client, Server};
+use super::client::{Client, ServerArgs};
 use super::{Failure, json};
 use crate::proto;
 use crate::proto::pedigree::lineage::v1::{RecordRequest, RecordResponse};
 
-/// How often a terminal is told how far things are.
-const TELL: Duration = Duration::from_millis(200);
+/// How often the progress on a terminal is updated.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Args)]
-pub struct Record {
-    /// File of JSON lines, each a `RecordRequest` as protocol buffers write it in JSON [default: standard input]
+pub struct RecordArgs {
+    /// File of JSON lines, each a `RecordRequest` as protobuf JSON [default: standard input]
     file: Option<PathBuf>,
 
-    /// Give lines without an id the id `PREFIX:LINE`; without this they are refused. The same file must keep its prefix, and no other
-    /// may have it
+    /// Id prefix for lines without an id, which get the id `PREFIX:LINE NUMBER`; use one prefix
+    /// per file, and the same one when the file is sent again
     #[arg(long, value_name = "PREFIX")]
     id_prefix: Option<String>,
 
-    /// Most messages on their way at once
+    /// Maximum number of messages without a response yet
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
     window: u16,
 
     #[command(flatten)]
-    server: Server,
+    server: ServerArgs,
 }
 
-/// A message that was not answered yet, and the line that it came from.
-struct Waiting {
+/// A message without a response yet, and the number of its line.
+struct Unanswered {
     line: u64,
     request: RecordRequest,
 }
@@ -45,35 +47,42 @@ struct Waiting {
 type Lines = Receiver<(u64, std::io::Result<String>)>;
 
 struct Recording<'a> {
-    options: &'a Record,
+    options: &'a RecordArgs,
     lines: Lines,
     is_read: bool,
-    waiting: VecDeque<Waiting>,
+    unanswered: VecDeque<Unanswered>,
     stored: u64,
     repeated: u64,
     refused: u64,
-    /// When a terminal was told, if there is one.
-    told: Option<Instant>,
+    /// When the progress was last updated, if standard error is a terminal.
+    updated: Option<Instant>,
 }
 
-impl Record {
-    pub(super) fn file(&self) -> Option<&Path> {
-        self.file.as_deref().filter(|path| *path != Path::new("-"))
+impl RecordArgs {
+    /// Sends the file or standard input.
+    pub(super) async fn run(&self) -> Result<(), Failure> {
+        let file = self.file.as_deref().filter(|path| *path != Path::new("-"));
+        let Some(path) = file else {
+            return self.send(BufReader::new(stdin())).await;
+        };
+        let file = File::open(path);
+        let file = file.map_err(|error| Failure(format!("{}: {error}", path.display())))?;
+        self.send(BufReader::new(file)).await
     }
 
-    /// Sends all lines, and tells in the end whether any was refused.
-    pub(super) async fn run(&self, input: impl BufRead + Send + 'static) -> Result<(), Failure> {
+    /// Sends all lines. Fails if any is refused.
+    async fn send(&self, input: impl BufRead + Send + 'static) -> Result<(), Failure> {
         let client = self.server.client()?;
         let mut reconnects = self.server.reconnects();
         let mut recording = Recording {
             options: self,
             lines: lines(input, self.window.into()),
             is_read: false,
-            waiting: VecDeque::new(),
+            unanswered: VecDeque::new(),
             stored: 0,
             repeated: 0,
             refused: 0,
-            told: stderr().is_terminal().then(Instant::now),
+            updated: stderr().is_terminal().then(Instant::now),
         };
         loop {
             let before = recording.stored + recording.refused;
@@ -87,7 +96,7 @@ impl Record {
                 }
             }
         }
-        recording.tell_end();
+        recording.print_summary();
         match recording.refused {
             0 => Ok(()),
             refused => Err(Failure(format!("{refused} messages were refused"))),
@@ -95,7 +104,7 @@ impl Record {
     }
 }
 
-/// Reads lines in a thread, a few ahead.
+/// Reads lines in a thread of its own, up to `ahead` of what is sent.
 fn lines(input: impl BufRead + Send + 'static, ahead: usize) -> Lines {
     let (sender, receiver) = mpsc::channel(ahead);
     std::thread::spawn(move || {
@@ -109,30 +118,31 @@ fn lines(input: impl BufRead + Send + 'static, ahead: usize) -> Lines {
 }
 
 impl Recording<'_> {
-    /// Sends what waits and then the lines that are left. Returns how the stream was lost, if it was before the end.
+    /// Sends the unanswered messages and then the remaining lines. Returns the status of a stream
+    /// that ended before all were answered.
     async fn stream(&mut self, mut client: Client) -> Result<Option<Status>, Failure> {
         let (sender, receiver) = mpsc::channel(self.options.window.into());
-        for waiting in &self.waiting {
-            send(&sender, &waiting.request);
+        for unanswered in &self.unanswered {
+            enqueue(&sender, &unanswered.request);
         }
         let mut responses = match client.record(ReceiverStream::new(receiver)).await {
             Ok(responses) => responses.into_inner(),
             Err(status) => return Ok(Some(status)),
         };
-        while !(self.is_read && self.waiting.is_empty()) {
-            let has_room = self.waiting.len() < self.options.window.into();
+        while !(self.is_read && self.unanswered.is_empty()) {
+            let has_room = self.unanswered.len() < self.options.window.into();
             tokio::select! {
                 line = self.lines.recv(), if has_room && !self.is_read => match line {
                     Some((number, line)) => self.read(number, &line?, &sender),
                     None => self.is_read = true,
                 },
                 response = responses.message() => match response {
-                    Ok(Some(response)) => self.answered(&response)?,
+                    Ok(Some(response)) => self.accept(&response)?,
                     Ok(None) => return Ok(Some(Status::unavailable("the server ended the stream"))),
                     Err(status) => return Ok(Some(status)),
                 },
             }
-            self.tell();
+            self.print_progress();
         }
         Ok(None)
     }
@@ -143,19 +153,20 @@ impl Recording<'_> {
         }
         match request(line, text, self.options.id_prefix.as_deref()) {
             Ok(request) => {
-                send(sender, &request);
-                self.waiting.push_back(Waiting { line, request });
+                enqueue(sender, &request);
+                self.unanswered.push_back(Unanswered { line, request });
             }
             Err(problem) => self.refuse(line, &problem.to_string()),
         }
     }
 
-    fn answered(&mut self, response: &RecordResponse) -> Result<(), Failure> {
-        let first = self.waiting.pop_front();
-        let Some(Waiting { line, .. }) = first.filter(|first| first.request.id == response.id)
+    /// Matches a response with the oldest unanswered message.
+    fn accept(&mut self, response: &RecordResponse) -> Result<(), Failure> {
+        let first = self.unanswered.pop_front();
+        let Some(Unanswered { line, .. }) = first.filter(|first| first.request.id == response.id)
         else {
             return Err(Failure(format!(
-                "the server answered `{}`, which was not next",
+                "the server answered `{}` out of order",
                 response.id
             )));
         };
@@ -171,38 +182,48 @@ impl Recording<'_> {
 
     fn refuse(&mut self, line: u64, problem: &str) {
         self.refused += 1;
-        let clear = if self.told.is_some() { "\r\x1b[K" } else { "" };
+        let clear = if self.updated.is_some() {
+            "\r\x1b[K"
+        } else {
+            ""
+        };
         eprintln!("{clear}line {line}: {problem}");
     }
 
-    fn tell(&mut self) {
-        if self.told.is_some_and(|told| told.elapsed() >= TELL) {
-            self.told = Some(Instant::now());
-            let waiting = self.waiting.len();
-            eprint!("\r\x1b[K{} stored, {waiting} on their way", self.stored);
-            // It is only for the eye.
+    fn print_progress(&mut self) {
+        let updated = self.updated;
+        if updated.is_some_and(|updated| updated.elapsed() >= PROGRESS_INTERVAL) {
+            self.updated = Some(Instant::now());
+            let unanswered = self.unanswered.len();
+            eprint!("\r\x1b[K{} stored, {unanswered} in flight", self.stored);
+            // Progress that cannot be shown is no error.
             let _ = stderr().flush();
         }
     }
 
-    fn tell_end(&self) {
-        let clear = if self.told.is_some() { "\r\x1b[K" } else { "" };
+    fn print_summary(&self) {
+        let clear = if self.updated.is_some() {
+            "\r\x1b[K"
+        } else {
+            ""
+        };
         let (stored, repeated, refused) = (self.stored, self.repeated, self.refused);
         eprintln!("{clear}{stored} stored, of them {repeated} before; {refused} refused");
     }
 }
 
-/// Puts a message on its way. The channel has room for all that wait; when the stream is lost they are sent again.
-fn send(sender: &Sender<RecordRequest>, request: &RecordRequest) {
+/// Puts a message into the channel of the stream, which has room for a whole window. If the stream
+/// is lost, its unanswered messages are sent again on the next one.
+fn enqueue(sender: &Sender<RecordRequest>, request: &RecordRequest) {
     let _ = sender.try_send(request.clone());
 }
 
-/// The message of a line.
+/// Reads the message of a line.
 fn request(line: u64, text: &str, id_prefix: Option<&str>) -> Result<RecordRequest, Failure> {
     let mut request: RecordRequest = json::read("RecordRequest", text)?;
     if request.id.is_empty() {
         let prefix = id_prefix.ok_or_else(|| {
-            Failure("it has no id, without which it cannot be sent again (see --id-prefix)".into())
+            Failure("it has no id, which is needed to send it again (see --id-prefix)".into())
         })?;
         request.id = format!("{prefix}:{line}");
     }

@@ -1,17 +1,17 @@
-//! `pedigree trace`: where something comes from, or what depends on it.
+//! `pedigree trace`: prints the provenance or the impact of nodes.
 
-use std::io::{ErrorKind, Write};
+use std::io::stdout;
 
 use clap::{Args, ValueEnum};
 
+use super::client::ServerArgs;
 use super::draw::Found;
-use super::server::Server;
-use super::{Failure, json};
+use super::{Failure, json, output};
 use crate::proto::pedigree::lineage::v1::trace_request::Direction;
 use crate::proto::pedigree::lineage::v1::{EventType, TraceRequest};
 
 #[derive(Debug, Args)]
-pub struct Trace {
+pub struct TraceArgs {
     /// Start from the artifact with this id; may be repeated
     #[arg(long, value_name = "ID")]
     artifact: Vec<i64>,
@@ -20,35 +20,35 @@ pub struct Trace {
     #[arg(long, value_name = "ID")]
     execution: Vec<i64>,
 
-    /// Start from the artifacts that a filter lets through, such as `name = 'model'`
+    /// Start from the artifacts that match this filter query, such as `name = 'model'`
     #[arg(long, value_name = "FILTER")]
     artifacts: Option<String>,
 
-    /// Start from the executions that a filter lets through
+    /// Start from the executions that match this filter query
     #[arg(long, value_name = "FILTER")]
     executions: Option<String>,
 
-    /// To what it comes from, to what depends on it, or both
+    /// provenance: what the start was derived from; impact: what was derived from it; or both
     #[arg(long, value_enum, default_value = "provenance")]
-    direction: Way,
+    direction: TraceDirection,
 
-    /// Most hops; from an artifact to an execution is one [default: no limit]
+    /// Maximum number of hops; an artifact and its execution are one hop apart [default: no limit]
     #[arg(long, value_name = "N")]
     max_hops: Option<i64>,
 
-    /// Most nodes [default: no limit]
+    /// Maximum number of nodes [default: no limit]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     max_nodes: i64,
 
-    /// Do not go on from artifacts that this filter lets through
+    /// Do not go beyond artifacts that match this filter query
     #[arg(long, value_name = "FILTER")]
     stop_at_artifacts: Option<String>,
 
-    /// Do not go on from executions that this filter lets through
+    /// Do not go beyond executions that match this filter query
     #[arg(long, value_name = "FILTER")]
     stop_at_executions: Option<String>,
 
-    /// Follow events of this type only, such as input or output; may be repeated
+    /// Follow only events of this type, such as input or output; may be repeated
     #[arg(long, value_name = "TYPE", value_parser = event_type)]
     event_type: Vec<EventType>,
 
@@ -56,33 +56,33 @@ pub struct Trace {
     #[arg(long, value_name = "KEY")]
     path_key: Option<String>,
 
-    /// tree; json, a `TraceResponse` on each line as it comes; dot, for Graphviz
+    /// tree; json: one `TraceResponse` per line; dot: a graph for Graphviz
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "tree")]
-    format: Format,
+    format: TraceFormat,
 
     #[command(flatten)]
-    server: Server,
+    server: ServerArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Way {
+enum TraceDirection {
     Provenance,
     Impact,
     Both,
 }
 
-impl From<Way> for Direction {
-    fn from(way: Way) -> Self {
-        match way {
-            Way::Provenance => Self::Provenance,
-            Way::Impact => Self::Impact,
-            Way::Both => Self::Both,
+impl From<TraceDirection> for Direction {
+    fn from(direction: TraceDirection) -> Self {
+        match direction {
+            TraceDirection::Provenance => Self::Provenance,
+            TraceDirection::Impact => Self::Impact,
+            TraceDirection::Both => Self::Both,
         }
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum TraceFormat {
     Tree,
     Json,
     Dot,
@@ -93,30 +93,29 @@ fn event_type(text: &str) -> Result<EventType, String> {
     EventType::from_str_name(&name).ok_or_else(|| "no such type of event".to_owned())
 }
 
-impl Trace {
+impl TraceArgs {
     /// Prints what the server finds.
-    pub(super) async fn run(&self, out: &mut (impl Write + Send)) -> Result<(), Failure> {
+    pub(super) async fn run(&self) -> Result<(), Failure> {
+        let out = &mut stdout();
         let mut client = self.server.client()?;
         let mut responses = client.trace(self.request()).await?.into_inner();
         let mut found = Found::default();
         while let Some(response) = responses.message().await? {
-            if self.format != Format::Json {
+            if self.format != TraceFormat::Json {
                 found.add(&response);
-            } else if !say(
-                out,
-                &json::write("TraceResponse", &response)?.to_string(),
-                "\n",
-            )? {
+                continue;
+            }
+            let line = json::write("TraceResponse", &response)?;
+            if !output::write(out, format_args!("{line}\n"))? {
                 return Ok(());
             }
         }
         let drawn = match self.format {
-            Format::Json => return Ok(()),
-            Format::Tree => found.tree(self.direction.into()),
-            Format::Dot => found.dot(),
+            TraceFormat::Json => return Ok(()),
+            TraceFormat::Tree => found.tree(self.direction.into()),
+            TraceFormat::Dot => found.dot(),
         };
-        say(out, &drawn, "")?;
-        Ok(())
+        output::write(out, drawn).map(drop)
     }
 
     fn request(&self) -> TraceRequest {
@@ -133,14 +132,5 @@ impl Trace {
             event_types: self.event_type.iter().map(|it| (*it).into()).collect(),
             path_key: self.path_key.clone().unwrap_or_default(),
         }
-    }
-}
-
-/// Writes a text, and tells whether anybody reads on.
-fn say(out: &mut impl Write, text: &str, end: &str) -> Result<bool, Failure> {
-    match write!(out, "{text}{end}").and_then(|()| out.flush()) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(error.into()),
     }
 }

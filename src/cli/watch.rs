@@ -1,52 +1,54 @@
-//! `pedigree watch`: every change of the graph, a line each.
+//! `pedigree watch`: prints every change of the graph, one per line.
 
-use std::io::{ErrorKind, Write};
+use std::io::{Write, stdout};
+use std::time::{Duration, UNIX_EPOCH};
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use tonic::Status;
 
-use super::server::{Client, Server};
-use super::{Failure, json};
+use super::client::{Client, ServerArgs};
+use super::{Failure, json, output};
 use crate::proto::pedigree::lineage::v1::watch_request::{Since, Start};
 use crate::proto::pedigree::lineage::v1::{Operation, Subject, WatchRequest, WatchResponse};
 
 #[derive(Debug, Args)]
-pub struct Watch {
-    /// Where to begin: now, beginning, or a cursor that was printed
+pub struct WatchArgs {
+    /// Where to start: now, beginning, or a cursor printed earlier
     #[arg(long, value_name = "WHERE", default_value = "now")]
     since: String,
 
-    /// Only changes of such subjects, such as artifact, execution, event; may be repeated
+    /// Only changes of this subject, such as artifact, execution or event; may be repeated
     #[arg(long, value_name = "SUBJECT", value_parser = subject)]
     subject: Vec<Subject>,
 
-    /// Only such changes: created, updated or reconciled; may be repeated
+    /// Only this operation: created, updated or reconciled; may be repeated
     #[arg(long, value_name = "OPERATION", value_parser = operation)]
     operation: Vec<Operation>,
 
-    /// Only what is of types with this name; may be repeated
+    /// Only nodes of types with this name; may be repeated
     #[arg(long = "type", value_name = "NAME")]
     types: Vec<String>,
 
-    /// Only what is in the context with this id; may be repeated
+    /// Only nodes in the context with this id; may be repeated
     #[arg(long, value_name = "ID")]
     context: Vec<i64>,
 
-    /// Only nodes that a `filter_query` lets through
+    /// Only nodes that match this filter query
     #[arg(long, value_name = "FILTER")]
     filter: Option<String>,
 
-    /// text, a line for each change; json, an object on each line, the last of each group with the cursor to go on from
+    /// text: one line per change; json: one object per line, with the cursor to resume from in the
+    /// last of each group
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
-    format: Format,
+    format: WatchFormat,
 
     #[command(flatten)]
-    server: Server,
+    server: ServerArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum WatchFormat {
     Text,
     Json,
 }
@@ -60,17 +62,19 @@ fn operation(text: &str) -> Result<Operation, String> {
     Operation::from_str_name(&text.to_uppercase()).ok_or_else(|| "no such operation".to_owned())
 }
 
-impl Watch {
-    /// Prints changes until nobody reads them any more, or the server refuses or stays away.
-    pub(super) async fn run(&self, out: &mut (impl Write + Send)) -> Result<(), Failure> {
+impl WatchArgs {
+    /// Prints changes until the output is closed, the server refuses the request, or it cannot be
+    /// reached.
+    pub(super) async fn run(&self) -> Result<(), Failure> {
+        let out = &mut stdout();
         let client = self.server.client()?;
         let mut reconnects = self.server.reconnects();
         let mut request = self.request();
         loop {
             let before = request.since.clone();
             let lost = match self.stream(client.clone(), &mut request, out).await {
-                Err(Ended::Lost(status)) => status,
-                Err(Ended::Failed(failure)) => return Err(failure),
+                Err(StreamEnd::Lost(status)) => status,
+                Err(StreamEnd::Failed(failure)) => return Err(failure),
                 Ok(()) => return Ok(()),
             };
             if request.since != before {
@@ -96,26 +100,26 @@ impl Watch {
         }
     }
 
-    /// Prints what comes; the request is then one that goes on after it.
+    /// Prints the changes of one stream, and updates the request to resume after them.
     async fn stream(
         &self,
         mut client: Client,
         request: &mut WatchRequest,
         out: &mut (impl Write + Send),
-    ) -> Result<(), Ended> {
+    ) -> Result<(), StreamEnd> {
         let watching = client.watch(request.clone()).await;
-        let mut responses = watching.map_err(Ended::Lost)?.into_inner();
-        while let Some(response) = responses.message().await.map_err(Ended::Lost)? {
-            for line in self.lines(&response).map_err(Ended::Failed)? {
-                match writeln!(out, "{line}").and_then(|()| out.flush()) {
-                    Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
-                    written => written.map_err(|error| Ended::Failed(error.into()))?,
+        let mut responses = watching.map_err(StreamEnd::Lost)?.into_inner();
+        while let Some(response) = responses.message().await.map_err(StreamEnd::Lost)? {
+            for line in self.lines(&response).map_err(StreamEnd::Failed)? {
+                let is_open = output::write(out, format_args!("{line}\n"));
+                if !is_open.map_err(StreamEnd::Failed)? {
+                    return Ok(());
                 }
             }
             request.since = Some(Since::Cursor(response.cursor));
         }
-        // It has no end of its own.
-        Err(Ended::Lost(Status::unavailable(
+        // Watch has no end of its own.
+        Err(StreamEnd::Lost(Status::unavailable(
             "the server ended the stream",
         )))
     }
@@ -126,24 +130,24 @@ impl Watch {
         let changes: Vec<Value> = changes.collect::<Result<_, _>>()?;
         let last = changes.len().saturating_sub(1);
         let line = |(place, change): (usize, &Value)| match self.format {
-            Format::Text => sentence(change),
-            Format::Json if place == last => {
+            WatchFormat::Text => sentence(change),
+            WatchFormat::Json if place == last => {
                 json!({ "change": change, "cursor": response.cursor }).to_string()
             }
-            Format::Json => json!({ "change": change }).to_string(),
+            WatchFormat::Json => json!({ "change": change }).to_string(),
         };
         Ok(changes.iter().enumerate().map(line).collect())
     }
 }
 
-/// How a stream ended.
-enum Ended {
+/// Why a stream ended.
+enum StreamEnd {
     Lost(Status),
     Failed(Failure),
 }
 
-/// What tells subjects apart, in the order in which it is told.
-const TOLD: [&str; 11] = [
+/// The fields that identify a subject, in the order in which they are printed.
+const PRINTED_FIELDS: [&str; 12] = [
     "id",
     "type",
     "name",
@@ -155,9 +159,13 @@ const TOLD: [&str; 11] = [
     "executionId",
     "contextId",
     "parentId",
+    "childId",
 ];
 
-/// A change in words: time, operation, subject, and what tells it apart.
+/// The last millisecond of the year 9999: later times have no date in RFC 3339.
+const MAX_TIME: u64 = 253_402_300_799_999;
+
+/// A change in one line: time, operation, subject, and the fields that identify it.
 fn sentence(change: &Value) -> String {
     use std::fmt::Write as _;
     let text = |value: &Value| match value {
@@ -166,12 +174,12 @@ fn sentence(change: &Value) -> String {
     };
     let time = change["time"].as_str().unwrap_or("0");
     let operation = change["operation"].as_str().unwrap_or("CHANGED");
-    let mut line = format!("{} {}", moment(time), operation.to_lowercase());
+    let mut line = format!("{} {}", date(time), operation.to_lowercase());
     let fields = change.as_object().into_iter().flatten();
     for (subject, of_subject) in fields.filter(|(_, value)| value.is_object()) {
         line.push(' ');
         line.push_str(subject);
-        for name in TOLD.into_iter().chain(["childId"]) {
+        for name in PRINTED_FIELDS {
             if let Some(value) = of_subject.get(name) {
                 let _ = write!(line, " {name}={}", text(value));
             }
@@ -180,29 +188,11 @@ fn sentence(change: &Value) -> String {
     line
 }
 
-/// Milliseconds since the epoch as a date and a time of day, UTC.
-fn moment(milliseconds: &str) -> String {
-    let milliseconds: i64 = milliseconds.parse().unwrap_or_default();
-    let (day, rest) = (
-        milliseconds.div_euclid(86_400_000),
-        milliseconds.rem_euclid(86_400_000),
-    );
-    // Years begin in March here, so that a leap day is the last of its year.
-    let day = day + 719_468;
-    let (era, day) = (day.div_euclid(146_097), day.rem_euclid(146_097));
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (month, late) = if month < 10 {
-        (month + 3, 0)
-    } else {
-        (month - 9, 1)
-    };
-    let year = year + era * 400 + late;
-    let (hour, minute) = (rest / 3_600_000, rest / 60_000 % 60);
-    let (second, milli) = (rest / 1000 % 60, rest % 1000);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+/// A time in milliseconds since the epoch as a date and a time of day in UTC.
+fn date(milliseconds: &str) -> String {
+    let time = milliseconds.parse().unwrap_or_default();
+    let time = UNIX_EPOCH + Duration::from_millis(MAX_TIME.min(time));
+    humantime::format_rfc3339_millis(time).to_string()
 }
 
 #[cfg(test)]
@@ -210,14 +200,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_are_dates() {
+    fn times_are_dates() {
         for (milliseconds, expected) in [
             ("0", "1970-01-01T00:00:00.000Z"),
             ("951782399999", "2000-02-28T23:59:59.999Z"),
             ("951782400000", "2000-02-29T00:00:00.000Z"),
             ("1764108838123", "2025-11-25T22:13:58.123Z"),
         ] {
-            assert_eq!(moment(milliseconds), expected);
+            assert_eq!(date(milliseconds), expected);
         }
     }
 

@@ -1,41 +1,67 @@
 //! From command lines to configurations.
 
+use clap::Parser;
+
+use super::options::OPTIONS;
+use super::spec::flag;
 use super::*;
 
-/// The configuration of a command line.
-fn read(around: &Surroundings, arguments: &[&str]) -> Result<Config> {
-    let arguments = arguments.iter().map(Into::into);
-    let arguments = upstream::gflags::rewrite(arguments).map_err(Error::invalid)?;
-    let words: Vec<_> = iter::once("pedigree".into()).chain(arguments).collect();
-    let command = Command::try_parse_from(&words);
-    let command = command.map_err(|error| unreadable::all(error, &words))?;
-    Ok(command.read(around)?.1)
+#[derive(Parser)]
+#[command(args_override_self = true)]
+struct TestCommand {
+    #[command(flatten)]
+    options: ConfigArgs,
+}
+
+/// The configuration of a command line, with how it is printed.
+fn load_all(process: &ProcessEnv, arguments: &[&str]) -> Result<LoadedConfig, ConfigError> {
+    let words = rewrite(arguments.iter().map(Into::into))?;
+    let words = std::iter::once("pedigree".into()).chain(words);
+    let command = TestCommand::try_parse_from(words);
+    let command = command.map_err(|error| ConfigError::new(error.to_string()))?;
+    command.options.load(process)
+}
+
+fn load_in(process: &ProcessEnv, arguments: &[&str]) -> Result<Config, ConfigError> {
+    load_all(process, arguments).map(|loaded| loaded.config)
+}
+
+/// What `--print-config` prints.
+fn printed(arguments: &[&str]) -> String {
+    load_all(&ProcessEnv::default(), arguments).unwrap().text
 }
 
 fn refusal(arguments: &[&str]) -> String {
-    let refused = read(&Surroundings::default(), arguments);
+    let refused = load_in(&ProcessEnv::default(), arguments);
     refused.unwrap_err().to_string()
 }
 
-fn in_upstreams_place() -> Surroundings {
-    Surroundings::of_process("/bin/metadata_store_server".as_ref())
+/// The process that is called by the name of ML Metadata's server.
+fn in_upstreams_place() -> ProcessEnv {
+    ProcessEnv::new("/bin/metadata_store_server".as_ref())
+}
+
+/// A configuration file, and its path.
+fn file(text: &str) -> (tempfile::NamedTempFile, String) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    let path = file.path().to_str().unwrap().to_owned();
+    (file, path)
 }
 
 #[test]
 fn a_flag_beats_the_file_which_beats_the_default() {
-    let file = tempfile::NamedTempFile::new().unwrap();
     let text = "grpc_port = 1\nlog_format = \"json\"\nkeepalive = 5\nkeepalive_timeout = 0.5";
-    std::fs::write(file.path(), text).unwrap();
-    let path = file.path().to_str().unwrap();
+    let (_file, path) = file(text);
     let arguments = [
         "--config",
-        path,
+        &path,
         "--grpc-port",
         "2",
         "--upgrade-schema",
         "--keepalive=1.5",
     ];
-    let config = read(&Surroundings::default(), &arguments).unwrap();
+    let config = load_in(&ProcessEnv::default(), &arguments).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:2");
     assert_eq!(config.log.format, LogFormat::Json);
     assert_eq!(config.database.address.to_string(), "sqlite:pedigree.db");
@@ -43,7 +69,7 @@ fn a_flag_beats_the_file_which_beats_the_default() {
     let connections = &config.serving.connections;
     assert_eq!(connections.keepalive, Duration::from_millis(1500));
     assert_eq!(connections.keepalive_timeout, Duration::from_millis(500));
-    assert_eq!(config.notes, [""; 0]);
+    assert_eq!(config.warnings, [""; 0]);
 }
 
 #[test]
@@ -68,32 +94,42 @@ fn all_that_is_wrong_is_reported_at_once() {
     ] {
         assert!(text.contains(part), "no {part} in {text}");
     }
-    assert!(toml::from_str::<Settings>("grcp_port = 1").is_err());
-    assert!(toml::from_str::<Settings>("keepalive = -1").is_err());
+    for (text, problem) in [
+        ("grcp_port = 1", "line 1: grcp_port is not an option"),
+        ("\nkeepalive = -1", "line 2: keepalive must be a duration"),
+        (
+            "tls_key = ['x']",
+            "line 1: tls_key must be a string, a number,",
+        ),
+    ] {
+        let (_file, path) = file(text);
+        let error = refusal(&["--config", &path]);
+        assert!(error.contains(problem), "no {problem} in {error}");
+    }
 }
 
 #[test]
 fn in_upstreams_place_the_defaults_are_upstreams() {
-    let config = read(&in_upstreams_place(), &[]).unwrap();
+    let config = load_in(&in_upstreams_place(), &[]).unwrap();
     assert_eq!(config.listen.to_string(), "0.0.0.0:8080");
     assert_eq!(config.database.address.to_string(), "sqlite::memory:");
-    assert!(config.notes[0].contains("no database is named"));
+    assert!(config.warnings[0].contains("no database is named"));
 
     let arguments = ["--grpc-host=127.0.0.1", "--database-url=sqlite:x.db"];
-    let config = read(&in_upstreams_place(), &arguments).unwrap();
+    let config = load_in(&in_upstreams_place(), &arguments).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.database.address.to_string(), "sqlite:x.db");
-    assert_eq!(config.notes, [""; 0]);
+    assert_eq!(config.warnings, [""; 0]);
 }
 
 #[test]
 fn the_port_of_upstreams_image_counts_where_no_flag_gives_one() {
     let port = |variable: &str, arguments: &[&str]| {
-        let around = Surroundings {
+        let process = ProcessEnv {
             grpc_port: Some(variable.to_owned()),
-            ..Surroundings::default()
+            ..ProcessEnv::default()
         };
-        read(&around, arguments).map(|config| config.listen.port())
+        load_in(&process, arguments).map(|config| config.listen.port())
     };
     assert_eq!(port("", &[]).unwrap(), 8080);
     assert_eq!(port("9", &[]).unwrap(), 9);
@@ -113,12 +149,17 @@ fn the_port_of_upstreams_image_counts_where_no_flag_gives_one() {
 fn channel_arguments_as_kubeflow_pipelines_gives_them() {
     let arguments = "--grpc_channel_arguments=grpc.max_metadata_size=16384,grpc.max_receive_message_length=104857600,\
                      grpc.max_send_message_length=104857600,grpc.x=1";
-    let config = read(&in_upstreams_place(), &[arguments]).unwrap();
+    let config = load_in(&in_upstreams_place(), &[arguments]).unwrap();
     let serving = &config.serving;
     assert_eq!(serving.connections.max_metadata, 16384);
     let lengths = (serving.max_request, serving.max_response);
     assert_eq!(lengths, (104_857_600, 104_857_600));
-    assert!(config.notes.iter().any(|note| note.contains("grpc.x=1")));
+    assert!(
+        config
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("grpc.x=1"))
+    );
 }
 
 #[test]
@@ -136,36 +177,131 @@ fn what_is_printed_can_be_read_and_holds_no_secret() {
         "--tls-key=k",
         "--log-level=info,pedigree=debug",
     ];
-    let printed = read(&Surroundings::default(), &arguments).unwrap();
-    let printed = printed.to_string();
-    assert!(!printed.contains("hunter2"), "{printed}");
+    let text = printed(&arguments);
+    assert!(!text.contains("hunter2"), "{text}");
     for line in [
         "grpc_host = \"127.0.0.1\"",
         "grpc_port = 8080",
         "database_url = \"postgres://db:5432/d\"",
-        "database_wait = 2.5",
+        "database_acquire_timeout = 2.5",
+        "change_retention = \"7d\"",
         "otlp_endpoint = \"http://otlp:4317\"",
     ] {
-        assert!(printed.lines().any(|it| it == line), "{line}: {printed}");
+        assert!(text.lines().any(|it| it == line), "{line}: {text}");
     }
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), printed.replace("db:5432", "u@db:5432")).unwrap();
-    let path = file.path().to_str().unwrap();
-    let again = read(&Surroundings::default(), &["--config", path]).unwrap();
-    assert_eq!(again.to_string(), printed);
+    let (_file, path) = file(&text.replace("db:5432", "u@db:5432"));
+    assert_eq!(printed(&["--config", &path]), text);
 }
 
 #[test]
-fn a_word_that_is_no_flag_is_not_repeated() {
-    for arguments in [
-        &["--mysql_config_password=", "hunter2"][..],
-        &["--enable_database_upgrade", "hunter2"],
-        &["--mysql_config_pasword=hunter2"],
-        &["-mysql_config_pasword", "hunter2"],
-        &["migrate", "hunter2"],
-        &["serve", "hunter2"],
+fn durations_and_sizes_take_units() {
+    let config = load_in(
+        &ProcessEnv::default(),
+        &[
+            "--change-retention=1d 12h",
+            "--dedup-window=90",
+            "--record-batch-linger=500us",
+            "--keepalive=1.5",
+            "--max-request-bytes=1.5GiB",
+            "--max-response-bytes=64MB",
+            "--max-metadata-bytes=8192",
+        ],
+    );
+    let config = config.unwrap();
+    assert_eq!(config.history.changes, Duration::from_hours(36));
+    assert_eq!(config.history.messages, Duration::from_secs(90));
+    assert_eq!(config.batches.age, Duration::from_micros(500));
+    let serving = &config.serving;
+    assert_eq!(serving.connections.keepalive, Duration::from_millis(1500));
+    assert_eq!(serving.max_request, 3 << 29);
+    assert_eq!(serving.max_response, 64_000_000);
+    assert_eq!(serving.connections.max_metadata, 8192);
+
+    for (argument, problem) in [
+        (
+            "--keepalive=5 parsecs",
+            "--keepalive must be a duration such as 500ms, 30s or 7d, or a number of seconds, \
+             not '5 parsecs'",
+        ),
+        ("--keepalive=inf", "--keepalive must be a duration"),
+        ("--keepalive=", "--keepalive must be a duration"),
+        (
+            "--list-buffer-bytes=5s",
+            "--list-buffer-bytes must be a size such as 16KiB or 64MiB, or a number of bytes, \
+             not '5s'",
+        ),
+        (
+            "--list-buffer-bytes=0.5",
+            "--list-buffer-bytes must be a size",
+        ),
+        (
+            "--slow-reader-timeout=1m",
+            "--slow-reader-timeout must be at most 50s",
+        ),
+        (
+            "--max-metadata-bytes=0",
+            "--max-metadata-bytes must be more than 0",
+        ),
+        (
+            "--record-batch=0",
+            "--record-batch must be a whole number of at least 1",
+        ),
     ] {
-        let error = refusal(arguments);
-        assert!(!error.contains("hunter2"), "{error}");
+        let error = refusal(&[argument]);
+        assert!(error.contains(problem), "no {problem} in {error}");
     }
+}
+
+/// The options that were renamed: the name before, and the name now.
+const RENAMED: [(&str, &str); 10] = [
+    ("history", "change_retention"),
+    ("record_memory", "dedup_window"),
+    ("record_batch_age", "record_batch_linger"),
+    ("list_memory", "list_buffer_bytes"),
+    ("stream_patience", "slow_reader_timeout"),
+    ("database_wait", "database_acquire_timeout"),
+    ("database_idle", "database_idle_timeout"),
+    ("database_age", "database_max_lifetime"),
+    ("connection_age", "max_connection_age"),
+    ("connection_idle", "max_connection_idle"),
+];
+
+#[test]
+fn names_of_the_version_before_still_work() {
+    let renamed = OPTIONS.iter().filter(|option| !option.old_names.is_empty());
+    assert_eq!(renamed.count(), RENAMED.len());
+    for (old, new) in RENAMED {
+        let line = format!("{new} = 11\n");
+        let [old_flag, new_flag] = [old, new].map(|name| format!("--{}=11", flag(name)));
+        assert!(printed(&[&old_flag]).contains(&line), "{old}");
+        assert!(printed(&[&new_flag]).contains(&line), "{new}");
+        let (_file, path) = file(&format!("{old} = 11"));
+        assert!(printed(&["--config", &path]).contains(&line), "{old}");
+        // A flag takes precedence over the file by either name.
+        let other = old_flag.replace("11", "12");
+        let text = printed(&["--config", &path, &other]);
+        assert!(text.contains(&format!("{new} = 12\n")), "{old}");
+
+        let error = refusal(&[&old_flag, &new_flag]);
+        let [old_flag, new_flag] = [old, new].map(|name| format!("--{}", flag(name)));
+        let expected = format!("{old_flag} and {new_flag} are names of the same option");
+        let swapped = format!("{new_flag} and {old_flag} are names of the same option");
+        assert!(
+            error.contains(&expected) || error.contains(&swapped),
+            "{error}"
+        );
+        let (_file, path) = file(&format!("{old} = 1\n{new} = 2"));
+        let error = refusal(&["--config", &path]);
+        assert!(error.contains("are names of the same option"), "{error}");
+    }
+}
+
+#[test]
+fn defaults_are_those_of_the_types() {
+    let config = load_in(&ProcessEnv::default(), &[]).unwrap();
+    let usual = Connect::new("sqlite:pedigree.db".parse().unwrap());
+    assert_eq!(format!("{:?}", config.database), format!("{usual:?}"));
+    assert_eq!(config.history, History::default());
+    let with_url = Config::with_url("sqlite:pedigree.db").unwrap();
+    assert_eq!(format!("{with_url:?}"), format!("{config:?}"));
 }

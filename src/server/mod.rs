@@ -130,7 +130,7 @@ pub async fn run(config: &Config, listeners: Listeners, stop: CancellationToken)
         }
     };
     let routes = routes(config, &graphs, health_service, &stop)?;
-    let incoming = connection::incoming(listeners.grpc, tls, config.serving.connections.idle);
+    let incoming = connection::incoming(listeners.grpc, tls, config.serving.connections.max_idle);
     let serving = layered(config)
         .add_routes(routes)
         .serve_with_incoming_shutdown(incoming, stopped);
@@ -179,8 +179,8 @@ fn routes(
     let limits = mlmd::Limits {
         request_bytes: serving.max_request,
         response_bytes: serving.max_response,
-        list_buffer_bytes: serving.list_memory,
-        slow_reader_timeout: serving.patience,
+        list_buffer_bytes: serving.list_buffer,
+        slow_reader_timeout: serving.slow_reader_timeout,
     };
     let mut routes = Routes::builder();
     routes
@@ -197,7 +197,7 @@ fn routes(
 }
 
 fn lineage(config: &Config, graphs: &Graphs, stop: &CancellationToken) -> lineage::Service {
-    let patience = config.serving.patience;
+    let patience = config.serving.slow_reader_timeout;
     lineage::Service::new(graphs.clone(), config.batches, patience, stop.clone())
 }
 
@@ -213,7 +213,7 @@ fn layered(config: &Config) -> Server<Layers> {
         .http2_max_header_list_size(connections.max_metadata)
         .http2_keepalive_interval(Some(connections.keepalive))
         .http2_keepalive_timeout(Some(connections.keepalive_timeout));
-    if let Some(age) = connections.age {
+    if let Some(age) = connections.max_age {
         server = server.max_connection_age(age);
     }
     server

@@ -76,7 +76,7 @@ async fn check_lists<N: TestNode>(store: &Store) {
 async fn a_long_list_is_whole_and_in_order(backend: Backend) {
     // Kept in memory, and read twice.
     for memory in [64 << 20, 0] {
-        let store = Store::open_with(backend, |config| config.serving.list_memory = memory).await;
+        let store = Store::open_with(backend, |config| config.serving.list_buffer = memory).await;
         for_every_kind!(check_lists(&store));
         let artifacts = by_pages::<Artifact>(&store).await;
         // Byte for byte what it would be in one piece.
@@ -170,7 +170,7 @@ async fn use_the_store(store: &Store) {
 }
 
 async fn a_list_is_of_one_state_of_the_graph(backend: Backend) {
-    let store = Store::open_with(backend, |config| config.serving.list_memory = 0).await;
+    let store = Store::open_with(backend, |config| config.serving.list_buffer = 0).await;
     let put = put_many(&store, LARGE).await;
     let mut list = UnderWay::begin(store.port()).await;
     list.read_some().await;
@@ -187,10 +187,10 @@ async fn a_list_is_of_one_state_of_the_graph(backend: Backend) {
 
 async fn a_list_that_nobody_reads_is_ended(backend: Backend) {
     let store = Store::open_with(backend, |config| {
-        config.serving.list_memory = 0;
+        config.serving.list_buffer = 0;
         // Two for reading, of which lists get one.
         config.database.connections = 4;
-        config.serving.patience = Duration::from_secs(2);
+        config.serving.slow_reader_timeout = Duration::from_secs(2);
     });
     let store = store.await;
     let put = put_many(&store, LARGE).await;
@@ -213,8 +213,8 @@ async fn a_list_that_nobody_reads_is_ended(backend: Backend) {
 async fn a_list_that_is_given_up_gives_everything_back(backend: Backend) {
     let store = Store::open_with(backend, |config| {
         config.database.connections = 4;
-        config.serving.list_memory = 0;
-        config.serving.patience = Duration::from_secs(50);
+        config.serving.list_buffer = 0;
+        config.serving.slow_reader_timeout = Duration::from_secs(50);
     });
     let store = store.await;
     let put = put_many(&store, LARGE).await;
@@ -231,7 +231,7 @@ async fn a_list_that_is_given_up_gives_everything_back(backend: Backend) {
 async fn a_list_that_is_too_large_is_refused(backend: Backend) {
     for memory in [64 << 20, 0] {
         let store = Store::open_with(backend, |config| {
-            config.serving.list_memory = memory;
+            config.serving.list_buffer = memory;
             config.serving.max_response = 1 << 20;
         });
         let store = store.await;
@@ -260,7 +260,7 @@ async fn slow_readers_of_long_lists_take_little_memory() {
     let (count, most) = sized((20_000, 150), (1_000_000, 300));
     let database = TestDatabase::new(Backend::SqliteFile);
     // None of the lists below fits in there.
-    let server = Server::on(&database, &["--list-memory", "1000000"]);
+    let server = Server::on(&database, &["--list-buffer-bytes", "1000000"]);
     let client = server.client().await;
     let type_id = Artifact::put_type("A", &[])
         .ask(client.clone())

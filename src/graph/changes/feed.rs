@@ -262,7 +262,7 @@ impl Graph {
             return Ok(());
         }
         Err(Error::FailedPrecondition(
-            "this server keeps no history of changes: it runs with --history 0".into(),
+            "this server keeps no history of changes: it runs with --change-retention 0".into(),
         ))
     }
 }

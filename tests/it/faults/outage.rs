@@ -25,7 +25,7 @@ async fn mysql() {
 /// One server goes through all of it, without a restart.
 async fn heals(backend: Backend) {
     let cluster = Cluster::start(backend).await;
-    let server = cluster.serve(&["--database-wait", "2"]);
+    let server = cluster.serve(&["--database-acquire-timeout", "2"]);
     let client = server.client().await;
     let types = put_types(client.clone()).await;
     write(&client, types, "at first").await.unwrap();

@@ -121,6 +121,56 @@ fn a_flag_beats_the_environment_which_beats_the_file() {
     assert_eq!(serve(&flags, &[]), "flag.db");
 }
 
+/// The options that were renamed: the name of the version before, and the name now.
+const RENAMED: [(&str, &str); 10] = [
+    ("history", "change_retention"),
+    ("record_memory", "dedup_window"),
+    ("record_batch_age", "record_batch_linger"),
+    ("list_memory", "list_buffer_bytes"),
+    ("stream_patience", "slow_reader_timeout"),
+    ("database_wait", "database_acquire_timeout"),
+    ("database_idle", "database_idle_timeout"),
+    ("database_age", "database_max_lifetime"),
+    ("connection_age", "max_connection_age"),
+    ("connection_idle", "max_connection_idle"),
+];
+
+#[test]
+fn old_names_of_variables_flags_and_keys_still_work() {
+    let dir = TempDir::new().unwrap();
+    let file = RENAMED.map(|(old, _)| format!("{old} = 11\n")).concat();
+    fs::write(dir.path().join("old.toml"), file).unwrap();
+    let flags = RENAMED.map(|(old, _)| format!("--{}=11", old.replace('_', "-")));
+    let variable = |name: &str| format!("PEDIGREE_{}", name.to_uppercase());
+    let variables = RENAMED.map(|(old, _)| (variable(old), "11"));
+
+    let mut by_flag = pedigree(dir.path(), &["--print-config"]);
+    by_flag.args(&flags);
+    let mut by_variable = pedigree(dir.path(), &["--print-config"]);
+    by_variable.envs(variables.clone());
+    let by_key = pedigree(dir.path(), &["--print-config", "--config=old.toml"]);
+    for command in [by_flag, by_variable, by_key] {
+        let printed = output(command);
+        for (_, new) in RENAMED {
+            let line = format!("{new} = 11\n");
+            assert!(printed.contains(&line), "no {line} in {printed}");
+        }
+    }
+
+    let help = output(pedigree(dir.path(), &["--help"]));
+    for (old, new) in RENAMED {
+        let mut both = pedigree(dir.path(), &["--print-config"]);
+        both.envs([(variable(old), "11"), (variable(new), "12")]);
+        let ended = run(both);
+        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+        let expected = "are names of the same option: give only one of them";
+        assert!(ended.stderr.contains(expected), "{ended:?}");
+        assert!(ended.stderr.contains(&variable(old)), "{ended:?}");
+        assert!(!help.contains(&format!("--{} ", old.replace('_', "-"))));
+        assert!(help.contains(&format!("--{} ", new.replace('_', "-"))));
+    }
+}
+
 #[test]
 fn log_lines_in_json_can_be_parsed() {
     let dir = TempDir::new().unwrap();

@@ -4,14 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use pedigree::api::grpc::lineage::Batches;
-use pedigree::config::serving::Serving;
-use pedigree::config::{Config, Log, LogFormat};
-use pedigree::graph::History;
+use pedigree::config::Config;
 use pedigree::proto::ml_metadata::metadata_store_service_client::MetadataStoreServiceClient;
 use pedigree::server::{self, Listeners};
-use pedigree::storage::connect::Connect;
-use pedigree::storage::migrate::Migration;
 use tokio::net::TcpListener;
 use tokio_stream::StreamExt;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -54,21 +49,10 @@ async fn serve(
     database: &TestDatabase,
     configure: impl FnOnce(&mut Config),
 ) -> (Channel, u16, DropGuard) {
-    let mut config = Config {
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        database: Connect::new(database.url.parse().unwrap()),
-        migration: Migration::default(),
-        history: History::default(),
-        batches: Batches::default(),
-        serving: Serving::default(),
-        grace: Duration::ZERO,
-        log: Log {
-            format: LogFormat::Text,
-            level: "off".to_owned(),
-        },
-        otlp_endpoint: None,
-        notes: Vec::new(),
-    };
+    let mut config = Config::with_url(&database.url).unwrap();
+    config.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    config.grace = Duration::ZERO;
+    "off".clone_into(&mut config.log.level);
     configure(&mut config);
     let listener = TcpListener::bind(config.listen).await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -34,15 +34,6 @@ pub struct Batches {
     pub age: Duration,
 }
 
-impl Default for Batches {
-    fn default() -> Self {
-        Self {
-            most: 256,
-            age: Duration::from_millis(2),
-        }
-    }
-}
-
 /// Reads, stores and answers in a task of its own.
 pub(super) fn run(
     call: Call,

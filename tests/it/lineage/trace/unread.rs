@@ -86,7 +86,7 @@ async fn a_trace_that_nobody_reads_is_ended(backend: Backend) {
     let store = Store::open_with(backend, |config| {
         // Two for reading, of which traces get one.
         config.database.connections = 4;
-        config.serving.patience = Duration::from_secs(2);
+        config.serving.slow_reader_timeout = Duration::from_secs(2);
     });
     let store = store.await;
     put_chain(&store).await;
@@ -104,7 +104,7 @@ async fn more_traces_than_may_be_are_refused(backend: Backend) {
     let store = Store::open_with(backend, |config| {
         config.database.connections = 8;
         config.database.wait = Duration::from_secs(1);
-        config.serving.patience = Duration::from_secs(50);
+        config.serving.slow_reader_timeout = Duration::from_secs(50);
     });
     let store = store.await;
     put_chain(&store).await;

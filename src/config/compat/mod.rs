@@ -1,7 +1,8 @@
-//! Upstream's own settings: its flags, its configuration file and the variables of its image, by upstream's names.
+//! The flags, the configuration file and the image's variables of ML Metadata's server ("upstream"
+//! here), under their own names.
 //!
-//! Flags about the database become the same message that the file holds, as upstream's `main` does it; [`address`] makes of the
-//! message what storage connects to. Other flags become settings of our own.
+//! Flags about the database become the protobuf message that the file contains, as upstream's
+//! `main` does it, and [`address`] converts that message. Other flags become options of ours.
 
 mod address;
 mod channel;
@@ -11,7 +12,7 @@ pub(super) mod gflags;
 use std::path::Path;
 
 use self::address::given;
-use super::settings::Settings;
+use super::sources::{GivenOptions, OptionSource};
 use super::tls::{Certificates, Pem};
 use clap::{Args, ValueEnum};
 use secrecy::{ExposeSecret, SecretString};
@@ -25,30 +26,32 @@ use crate::proto::ml_metadata::{
 };
 use crate::storage::connect::Address;
 
-/// The flags of upstream's server. An empty text is as good as none.
+/// The flags of upstream's server. An empty value means that the flag is not given.
 #[derive(Clone, Debug, Default, Args)]
 #[command(
     next_help_heading = "Flags of ML Metadata's server",
     rename_all = "snake_case"
 )]
 pub(super) struct Flags {
-    /// As --grpc-port, but from 1
+    /// As --grpc-port, from 1 to 65535
     #[arg(long = "grpc_port", value_name = "PORT")]
     port: Option<String>,
 
-    /// Limits of messages and connections, as gRPC names them: `grpc.max_receive_message_length=104857600,…`
+    /// Limits by gRPC's names, such as `grpc.max_receive_message_length=104857600`, separated by
+    /// commas
     #[arg(long, value_name = "KEY=VALUE,…")]
     grpc_channel_arguments: Option<String>,
 
-    /// Which of the settings below count [default: the file if there is one, else mysql if given]
+    /// Which of the settings below applies [default: the file if given, else mysql if given]
     #[arg(long, value_enum, value_name = "SOURCE")]
-    metadata_source_config_type: Option<Source>,
+    metadata_source_config_type: Option<ConfigSource>,
 
     /// File with a `MetadataStoreServerConfig` in text format
     #[arg(long, value_name = "FILE", env = "METADATA_STORE_SERVER_CONFIG_FILE")]
     metadata_store_server_config_file: Option<String>,
 
-    /// How often to look again at a schema that is not complete, as while somebody else creates it [default: 5]
+    /// Number of retries while the schema is incomplete because another process creates it
+    /// [default: 5]
     #[arg(long, value_name = "N")]
     metadata_store_connection_retries: Option<usize>,
 
@@ -92,21 +95,21 @@ pub(super) struct Flags {
     #[arg(long, value_name = "FILE")]
     postgres_config_sslrootcert: Option<String>,
 
-    /// As --upgrade-schema; counts beside a configuration file that has no `migration_options`
+    /// As --upgrade-schema; ignored if the configuration file has `migration_options`
     #[arg(
         long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true"
     )]
     enable_database_upgrade: Option<bool>,
 
-    /// As --downgrade-schema-to; does not count beside a configuration file
+    /// As --downgrade-schema-to; ignored if there is a configuration file
     #[arg(long, value_name = "VERSION", allow_negative_numbers = true)]
     downgrade_db_schema_version: Option<i64>,
 }
 
-/// Where the settings are to be taken from.
+/// The settings that apply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
-enum Source {
+enum ConfigSource {
     #[default]
     Default,
     ConfigFile,
@@ -114,56 +117,79 @@ enum Source {
     Postgresql,
 }
 
-/// What upstream's settings say.
+/// Upstream's settings that have no option of ours.
 #[derive(Debug, Default)]
-pub(super) struct Said {
-    /// The database, and whether it is created when it is missing.
-    pub database: Option<(Address, bool)>,
-    pub upgrade: bool,
-    pub downgrade_to: Option<i64>,
+pub(super) struct UpstreamSettings {
+    pub database: Option<Address>,
+    /// How often an incomplete schema is looked at again.
     pub retries: Option<usize>,
     pub certificates: Option<Certificates>,
-    /// What flags say that is also a setting of ours.
-    pub settings: Settings,
-    /// What counts for nothing, and should be known.
-    pub notes: Vec<String>,
+    /// What has no effect.
+    pub warnings: Vec<String>,
 }
 
-/// A port from `name`. An empty text is as good as none, and what is no port goes to `wrong`.
-pub(super) fn port(name: &str, text: Option<String>, wrong: &mut Vec<String>) -> Option<u16> {
+/// Reads a port from 1 to 65535. An empty text means none; anything else is a problem.
+pub(super) fn port(name: &str, text: Option<String>, problems: &mut Vec<String>) -> Option<u16> {
     let text = given(text)?;
     let port = text.parse().ok().filter(|port| *port != 0);
     if port.is_none() {
-        wrong.push(format!("{name} must be from 1 to 65535"));
+        problems.push(format!("{name} must be from 1 to 65535"));
     }
     port
 }
 
 impl Flags {
-    /// What flags and file say together. What is wrong goes to `wrong`.
-    pub(super) fn read(&self, wrong: &mut Vec<String>) -> Said {
-        let config = self.config(wrong).unwrap_or_default();
+    /// Reads flags and file. Those that have an option of ours are added to `options`.
+    pub(super) fn read(&self, options: &mut GivenOptions) -> UpstreamSettings {
+        let problems = &mut options.problems;
+        let config = self.config(problems).unwrap_or_default();
         let connection = config.connection_config.and_then(|it| it.config);
-        let migration = config.migration_options.unwrap_or_default();
-        let mut notes = Vec::new();
+        let database = connection.and_then(|database| address::convert(database, problems));
+        let certificates = config
+            .ssl_config
+            .and_then(|ssl| certificates(ssl, problems));
+        if let Some(port) = port("grpc_port", self.port.clone(), problems) {
+            options.add(
+                "grpc_port",
+                OptionSource::CompatFlag,
+                "--grpc_port",
+                &port.to_string(),
+            );
+        }
+        let mut warnings = Vec::new();
         let arguments = self.grpc_channel_arguments.as_deref().unwrap_or_default();
-        let channel = channel::settings(arguments, wrong, &mut notes);
-        Said {
-            certificates: config.ssl_config.and_then(|ssl| certificates(ssl, wrong)),
-            settings: Settings {
-                grpc_port: port("grpc_port", self.port.clone(), wrong),
-                ..channel
-            },
-            notes,
-            database: connection.and_then(|database| address::of(database, wrong)),
-            upgrade: migration.enable_upgrade_migration(),
-            downgrade_to: migration.downgrade_to_schema_version,
+        channel::add(arguments, options, &mut warnings);
+        let migration = config.migration_options.unwrap_or_default();
+        for (name, value) in [
+            (
+                "database_create",
+                database.as_ref().map(|(_, create)| create.to_string()),
+            ),
+            (
+                "upgrade_schema",
+                migration.enable_upgrade_migration.map(|it| it.to_string()),
+            ),
+            (
+                "downgrade_schema_to",
+                migration
+                    .downgrade_to_schema_version
+                    .map(|it| it.to_string()),
+            ),
+        ] {
+            if let Some(value) = value {
+                options.add(name, OptionSource::Fallback, name, &value);
+            }
+        }
+        UpstreamSettings {
+            database: database.map(|(address, _)| address),
             retries: self.metadata_store_connection_retries,
+            certificates,
+            warnings,
         }
     }
 
     /// The configuration by upstream's precedence.
-    fn config(&self, wrong: &mut Vec<String>) -> Option<MetadataStoreServerConfig> {
+    fn config(&self, problems: &mut Vec<String>) -> Option<MetadataStoreServerConfig> {
         let path = given(self.metadata_store_server_config_file.clone());
         let (mysql, postgres) = (self.mysql(), self.postgres());
         let (has_mysql, has_postgres) = (
@@ -171,34 +197,33 @@ impl Flags {
             postgres != PostgreSqlDatabaseConfig::default(),
         );
         let database = match (self.source(), path) {
-            (Source::Default | Source::ConfigFile, Some(path)) => {
+            (ConfigSource::Default | ConfigSource::ConfigFile, Some(path)) => {
                 return file::read(Path::new(&path))
                     .map(|config| self.beside_file(config))
-                    .map_err(|problem| wrong.push(problem))
+                    .map_err(|problem| problems.push(problem))
                     .ok();
             }
-            (Source::ConfigFile, None) => {
-                wrong.push("metadata_store_server_config_file must name a file".into());
+            (ConfigSource::ConfigFile, None) => {
+                problems.push("metadata_store_server_config_file must name a file".into());
                 None
             }
-            (Source::Mysql, _) => Some(Database::Mysql(mysql)),
-            (Source::Default, None) if has_mysql => Some(Database::Mysql(mysql)),
-            (Source::Postgresql, _) => Some(Database::Postgresql(postgres)),
-            (Source::Default, None) if has_postgres => {
-                wrong.push(
-                    "postgres_config_… count only with metadata_source_config_type=postgresql"
-                        .into(),
+            (ConfigSource::Mysql, _) => Some(Database::Mysql(mysql)),
+            (ConfigSource::Default, None) if has_mysql => Some(Database::Mysql(mysql)),
+            (ConfigSource::Postgresql, _) => Some(Database::Postgresql(postgres)),
+            (ConfigSource::Default, None) if has_postgres => {
+                problems.push(
+                    "postgres_config_… flags need metadata_source_config_type=postgresql".into(),
                 );
                 None
             }
-            (Source::Default, None) => None,
+            (ConfigSource::Default, None) => None,
         };
         if let Some(Database::Mysql(MySqlDatabaseConfig { port: None, .. })) = &database {
-            wrong.push("mysql: a port must be given".into());
+            problems.push("mysql: a port must be given".into());
         }
         let migration = self.migration();
         if migration.enable_upgrade_migration() && migration.downgrade_to_schema_version() >= 0 {
-            wrong.push(
+            problems.push(
                 "enable_database_upgrade and downgrade_db_schema_version exclude each other".into(),
             );
         }
@@ -212,7 +237,7 @@ impl Flags {
         })
     }
 
-    fn source(&self) -> Source {
+    fn source(&self) -> ConfigSource {
         self.metadata_source_config_type.unwrap_or_default()
     }
 
@@ -223,7 +248,8 @@ impl Flags {
         }
     }
 
-    /// Upstream takes nothing but the file then. Installations pass the flag for the upgrade all the same, and mean it.
+    /// Upstream ignores all flags beside a file. Installations pass the upgrade flag all the same, so
+    /// it applies here unless the file says otherwise.
     fn beside_file(&self, config: MetadataStoreServerConfig) -> MetadataStoreServerConfig {
         let upgrade = MigrationOptions {
             enable_upgrade_migration: self.enable_database_upgrade,
@@ -270,15 +296,18 @@ impl Flags {
     }
 }
 
-/// The certificates in a file. What is wrong goes to `wrong`.
-fn certificates(ssl: SslConfig, wrong: &mut Vec<String>) -> Option<Certificates> {
+/// The certificates in a file. What is wrong with them is added to `problems`.
+fn certificates(ssl: SslConfig, problems: &mut Vec<String>) -> Option<Certificates> {
     let is_verified = ssl.client_verify();
     let client_ca = given(ssl.custom_ca).filter(|_| is_verified).map(Pem::Text);
     if is_verified && client_ca.is_none() {
-        wrong.push("ssl_config: client_verify needs a custom_ca that clients come from".into());
+        problems.push(
+            "ssl_config: client_verify needs a custom_ca, the certificate authority of the clients"
+                .into(),
+        );
     }
     let (Some(certificate), Some(key)) = (given(ssl.server_cert), given(ssl.server_key)) else {
-        wrong.push("ssl_config: server_cert and server_key must be given".into());
+        problems.push("ssl_config: server_cert and server_key must be given".into());
         return None;
     };
     Some(Certificates {

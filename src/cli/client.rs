@@ -1,4 +1,4 @@
-//! The connection of a command to its server, and new attempts when it is lost.
+//! The connection of a client command to its server, with new attempts when it is lost.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Status};
 
 use super::Failure;
+use crate::config::parse_duration;
 use crate::proto::code_name;
 use crate::proto::pedigree::lineage::v1::lineage_service_client::LineageServiceClient;
 
@@ -22,8 +23,8 @@ const FIRST_DELAY: Duration = Duration::from_millis(100);
 const MAX_DELAY: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug, Args)]
-pub(super) struct Server {
-    /// Where the server is; with https, --ca-cert says whom to trust
+pub(super) struct ServerArgs {
+    /// URL of the server; https needs --ca-cert
     #[arg(
         long = "server",
         value_name = "URL",
@@ -32,21 +33,21 @@ pub(super) struct Server {
     )]
     url: String,
 
-    /// File with the authority that the server's certificate comes from, in PEM
+    /// Certificate authority of the server, a PEM file
     #[arg(long, value_name = "FILE", env = "PEDIGREE_CA_CERT")]
     ca_cert: Option<PathBuf>,
 
-    /// Seconds for which a server that is away is tried again
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    retry: u64,
+    /// Time for which to try again if the server cannot be reached, such as 30s or 5m
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
+    retry: Duration,
 }
 
-impl Server {
-    /// A client, which connects when it is used.
+impl ServerArgs {
+    /// A client that connects at its first request.
     pub(super) fn client(&self) -> Result<Client, Failure> {
-        let wrong = |problem: String| Failure(format!("cannot use --server: {problem}"));
+        let refused = |problem: String| Failure(format!("cannot use --server: {problem}"));
         let mut endpoint = Endpoint::from_shared(self.url.clone())
-            .map_err(|error| wrong(error.to_string()))?
+            .map_err(|error| refused(error.to_string()))?
             .http2_keep_alive_interval(Duration::from_secs(30))
             .keep_alive_while_idle(true);
         match &self.ca_cert {
@@ -56,10 +57,10 @@ impl Server {
                 let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem));
                 endpoint = endpoint
                     .tls_config(tls)
-                    .map_err(|error| wrong(error.to_string()))?;
+                    .map_err(|error| refused(error.to_string()))?;
             }
             None if self.url.starts_with("https:") => {
-                return Err(wrong("https needs --ca-cert".to_owned()));
+                return Err(refused("https needs --ca-cert".to_owned()));
             }
             None => {}
         }
@@ -72,7 +73,7 @@ impl Server {
             .with_min_delay(FIRST_DELAY)
             .with_max_delay(MAX_DELAY)
             .without_max_times()
-            .with_total_delay(Some(Duration::from_secs(self.retry)));
+            .with_total_delay(Some(self.retry));
         Reconnects {
             delays,
             remaining: None,
@@ -105,20 +106,20 @@ impl Reconnects {
             return Err(status.into());
         };
         if is_first {
-            eprintln!("{}; trying again", said(&status));
+            eprintln!("{}; trying again", describe(&status));
         }
         sleep(delay).await;
         Ok(())
     }
 }
 
-/// Whether a connection was lost or could not be had, rather than a request refused.
+/// Whether the connection failed; otherwise the server refused the request.
 fn is_loss(status: &Status) -> bool {
     status.code() == Code::Unavailable || std::error::Error::source(status).is_some()
 }
 
-/// A status in a line.
-pub(super) fn said(status: &Status) -> String {
+/// A status and its causes in one line.
+pub(super) fn describe(status: &Status) -> String {
     let mut line = format!("{}: {}", code_name(status.code()), status.message());
     let mut cause = std::error::Error::source(status);
     while let Some(error) = cause {

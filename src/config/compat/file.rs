@@ -10,7 +10,7 @@ use prost_reflect::text_format::ParseError;
 use crate::proto;
 use crate::proto::ml_metadata::MetadataStoreServerConfig;
 
-/// Reads the file. The error says what is wrong with it, without what could be a password.
+/// Reads the file. The error quotes nothing that could be a password.
 pub(super) fn read(path: &Path) -> Result<MetadataStoreServerConfig, String> {
     let text = fs::read_to_string(path).map_err(|error| error.to_string());
     text.and_then(|text| parse(&text)).map_err(|problem| {
@@ -24,7 +24,7 @@ fn parse(text: &str) -> Result<MetadataStoreServerConfig, String> {
         .get_message_by_name("ml_metadata.MetadataStoreServerConfig")
         .ok_or("its descriptor is missing")?;
     let message = DynamicMessage::parse_text_format(descriptor, text)
-        .map_err(|error| described(text, &error))?;
+        .map_err(|error| describe(text, &error))?;
     let config: MetadataStoreServerConfig =
         message.transcode_to().map_err(|error| error.to_string())?;
     if config
@@ -37,8 +37,9 @@ fn parse(text: &str) -> Result<MetadataStoreServerConfig, String> {
     Ok(config)
 }
 
-/// Says where the text cannot be read, and why, unless that quotes what stands after the name of a secret.
-fn described(text: &str, error: &ParseError) -> String {
+/// Where the text cannot be read, and why, unless that would quote what follows the name of a
+/// secret.
+fn describe(text: &str, error: &ParseError) -> String {
     let start = error.labels().and_then(|mut labels| labels.next());
     let start = start.map_or(text.len(), |label| label.offset());
     let before = text.get(..start).unwrap_or(text);
@@ -52,11 +53,11 @@ fn described(text: &str, error: &ParseError) -> String {
         before.matches('\n').count() + 1,
         line.chars().count() + 1
     );
-    // No other field has begun since.
+    // The field of the password is the last one that begins before the error.
     let in_secret = before
         .rfind("password")
         .is_some_and(|at| before[at..].matches(':').count() <= 1);
-    // A key in PEM may have colons of its own.
+    // A key in PEM may contain colons.
     if in_secret || before.contains("server_key") || line.contains("password") {
         return format!("{place}: cannot be read");
     }

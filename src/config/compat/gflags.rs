@@ -1,7 +1,7 @@
-//! The syntax of upstream's command line, which is that of the gflags library, rewritten to the one that ours has.
+//! The syntax of upstream's command line, which is that of the gflags library, rewritten to ours.
 //!
-//! `-f=v`, `--f v` and `-f v` become `--f=v`; a switch `--b` or `--nob` becomes `--b=true` or `--b=false`; `--flagfile` becomes
-//! what is in the file. Everything else stays as it is, for clap to judge.
+//! `-f=v`, `--f v` and `-f v` become `--f=v`; a switch `--b` or `--nob` becomes `--b=true` or
+//! `--b=false`; `--flagfile` becomes the flags in the file. Everything else is left to clap.
 
 use std::any::TypeId;
 use std::collections::HashMap;
@@ -11,14 +11,19 @@ use std::path::Path;
 use clap::Args;
 
 use super::Flags;
+use crate::config::ConfigError;
 
-/// How deep files of flags may name others.
-const DEPTH: usize = 8;
+/// How deep flag files may be nested.
+const MAX_FILE_DEPTH: usize = 8;
 
-/// The arguments after the program's name, rewritten. The error says what cannot be read, but no value.
-pub(in crate::config) fn rewrite(
+/// Rewrites the arguments after the program's name.
+///
+/// # Errors
+///
+/// If a flag file cannot be used. The error quotes no value.
+pub fn rewrite(
     arguments: impl IntoIterator<Item = OsString>,
-) -> Result<Vec<OsString>, String> {
+) -> Result<Vec<OsString>, ConfigError> {
     let known = Flags::augment_args(clap::Command::new("upstream"));
     let known = known.get_arguments().filter_map(|flag| {
         let is_switch = flag.get_value_parser().type_id() == TypeId::of::<bool>();
@@ -28,12 +33,14 @@ pub(in crate::config) fn rewrite(
         switches: known.collect(),
         rewritten: Vec::new(),
     };
-    rewriter.arguments(&mut arguments.into_iter(), DEPTH)?;
+    let rewritten = rewriter.arguments(&mut arguments.into_iter(), MAX_FILE_DEPTH);
+    rewritten.map_err(ConfigError::new)?;
     Ok(rewriter.rewritten)
 }
 
 struct Rewriter {
-    /// Upstream's flags by name, and whether they are switches, which take no value from the next argument.
+    /// The names of upstream's flags, and whether each is a switch. A switch takes no value from
+    /// the next argument.
     switches: HashMap<String, bool>,
     rewritten: Vec<OsString>,
 }
@@ -66,7 +73,7 @@ impl Rewriter {
 
     fn flag(&mut self, name: &str, value: Option<&str>, rest: &mut dyn Iterator<Item = OsString>) {
         match self.switches.get(name) {
-            Some(true) => self.push(name, Some(value.map_or("true", truth))),
+            Some(true) => self.push(name, Some(value.map_or("true", bool_text))),
             Some(false) if value.is_none() => self.push(name, rest.next()),
             Some(false) => self.push(name, value),
             None => match name.strip_prefix("no") {
@@ -87,12 +94,12 @@ impl Rewriter {
         self.rewritten.push(flag);
     }
 
-    /// The flags of a file, one a line. Its value may stand apart as it does between arguments.
+    /// The flags of a file, one per line: `--flag=value` or `--flag value`.
     fn file(&mut self, path: &Path, depth: usize) -> Result<(), String> {
         let refused = |problem: &str| format!("cannot use flagfile {}: {problem}", path.display());
         let depth = depth
             .checked_sub(1)
-            .ok_or_else(|| refused("files of flags name each other too often"))?;
+            .ok_or_else(|| refused("flag files are nested too deeply"))?;
         let text = std::fs::read_to_string(path).map_err(|error| refused(&error.to_string()))?;
         for (line, number) in text.lines().map(str::trim).zip(1..) {
             if line.is_empty() || line.starts_with('#') {
@@ -111,7 +118,7 @@ impl Rewriter {
     }
 }
 
-/// The name of a flag, which has more than one letter, and the value that is joined to it.
+/// The name of a flag, of more than one letter, and the value after `=`.
 fn parts(argument: &str) -> Option<(&str, Option<&str>)> {
     let flag = argument.strip_prefix('-')?;
     let flag = flag.strip_prefix('-').unwrap_or(flag);
@@ -121,8 +128,8 @@ fn parts(argument: &str) -> Option<(&str, Option<&str>)> {
     (name.chars().count() > 1).then_some((name, value))
 }
 
-/// What gflags takes for a truth value, as clap has it. Anything else stays what it is.
-fn truth(value: &str) -> &str {
+/// A boolean of gflags as clap writes it. Anything else is left to clap.
+fn bool_text(value: &str) -> &str {
     match value.to_ascii_lowercase().as_str() {
         "1" | "t" | "true" | "y" | "yes" => "true",
         "0" | "f" | "false" | "n" | "no" => "false",
@@ -155,7 +162,7 @@ mod tests {
             ("-grpc_port 1", "--grpc_port=1"),
             ("--mysql_config_host=", "--mysql_config_host="),
             ("--mysql_config_password=a=b", "--mysql_config_password=a=b"),
-            // As gflags has it, the next argument is the value whatever it looks like.
+            // The next argument is the value, whatever it looks like.
             (
                 "--mysql_config_password --x migrate",
                 "--mysql_config_password=--x migrate",
@@ -185,7 +192,7 @@ mod tests {
                 "--enable_database_upgrade=maybe",
                 "--enable_database_upgrade=maybe",
             ),
-            // For clap to judge.
+            // Left to clap.
             (
                 "--noenable_database_upgrade=1",
                 "--noenable_database_upgrade=1",
@@ -244,10 +251,13 @@ mod tests {
              --grpc_port=2"
         );
 
-        let refusal = |line: &str| rewrite(line.split(' ').map(OsString::from)).unwrap_err();
+        let refusal = |line: &str| {
+            let refused = rewrite(line.split(' ').map(OsString::from));
+            refused.unwrap_err().to_string()
+        };
         write("itself", &format!("--flagfile {}", path("itself")));
         let error = refusal(&format!("--flagfile {}", path("itself")));
-        assert!(error.contains("too often"), "{error}");
+        assert!(error.contains("too deeply"), "{error}");
         for text in ["\nhunter2", "\n--"] {
             write("words", text);
             let error = refusal(&format!("-flagfile={}", path("words")));

@@ -1,4 +1,4 @@
-//! A database as upstream's messages describe it, checked. An empty text is as good as none.
+//! From upstream's message about a database to our address of it. An empty text means none.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -14,8 +14,8 @@ use crate::storage::connect::postgres::{Postgres, SslMode};
 use crate::storage::connect::sqlite::{Mode, Sqlite};
 use crate::storage::connect::tls::Identity;
 
-/// The address, and whether a missing database is created. What is wrong goes to `wrong`.
-pub(super) fn of(config: Config, wrong: &mut Vec<String>) -> Option<(Address, bool)> {
+/// The address, and whether a missing database is created. Problems are added to `problems`.
+pub(super) fn convert(config: Config, problems: &mut Vec<String>) -> Option<(Address, bool)> {
     match config {
         Config::FakeDatabase(_) => {
             let memory = Sqlite {
@@ -25,25 +25,25 @@ pub(super) fn of(config: Config, wrong: &mut Vec<String>) -> Option<(Address, bo
             Some((Address::Sqlite(memory), true))
         }
         Config::Sqlite(config) => Some((
-            Address::Sqlite(sqlite(&config, &mut problems("sqlite", wrong))?),
+            Address::Sqlite(sqlite(&config, &mut report("sqlite", problems))?),
             true,
         )),
         Config::Mysql(config) => {
             let create = !config.skip_db_creation();
-            let address = my_sql(config, &mut problems("mysql", wrong))?;
+            let address = my_sql(config, &mut report("mysql", problems))?;
             Some((Address::MySql(address), create))
         }
         Config::Postgresql(config) => {
             let create = !config.skip_db_creation();
-            let address = postgres(config, &mut problems("postgresql", wrong))?;
+            let address = postgres(config, &mut report("postgresql", problems))?;
             Some((Address::Postgres(address), create))
         }
     }
 }
 
-/// Notes problems of one database.
-fn problems<'a>(database: &'static str, wrong: &'a mut Vec<String>) -> impl FnMut(&str) + 'a {
-    move |problem| wrong.push(format!("{database}: {problem}"))
+/// A function that adds problems with the settings of one database.
+fn report<'a>(database: &'static str, problems: &'a mut Vec<String>) -> impl FnMut(&str) + 'a {
+    move |problem| problems.push(format!("{database}: {problem}"))
 }
 
 /// A text that is not empty.
@@ -55,11 +55,11 @@ fn path(text: Option<String>) -> Option<PathBuf> {
     given(text).map(PathBuf::from)
 }
 
-/// A port; `None` where it cannot be one, which is noted.
-fn port(port: Option<u16>, wrong: &mut impl FnMut(&str)) -> Option<u16> {
+/// A port from 1 to 65535; anything else is a problem.
+fn port(port: Option<u16>, report: &mut impl FnMut(&str)) -> Option<u16> {
     let port = port.filter(|port| *port != 0);
     if port.is_none() {
-        wrong("the port must be from 1 to 65535");
+        report("the port must be from 1 to 65535");
     }
     port
 }
@@ -68,19 +68,19 @@ fn identity(
     cert: Option<String>,
     key: Option<String>,
     password: Option<String>,
-    wrong: &mut impl FnMut(&str),
+    report: &mut impl FnMut(&str),
 ) -> Option<Identity> {
     let identity = Identity::of(path(cert), path(key), given(password).map(Into::into));
     identity
-        .map_err(|problem| wrong(&problem.to_string()))
+        .map_err(|problem| report(&problem.to_string()))
         .ok()
         .flatten()
 }
 
-fn sqlite(config: &SqliteMetadataSourceConfig, wrong: &mut impl FnMut(&str)) -> Option<Sqlite> {
+fn sqlite(config: &SqliteMetadataSourceConfig, report: &mut impl FnMut(&str)) -> Option<Sqlite> {
     let uri = config.filename_uri().parse::<Sqlite>();
     let uri = uri
-        .map_err(|problem| wrong(&format!("filename_uri {problem}")))
+        .map_err(|problem| report(&format!("filename_uri {problem}")))
         .ok()?;
     let mode = match config.connection_mode() {
         ConnectionMode::Readonly => Mode::ReadOnly,
@@ -93,28 +93,29 @@ fn sqlite(config: &SqliteMetadataSourceConfig, wrong: &mut impl FnMut(&str)) -> 
     })
 }
 
-fn my_sql(config: MySqlDatabaseConfig, wrong: &mut impl FnMut(&str)) -> Option<MySql> {
+fn my_sql(config: MySqlDatabaseConfig, report: &mut impl FnMut(&str)) -> Option<MySql> {
     let server = match (given(config.host), path(config.socket)) {
         (Some(host), None) => match config.port.unwrap_or(0) {
             0 => Some(mysql::PORT),
-            number => port(u16::try_from(number).ok(), wrong),
+            number => port(u16::try_from(number).ok(), report),
         }
         .map(|port| Server::Tcp { host, port }),
         (None, Some(socket)) => Some(Server::Socket(socket)),
         _ => {
-            wrong("exactly one of host and socket must be given");
+            report("exactly one of host and socket must be given");
             None
         }
     };
     let database = given(config.database);
     if database.is_none() {
-        wrong("a database must be given");
+        report("a database must be given");
     }
     let with_tls = config.ssl_options.is_some();
     let ssl = config.ssl_options.unwrap_or_default();
     if !ssl.cipher().is_empty() {
-        wrong(
-            "the cipher cannot be chosen: only those of TLS 1.2 and 1.3 without known weakness are ever used; leave it out",
+        report(
+            "cipher cannot be chosen: leave it out. Only ciphers of TLS 1.2 and 1.3 without known \
+             weaknesses are used",
         );
     }
     let verified = ssl.verify_server_cert();
@@ -127,7 +128,7 @@ fn my_sql(config: MySqlDatabaseConfig, wrong: &mut impl FnMut(&str)) -> Option<M
             (true, false, true) => mysql::SslMode::Required,
         },
         authorities,
-        identity: identity(ssl.cert, ssl.key, None, wrong),
+        identity: identity(ssl.cert, ssl.key, None, report),
         user: given(config.user),
         password: given(config.password).map(Into::into),
         server: server?,
@@ -135,37 +136,37 @@ fn my_sql(config: MySqlDatabaseConfig, wrong: &mut impl FnMut(&str)) -> Option<M
     })
 }
 
-fn postgres(config: PostgreSqlDatabaseConfig, wrong: &mut impl FnMut(&str)) -> Option<Postgres> {
+fn postgres(config: PostgreSqlDatabaseConfig, report: &mut impl FnMut(&str)) -> Option<Postgres> {
     let host = match (given(config.host), given(config.hostaddr)) {
         (Some(host), None) => Some(host),
         (None, Some(address)) if address.parse::<IpAddr>().is_ok() => Some(address),
         (None, Some(_)) => {
-            wrong("hostaddr must be a numeric address");
+            report("hostaddr must be a numeric address");
             None
         }
         _ => {
-            wrong("exactly one of host and hostaddr must be given");
+            report("exactly one of host and hostaddr must be given");
             None
         }
     };
     let (user, database) = (given(config.user), given(config.dbname));
     for (name, value) in [("user", &user), ("dbname", &database)] {
         if value.is_none() {
-            wrong(&format!("a {name} must be given"));
+            report(&format!("a {name} must be given"));
         }
     }
     let number = given(config.port);
-    let number = port(number.and_then(|port| port.parse().ok()), wrong);
+    let number = port(number.and_then(|port| port.parse().ok()), report);
     let ssl = config.ssloption.unwrap_or_default();
     let sslmode = match given(ssl.sslmode).map(|mode| mode.parse()) {
         None => Some(SslMode::Prefer),
         Some(Ok(mode)) => Some(mode),
         Some(Err(_)) => {
-            wrong("sslmode must be disable, allow, prefer, require, verify-ca or verify-full");
+            report("sslmode must be disable, allow, prefer, require, verify-ca or verify-full");
             None
         }
     };
-    let identity = identity(ssl.sslcert, ssl.sslkey, ssl.sslpassword, wrong);
+    let identity = identity(ssl.sslcert, ssl.sslkey, ssl.sslpassword, report);
     Some(Postgres {
         host: host?,
         port: number?,

@@ -1,0 +1,142 @@
+//! The command line: the commands and their arguments.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use super::Failure;
+use super::migrate::MigrateArgs;
+use super::reconcile::ReconcileArgs;
+use super::record::RecordArgs;
+use super::trace::TraceArgs;
+use super::watch::WatchArgs;
+use crate::config::{ConfigArgs, ConfigError, ProcessEnv, without_logins};
+
+/// A metadata and lineage server for machine learning that speaks ML Metadata's gRPC protocol.
+///
+/// Each option can also be given by the environment variable named with it, or as a key of the
+/// configuration file: its name with underscores, as in `grpc_port = 8080`. Durations and sizes
+/// take units, as in 2ms, 30s, 7d and 64MiB; without a unit they are seconds and bytes. The flags
+/// of ML Metadata's server can be written in its syntax: -flag=value, --flag value, --noflag for a
+/// switch, and --flagfile=FILE for a file with one flag per line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "pedigree",
+    version,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true,
+    args_override_self = true
+)]
+struct CommandLine {
+    #[command(subcommand)]
+    invocation: Option<Invocation>,
+
+    #[command(flatten)]
+    options: ConfigArgs,
+}
+
+/// What the process is called to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Invocation {
+    /// Serve, which is also what happens without a command
+    Serve(Box<ConfigArgs>),
+    /// Create the schema of the database or bring it to this version, and exit
+    Migrate(Box<MigrateArgs>),
+    /// Add to the change history what other programs wrote to the database, and exit
+    Reconcile(Box<ReconcileArgs>),
+    /// Send a file of JSON lines to a server's Record method, each line a `RecordRequest`
+    Record(RecordArgs),
+    /// Print every change of a server's graph
+    Watch(WatchArgs),
+    /// Print what artifacts or executions were derived from, or what was derived from them
+    Trace(TraceArgs),
+}
+
+impl Invocation {
+    /// Reads the words of a command line, the first of which is the program's name. Ends the
+    /// process for `--help` and `--version`.
+    pub(super) fn parse(words: &[OsString], process: &ProcessEnv) -> Result<Self, Failure> {
+        let command = CommandLine::command();
+        let error = match command.clone().try_get_matches_from(words) {
+            Ok(matches) => return Ok(CommandLine::from_arg_matches(&matches)?.invocation()),
+            Err(error) if !error.use_stderr() => error.exit(),
+            Err(error) => error,
+        };
+        // Options before the error may be wrong too, which is reported at once.
+        let matches = command.ignore_errors(true).try_get_matches_from(words)?;
+        let options = CommandLine::from_arg_matches(&matches)?.invocation();
+        let loaded = options
+            .options()
+            .map(|options| options.clone().load(process));
+        let mut problems = match loaded {
+            Some(Err(ConfigError { problems })) => problems,
+            _ => Vec::new(),
+        };
+        problems.push(problem(&error));
+        Err(ConfigError { problems }.into())
+    }
+
+    fn options(&self) -> Option<&ConfigArgs> {
+        match self {
+            Self::Serve(options) => Some(options),
+            Self::Migrate(args) => Some(&args.options),
+            Self::Reconcile(args) => Some(&args.options),
+            Self::Record(_) | Self::Watch(_) | Self::Trace(_) => None,
+        }
+    }
+}
+
+impl CommandLine {
+    fn invocation(self) -> Invocation {
+        self.invocation
+            .unwrap_or_else(|| Invocation::Serve(self.options.into()))
+    }
+}
+
+/// The first paragraph of an error, in one line. A word between the flags is not quoted: it could
+/// be a password.
+pub(super) fn problem(error: &clap::Error) -> String {
+    let word = [ContextKind::InvalidArg, ContextKind::InvalidSubcommand]
+        .into_iter()
+        .find_map(|kind| error.get(kind));
+    let is_misplaced = matches!(
+        error.kind(),
+        ErrorKind::UnknownArgument | ErrorKind::ArgumentConflict
+    );
+    if let Some(ContextValue::String(word)) = word
+        && is_misplaced
+        && !word.starts_with('-')
+        && CommandLine::command().find_subcommand(word).is_none()
+    {
+        return "unexpected word between the flags".to_owned();
+    }
+    let text = error.to_string();
+    let lines = text.lines().map(str::trim);
+    let paragraph: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
+    let paragraph = paragraph.join(" ");
+    without_logins(paragraph.strip_prefix("error: ").unwrap_or(&paragraph))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_is_no_flag_is_not_repeated() {
+        for arguments in [
+            &["--mysql_config_password=", "hunter2"][..],
+            &["--enable_database_upgrade", "hunter2"],
+            &["--mysql_config_pasword=hunter2"],
+            &["-mysql_config_pasword", "hunter2"],
+            &["migrate", "hunter2"],
+            &["serve", "hunter2"],
+        ] {
+            let words = crate::config::rewrite(arguments.iter().map(Into::into)).unwrap();
+            let words: Vec<_> = std::iter::once("pedigree".into()).chain(words).collect();
+            let error = Invocation::parse(&words, &ProcessEnv::default()).unwrap_err();
+            let error = error.to_string();
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! `pedigree migrate`: brings the schema of a database to another version, or says what that would
+//! take.
+
+use std::io::{Write, stdout};
+
+use clap::Args;
+
+use super::Failure;
+use super::output::report;
+use crate::config::{Config, ConfigArgs};
+use crate::error::{Error, Result};
+use crate::server;
+use crate::storage::Database;
+use crate::storage::migrate::{self, Migration, Plan, Planned};
+
+#[derive(Debug, Args)]
+pub struct MigrateArgs {
+    /// Print what would be done, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Also widen the columns of an existing PostgreSQL or MySQL database, for integers of 64 bits
+    /// and, on PostgreSQL, long texts; ML Metadata's server can still use the database
+    #[arg(long, conflicts_with = "downgrade_to")]
+    widen: bool,
+
+    /// Downgrade the schema to this version, for an older server
+    #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(i64).range(0..))]
+    downgrade_to: Option<i64>,
+
+    #[command(flatten)]
+    pub(super) options: ConfigArgs,
+}
+
+impl MigrateArgs {
+    fn migration(&self) -> Migration {
+        Migration {
+            upgrade: true,
+            widen: self.widen,
+            downgrade_to: self.downgrade_to,
+        }
+    }
+}
+
+/// Runs the command.
+pub(super) async fn run(args: &MigrateArgs, config: &Config) -> Result<(), Failure> {
+    let (migration, out) = (args.migration(), &mut stdout());
+    let done = if args.dry_run {
+        dry_run(config, &migration, out).await
+    } else {
+        migrate(config, &migration, out).await
+    };
+    done.map_err(|error| config.database.name_in(error).into())
+}
+
+/// Downgrades the schema as the configuration says.
+pub(super) async fn downgrade(config: &Config) -> Result<(), Failure> {
+    match server::open(config).await {
+        Ok(_) => Ok(()),
+        Err(Error::Cancelled(done)) => {
+            report(&mut stdout(), done);
+            Ok(())
+        }
+        Err(error) => Err(config.database.name_in(error).into()),
+    }
+}
+
+/// Migrates the database, which is created if it is missing. Prints each step.
+async fn migrate(
+    config: &Config,
+    migration: &Migration,
+    out: &mut (impl Write + Send),
+) -> Result<()> {
+    let database = Database::connect(&config.database).await?;
+    report(out, format_args!("database: {}", config.database.address));
+    let mut done = |planned: Planned| report(out, line(&planned));
+    let plan = migrate::run(&database, migration, &mut done).await;
+    database.close().await;
+    let Plan {
+        found,
+        reached,
+        scripts,
+    } = plan?;
+    match found {
+        _ if scripts.is_empty() => report(
+            out,
+            format_args!("nothing to do: the schema has version {reached}"),
+        ),
+        Some(found) if found != reached => report(
+            out,
+            format_args!("done: the schema had version {found} and has version {reached}"),
+        ),
+        _ => report(out, format_args!("done: the schema has version {reached}")),
+    }
+    Ok(())
+}
+
+/// Prints what [`migrate`] would do, and changes nothing.
+async fn dry_run(
+    config: &Config,
+    migration: &Migration,
+    out: &mut (impl Write + Send),
+) -> Result<()> {
+    let address = &config.database.address;
+    let plan = if let Some(database) = Database::look(&config.database).await? {
+        report(out, format_args!("database: {address}"));
+        let plan = migrate::plan(&database, migration).await;
+        database.close().await;
+        plan?
+    } else {
+        let plan = migrate::plan_new(address.dialect(), migration)?;
+        report(
+            out,
+            format_args!("database: {address}, which is missing and would be created"),
+        );
+        plan
+    };
+    match plan.found {
+        Some(version) => report(out, format_args!("schema: version {version}")),
+        None => report(out, "schema: none"),
+    }
+    for planned in &plan.scripts {
+        report(out, format_args!("would run: {}", line(planned)));
+    }
+    if plan.scripts.is_empty() {
+        report(out, "nothing to do");
+    } else {
+        report(
+            out,
+            format_args!("the schema would have version {}", plan.reached),
+        );
+    }
+    Ok(())
+}
+
+fn line(Planned { change, script }: &Planned) -> String {
+    format!("{change}, {}", script.file)
+}

@@ -1,0 +1,37 @@
+//! `pedigree reconcile`: adds to the change history what other programs wrote to the database.
+
+use std::io::stdout;
+
+use clap::Args;
+
+use super::Failure;
+use super::output::report;
+use crate::config::{Config, ConfigArgs};
+use crate::graph::Graph;
+use crate::server;
+
+#[derive(Debug, Args)]
+pub struct ReconcileArgs {
+    /// Also add what is older than the history, which then begins with the whole graph
+    #[arg(long)]
+    all: bool,
+
+    #[command(flatten)]
+    pub(super) options: ConfigArgs,
+}
+
+/// Runs the command, and prints how many changes were added.
+pub(super) async fn run(args: &ReconcileArgs, config: &Config) -> Result<(), Failure> {
+    let done = async {
+        let database = server::open(config).await?;
+        let graph = Graph::new(database.clone(), config.history);
+        let added = graph.reconcile(args.all).await;
+        database.close().await;
+        added
+    };
+    let address = &config.database.address;
+    let added = done.await.map_err(|error| config.database.name_in(error))?;
+    let line = format!("{address}: {added} changes added to the history");
+    report(&mut stdout(), line);
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! The list of options. Each row is a flag, an environment variable, a key of the configuration
+//! file, a line of `--print-config`, and a row of a table in `docs/configuration.md`.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::log::{LogFormat, LogLevel};
+use super::spec::OptionDefault::{Unset, Value};
+use super::spec::options;
+use super::values::{AtLeast, AtMost, Bytes, Origins, Positive};
+use crate::storage::connect::Address;
+
+options! {
+    "Listening" {
+        /// Address to listen on
+        grpc_host: IpAddr, "ADDRESS", Value("127.0.0.1");
+
+        /// Port for gRPC, gRPC-Web and HTTP; 0 takes a free port
+        grpc_port: u16, "PORT", Value("8080");
+
+        /// Address of the admin port
+        admin_host: IpAddr, "ADDRESS", Value("127.0.0.1");
+
+        /// Port for /livez, /readyz and Prometheus' /metrics over HTTP; 0 takes a free port
+        admin_port: Option<u16>, "PORT", Unset("none");
+
+        /// Origins whose pages may call by gRPC-Web (CORS), separated by commas; * allows all
+        web_origins: Origins, "ORIGINS", Unset("none");
+
+        /// Certificate chain of the server, a PEM file; read again when it changes
+        tls_cert: Option<PathBuf>, "FILE", Unset("no TLS");
+
+        /// Private key of the certificate, a PEM file; read again when it changes
+        tls_key: Option<PathBuf>, "FILE", Unset("no TLS");
+
+        /// Certificate authorities of the clients, a PEM file; clients must show a certificate
+        tls_client_ca: Option<PathBuf>, "FILE", Unset("no client certificates");
+    }
+
+    "Database" {
+        /// Database: sqlite:PATH, sqlite::memory:, postgres://… or mysql://…
+        database_url: Address, "URL", Value("sqlite:pedigree.db");
+
+        /// User of the database, if the URL names none
+        database_user: Option<String>, "NAME", Unset("from the URL");
+
+        /// Password of the user, if the URL has none; not percent-encoded
+        database_password: Option<SecretString>, "PASSWORD", Unset("from the URL");
+
+        /// File whose first line is the password
+        database_password_file: Option<PathBuf>, "FILE", Unset("none");
+
+        /// Maximum number of connections: half of them for writes, and at most a quarter for
+        /// lineage traversals and unpaged lists
+        database_connections: AtLeast<2>, "N", Value("16");
+
+        /// Maximum time that a request waits for a connection
+        database_acquire_timeout: Duration, "DURATION", Value("10s"), was "database_wait";
+
+        /// Time after which an unused connection is closed
+        database_idle_timeout: Duration, "DURATION", Value("10m"), was "database_idle";
+
+        /// Maximum age of a connection
+        database_max_lifetime: Duration, "DURATION", Value("30m"), was "database_age";
+
+        /// Whether a missing PostgreSQL or MySQL database is created
+        database_create: bool, "BOOL", Value("true");
+
+        /// Whether MySQL text is sent as utf8mb4, for a database that ML Metadata's server never
+        /// opens: that server sends UTF-8 as latin1
+        mysql_utf8mb4: bool, "BOOL", Value("false");
+
+        /// Whether a database of an older schema version is upgraded at start
+        upgrade_schema: bool, "BOOL", Value("false");
+
+        /// Downgrade the schema to this version, for an older server, and exit
+        downgrade_schema_to: Option<i64>, "VERSION", Unset("no downgrade");
+    }
+
+    "History and streams" {
+        /// Retention of the change history, which Watch reads; 0 keeps no history
+        change_retention: Duration, "DURATION", Value("7d"), was "history";
+
+        /// Deduplication window: a message id that Record sees again within it is not stored again
+        dedup_window: Duration, "DURATION", Value("7d"), was "record_memory";
+
+        /// Maximum number of messages of a stream that one commit stores
+        record_batch: AtLeast<1>, "N", Value("256");
+
+        /// Time that a message waits for others to share its commit
+        record_batch_linger: Duration, "DURATION", Value("2ms"), was "record_batch_age";
+    }
+
+    "Limits" {
+        /// Maximum size of a request message
+        max_request_bytes: Bytes, "SIZE", Value("128MiB");
+
+        /// Maximum size of a response message
+        max_response_bytes: Option<Bytes>, "SIZE", Unset("no limit");
+
+        /// Maximum size of the headers of a request
+        max_metadata_bytes: Positive<Bytes>, "SIZE", Value("16KiB");
+
+        /// Maximum number of requests in flight; more are refused with RESOURCE_EXHAUSTED
+        max_requests: usize, "N", Value("1024");
+
+        /// Memory budget for unpaged list responses in flight; a response that does not fit is
+        /// streamed in two passes
+        list_buffer_bytes: Bytes, "SIZE", Value("64MiB"), was "list_memory";
+
+        /// Maximum time that a client may leave a lineage traversal or a streamed list unread
+        /// while it holds a database connection; at most 50s
+        slow_reader_timeout: AtMost<50>, "DURATION", Value("30s"), was "stream_patience";
+
+        /// Maximum age of a client connection; its requests in flight are completed
+        max_connection_age: Option<Positive<Duration>>, "DURATION", Unset("no limit"),
+            was "connection_age";
+
+        /// Maximum time that a client connection may be without a request
+        max_connection_idle: Option<Positive<Duration>>, "DURATION", Unset("no limit"),
+            was "connection_idle";
+
+        /// Time without traffic after which a client is sent an HTTP/2 ping
+        keepalive: Positive<Duration>, "DURATION", Value("60s");
+
+        /// Time to answer the ping; after it the connection is closed
+        keepalive_timeout: Positive<Duration>, "DURATION", Value("20s");
+
+        /// Time that requests in flight may take after a signal to stop
+        shutdown_grace: Duration, "DURATION", Value("25s");
+    }
+
+    "Logs and traces" {
+        /// Format of log lines on standard error: text or json
+        log_format: LogFormat, "FORMAT", Value("text");
+
+        /// Log level: error, warn, info, debug or trace, or directives such as info,pedigree=debug
+        log_level: LogLevel, "LEVEL", Value("info");
+
+        /// OTLP collector for traces over gRPC, such as http://127.0.0.1:4317
+        otlp_endpoint: Option<String>, "URL", Unset("no traces");
+    }
+}
