@@ -2,10 +2,11 @@
 
 import json
 import re
+import shutil
 
 import pytest
 import yaml
-from helm import CHART, MODES, container, documents, helm, mode, one, pod_spec
+from helm import CHART, KUBERNETES, MODES, container, documents, helm, mode, one, pod_spec
 
 # What Kubeflow Pipelines 2.18 passes to its server, in its order.
 KUBEFLOW_MYSQL = [
@@ -109,11 +110,11 @@ def test_the_database_is_named_with_its_options():
 
 # What the program does about streams where nothing is said.
 STREAMS = {
-    "PEDIGREE_HISTORY": "604800",
-    "PEDIGREE_RECORD_MEMORY": "604800",
+    "PEDIGREE_CHANGE_RETENTION": "7d",
+    "PEDIGREE_DEDUP_WINDOW": "7d",
     "PEDIGREE_RECORD_BATCH": "256",
-    "PEDIGREE_RECORD_BATCH_AGE": "0.002",
-    "PEDIGREE_STREAM_PATIENCE": "30",
+    "PEDIGREE_RECORD_BATCH_LINGER": "2ms",
+    "PEDIGREE_SLOW_READER_TIMEOUT": "30s",
 }
 
 
@@ -124,9 +125,44 @@ def test_the_server_is_told_of_streams(name):
         return {variable: env[variable] for variable in STREAMS}
 
     assert told() == STREAMS
+    values = {
+        "changeRetention": "30d",
+        "dedupWindow": 2592000,
+        "recordBatch": 1,
+        "recordBatchLinger": 0.5,
+        "slowReaderTimeout": "2.5s",
+    }
+    arguments = ("--set-json", "server=" + json.dumps(values))
+    assert list(told(*arguments).values()) == ["30d", "2592000", "1", "0.5", "2.5s"]
+    # By the names of the version before.
     values = {"history": 2592000, "recordMemory": 0, "recordBatch": 1, "recordBatchAge": 0.5, "streamPatience": 2.5}
     arguments = ("--set-json", "server=" + json.dumps(values))
     assert list(told(*arguments).values()) == ["2592000", "0", "1", "0.5", "2.5"]
+
+
+# Renders the notes, which `helm template` leaves out, as the only value of an object.
+NOTES = """\
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: notes
+data:
+  notes: {{ include (print $.Template.BasePath "/NOTES.txt") . | quote }}
+"""
+
+
+def test_the_notes_name_values_that_were_renamed(tmp_path):
+    chart = shutil.copytree(CHART, tmp_path / "pedigree")
+    (chart / "templates/notes.yaml").write_text(NOTES)
+
+    def notes(*arguments):
+        version = ("--kube-version", KUBERNETES[-1])
+        done = helm("template", "rel", chart, *version, "--show-only", "templates/notes.yaml", *arguments)
+        assert done.returncode == 0, done.stderr
+        return yaml.safe_load(done.stdout)["data"]["notes"]
+
+    assert "is now called" not in notes()
+    assert "The value server.history is now called server.changeRetention." in notes("--set", "server.history=5")
 
 
 @pytest.mark.parametrize("name", MODES)

@@ -15,7 +15,7 @@
   value: "true"
 {{- end }}
 - name: PEDIGREE_MAX_REQUEST_BYTES
-  value: {{ $server.maxRequestBytes | int64 | quote }}
+  value: {{ include "pedigree.quantity" $server.maxRequestBytes | quote }}
 {{- end }}
 - name: PEDIGREE_ADMIN_HOST
   value: 0.0.0.0
@@ -25,16 +25,16 @@
   value: {{ .Values.database.connections | int | quote }}
 - name: PEDIGREE_SHUTDOWN_GRACE
   value: {{ $server.shutdownGrace | int | quote }}
-- name: PEDIGREE_HISTORY
-  value: {{ $server.history | int64 | quote }}
-- name: PEDIGREE_RECORD_MEMORY
-  value: {{ $server.recordMemory | int64 | quote }}
+- name: PEDIGREE_CHANGE_RETENTION
+  value: {{ include "pedigree.renamed" (list $server "changeRetention" "history") | quote }}
+- name: PEDIGREE_DEDUP_WINDOW
+  value: {{ include "pedigree.renamed" (list $server "dedupWindow" "recordMemory") | quote }}
 - name: PEDIGREE_RECORD_BATCH
   value: {{ $server.recordBatch | int | quote }}
-- name: PEDIGREE_RECORD_BATCH_AGE
-  value: {{ $server.recordBatchAge | quote }}
-- name: PEDIGREE_STREAM_PATIENCE
-  value: {{ $server.streamPatience | quote }}
+- name: PEDIGREE_RECORD_BATCH_LINGER
+  value: {{ include "pedigree.renamed" (list $server "recordBatchLinger" "recordBatchAge") | quote }}
+- name: PEDIGREE_SLOW_READER_TIMEOUT
+  value: {{ include "pedigree.renamed" (list $server "slowReaderTimeout" "streamPatience") | quote }}
 - name: PEDIGREE_LOG_FORMAT
   value: {{ $server.logFormat }}
 - name: PEDIGREE_LOG_LEVEL
@@ -60,6 +60,27 @@
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{/* A duration or a size: a string with a unit, or a number, which must not become 6.048e+05. */}}
+{{- define "pedigree.quantity" -}}
+{{- if or (kindIs "string" .) (ne (float64 .) (floor .)) -}}
+{{ . }}
+{{- else -}}
+{{ int64 . }}
+{{- end -}}
+{{- end -}}
+
+{{/* Whether a value is set. Call with (list VALUES KEY). */}}
+{{- define "pedigree.isSet" -}}
+{{- if and (hasKey (index . 0) (index . 1)) (not (kindIs "invalid" (get (index . 0) (index . 1)))) }}true{{ end -}}
+{{- end -}}
+
+{{/* A quantity that the key of the version before may still set. Call with (list VALUES KEY OLD-KEY). */}}
+{{- define "pedigree.renamed" -}}
+{{- $old := list (index . 0) (index . 2) -}}
+{{- $key := empty (include "pedigree.isSet" $old) | ternary (index . 1) (index . 2) -}}
+{{- include "pedigree.quantity" (get (index . 0) $key) -}}
 {{- end -}}
 
 {{- define "pedigree.serverVolumes" -}}
