@@ -1,4 +1,4 @@
-{{/* How the server and the migration job reach the database: environment, volumes, mounts. */}}
+{{/* The database of servers and of the migration Job: environment, volumes, mounts. */}}
 
 {{- define "pedigree.databaseURL" -}}
 {{- $database := .Values.database -}}
@@ -19,7 +19,7 @@ sqlite:/data/pedigree.db
 {{- eq .Values.database.type "postgres" | ternary "5432" "3306" -}}
 {{- end -}}
 
-{{/* Both databases know the same five modes, by other names. One option a line. */}}
+{{/* The TLS options of the URL, one per line. Both databases have the same five modes. */}}
 {{- define "pedigree.databaseOptions" -}}
 {{- $tls := .Values.database.tls -}}
 {{- $names := dict "mode" "sslmode" "ca" "sslrootcert" "cert" "sslcert" "key" "sslkey" -}}
@@ -42,7 +42,7 @@ sqlite:/data/pedigree.db
 {{- end }}
 {{- end -}}
 
-{{/* The Secret with user and password, empty where there is none. */}}
+{{/* The name of the Secret with user and password, or nothing. */}}
 {{- define "pedigree.databaseSecret" -}}
 {{- if .Values.database.existingSecret -}}
 {{- .Values.database.existingSecret -}}
@@ -75,7 +75,7 @@ sqlite:/data/pedigree.db
 {{- end }}
 {{- end -}}
 
-{{/* Call with (list $ SECRET): the job has a copy of the chart's Secret, as hooks run before it is made. */}}
+{{/* Call with (list $ SECRET). The Job has a copy of the Secret, as hooks run before it exists. */}}
 {{- define "pedigree.databaseVolumes" -}}
 {{- $root := index . 0 -}}
 {{- $secret := index . 1 -}}

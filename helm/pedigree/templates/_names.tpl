@@ -1,4 +1,4 @@
-{{/* Kubeflow's names are fixed. */}}
+{{/* The base of all names, which is fixed in Kubeflow mode. */}}
 {{- define "pedigree.fullname" -}}
 {{- if .Values.kubeflow.enabled -}}
 metadata-grpc
@@ -50,7 +50,7 @@ metadata-grpc-server
 {{- end -}}
 {{- end -}}
 
-{{/* The labels that the server's pods are selected by. Kubeflow's policies select by its label. */}}
+{{/* The labels by which server pods are selected. Kubeflow's policies select by `component`. */}}
 {{- define "pedigree.selector" -}}
 {{- if .Values.kubeflow.enabled -}}
 component: metadata-grpc-server
@@ -79,7 +79,7 @@ component: metadata-grpc-server
 {{- end }}
 {{- end -}}
 
-{{/* Whether there may be several servers. */}}
+{{/* Whether several servers may run. */}}
 {{- define "pedigree.several" -}}
 {{- if or .Values.autoscaling.enabled (gt (int .Values.replicas) 1) }}true{{ end -}}
 {{- end -}}

@@ -1,4 +1,4 @@
-{{/* What the server's container has in every mode. */}}
+{{/* The server's container in every mode: environment, volumes, mounts, probes. */}}
 
 {{- define "pedigree.serverEnv" -}}
 {{- $server := .Values.server -}}
@@ -76,7 +76,7 @@
 {{- if and (hasKey (index . 0) (index . 1)) (not (kindIs "invalid" (get (index . 0) (index . 1)))) }}true{{ end -}}
 {{- end -}}
 
-{{/* A quantity that the key of the version before may still set. Call with (list VALUES KEY OLD-KEY). */}}
+{{/* A quantity that an old key may still set. Call with (list VALUES KEY OLD-KEY). */}}
 {{- define "pedigree.renamed" -}}
 {{- $old := list (index . 0) (index . 2) -}}
 {{- $key := empty (include "pedigree.isSet" $old) | ternary (index . 1) (index . 2) -}}
@@ -140,7 +140,7 @@
 {{- .Values.tls.existingSecret | default (printf "%s-tls" (include "pedigree.fullname" .)) -}}
 {{- end -}}
 
-{{/* Whether the server is ready: asked by gRPC, which the kubelet does without TLS only. */}}
+{{/* The readiness probe. With TLS it is HTTP on the admin port: gRPC probes do not support TLS. */}}
 {{- define "pedigree.readiness" -}}
 {{- if .Values.tls.enabled -}}
 httpGet:
