@@ -97,3 +97,7 @@ CREATE TABLE IF NOT EXISTS PedigreeStore (
 INSERT INTO PedigreeStore (store_id)
 SELECT UUID() FROM (SELECT COUNT(*) AS stores FROM PedigreeStore) AS counted
 WHERE stores = 0;
+
+-- MySQL commits by each statement about the schema, but not by this one. The lock of who migrates is released next: whoever takes it
+-- must see the row.
+COMMIT;
