@@ -9,7 +9,11 @@ use std::sync::LazyLock;
 use crate::binary::Server;
 use crate::support::{Backend, TestDatabase};
 
-on_every_lasting_database!(
+blocking_once! {
+    the_client_over_grpc_web_reads_frames_to_the_last_byte,
+}
+
+blocking_on_every_database!(
     a_go_client_writes_and_reads_a_run,
     a_node_client_writes_and_reads_a_run,
     a_java_client_writes_and_reads_a_run,
@@ -48,7 +52,6 @@ pub fn kubeflow_pipelines(address: &str, ca: Option<&Path>) {
     NODE.run_with(&trust, "node", &["kfp.js", address]);
 }
 
-#[test]
 fn the_client_over_grpc_web_reads_frames_to_the_last_byte() {
     NODE.run("npm", &["test"]);
 }

@@ -17,6 +17,9 @@ on_every_database! {
     updates_of_overlapping_nodes_in_any_order,
 }
 
+// 64 clients wait for one connection.
+in_memory_too!(executions_around_one_artifact_and_two_contexts);
+
 const CLIENTS: usize = 64;
 
 /// The default of `--database-connections`.

@@ -8,6 +8,11 @@ use prost_reflect::{DescriptorPool, DynamicMessage, EnumDescriptor, Kind as Fiel
 
 use crate::python::python;
 
+blocking_once! {
+    the_descriptors_say_what_those_of_the_wheel_say,
+    the_simple_types_are_those_of_the_enum_options,
+}
+
 /// What follows from other fields, or says nothing about the wire.
 const NOT_COMPARED: [&str; 2] = ["json_name", "source_code_info"];
 
@@ -102,7 +107,6 @@ fn name_in_list(value: &Value, index: usize) -> String {
     }
 }
 
-#[test]
 fn the_descriptors_say_what_those_of_the_wheel_say() {
     let wheel = facts(&python("descriptors.py", &[]).stdout);
     let ours = facts(DESCRIPTORS);
@@ -120,7 +124,6 @@ fn the_descriptors_say_what_those_of_the_wheel_say() {
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
-#[test]
 fn the_simple_types_are_those_of_the_enum_options() {
     let pool = pool();
     let extension = pool.get_extension_by_name(TYPE_NAME_OPTION).unwrap();

@@ -16,6 +16,10 @@ use crate::sql::{query, sqlite};
 use crate::support::Client;
 use crate::support::prelude::*;
 
+once! {
+    what_was_acknowledged_survives_a_kill,
+}
+
 const WRITERS: usize = 8;
 
 /// Executions that lack, or have too much of, what [`execution`] has them have.
@@ -81,7 +85,6 @@ impl Acknowledged {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_survives_a_kill() {
     let dir = TempDir::new().unwrap();
     let mut acknowledged = Acknowledged::default();

@@ -9,7 +9,7 @@ use crate::clients::{Clients, JAVA as JAVA_CLIENTS};
 use crate::support::prelude::*;
 use crate::support::{Backend, TestDatabase};
 
-on_every_lasting_database!(examples_in_all_languages_print_one_provenance);
+blocking_on_every_database!(examples_in_all_languages_print_one_provenance);
 
 fn examples_in_all_languages_print_one_provenance(backend: Backend) {
     let database = TestDatabase::new(backend);

@@ -13,12 +13,24 @@ use crate::serving::{Http2, framed, frames, more_of};
 use crate::support::prelude::*;
 use crate::support::{Backend, TestDatabase};
 
-on_every_backend! {
+once! {
+    slow_readers_of_long_lists_take_little_memory,
+}
+
+on_every_database! {
     a_long_list_is_whole_and_in_order,
     a_list_is_of_one_state_of_the_graph,
     a_list_that_nobody_reads_is_ended,
     a_list_that_is_given_up_gives_everything_back,
     a_list_that_is_too_large_is_refused,
+}
+
+// The one connection reads a list for a client and must not wait for it.
+in_memory_too! {
+    a_long_list_is_whole_and_in_order,
+    a_list_is_of_one_state_of_the_graph,
+    a_list_that_nobody_reads_is_ended,
+    a_list_that_is_given_up_gives_everything_back,
 }
 
 const METHOD: &str = "/ml_metadata.MetadataStoreService/GetArtifacts";
@@ -255,7 +267,6 @@ async fn a_list_that_is_too_large_is_refused(backend: Backend) {
 }
 
 /// A million artifacts under `PEDIGREE_TEST_FULL=1`, and much less otherwise.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_readers_of_long_lists_take_little_memory() {
     let (count, most) = sized((20_000, 150), (1_000_000, 300));
     let database = TestDatabase::new(Backend::SqliteFile);

@@ -9,14 +9,25 @@ use crate::sql::{query, run_now, run_sql};
 use crate::support::prelude::*;
 use crate::support::{Backend, TestDatabase};
 
+on_every_database! {
+    a_dry_run_creates_nothing,
+    a_missing_database_is_created_and_then_left_alone,
+    older_versions_are_upgraded_and_brought_back,
+    of_many_at_once_one_works,
+}
+on_every_server!(a_narrow_database_is_widened_on_request);
+with_servers!(a_version_without_steps_is_refused);
+once!(what_cannot_be_is_refused);
+blocking_once! {
+    no_port_is_opened,
+}
+
 /// The schema of a version as ML Metadata makes it.
 macro_rules! schema {
     ($name:literal) => {
         include_str!(concat!("../data/schema/", $name, ".sql"))
     };
 }
-
-const ALL: [Backend; 3] = [Backend::SqliteFile, Backend::Postgres, Backend::MySql];
 
 /// Creates the database empty, as a client without the program does.
 pub fn create(database: &TestDatabase) {
@@ -76,46 +87,42 @@ fn refusal(database: &TestDatabase, more: &[&str]) -> String {
     ended.stderr
 }
 
-#[tokio::test]
-async fn a_dry_run_creates_nothing() {
-    for backend in ALL {
-        let database = TestDatabase::missing(backend);
-        let ended = migrate(&database, &["--dry-run"]);
-        assert!(ended.status.success(), "{ended:?}");
-        let expected = "which is missing and would be created\nschema: none\nwould run: creation, ";
-        assert!(ended.stdout.contains(expected), "{ended:?}");
-        let end = "/pedigree.sql\nthe schema would have version 10\n";
-        assert!(ended.stdout.ends_with(end), "{ended:?}");
-        assert!(!exists(&database).await, "{backend:?}");
-    }
+async fn a_dry_run_creates_nothing(backend: Backend) {
+    let database = TestDatabase::missing(backend);
+    let ended = migrate(&database, &["--dry-run"]);
+    assert!(ended.status.success(), "{ended:?}");
+    let expected = "which is missing and would be created\nschema: none\nwould run: creation, ";
+    assert!(ended.stdout.contains(expected), "{ended:?}");
+    let end = "/pedigree.sql\nthe schema would have version 10\n";
+    assert!(ended.stdout.ends_with(end), "{ended:?}");
+    assert!(!exists(&database).await);
 }
 
-#[tokio::test]
-async fn a_missing_database_is_created_and_then_left_alone() {
-    for backend in ALL {
-        let database = TestDatabase::missing(backend);
-        let lines = said(&database, &[]);
-        assert!(lines[0].starts_with("creation, "), "{lines:?}");
-        assert!(lines[1].starts_with("extension "), "{lines:?}");
-        assert_eq!(lines[2..], ["done: the schema has version 10"]);
-        assert_eq!(version(&database).await, "10");
-        for more in [&["--widen"][..], &[]] {
-            let expected = ["nothing to do: the schema has version 10"];
-            assert_eq!(said(&database, more), expected);
-        }
-        let expected = ["schema: version 10", "nothing to do"];
-        assert_eq!(said(&database, &["--dry-run"]), expected);
+async fn a_missing_database_is_created_and_then_left_alone(backend: Backend) {
+    let database = TestDatabase::missing(backend);
+    let lines = said(&database, &[]);
+    assert!(lines[0].starts_with("creation, "), "{lines:?}");
+    assert!(lines[1].starts_with("extension "), "{lines:?}");
+    assert_eq!(lines[2..], ["done: the schema has version 10"]);
+    assert_eq!(version(&database).await, "10");
+    for more in [&["--widen"][..], &[]] {
+        let expected = ["nothing to do: the schema has version 10"];
+        assert_eq!(said(&database, more), expected);
     }
+    let expected = ["schema: version 10", "nothing to do"];
+    assert_eq!(said(&database, &["--dry-run"]), expected);
 }
 
-#[tokio::test]
-async fn older_versions_are_upgraded_and_brought_back() {
-    for (backend, old, script, steps) in [
-        (Backend::SqliteFile, "0", schema!("v0"), 10),
-        (Backend::MySql, "0", schema!("mysql/v0"), 10),
-        (Backend::MySql, "7", schema!("mysql/v7"), 3),
-        (Backend::Postgres, "9", schema!("postgres/v9"), 1),
-    ] {
+async fn older_versions_are_upgraded_and_brought_back(backend: Backend) {
+    let versions: &[(&str, &str, usize)] = match backend {
+        Backend::SqliteFile | Backend::SqliteMemory => &[("0", schema!("v0"), 10)],
+        Backend::Postgres => &[("9", schema!("postgres/v9"), 1)],
+        Backend::MySql => &[
+            ("0", schema!("mysql/v0"), 10),
+            ("7", schema!("mysql/v7"), 3),
+        ],
+    };
+    for &(old, script, steps) in versions {
         let database = TestDatabase::missing(backend);
         create(&database);
         run_sql(&database.url, script).await;
@@ -147,8 +154,7 @@ async fn older_versions_are_upgraded_and_brought_back() {
     }
 }
 
-#[tokio::test]
-async fn what_cannot_be_is_refused() {
+async fn a_version_without_steps_is_refused() {
     let database = TestDatabase::missing(Backend::Postgres);
     create(&database);
     run_sql(&database.url, schema!("postgres/v9")).await;
@@ -158,7 +164,9 @@ async fn what_cannot_be_is_refused() {
         assert!(line.contains("version 8 is too old"), "{line}");
     }
     assert_eq!(version(&database).await, "8");
+}
 
+async fn what_cannot_be_is_refused() {
     let database = TestDatabase::missing(Backend::SqliteFile);
     for more in [
         &["--dry-run", "--downgrade-to", "9"][..],
@@ -180,15 +188,14 @@ async fn what_cannot_be_is_refused() {
     );
 }
 
-#[tokio::test]
-async fn of_many_at_once_one_works() {
-    let old = [
-        (Backend::SqliteFile, schema!("v7"), 4),
-        (Backend::MySql, schema!("mysql/v7"), 4),
-        (Backend::Postgres, schema!("postgres/v9"), 2),
-    ];
-    let fresh = ALL.map(|backend| (backend, "", 2));
-    for (backend, script, changes) in old.into_iter().chain(fresh) {
+async fn of_many_at_once_one_works(backend: Backend) {
+    let old = match backend {
+        Backend::SqliteFile | Backend::SqliteMemory => (schema!("v7"), 4),
+        Backend::Postgres => (schema!("postgres/v9"), 2),
+        Backend::MySql => (schema!("mysql/v7"), 4),
+    };
+    let missing = ("", 2);
+    for (script, changes) in [old, missing] {
         let database = TestDatabase::missing(backend);
         if !script.is_empty() {
             create(&database);
@@ -226,60 +233,57 @@ async fn of_many_at_once_one_works() {
 }
 
 /// A database as ML Metadata creates it has integers of 32 bits on a server, and PostgreSQL indexes whole texts.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_narrow_database_is_widened_on_request() {
-    for (backend, script) in [
-        (Backend::Postgres, schema!("postgres/v10")),
-        (Backend::MySql, schema!("mysql/v10")),
-    ] {
-        let database = TestDatabase::missing(backend);
-        create(&database);
-        run_sql(&database.url, script).await;
-        let dir = TempDir::new().unwrap();
-        let arguments = ["--grpc-port", "0", "--database-url", &database.url];
-        let server = Server::wait(Process::start(pedigree(dir.path(), &arguments)));
-        let client = server.client().await;
-        let type_id = Artifact::put_type("Wide", &[("p", PropertyType::Int)])
-            .ask(client.clone())
-            .await
-            .unwrap();
-        let mut artifact = Artifact::new(type_id, "wide");
-        artifact.properties.insert("p".into(), int(1 << 40));
-        let refused = Artifact::put(vec![artifact.clone()])
-            .ask(client.clone())
-            .await;
-        let refused = refused.unwrap_err();
-        assert_eq!(refused.code(), Code::InvalidArgument, "{refused:?}");
-        assert!(
-            refused.message().contains("`pedigree migrate --widen`"),
-            "{refused:?}"
-        );
+async fn a_narrow_database_is_widened_on_request(backend: Backend) {
+    let script = match backend {
+        Backend::Postgres => schema!("postgres/v10"),
+        _ => schema!("mysql/v10"),
+    };
+    let database = TestDatabase::missing(backend);
+    create(&database);
+    run_sql(&database.url, script).await;
+    let dir = TempDir::new().unwrap();
+    let arguments = ["--grpc-port", "0", "--database-url", &database.url];
+    let server = Server::wait(Process::start(pedigree(dir.path(), &arguments)));
+    let client = server.client().await;
+    let type_id = Artifact::put_type("Wide", &[("p", PropertyType::Int)])
+        .ask(client.clone())
+        .await
+        .unwrap();
+    let mut artifact = Artifact::new(type_id, "wide");
+    artifact.properties.insert("p".into(), int(1 << 40));
+    let refused = Artifact::put(vec![artifact.clone()])
+        .ask(client.clone())
+        .await;
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument, "{refused:?}");
+    assert!(
+        refused.message().contains("`pedigree migrate --widen`"),
+        "{refused:?}"
+    );
 
-        Artifact::by_ids(&[1]).ask(client.clone()).await.unwrap();
-        let planned = said(&database, &["--widen", "--dry-run"]);
-        assert!(
-            planned[1].starts_with("would run: widening, "),
-            "{planned:?}"
-        );
-        let lines = said(&database, &["--widen"]);
-        assert!(lines[0].starts_with("widening, "), "{lines:?}");
-        // The server goes on. What it had prepared for the narrow columns it prepares again.
-        let put = Artifact::put(vec![artifact]).ask(client.clone()).await;
-        let ids = put.unwrap();
-        let read = || Artifact::by_ids(&ids).ask(client.clone());
-        let mut stored = read().await;
-        while stored
-            .as_ref()
-            .is_err_and(|status| status.code() == Code::Aborted)
-        {
-            stored = read().await;
-        }
-        assert_eq!(stored.unwrap()[0].properties["p"], int(1 << 40));
-        server.stop();
+    Artifact::by_ids(&[1]).ask(client.clone()).await.unwrap();
+    let planned = said(&database, &["--widen", "--dry-run"]);
+    assert!(
+        planned[1].starts_with("would run: widening, "),
+        "{planned:?}"
+    );
+    let lines = said(&database, &["--widen"]);
+    assert!(lines[0].starts_with("widening, "), "{lines:?}");
+    // The server goes on. What it had prepared for the narrow columns it prepares again.
+    let put = Artifact::put(vec![artifact]).ask(client.clone()).await;
+    let ids = put.unwrap();
+    let read = || Artifact::by_ids(&ids).ask(client.clone());
+    let mut stored = read().await;
+    while stored
+        .as_ref()
+        .is_err_and(|status| status.code() == Code::Aborted)
+    {
+        stored = read().await;
     }
+    assert_eq!(stored.unwrap()[0].properties["p"], int(1 << 40));
+    server.stop();
 }
 
-#[test]
 fn no_port_is_opened() {
     let dir = TempDir::new().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -14,6 +14,8 @@ use crate::sql::{connect, run_sql};
 use crate::support::prelude::*;
 use crate::support::{Backend, Client, TestDatabase, Then};
 
+on_every_database!(frequent_statements_use_indexes);
+
 /// The tables that grow, in whose names only their database sees capitals.
 const LARGE: [&str; 12] = [
     "Artifact",
@@ -49,20 +51,6 @@ const EXCEPTIONS: [(&str, &str, &str); 2] = [
         "for a twentieth of the nodes PostgreSQL rather reads all properties",
     ),
 ];
-
-macro_rules! on_lasting {
-    ($($case:ident: $backend:ident),* $(,)?) => { $(
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn $case() {
-            check(Backend::$backend).await;
-        }
-    )* };
-}
-on_lasting! {
-    sqlite_uses_indexes: SqliteFile,
-    postgres_uses_indexes: Postgres,
-    mysql_uses_indexes: MySql,
-}
 
 /// What is asked often, as clients of a server.
 struct Asking(Client);
@@ -411,7 +399,7 @@ async fn analyze(database: &TestDatabase) {
     run_sql(&database.url, sql).await;
 }
 
-async fn check(backend: Backend) {
+async fn frequent_statements_use_indexes(backend: Backend) {
     let database = TestDatabase::new(backend);
     let server = Server::on(&database, &[]);
     Asking::to(&server).await.fill().await;

@@ -21,6 +21,13 @@ on_every_database! {
     cancelled_calls_leave_nothing_behind,
 }
 
+// Reads and writes at once share one connection.
+in_memory_too! {
+    one_context_is_created_and_reused_by_all,
+    no_update_is_lost_to_those_who_check_the_time,
+    cancelled_calls_leave_nothing_behind,
+}
+
 const TASKS: usize = 50;
 
 /// Sends all requests at once and returns the answers in their order.

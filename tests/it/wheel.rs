@@ -4,7 +4,11 @@ use crate::binary::{Server, pedigree_on, run};
 use crate::python::{python, sized};
 use crate::support::{Backend, TestDatabase};
 
-on_every_lasting_database!(
+blocking_once! {
+    the_test_file_of_the_wheel_as_it_ships_fails_only_where_it_must,
+}
+
+blocking_on_every_database!(
     the_test_file_of_the_wheel_passes,
     filter_queries_select_as_written_down,
     random_requests_get_the_answers_of_the_wheel,
@@ -26,7 +30,6 @@ fn the_test_file_of_the_wheel_passes(backend: Backend) {
     against_new_server(backend, "upstream_tests.py", &["--patched"]);
 }
 
-#[test]
 fn the_test_file_of_the_wheel_as_it_ships_fails_only_where_it_must() {
     against_new_server(Backend::SqliteFile, "upstream_tests.py", &["--unpatched"]);
 }

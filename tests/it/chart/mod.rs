@@ -6,7 +6,10 @@ mod serving;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-#[test]
+blocking_once! {
+    the_chart_renders_what_clusters_take_and_what_serves,
+}
+
 fn the_chart_renders_what_clusters_take_and_what_serves() {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let interpreter = here.join("target/venv/bin/python");

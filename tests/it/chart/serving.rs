@@ -14,6 +14,15 @@ use crate::serving::{Authority, get};
 use crate::support::prelude::*;
 use crate::support::{Backend, Client, TestDatabase};
 
+once! {
+    with_nothing_said,
+    on_sqlite_with_tls_on_both_sides,
+    on_postgres,
+    on_mysql,
+    in_kubeflow_on_its_mysql,
+    in_kubeflow_on_its_postgresql,
+}
+
 /// Has everything that a release runs run, and looks at what it should do.
 async fn serves_again_and_again(cluster: &Cluster, tls: Option<ClientTlsConfig>) {
     let mut written = Vec::new();
@@ -114,13 +123,11 @@ fn set(values: &[String]) -> Vec<String> {
         .collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_nothing_said() {
     let cluster = Cluster::new("defaults", &[], Vec::new());
     serves_again_and_again(&cluster, None).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_sqlite_with_tls_on_both_sides() {
     let [servers, clients] = [Authority::new(), Authority::new()];
     let (certificate, key) = servers.sign();
@@ -139,7 +146,6 @@ async fn on_sqlite_with_tls_on_both_sides() {
     serves_again_and_again(&cluster, Some(tls)).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_postgres() {
     let database = TestDatabase::missing(Backend::Postgres);
     let access = database.access();
@@ -174,7 +180,6 @@ async fn on_postgres() {
     serves_again_and_again(&cluster, Some(tls)).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_mysql() {
     let database = TestDatabase::missing(Backend::MySql);
     let access = database.access();
@@ -190,7 +195,6 @@ async fn on_mysql() {
     serves_again_and_again(&cluster, None).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_kubeflow_on_its_mysql() {
     let database = TestDatabase::missing(Backend::MySql);
     let access = database.access();
@@ -213,7 +217,6 @@ async fn in_kubeflow_on_its_mysql() {
     serves_again_and_again(&cluster, None).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_kubeflow_on_its_postgresql() {
     let database = TestDatabase::missing(Backend::Postgres);
     let access = database.access();

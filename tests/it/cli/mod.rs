@@ -23,6 +23,13 @@ use crate::binary::{self, Ended, Server};
 use crate::support::prelude::*;
 use crate::support::{Backend, TestDatabase};
 
+once! {
+    trace_prints_a_tree_json_or_a_graph,
+    record_sends_again_what_was_not_answered,
+    record_tells_of_refused_lines_and_sends_the_others,
+    watch_goes_on_from_its_last_cursor,
+}
+
 /// A command line for the server at a port.
 fn command(dir: &Path, port: u16, arguments: &[&str]) -> Command {
     let mut command = binary::pedigree(dir, arguments);
@@ -41,7 +48,6 @@ async fn ask(port: u16, arguments: &[&str], input: &str) -> Ended {
     run.await.unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn trace_prints_a_tree_json_or_a_graph() {
     let database = TestDatabase::new(Backend::SqliteFile);
     let server = Server::on(&database, &[]);
@@ -213,7 +219,6 @@ async fn serve(fake: Fake) -> u16 {
     port
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn record_sends_again_what_was_not_answered() {
     let fake = Fake::default();
     fake.losses.lock().unwrap().extend([1, 7, 30]);
@@ -238,7 +243,6 @@ async fn record_sends_again_what_was_not_answered() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn record_tells_of_refused_lines_and_sends_the_others() {
     let fake = Fake::default();
     let port = serve(fake.clone()).await;
@@ -265,7 +269,6 @@ async fn record_tells_of_refused_lines_and_sends_the_others() {
     assert_eq!(*fake.stored.lock().unwrap(), ["a", "b", "f:2"]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn watch_goes_on_from_its_last_cursor() {
     use lineage::watch_request::{Since, Start};
     let fake = Fake::default();

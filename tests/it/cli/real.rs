@@ -13,7 +13,12 @@ use crate::binary::{self, Ended, Process, Server, wait_for};
 use crate::python::sized;
 use crate::support::{Backend, TestDatabase};
 
-on_every_lasting_database!(what_is_recorded_is_watched_once_whoever_is_killed);
+blocking_once! {
+    lines_that_are_refused_can_be_mended,
+    what_a_line_says_is_watched_and_traced,
+}
+
+blocking_on_every_database!(what_is_recorded_is_watched_once_whoever_is_killed);
 
 /// Runs a command to its end, with these lines on its input.
 fn run(database: &TestDatabase, port: u16, arguments: &[&str], input: &str) -> Ended {
@@ -145,7 +150,6 @@ fn what_is_recorded_is_watched_once_whoever_is_killed(backend: Backend) {
     server.stop();
 }
 
-#[test]
 fn lines_that_are_refused_can_be_mended() {
     let database = TestDatabase::new(Backend::SqliteFile);
     let server = Server::on(&database, &[]);
@@ -174,7 +178,6 @@ fn lines_that_are_refused_can_be_mended() {
 }
 
 /// What the README shows.
-#[test]
 fn what_a_line_says_is_watched_and_traced() {
     let database = TestDatabase::new(Backend::SqliteFile);
     let server = Server::on(&database, &[]);

@@ -2,7 +2,6 @@
 
 mod secrets;
 mod tls;
-
 mod upstream;
 
 use pedigree::error::Error;
@@ -13,6 +12,13 @@ use percent_encoding::percent_decode_str;
 use crate::migrate::exists;
 use crate::sql::run_now;
 use crate::support::{Backend, TestDatabase};
+
+on_every_server! {
+    missing_databases_are_created_whatever_their_names,
+    a_missing_database_that_is_not_to_be_created_is_refused,
+}
+with_servers!(the_password_may_stand_in_a_file);
+once!(a_server_that_is_not_there_is_unavailable);
 
 /// Connects with the usual settings for a URL.
 async fn connect(url: &str) -> Result<Database, Error> {
@@ -85,47 +91,40 @@ fn parts(backend: Backend) -> Parts {
     }
 }
 
-#[tokio::test]
-async fn missing_databases_are_created_whatever_their_names() {
-    for backend in [Backend::Postgres, Backend::MySql] {
-        for end in ["-Mixed Case", "'\"`;--", "/%_?#@:", "é漢"] {
-            let database = Named::new(backend, end);
-            let to = Connect {
-                mysql_utf8mb4: true,
-                ..Connect::new(database.url.parse().unwrap())
-            };
-            assert!(Database::look(&to).await.unwrap().is_none());
-            for _ in 0..2 {
-                connect(&database.url).await.unwrap().close().await;
-            }
-            let found = Database::look(&to).await.unwrap().unwrap();
-            let mut tx = found.read().await.unwrap();
-            let current = match backend {
-                Backend::Postgres => "SELECT CAST(current_database() AS TEXT)",
-                _ => "SELECT DATABASE()",
-            };
-            let name: Option<String> = tx.first(tx.sql("test", current)).await.unwrap();
-            assert_eq!(name.unwrap(), database.name);
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_missing_database_that_is_not_to_be_created_is_refused() {
-    for backend in [Backend::Postgres, Backend::MySql] {
-        let database = TestDatabase::missing(backend);
+async fn missing_databases_are_created_whatever_their_names(backend: Backend) {
+    for end in ["-Mixed Case", "'\"`;--", "/%_?#@:", "é漢"] {
+        let database = Named::new(backend, end);
         let to = Connect {
-            create: false,
+            mysql_utf8mb4: true,
             ..Connect::new(database.url.parse().unwrap())
         };
-        let error = Database::connect(&to).await.unwrap_err();
-        assert!(matches!(error, Error::FailedPrecondition(_)), "{error:?}");
-        assert!(!exists(&database).await);
         assert!(Database::look(&to).await.unwrap().is_none());
+        for _ in 0..2 {
+            connect(&database.url).await.unwrap().close().await;
+        }
+        let found = Database::look(&to).await.unwrap().unwrap();
+        let mut tx = found.read().await.unwrap();
+        let current = match backend {
+            Backend::Postgres => "SELECT CAST(current_database() AS TEXT)",
+            _ => "SELECT DATABASE()",
+        };
+        let name: Option<String> = tx.first(tx.sql("test", current)).await.unwrap();
+        assert_eq!(name.unwrap(), database.name);
     }
 }
 
-#[tokio::test]
+async fn a_missing_database_that_is_not_to_be_created_is_refused(backend: Backend) {
+    let database = TestDatabase::missing(backend);
+    let to = Connect {
+        create: false,
+        ..Connect::new(database.url.parse().unwrap())
+    };
+    let error = Database::connect(&to).await.unwrap_err();
+    assert!(matches!(error, Error::FailedPrecondition(_)), "{error:?}");
+    assert!(!exists(&database).await);
+    assert!(Database::look(&to).await.unwrap().is_none());
+}
+
 async fn a_server_that_is_not_there_is_unavailable() {
     for url in ["postgres://u:p@127.0.0.1:1/d", "mysql://u:p@127.0.0.1:1/d"] {
         let error = refusal(url).await;
@@ -133,7 +132,6 @@ async fn a_server_that_is_not_there_is_unavailable() {
     }
 }
 
-#[tokio::test]
 async fn the_password_may_stand_in_a_file() {
     use std::os::unix::fs::PermissionsExt;
     let Parts {

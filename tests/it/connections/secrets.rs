@@ -10,6 +10,12 @@ use super::{Parts, parts};
 use crate::binary::{Process, pedigree, run, wait_for};
 use crate::support::Backend;
 
+blocking_cases!(with_servers: no_failing_start_says_a_password);
+blocking_once! {
+    no_key_and_no_word_that_went_astray_is_repeated,
+    the_printed_configuration_has_no_secret,
+}
+
 const SECRET: &str = "Tr0ub4dor";
 
 /// Everything that failing starts say, as loudly as they can.
@@ -36,7 +42,6 @@ fn said(dir: &TempDir, arguments: &[&str]) -> String {
     process.output() + &process.log()
 }
 
-#[test]
 fn no_failing_start_says_a_password() {
     let dir = TempDir::new().unwrap();
     let mut all = String::new();
@@ -136,7 +141,6 @@ fn no_failing_start_says_a_password() {
     }
 }
 
-#[test]
 fn no_key_and_no_word_that_went_astray_is_repeated() {
     let dir = TempDir::new().unwrap();
     let add = |arguments: &[&str]| {
@@ -170,7 +174,6 @@ fn no_key_and_no_word_that_went_astray_is_repeated() {
     }
 }
 
-#[test]
 fn the_printed_configuration_has_no_secret() {
     let dir = TempDir::new().unwrap();
     let config = format!(

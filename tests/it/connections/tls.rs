@@ -13,6 +13,8 @@ use tempfile::TempDir;
 use super::{connect, refusal};
 use crate::sql::run_sql;
 
+with_servers!(postgres, mysql);
+
 /// The passphrase of `client-encrypted.key`.
 const PASSPHRASE: &str = "open sesame";
 
@@ -215,7 +217,6 @@ const POSTGRES_WAYS: &[(&str, &str, &str, bool)] = &[
     ),
 ];
 
-#[tokio::test]
 async fn postgres() {
     let server = TlsServer::start("postgres", "MYSQL");
     let admin = server.url("127.0.0.1", "", "sslmode=require");
@@ -302,7 +303,6 @@ async fn postgres() {
 const MYSQL_TLS: &str = "SELECT CASE WHEN variable_value = '' THEN 'no' ELSE 'yes' END \
                          FROM information_schema.session_status WHERE variable_name = 'Ssl_cipher'";
 
-#[tokio::test]
 async fn mysql() {
     let server = TlsServer::start("mysql", "POSTGRES");
     let admin = server.url("127.0.0.1", "", "ssl-mode=REQUIRED");
@@ -377,8 +377,11 @@ async fn mysql() {
             .await;
     }
 
-    // By upstream's file.
-    let place = url::Url::parse(&admin).unwrap();
+    mysql_by_the_configuration_file(&server, &admin);
+}
+
+fn mysql_by_the_configuration_file(server: &TlsServer, admin: &str) {
+    let place = url::Url::parse(admin).unwrap();
     for (ssl, expected) in [
         ("ca: '{ca}' verify_server_cert: true", None),
         ("capath: '{folder}'", None),

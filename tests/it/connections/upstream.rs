@@ -10,6 +10,15 @@ use crate::sql::{query, run_sql, sqlite};
 use crate::support::Backend;
 use crate::support::prelude::*;
 
+with_servers!(flags, files);
+once! {
+    upgrades_by_flag_and_by_file,
+    a_file_may_be_served_for_reading_only,
+}
+blocking_once! {
+    what_cannot_be_used_is_reported_at_once,
+}
+
 const VERSION_7: &str = include_str!("../../data/schema/v7.sql");
 
 /// The version of a schema.
@@ -48,7 +57,6 @@ fn assert_has(text: &str, parts: &[&str]) {
     }
 }
 
-#[tokio::test]
 async fn flags() {
     let dir = TempDir::new().unwrap();
     let mysql = Named::new(Backend::MySql, "-Flags");
@@ -106,7 +114,6 @@ async fn flags() {
     assert_has(&line, &["metadata_source_config_type=postgresql"]);
 }
 
-#[tokio::test]
 async fn files() {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("config.pbtxt");
@@ -158,7 +165,6 @@ async fn files() {
     Server::wait(Process::start(command)).stop();
 }
 
-#[tokio::test]
 async fn upgrades_by_flag_and_by_file() {
     let dir = TempDir::new().unwrap();
     let store = sqlite(&dir.path().join("old.db"));
@@ -184,7 +190,6 @@ async fn upgrades_by_flag_and_by_file() {
     assert_eq!(version(&store).await, "10");
 }
 
-#[test]
 fn what_cannot_be_used_is_reported_at_once() {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("config.pbtxt");
@@ -270,7 +275,6 @@ fn what_cannot_be_used_is_reported_at_once() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_may_be_served_for_reading_only() {
     let dir = TempDir::new().unwrap();
     let server = Server::start(dir.path(), "store.db", &[]);

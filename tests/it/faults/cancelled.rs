@@ -9,6 +9,8 @@ use crate::support::Backend;
 use crate::support::prelude::*;
 
 on_every_database!(cancelled_calls_leave_no_transaction);
+// A transaction that is left open would stop the one connection for good.
+in_memory_too!(cancelled_calls_leave_no_transaction);
 
 /// Sessions of this database that are in a transaction.
 const POSTGRES_SESSIONS: &str = "

@@ -14,6 +14,12 @@ use crate::sql::{query, sqlite};
 use crate::support::prelude::*;
 use crate::support::{Backend, Client};
 
+once! {
+    sqlite_has_no_room,
+    postgres_has_no_room,
+    mysql_has_no_room,
+}
+
 const NO_ROOM: &str = "the database has no room for this now";
 /// In a statement, or in the commit.
 const AWAY: [&str; 2] = [
@@ -82,7 +88,6 @@ async fn check(url: &str, acknowledged: impl Iterator<Item = usize>) {
     assert_eq!(stored, expected.collect());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_has_no_room() {
     let dir = TempDir::new().unwrap();
     let url = sqlite(&dir.path().join("store.db"));
@@ -110,7 +115,6 @@ async fn sqlite_has_no_room() {
     assert_eq!(query(&url, "PRAGMA integrity_check").await, ["ok"]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_has_no_room() {
     let cluster = Cluster::start(Backend::Postgres).await;
     let server = cluster.serve(&[]);
@@ -129,7 +133,6 @@ async fn postgres_has_no_room() {
     Cluster::stop(server);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mysql_has_no_room() {
     let cluster = Cluster::start(Backend::MySql).await;
     let options = cluster.home().join("options");

@@ -13,26 +13,16 @@ use crate::python::sized;
 use crate::sql::query;
 use crate::support::{Backend, Client};
 
+on_every_server!(it_is_killed, it_is_restarted);
+
 const WRITERS: usize = 16;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres_is_killed() {
-    survives(Backend::Postgres, sized(3, 10), Cluster::kill).await;
+async fn it_is_killed(backend: Backend) {
+    survives(backend, sized(3, 10), Cluster::kill).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn mysql_is_killed() {
-    survives(Backend::MySql, sized(3, 10), Cluster::kill).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres_is_restarted() {
-    survives(Backend::Postgres, sized(1, 5), Cluster::halt).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn mysql_is_restarted() {
-    survives(Backend::MySql, sized(1, 5), Cluster::halt).await;
+async fn it_is_restarted(backend: Backend) {
+    survives(backend, sized(1, 5), Cluster::halt).await;
 }
 
 async fn survives(backend: Backend, rounds: usize, end: fn(&Cluster)) {

@@ -7,14 +7,17 @@ use pedigree::config::Config;
 use crate::support::Backend;
 use crate::support::prelude::*;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+once! {
+    in_a_file,
+    in_memory,
+}
+
 async fn in_a_file() {
     let connections = |config: &mut Config| config.database.connections = 2 * (CALLS + 1);
     let store = Store::open_with(Backend::SqliteFile, connections).await;
     is_endured(store).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_memory() {
     is_endured(Store::open(Backend::SqliteMemory).await).await;
 }

@@ -12,18 +12,10 @@ use crate::sql::connect;
 use crate::support::prelude::*;
 use crate::support::{Backend, Client};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres() {
-    heals(Backend::Postgres).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn mysql() {
-    heals(Backend::MySql).await;
-}
+on_every_server!(a_server_heals);
 
 /// One server goes through all of it, without a restart.
-async fn heals(backend: Backend) {
+async fn a_server_heals(backend: Backend) {
     let cluster = Cluster::start(backend).await;
     let server = cluster.serve(&["--database-acquire-timeout", "2"]);
     let client = server.client().await;

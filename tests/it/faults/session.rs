@@ -12,10 +12,15 @@ use crate::sql::{connect, query, run_sql};
 use crate::support::Backend;
 use crate::support::prelude::*;
 
-on_database!(postgres, Postgres: a_stopped_statement a_closed_session an_idle_session_that_was_closed a_lock_that_is_given_back
-    a_lock_that_is_held_for_ever a_reader_does_not_wait a_statement_that_nobody_waits_for);
-on_database!(mysql, MySql: a_stopped_statement a_closed_session an_idle_session_that_was_closed a_lock_that_is_given_back
-    a_lock_that_is_held_for_ever a_reader_does_not_wait a_statement_that_nobody_waits_for);
+on_every_server! {
+    a_stopped_statement,
+    a_closed_session,
+    an_idle_session_that_was_closed,
+    a_lock_that_is_given_back,
+    a_lock_that_is_held_for_ever,
+    a_reader_does_not_wait,
+    a_statement_that_nobody_waits_for,
+}
 
 /// Somebody else who holds a lock on an artifact.
 struct Locked {

@@ -22,7 +22,7 @@ enum Form {
     Tls,
 }
 
-/// Registers cases, each as one test per form.
+/// Registers cases, each as a test per form.
 macro_rules! in_every_form {
     ($($case:ident),* $(,)?) => {
         in_form!(mysql, MySql: $($case)*);
@@ -35,10 +35,12 @@ macro_rules! in_form {
     ($module:ident, $form:ident: $($case:ident)*) => {
         mod $module {
             use super::{Form, Swapped};
+            use crate::support::timed_blocking;
 
             $(#[test]
             fn $case() {
-                super::$case(Swapped::start(Form::$form));
+                let case = || super::$case(Swapped::start(Form::$form));
+                timed_blocking(concat!(module_path!(), "::", stringify!($case)), case);
             })*
         }
     };

@@ -18,6 +18,19 @@ use crate::sql::{query, run_sql, sqlite};
 use crate::support::Client;
 use crate::support::prelude::*;
 
+once! {
+    a_store_in_memory_serves_all_and_lives_as_long_as_the_process,
+    two_servers_on_one_file_lose_no_writes,
+    a_downgrade_ends_well_and_an_upgrade_brings_the_store_back,
+}
+blocking_once! {
+    without_arguments_it_keeps_its_store_in_the_directory_where_it_is,
+    without_arguments_it_is_at_port_8080_of_loopback,
+    help_and_version_go_to_standard_output,
+    a_flag_beats_the_environment_which_beats_the_file,
+    log_lines_in_json_can_be_parsed,
+}
+
 const VERSION_10: &str = include_str!("../../data/schema/v10.sql");
 
 /// Starts the program with nothing but a free port in its environment.
@@ -49,7 +62,6 @@ fn output(command: Command) -> String {
     ended.stdout
 }
 
-#[test]
 fn without_arguments_it_keeps_its_store_in_the_directory_where_it_is() {
     let dir = TempDir::new().unwrap();
     let server = start(pedigree(dir.path(), &[]));
@@ -60,7 +72,6 @@ fn without_arguments_it_keeps_its_store_in_the_directory_where_it_is() {
     assert_eq!(server.process.output(), "");
 }
 
-#[test]
 fn without_arguments_it_is_at_port_8080_of_loopback() {
     let dir = TempDir::new().unwrap();
     let mut process = Process::start(pedigree(dir.path(), &[]));
@@ -75,7 +86,6 @@ fn without_arguments_it_is_at_port_8080_of_loopback() {
     process.end();
 }
 
-#[test]
 fn help_and_version_go_to_standard_output() {
     let dir = TempDir::new().unwrap();
     let help = output(pedigree(dir.path(), &["--help"]));
@@ -96,7 +106,6 @@ fn help_and_version_go_to_standard_output() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
-#[test]
 fn a_flag_beats_the_environment_which_beats_the_file() {
     let dir = TempDir::new().unwrap();
     fs::write(
@@ -198,7 +207,6 @@ fn log_lines_in_json_can_be_parsed() {
     assert!(lines.iter().all(|line| line["level"] == "INFO"), "{log}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_in_memory_serves_all_and_lives_as_long_as_the_process() {
     let dir = TempDir::new().unwrap();
     let server = Server::start(dir.path(), ":memory:", &[]);
@@ -214,7 +222,6 @@ async fn a_store_in_memory_serves_all_and_lives_as_long_as_the_process() {
     assert_eq!(names, [""; 0]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_servers_on_one_file_lose_no_writes() {
     let dir = TempDir::new().unwrap();
     let one = Server::start(dir.path(), "shared.db", &[]);
@@ -251,7 +258,6 @@ async fn write_at_once(server: &Server, prefix: &str, writers: usize) -> Vec<Cli
     clients
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_downgrade_ends_well_and_an_upgrade_brings_the_store_back() {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("old.db");

@@ -10,6 +10,18 @@ use super::VERSION_10;
 use crate::binary::{pedigree, run};
 use crate::sql::{query, run_sql, sqlite};
 
+once! {
+    databases,
+    downgrades,
+}
+blocking_once! {
+    arguments_that_cannot_be_read,
+    values_that_cannot_be_read_all_at_once,
+    values_that_make_no_sense_all_at_once,
+    configuration_files,
+    a_port_that_is_taken,
+}
+
 const VERSION_7: &str = include_str!("../../data/schema/v7.sql");
 
 /// The one line that the program ends with.
@@ -37,7 +49,6 @@ fn refuses(dir: &TempDir, arguments: &[&str], parts: &[&str]) {
     }
 }
 
-#[test]
 fn arguments_that_cannot_be_read() {
     let dir = TempDir::new().unwrap();
     refuses(&dir, &["--grcp-port=1"], &["--grcp-port", "--help"]);
@@ -47,7 +58,6 @@ fn arguments_that_cannot_be_read() {
     refuses(&dir, &["--log-format", "xml"], &expected);
 }
 
-#[test]
 fn values_that_cannot_be_read_all_at_once() {
     let dir = TempDir::new().unwrap();
     refuses(
@@ -67,7 +77,6 @@ fn values_that_cannot_be_read_all_at_once() {
     refuses(&dir, &unknown, &["'some'", "--widne"]);
 }
 
-#[test]
 fn values_that_make_no_sense_all_at_once() {
     let dir = TempDir::new().unwrap();
     refuses(
@@ -81,7 +90,6 @@ fn values_that_make_no_sense_all_at_once() {
     );
 }
 
-#[test]
 fn configuration_files() {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("config.toml");
@@ -105,7 +113,6 @@ fn configuration_files() {
     refuses(&dir, &["--config", "."], &["directory"]);
 }
 
-#[test]
 fn a_port_that_is_taken() {
     let dir = TempDir::new().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -119,7 +126,6 @@ fn a_port_that_is_taken() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
-#[tokio::test]
 async fn databases() {
     let dir = TempDir::new().unwrap();
     let path = |name: &str| dir.path().join(name);
@@ -174,7 +180,6 @@ async fn databases() {
     assert_eq!(query(&sqlite(&path("new.db")), version).await, ["11"]);
 }
 
-#[tokio::test]
 async fn downgrades() {
     let dir = TempDir::new().unwrap();
     run_sql(&sqlite(&dir.path().join("store.db")), VERSION_10).await;

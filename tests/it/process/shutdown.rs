@@ -22,6 +22,12 @@ use crate::sql::{query, sqlite};
 use crate::support::Client;
 use crate::support::prelude::*;
 
+once! {
+    requests_under_way_are_finished,
+    requests_that_do_not_end_are_cut_off,
+    no_call_of_32_writers_is_cut,
+}
+
 /// A request whose message has been sent, but not its end, for which the server waits.
 pub struct Unfinished {
     end: mpsc::Sender<PutArtifactsRequest>,
@@ -73,7 +79,6 @@ async fn assert_closed_well(dir: &Path) {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_under_way_are_finished() {
     for signal in [Signal::TERM, Signal::INT] {
         let dir = TempDir::new().unwrap();
@@ -103,7 +108,6 @@ async fn requests_under_way_are_finished() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_that_do_not_end_are_cut_off() {
     let dir = TempDir::new().unwrap();
     let mut server = Server::start(dir.path(), "store.db", &["--shutdown-grace", "0"]);
@@ -141,7 +145,6 @@ async fn write(client: Client, type_id: i64, writer: usize) -> Vec<String> {
 }
 
 /// What the server took it acknowledges: every stored write was, and every acknowledged one is stored.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_call_of_32_writers_is_cut() {
     let dir = TempDir::new().unwrap();
     let mut server = Server::start(dir.path(), "store.db", &[]);

@@ -8,6 +8,14 @@ use crate::container::{Image, free_port};
 use crate::support::Client;
 use crate::support::prelude::*;
 
+once! {
+    with_flags_from_a_file_and_no_database,
+}
+blocking_once! {
+    a_flag_that_does_not_exist_ends_it,
+    the_configuration_is_printed_and_nothing_is_served,
+}
+
 pub const CHANNEL: &str = "--grpc_channel_arguments=grpc.max_metadata_size=16384,\
                        grpc.max_receive_message_length=104857600,grpc.max_send_message_length=104857600";
 
@@ -29,7 +37,6 @@ pub async fn writes_and_reads(client: Client) {
     assert_eq!(artifact_names(client).await, ["a"]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_flags_from_a_file_and_no_database() {
     let (image, port) = (Image::new(), free_port());
     let file = image.path().join("flags");
@@ -53,7 +60,6 @@ async fn with_flags_from_a_file_and_no_database() {
     server.stop();
 }
 
-#[test]
 fn a_flag_that_does_not_exist_ends_it() {
     let image = Image::new();
     for (flag, named) in [
@@ -69,7 +75,6 @@ fn a_flag_that_does_not_exist_ends_it() {
     }
 }
 
-#[test]
 fn the_configuration_is_printed_and_nothing_is_served() {
     let image = Image::new();
     let arguments = [

@@ -10,7 +10,7 @@ use tonic::Code;
 use super::{artifact, named, properties, run, type_name, with_content};
 use crate::support::TestGraph;
 
-on_every_graph! {
+on_every_database! {
     content_is_an_identity,
     each_identity_finds_its_artifact,
     one_output_is_the_input_of_the_next_run,

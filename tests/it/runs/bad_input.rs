@@ -9,7 +9,7 @@ use tonic::Code::{self, FailedPrecondition, InvalidArgument, NotFound};
 use super::{artifact, context, named, properties, run, type_name, with_content};
 use crate::support::TestGraph;
 
-on_every_graph! {
+on_every_database! {
     malformed_events_are_refused,
     events_that_contradict_the_graph_are_refused,
 }

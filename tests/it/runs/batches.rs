@@ -21,7 +21,7 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use super::{artifact, context, named, properties, run, type_name, with_content};
 use crate::support::TestGraph;
 
-on_every_graph! {
+on_every_database! {
     a_batch_is_its_events_one_by_one,
     statements_do_not_depend_on_how_many_events,
 }

@@ -7,7 +7,7 @@ use pedigree::model::{Kind, Value};
 use super::{context, named, properties, run};
 use crate::support::{TestGraph, anonymous};
 
-on_every_graph! {
+on_every_database! {
     missing_contexts_are_created_below_their_parents,
     properties_of_contexts_are_merged,
     artifacts_are_in_the_contexts_of_their_run,

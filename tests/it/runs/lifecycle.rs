@@ -9,7 +9,7 @@ use tonic::Code;
 use super::{context, named, properties, run};
 use crate::support::TestGraph;
 
-on_every_graph! {
+on_every_database! {
     a_run_is_told_in_several_events,
     every_order_ends_the_same,
     an_update_needs_a_run_that_is_known,

@@ -8,10 +8,13 @@ use pedigree::model::{Kind, Value};
 use super::{artifact, context, named, properties, run, with_content};
 use crate::support::{TestGraph, anonymous};
 
-on_every_graph! {
+on_every_database! {
     one_run_is_created_by_many,
     runs_that_share_everything_else_are_created_by_many,
 }
+
+// Batches at once share one connection.
+in_memory_too!(runs_that_share_everything_else_are_created_by_many);
 
 const TASKS: usize = 20;
 

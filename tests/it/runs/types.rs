@@ -10,7 +10,7 @@ use tonic::Code;
 use super::{context, named, properties, run};
 use crate::support::TestGraph;
 
-on_every_graph! {
+on_every_database! {
     types_are_made_as_the_policy_says,
     versions_are_types_of_their_own,
 }

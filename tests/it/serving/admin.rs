@@ -5,6 +5,10 @@ use crate::binary::Server;
 use crate::support::prelude::*;
 use crate::support::{Backend, TestDatabase};
 
+once! {
+    requests_and_connections_are_counted,
+}
+
 /// The value of a metric that is rendered with exactly these labels.
 fn value(metrics: &str, metric: &str) -> f64 {
     let line = metrics
@@ -14,7 +18,6 @@ fn value(metrics: &str, metric: &str) -> f64 {
     line.parse().unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_and_connections_are_counted() {
     let database = TestDatabase::new(Backend::SqliteFile);
     let server = Server::on(&database, &["--admin-port", "0"]);

@@ -6,6 +6,12 @@ use crate::binary::Server;
 use crate::process::Unfinished;
 use crate::support::{Backend, TestDatabase};
 
+once! {
+    idle_ones_are_closed_and_those_with_a_request_are_not,
+    idle_ones_are_closed_although_they_are_asked_for_signs_of_life,
+    old_ones_are_closed_after_their_last_request,
+}
+
 const METHOD: &str = "/ml_metadata.MetadataStoreService/PutArtifactType";
 
 async fn put(client: &Http2) {
@@ -33,19 +39,16 @@ async fn closes(arguments: &[&str]) {
     server.stop();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn idle_ones_are_closed_and_those_with_a_request_are_not() {
     closes(&["--max-connection-idle", "3"]).await;
     closes(&["--grpc_channel_arguments=grpc.max_connection_idle_ms=3000"]).await;
 }
 
 /// The server asks on an idle connection too whether somebody is there. The answer is no use of it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn idle_ones_are_closed_although_they_are_asked_for_signs_of_life() {
     closes(&["--max-connection-idle", "3", "--keepalive", "1"]).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn old_ones_are_closed_after_their_last_request() {
     closes(&["--max-connection-age", "3"]).await;
     closes(&["--grpc_channel_arguments=grpc.max_connection_age_ms=3000"]).await;

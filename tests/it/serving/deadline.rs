@@ -11,6 +11,8 @@ use crate::sql::connect;
 use crate::support::prelude::*;
 use crate::support::{Backend, TestDatabase};
 
+on_every_database!(a_late_call_is_given_up);
+
 const METHOD: &str = "/ml_metadata.MetadataStoreService/PutArtifactType";
 
 async fn put_with_timeout(server: &Server, timeout: &str) -> Http {
@@ -75,19 +77,4 @@ async fn a_late_call_is_given_up(backend: Backend) {
     let enough = put_with_timeout(&server, "60S").await;
     assert_eq!(enough.header("grpc-status"), Some("0"), "{enough:?}");
     server.stop();
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_late_call_is_given_up_on_sqlite() {
-    a_late_call_is_given_up(Backend::SqliteFile).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_late_call_is_given_up_on_postgres() {
-    a_late_call_is_given_up(Backend::Postgres).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_late_call_is_given_up_on_mysql() {
-    a_late_call_is_given_up(Backend::MySql).await;
 }

@@ -13,6 +13,9 @@ use crate::binary::{Process, Server, pedigree_on};
 use crate::support::prelude::*;
 use crate::support::{Backend, TestDatabase};
 
+once!(every_service_has_its_health);
+on_every_server!(health_follows_the_database);
+
 const SERVICE: &str = "ml_metadata.MetadataStoreService";
 
 /// How long the health may lag behind the database.
@@ -32,7 +35,6 @@ async fn status(server: &Server, service: &str) -> Result<ServingStatus, Code> {
         .map_err(|status| status.code())
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_service_has_its_health() {
     let database = TestDatabase::new(Backend::SqliteFile);
     let server = Server::on(&database, &[]);
@@ -81,14 +83,4 @@ async fn health_follows_the_database(backend: Backend) {
         assert_eq!(put_type().await.unwrap_err().code(), Code::Unavailable);
     }
     server.stop();
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn health_follows_postgres() {
-    health_follows_the_database(Backend::Postgres).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn health_follows_mysql() {
-    health_follows_the_database(Backend::MySql).await;
 }

@@ -8,7 +8,11 @@ use crate::process::Unfinished;
 use crate::support::prelude::*;
 use crate::support::{Backend, TestDatabase};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+once! {
+    requests_beyond_the_bound_are_refused,
+    requests_have_ids,
+}
+
 async fn requests_beyond_the_bound_are_refused() {
     let database = TestDatabase::new(Backend::SqliteFile);
     let server = Server::on(&database, &["--max-requests", "2"]);
@@ -52,7 +56,6 @@ async fn until_served<F: Future<Output = Result<i64, Status>>>(ask: impl Fn() ->
     panic!("never served")
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_have_ids() {
     let database = TestDatabase::new(Backend::SqliteMemory);
     let arguments = ["--log-format", "json", "--log-level", "debug"];

@@ -10,9 +10,12 @@ use tonic_reflection::pb::v1alpha;
 use crate::binary::Server;
 use crate::support::{Backend, TestDatabase};
 
+once! {
+    services_and_their_files_are_told,
+}
+
 const SERVICE: &str = "ml_metadata.MetadataStoreService";
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn services_and_their_files_are_told() {
     let database = TestDatabase::new(Backend::SqliteMemory);
     let server = Server::on(&database, &[]);

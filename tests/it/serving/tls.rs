@@ -23,6 +23,15 @@ use crate::binary::{Process, Server, pedigree_on};
 use crate::support::prelude::*;
 use crate::support::{Backend, Client, TestDatabase};
 
+once! {
+    clients_know_the_server_and_the_server_its_clients,
+    new_certificates_are_served_and_no_call_fails,
+    pages_reach_it_over_http2,
+}
+blocking_once! {
+    certificates_that_cannot_be_used_are_refused_at_once,
+}
+
 /// An authority that signs.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
@@ -113,7 +122,6 @@ async fn shown(server: &Server, authority: &Authority) -> CertificateDer<'static
     session.peer_certificates().unwrap()[0].clone().into_owned()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_know_the_server_and_the_server_its_clients() {
     let [authority, stranger] = [Authority::new(), Authority::new()];
     let folder = TempDir::new().unwrap();
@@ -151,7 +159,6 @@ async fn clients_know_the_server_and_the_server_its_clients() {
     server.stop();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn new_certificates_are_served_and_no_call_fails() {
     let authority = Authority::new();
     let folder = TempDir::new().unwrap();
@@ -197,7 +204,6 @@ async fn new_certificates_are_served_and_no_call_fails() {
 }
 
 /// As browsers do: they speak HTTP/2 with those only who say so in the handshake.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_reach_it_over_http2() {
     let authority = Authority::new();
     let folder = TempDir::new().unwrap();
@@ -215,7 +221,6 @@ async fn pages_reach_it_over_http2() {
     server.stop();
 }
 
-#[test]
 fn certificates_that_cannot_be_used_are_refused_at_once() {
     let folder = TempDir::new().unwrap();
     let database = TestDatabase::new(Backend::SqliteMemory);

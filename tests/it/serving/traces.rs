@@ -20,6 +20,12 @@ use crate::binary::{Process, Server, pedigree_on};
 use crate::support::prelude::*;
 use crate::support::{Backend, TestDatabase};
 
+once! {
+    spans_continue_the_trace_of_the_caller,
+    lines_of_logs_name_the_request_and_its_trace,
+}
+with_servers!(errors_name_the_request_whatever_the_level);
+
 /// A caller's place in its trace.
 const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
@@ -54,7 +60,6 @@ async fn collector() -> (String, mpsc::UnboundedReceiver<Span>) {
     (endpoint, spans)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn spans_continue_the_trace_of_the_caller() {
     let (endpoint, mut spans) = collector().await;
     let database = TestDatabase::new(Backend::SqliteFile);
@@ -126,7 +131,6 @@ fn answered<'a>(log: &'a str, id: &str) -> &'a str {
     line.unwrap_or_else(|| panic!("no {id} in {log}"))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lines_of_logs_name_the_request_and_its_trace() {
     let calls = ["run-1", "run-2"];
     let (log, traces) = log_of(calls, &["--log-format", "json"]).await;
@@ -146,7 +150,6 @@ async fn lines_of_logs_name_the_request_and_its_trace() {
 }
 
 /// A caller's trace is told also where none is sent, and of none nothing is said.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn errors_name_the_request_whatever_the_level() {
     let way = Way::to(0).await;
     let mut database = TestDatabase::new(Backend::Postgres);

@@ -10,6 +10,14 @@ use crate::binary::Server;
 use crate::support::prelude::*;
 use crate::support::{Backend, TestDatabase};
 
+once! {
+    answers_are_data_and_trailer_frames,
+    text_is_base64_of_the_same_frames,
+    it_goes_over_http2_as_well,
+    refusals_reach_the_page,
+    pages_of_named_origins_may_call,
+}
+
 const SERVICE: &str = "/ml_metadata.MetadataStoreService";
 
 /// Frames: a byte that tells data (0x00) from trailers (0x80), the length in four bytes, and so many bytes.
@@ -53,7 +61,6 @@ fn trailers(frame: &(u8, Vec<u8>)) -> String {
     String::from_utf8(frame.1.clone()).unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_are_data_and_trailer_frames() {
     let database = TestDatabase::new(Backend::SqliteMemory);
     let server = Server::on(&database, &[]);
@@ -84,7 +91,6 @@ fn decoded(text: &str) -> Vec<u8> {
         .collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn text_is_base64_of_the_same_frames() {
     let database = TestDatabase::new(Backend::SqliteMemory);
     let server = Server::on(&database, &[]);
@@ -134,7 +140,6 @@ async fn same_over_http2(server: &Server, client: &Http2) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_goes_over_http2_as_well() {
     let database = TestDatabase::new(Backend::SqliteMemory);
     let server = Server::on(&database, &[]);
@@ -143,7 +148,6 @@ async fn it_goes_over_http2_as_well() {
     server.stop();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn refusals_reach_the_page() {
     let database = TestDatabase::new(Backend::SqliteMemory);
     let server = Server::on(&database, &[]);
@@ -163,7 +167,6 @@ async fn refusals_reach_the_page() {
     server.stop();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_of_named_origins_may_call() {
     let database = TestDatabase::new(Backend::SqliteMemory);
     let origins = ["--web-origins", "https://ui.example, https://other.example"];

@@ -17,23 +17,10 @@ use crate::python::sized;
 use crate::support::prelude::*;
 use crate::support::{Backend, TestDatabase};
 
+on_every_database!(each_event_is_stored_once);
+
 /// How many messages wait for their answers at once.
 const WINDOW: usize = 300;
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sqlite() {
-    each_event_is_stored_once(Backend::SqliteFile).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres() {
-    each_event_is_stored_once(Backend::Postgres).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn mysql() {
-    each_event_is_stored_once(Backend::MySql).await;
-}
 
 fn artifact(name: String) -> ArtifactUse {
     ArtifactUse {

@@ -16,23 +16,15 @@ use crate::python::sized;
 use crate::support::prelude::*;
 use crate::support::{Backend, Client};
 
+on_every_server!(a_slow_transaction_is_not_skipped);
+on_every_database!(watchers_agree);
+
 /// A copy of the first change, left in the outbox.
 const COPY: &str = "INSERT INTO PedigreeOutbox (time_since_epoch, changes)
                     SELECT time_since_epoch, changes FROM PedigreeChange WHERE position = 1";
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_transaction_is_not_skipped_on_postgres() {
-    a_slow_transaction_is_not_skipped(Backend::Postgres).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_transaction_is_not_skipped_on_mysql() {
-    a_slow_transaction_is_not_skipped(Backend::MySql).await;
-}
-
 /// A transaction that has drawn its number first and commits last comes last, and comes.
-async fn a_slow_transaction_is_not_skipped(backend: Backend) {
-    let store = Store::open(backend).await;
+async fn a_slow_transaction_is_not_skipped(store: Store) {
     let type_id = store.ask(Artifact::put_type("Data", &[])).await;
     let mut watcher = Watcher::start(store.channel.clone(), from_the_beginning()).await;
     let first = watcher.take(1).await;
@@ -62,28 +54,12 @@ async fn a_slow_transaction_is_not_skipped(backend: Backend) {
     assert_eq!(again.until_quiet().await, seen);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn watchers_agree_on_sqlite() {
-    watchers_agree(Backend::SqliteFile).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn watchers_agree_on_postgres() {
-    watchers_agree(Backend::Postgres).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn watchers_agree_on_mysql() {
-    watchers_agree(Backend::MySql).await;
-}
-
 const WRITERS: usize = 8;
 const WATCHERS: usize = 4;
 
 /// Writers by stream and by call through two servers, some of which wait for rows that somebody holds, and watchers that come and
 /// go: all watchers see the same, all of it, in one order.
-async fn watchers_agree(backend: Backend) {
-    let store = Store::open(backend).await;
+async fn watchers_agree(store: Store) {
     let other = store.replica().await;
     let channels = [store.channel.clone(), other.channel.clone()];
     let type_id = store.ask(Artifact::put_type("Data", &[])).await;
@@ -91,7 +67,11 @@ async fn watchers_agree(backend: Backend) {
         .ask(Artifact::put(vec![Artifact::new(type_id, "shared")]))
         .await[0];
     let done = Arc::new(AtomicBool::new(false));
-    let holder = tokio::spawn(hold_rows(store.url().to_owned(), backend, done.clone()));
+    let holder = tokio::spawn(hold_rows(
+        store.url().to_owned(),
+        store.backend(),
+        done.clone(),
+    ));
     let rounds = sized(40, 1250);
     let writers: Vec<_> = (0..WRITERS)
         .map(|writer| {

@@ -10,13 +10,11 @@ use pedigree::model::{Caller, Door, JournalEntry, Kind, Node, NodeType, Operatio
 use crate::sql::{query, run_sql};
 use crate::support::{Backend, TestGraph, anonymous};
 
-on_every_graph!(
+on_every_database! {
     concurrent_writes_keep_their_origins,
     a_batch_of_messages_has_the_origin_of_its_stream,
-);
-on_graph!(sqlite_file_reconcile, SqliteFile: reconciled_changes_have_a_door_of_their_own);
-on_graph!(postgres_reconcile, Postgres: reconciled_changes_have_a_door_of_their_own);
-on_graph!(mysql_reconcile, MySql: reconciled_changes_have_a_door_of_their_own);
+    reconciled_changes_have_a_door_of_their_own,
+}
 
 const WRITES: usize = 64;
 

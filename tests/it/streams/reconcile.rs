@@ -3,23 +3,9 @@
 use super::{Watcher, brief, from_now, from_the_beginning};
 use crate::binary::{pedigree, run};
 use crate::sql::run_sql;
-use crate::support::Backend;
 use crate::support::prelude::*;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_sqlite() {
-    what_others_wrote_is_found(Backend::SqliteFile).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_postgres() {
-    what_others_wrote_is_found(Backend::Postgres).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_mysql() {
-    what_others_wrote_is_found(Backend::MySql).await;
-}
+on_every_database!(what_others_wrote_is_found);
 
 fn reconcile(store: &Store, arguments: &[&str]) -> String {
     let dir = tempfile::tempdir().unwrap();
@@ -32,8 +18,7 @@ fn reconcile(store: &Store, arguments: &[&str]) -> String {
     ended.stdout
 }
 
-async fn what_others_wrote_is_found(backend: Backend) {
-    let store = Store::open(backend).await;
+async fn what_others_wrote_is_found(store: Store) {
     let artifact = store.ask(Artifact::put_type("Data", &[])).await;
     let context = store.ask(Context::put_type("Run", &[])).await;
     store

@@ -18,6 +18,9 @@ on_every_database!(
     a_message_that_is_too_large_ends_its_stream_alone,
 );
 
+// Two streams commit by turns on one connection.
+in_memory_too!(streams_that_say_the_same_at_once_store_it_once);
+
 fn artifacts(id: &str, type_id: i64, names: &[&str]) -> RecordRequest {
     let nodes = names.iter().map(|name| Artifact::new(type_id, name));
     let put = PutArtifactsRequest {

@@ -6,10 +6,13 @@ use crate::python::sized;
 use crate::support::prelude::*;
 use crate::support::{Backend, TestDatabase};
 
+once! {
+    what_nobody_reads_is_not_in_memory,
+}
+
 /// Bytes of one artifact.
 const SIZE: usize = 500_000;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_nobody_reads_is_not_in_memory() {
     let database = TestDatabase::new(Backend::SqliteFile);
     let server = Server::on(&database, &[]);

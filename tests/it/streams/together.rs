@@ -10,6 +10,9 @@ on_every_database! {
     of_writes_at_once_the_refused_leave_nothing,
 }
 
+// The group of writes and the history share one connection.
+in_memory_too!(of_writes_at_once_the_refused_leave_nothing);
+
 const WRITES: usize = 60;
 
 /// A new execution with a new output and an input: one that exists, or not.

@@ -12,7 +12,7 @@ use crate::python::sized;
 use crate::support::Backend;
 use crate::support::prelude::*;
 
-on_every_backend!(a_trace_finds_what_a_reference_walk_finds);
+on_every_database!(a_trace_finds_what_a_reference_walk_finds);
 
 /// Numbers that look random and are the same in every run.
 struct Numbers(u64);

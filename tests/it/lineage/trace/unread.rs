@@ -10,9 +10,15 @@ use super::{Found, begin, far, from_artifacts, trace};
 use crate::support::Backend;
 use crate::support::prelude::*;
 
-on_every_database!(a_trace_is_of_one_state_of_the_graph);
-on_every_backend! {
+on_every_database! {
+    a_trace_is_of_one_state_of_the_graph,
     a_trace_that_nobody_reads_is_ended,
+    more_traces_than_may_be_are_refused,
+}
+
+// The one connection reads for a client and must not wait for it.
+in_memory_too! {
+    a_trace_is_of_one_state_of_the_graph,
     more_traces_than_may_be_are_refused,
 }
 
