@@ -5,6 +5,7 @@
 
 use super::types::Type;
 use crate::model::Kind;
+use crate::storage::tables::joins::Neighbours;
 
 /// The values of an enum column, as names and numbers.
 pub(super) type EnumValues = [(&'static str, i64)];
@@ -32,13 +33,8 @@ pub(super) enum FieldSource {
 #[derive(Debug)]
 pub(super) struct Relation {
     pub(super) prefix: &'static str,
-    /// The kind of the neighbours; `None` for events.
-    pub(super) kind: Option<Kind>,
+    pub(super) neighbours: Neighbours,
     pub(super) fields: &'static [FieldDef],
-    /// The SQL that joins the neighbour as `m#` to the node `n`. `#` is the number of the join.
-    pub(super) join: &'static str,
-    /// The number of tables in that SQL.
-    pub(super) tables: usize,
 }
 
 const fn field(name: &'static str, ty: Type) -> FieldDef {
@@ -140,71 +136,49 @@ pub(super) const fn attributes(kind: Kind) -> &'static [FieldDef] {
 
 const CONTEXT_FIELDS: &[FieldDef] = &[ID, NAME, TYPE, CREATED, UPDATED];
 
+const CONTEXTS: Relation = Relation {
+    prefix: "contexts_",
+    neighbours: Neighbours::Contexts,
+    fields: CONTEXT_FIELDS,
+};
+
 /// The relations of a kind of node.
 pub(super) const fn relations(kind: Kind) -> &'static [Relation] {
     match kind {
         Kind::Artifact => &[
-            Relation {
-                prefix: "contexts_",
-                kind: Some(Kind::Context),
-                fields: CONTEXT_FIELDS,
-                join: " JOIN Attribution l# ON l#.artifact_id = n.id \
-                      JOIN Context m# ON m#.id = l#.context_id",
-                tables: 2,
-            },
+            CONTEXTS,
             Relation {
                 prefix: "events_",
-                kind: None,
+                neighbours: Neighbours::Events,
                 fields: &[EVENT, MILLISECONDS, EXECUTION_ID],
-                join: " JOIN Event m# ON m#.artifact_id = n.id",
-                tables: 1,
             },
         ],
         Kind::Execution => &[
-            Relation {
-                prefix: "contexts_",
-                kind: Some(Kind::Context),
-                fields: CONTEXT_FIELDS,
-                join: " JOIN Association l# ON l#.execution_id = n.id \
-                      JOIN Context m# ON m#.id = l#.context_id",
-                tables: 2,
-            },
+            CONTEXTS,
             Relation {
                 prefix: "events_",
-                kind: None,
+                neighbours: Neighbours::Events,
                 fields: &[EVENT, MILLISECONDS, ARTIFACT_ID],
-                join: " JOIN Event m# ON m#.execution_id = n.id",
-                tables: 1,
             },
         ],
         Kind::Context => &[
             Relation {
                 prefix: "parent_contexts_",
-                kind: Some(Kind::Context),
-                fields: CONTEXT_FIELDS,
-                join: " JOIN ParentContext l# ON l#.context_id = n.id \
-                      JOIN Context m# ON m#.id = l#.parent_context_id",
-                tables: 2,
+                ..CONTEXTS
             },
             Relation {
                 prefix: "child_contexts_",
-                kind: Some(Kind::Context),
+                neighbours: Neighbours::Members(Kind::Context),
                 fields: CONTEXT_FIELDS,
-                join: " JOIN ParentContext l# ON l#.parent_context_id = n.id \
-                      JOIN Context m# ON m#.id = l#.context_id",
-                tables: 2,
             },
             Relation {
                 prefix: "artifacts_",
-                kind: Some(Kind::Artifact),
+                neighbours: Neighbours::Members(Kind::Artifact),
                 fields: &[ID, NAME, TYPE, URI, STATE, CREATED, UPDATED, EXTERNAL_ID],
-                join: " JOIN Attribution l# ON l#.context_id = n.id \
-                      JOIN Artifact m# ON m#.id = l#.artifact_id",
-                tables: 2,
             },
             Relation {
                 prefix: "executions_",
-                kind: Some(Kind::Execution),
+                neighbours: Neighbours::Members(Kind::Execution),
                 fields: &[
                     ID,
                     NAME,
@@ -214,9 +188,6 @@ pub(super) const fn relations(kind: Kind) -> &'static [Relation] {
                     UPDATED,
                     EXTERNAL_ID,
                 ],
-                join: " JOIN Association l# ON l#.context_id = n.id \
-                      JOIN Execution m# ON m#.id = l#.execution_id",
-                tables: 2,
             },
         ],
     }

@@ -3,9 +3,9 @@
 use super::dialect;
 use super::expr::{Expr, ExprKind};
 use super::functions::Function;
-use super::limits::{MAX_PADDED_LIST_VALUES, MAX_REPLACE_GROWTH_FACTOR};
+use super::limits::MAX_REPLACE_GROWTH_FACTOR;
 use super::types::Type;
-use crate::storage::Dialect;
+use crate::storage::{Dialect, MAX_PADDED_LIST_VALUES};
 
 /// The number of columns and values in the SQL, on the database where it is largest.
 ///

@@ -41,19 +41,6 @@ pub(super) const fn long_text_equals(dialect: Dialect) -> &'static str {
     }
 }
 
-/// Exact equality of a property's name. MySQL's usual collations ignore case: the first comparison
-/// uses the index, the second is exact.
-pub(super) const fn property_name(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Sqlite | Dialect::Postgres => "p#.name = ?",
-        Dialect::MySql => {
-            "p#.name = ? \
-             AND CAST(CONVERT(p#.name USING utf8mb4) AS BINARY) \
-             = CAST(CONVERT(? USING utf8mb4) AS BINARY)"
-        }
-    }
-}
-
 /// Arithmetic. On PostgreSQL and MySQL, integers are exact beyond 64 bits; on SQLite an overflow
 /// becomes a floating-point number. Division is that of floating-point numbers. Division by zero is
 /// NULL: SQLite and MySQL do so by themselves, PostgreSQL by `NULLIF`.

@@ -91,7 +91,7 @@ impl Join {
     /// The kind of the joined node; `None` for other tables.
     pub(super) const fn kind(&self) -> Option<Kind> {
         match self {
-            Self::Neighbour { relation, .. } => relation.kind,
+            Self::Neighbour { relation, .. } => relation.neighbours.kind(),
             Self::Type | Self::Property { .. } => None,
         }
     }
@@ -102,7 +102,7 @@ impl Join {
             Self::Type | Self::Property { .. } => 1,
             Self::Neighbour {
                 relation, typed, ..
-            } => relation.tables + *typed as usize,
+            } => relation.neighbours.join_tables() + *typed as usize,
         }
     }
 }

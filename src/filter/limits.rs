@@ -26,10 +26,6 @@ pub(super) const MAX_SQL_OPERANDS: usize = 20_000;
 /// the database build texts of many gigabytes.
 pub(super) const MAX_REPLACE_GROWTH_FACTOR: usize = 100;
 
-/// Number of values up to which a list is bound value by value. A longer list is bound as one
-/// value.
-pub(super) const MAX_PADDED_LIST_VALUES: usize = 256;
-
 /// Maximum length of an error message, in bytes, without the position behind it. A message quotes
 /// from the query, which can be much longer.
 pub(super) const MAX_MESSAGE_BYTES: usize = 900;

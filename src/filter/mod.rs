@@ -48,8 +48,7 @@ mod types;
 pub use error::FilterError;
 
 use crate::model::Kind;
-use crate::storage::Query;
-use crate::storage::tables::lists::Condition;
+use crate::storage::{Dialect, Predicate, SqlFragment};
 use analysis::PlannerHints;
 use error::Diagnostic;
 use expr::{Expr, Join};
@@ -99,34 +98,25 @@ fn filter(kind: Kind, text: &str) -> Result<Filter, Diagnostic> {
     })
 }
 
-impl Condition for Filter {
-    /// True if a neighbour is joined: a node has one type and one property of each name, but any
-    /// number of neighbours.
-    fn repeats(&self) -> bool {
-        let is_neighbour = |join: &Join| matches!(join, Join::Neighbour { .. });
-        self.joins.iter().any(is_neighbour)
-    }
-
-    fn type_names(&self) -> Option<Vec<&str>> {
-        let names = self.hints.type_names.as_ref()?;
-        Some(names.iter().map(String::as_str).collect())
-    }
-
-    fn is_selective(&self) -> bool {
-        self.hints.is_selective
-    }
-
-    /// Appends the `JOIN` clauses behind `FROM Artifact n`, or behind the table of another kind
-    /// under the same alias. The joined tables have the aliases `t`, and `l`, `m`, `p`, `t` with a
-    /// number.
-    fn push_joins(&self, query: &mut Query) {
-        codegen::push_joins(query, self.kind, &self.joins);
-    }
-
-    /// Appends the condition for the `WHERE` clause, in parentheses unless it is a single operand.
-    /// More conditions may follow with AND.
-    fn push_condition(&self, query: &mut Query) {
-        codegen::push_expr(query, &self.condition);
-        codegen::push_kinds(query, self.kind, &self.joins, &self.hints.named);
+impl Filter {
+    /// Generates the SQL for a dialect.
+    #[must_use]
+    pub fn predicate(&self, dialect: Dialect) -> Predicate {
+        let mut joins = SqlFragment::new(dialect);
+        codegen::push_joins(&mut joins, self.kind, &self.joins);
+        let mut condition = SqlFragment::new(dialect);
+        codegen::push_expr(&mut condition, &self.condition);
+        codegen::push_kinds(&mut condition, self.kind, &self.joins, &self.hints.named);
+        Predicate {
+            joins,
+            condition,
+            // A node has one type and one property of each name, but any number of neighbours.
+            repeats: self
+                .joins
+                .iter()
+                .any(|join| matches!(join, Join::Neighbour { .. })),
+            is_selective: self.hints.is_selective,
+            type_names: self.hints.type_names.clone(),
+        }
     }
 }

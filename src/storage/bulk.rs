@@ -26,13 +26,24 @@ pub enum ColumnType {
     Bytes,
 }
 
-/// A table, or those of its columns that a statement writes.
+/// A table, or the part of it that a statement writes.
 #[derive(Debug)]
 pub struct Table {
     pub name: &'static str,
+    /// The columns that statements write.
     pub columns: &'static [(&'static str, ColumnType)],
+    /// Further columns.
+    pub unwritten: &'static [&'static str],
     /// How many of the columns, from the first, identify a row in [`Tx::upsert_rows`] and [`Tx::delete_rows`].
     pub key: usize,
+}
+
+impl Table {
+    /// The names of all columns.
+    pub(super) fn column_names(&self) -> impl Iterator<Item = &'static str> {
+        let written = self.columns.iter().map(|(name, _)| *name);
+        written.chain(self.unwritten.iter().copied())
+    }
 }
 
 /// Rows to write: cells in the order of the table's columns, row after row.

@@ -223,6 +223,19 @@ impl Dialect {
         }
     }
 
+    /// The condition that a property `p#` has exactly this name. MySQL's usual collations ignore
+    /// case: the first comparison uses the index, the second is exact.
+    pub(super) const fn property_name_equals(self) -> &'static str {
+        match self {
+            Self::Sqlite | Self::Postgres => "p#.name = ?",
+            Self::MySql => {
+                "p#.name = ? \
+                 AND CAST(CONVERT(p#.name USING utf8mb4) AS BINARY) \
+                 = CAST(CONVERT(? USING utf8mb4) AS BINARY)"
+            }
+        }
+    }
+
     /// What stands before a column whose index is not to be used. SQLite has no statistics that say
     /// which of several conditions leaves few rows.
     #[must_use]

@@ -1,5 +1,6 @@
 //! SQL and nothing else: one set of statements for three databases.
 //!
+//! * `predicate`: conditions on nodes that are compiled elsewhere.
 //! * [`query`]: SQL text with bound values; there is no way to put a client's string into the text.
 //! * [`dialect`]: every difference between the databases, as a named method.
 //! * [`connect`]: how connections are made.
@@ -26,6 +27,7 @@ mod journal;
 pub mod migrate;
 mod notifications;
 mod permits;
+mod predicate;
 pub mod query;
 mod session;
 mod sqlite;
@@ -38,4 +40,5 @@ pub use dialect::Dialect;
 pub use driver::Tx;
 pub use notifications::NotificationListener;
 pub use permits::LongReadPermit;
-pub use query::{Cell, Query};
+pub use predicate::{Predicate, SqlFragment};
+pub use query::{Cell, MAX_PADDED_LIST_VALUES, Query};

@@ -16,8 +16,9 @@ use crate::error::{Error, Result};
 /// Where every statement is logged with its values, at the level of traces.
 const LOG: &str = "pedigree::statements";
 
-/// Above this length a list of values travels as one JSON text where the database has no arrays.
-const LONGEST_LIST: usize = 256;
+/// Maximum number of values of a list that are bound one by one, where the database has no arrays.
+/// A longer list is bound as one JSON text.
+pub const MAX_PADDED_LIST_VALUES: usize = 256;
 
 /// A value to bind, with the SQL type that a NULL of it has.
 #[derive(Clone, Debug)]
@@ -44,6 +45,18 @@ cell_from!(
 );
 
 impl Cell<'_> {
+    /// The same value, borrowed from nowhere.
+    #[must_use]
+    pub fn into_owned(self) -> Cell<'static> {
+        match self {
+            Self::Int(value) => Cell::Int(value),
+            Self::Double(value) => Cell::Double(value),
+            Self::Bool(value) => Cell::Bool(value),
+            Self::Text(value) => Cell::Text(value.map(|text| Cow::Owned(text.into_owned()))),
+            Self::Bytes(value) => Cell::Bytes(value.map(|bytes| Cow::Owned(bytes.into_owned()))),
+        }
+    }
+
     /// The value as SQL has it, for logs.
     fn literal(&self, dialect: Dialect) -> String {
         let bytes = |bytes: &[u8]| {
@@ -281,9 +294,12 @@ impl Query {
             // A plan for an array is made at each execution.
             (ListParameter::Array, [value]) => self.push(" = ?").bind(*value),
             (ListParameter::Array, _) => self.push(" = ANY(?)").bind_array(values.to_vec()),
-            (ListParameter::Json { in_numbers, .. }, _) if values.len() > LONGEST_LIST => self
-                .push(in_numbers)
-                .bind(serde_json::json!(values).to_string()),
+            (ListParameter::Json { in_numbers, .. }, _)
+                if values.len() > MAX_PADDED_LIST_VALUES =>
+            {
+                self.push(in_numbers)
+                    .bind(serde_json::json!(values).to_string())
+            }
             (ListParameter::Json { .. }, _) => self.push_in_padded(values, || -1),
         }
     }
@@ -296,9 +312,10 @@ impl Query {
         match (self.dialect.list_parameter(), values) {
             (ListParameter::Array, [value]) => self.push(" = ?").bind(*value),
             (ListParameter::Array, _) => self.push(" = ANY(?)").bind_array(values.to_vec()),
-            (ListParameter::Json { in_texts, .. }, _) if values.len() > LONGEST_LIST => self
-                .push(in_texts)
-                .bind(serde_json::json!(values).to_string()),
+            (ListParameter::Json { in_texts, .. }, _) if values.len() > MAX_PADDED_LIST_VALUES => {
+                self.push(in_texts)
+                    .bind(serde_json::json!(values).to_string())
+            }
             (ListParameter::Json { .. }, _) => self.push_in_padded(values, || ""),
         }
     }

@@ -7,7 +7,6 @@ use crate::filter::{expr, parse};
 use crate::model::Kind;
 use crate::storage::Dialect;
 use crate::storage::Query;
-use crate::storage::tables::lists::Condition;
 
 /// Pieces of queries, to get deeper into the parser than random text does.
 const PIECES: &[&str] = &[
@@ -133,8 +132,9 @@ fn answered(kind: Kind, text: &str) -> Result<(), TestCaseError> {
         Ok(filter) => {
             for dialect in Dialect::ALL {
                 let mut query = Query::new("test", dialect, "");
-                filter.push_joins(&mut query);
-                filter.push_condition(&mut query);
+                let predicate = filter.predicate(dialect);
+                query.push_fragment(&predicate.joins);
+                query.push_fragment(&predicate.condition);
                 prop_assert!(query.text().is_ascii());
                 prop_assert!(!query.text().contains('"'));
             }

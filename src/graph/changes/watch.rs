@@ -251,7 +251,8 @@ impl Watch {
                 return Ok(Vec::new());
             };
             if !ids.is_empty() {
-                ids = lists::ids(tx, kind, Some(&ids), Some(filter), None).await?;
+                let filter = filter.predicate(tx.dialect());
+                ids = lists::ids(tx, kind, Some(&ids), Some(&filter), None).await?;
             }
         }
         if !query.types.is_empty() {

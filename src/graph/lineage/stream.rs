@@ -9,7 +9,7 @@ use crate::graph::lineage::traverse::{Direction, Follow, Hop, Walk};
 use crate::graph::nodes::filters::parse_filter;
 use crate::model::{Event, EventType, Kind, Node};
 use crate::storage::tables::events::StoredEvent;
-use crate::storage::tables::lists::{self, Condition};
+use crate::storage::tables::lists;
 use crate::storage::tables::nodes;
 use crate::storage::{Database, LongReadPermit, Tx};
 
@@ -82,8 +82,8 @@ impl TraceQuery {
             starts.extend(lists::ids(tx, kind, Some(ids), None, None).await?);
         }
         if let Some(filter) = parse_filter(kind, filter.as_deref())? {
-            let filter = &filter as &dyn Condition;
-            starts.extend(lists::ids(tx, kind, None, Some(filter), None).await?);
+            let filter = filter.predicate(tx.dialect());
+            starts.extend(lists::ids(tx, kind, None, Some(&filter), None).await?);
         }
         Ok(starts.into_iter().collect())
     }

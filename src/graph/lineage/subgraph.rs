@@ -6,7 +6,7 @@ use crate::graph::nodes::filters::parse_filter;
 use crate::graph::nodes::page::{self, ListOptions};
 use crate::model::{Event, Kind, Membership, Node, NodeType};
 use crate::storage::tables::events::StoredEvent;
-use crate::storage::tables::lists::{self, Condition, Scope};
+use crate::storage::tables::lists::{self, Scope};
 use crate::storage::tables::memberships::{self, End};
 use crate::storage::tables::{nodes, types};
 use crate::storage::{Database, Tx};
@@ -139,7 +139,8 @@ pub(in crate::graph) async fn subgraph(
     let hops = hops(query.max_hops)?;
     let start = parse_filter(*kind, start.as_deref())?;
     let mut tx = database.read().await?;
-    let filter = start.as_ref().map(|filter| filter as &dyn Condition);
+    let filter = start.map(|filter| filter.predicate(tx.dialect()));
+    let filter = filter.as_ref();
     let starts = lists::ids(&mut tx, *kind, None, filter, Some(MAX_STARTS)).await?;
     if starts.is_empty() {
         return Err(Error::NotFound(

@@ -7,7 +7,7 @@ use crate::filter::Filter;
 use crate::model::{EventType, Kind, Step};
 use crate::storage::Tx;
 use crate::storage::tables::events::{self, StoredEvent};
-use crate::storage::tables::lists::{self, Condition};
+use crate::storage::tables::lists;
 
 /// Which way to walk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,9 +72,9 @@ impl Side {
         let filter = match &self.ending {
             Ending::Never => return Ok((ids, Vec::new())),
             Ending::Always => return Ok((Vec::new(), ids)),
-            Ending::At(filter) => filter as &dyn Condition,
+            Ending::At(filter) => filter.predicate(tx.dialect()),
         };
-        let ending = lists::ids(tx, kind, Some(&ids), Some(filter), None).await?;
+        let ending = lists::ids(tx, kind, Some(&ids), Some(&filter), None).await?;
         let is_ending = |id: &i64| ending.binary_search(id).is_ok();
         let going_on = ids.into_iter().filter(|id| !is_ending(id)).collect();
         Ok((going_on, ending))

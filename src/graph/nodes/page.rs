@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::graph::nodes::filters::parse_filter;
 use crate::graph::nodes::scope::Within;
 use crate::model::{Kind, Node, OrderBy, PagePosition};
-use crate::storage::tables::lists::{self, Condition, Page, Scope};
+use crate::storage::tables::lists::{self, Page, Scope};
 use crate::storage::{Database, Tx};
 
 /// The page of a list that a caller wants.
@@ -58,9 +58,10 @@ pub(in crate::graph) async fn list_scope(
     options: &ListOptions,
 ) -> Result<NodePage> {
     let filter = parse_filter(kind, options.filter.as_deref())?;
+    let filter = filter.map(|filter| filter.predicate(tx.dialect()));
     let page = Page {
         scope,
-        filter: filter.as_ref().map(|filter| filter as &dyn Condition),
+        filter: filter.as_ref(),
         order_by: options.order_by,
         ascending: options.ascending,
         after: options.after.as_ref(),

@@ -4,54 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::error::{Error, Result};
 use crate::storage::Tx;
-
-/// The tables of the library's version, with their columns separated by spaces.
-pub(super) const TABLES: [(&str, &str); 15] = [
-    (
-        "Type",
-        "id name version type_kind description input_type output_type external_id",
-    ),
-    ("TypeProperty", "type_id name data_type"),
-    ("ParentType", "type_id parent_type_id"),
-    (
-        "Artifact",
-        "id type_id uri state name external_id create_time_since_epoch \
-         last_update_time_since_epoch",
-    ),
-    (
-        "ArtifactProperty",
-        "artifact_id name is_custom_property int_value double_value string_value byte_value \
-         proto_value bool_value",
-    ),
-    (
-        "Execution",
-        "id type_id last_known_state name external_id create_time_since_epoch \
-         last_update_time_since_epoch",
-    ),
-    (
-        "ExecutionProperty",
-        "execution_id name is_custom_property int_value double_value string_value byte_value \
-         proto_value bool_value",
-    ),
-    (
-        "Event",
-        "id artifact_id execution_id type milliseconds_since_epoch",
-    ),
-    ("EventPath", "event_id is_index_step step_index step_key"),
-    ("MLMDEnv", "schema_version"),
-    (
-        "Context",
-        "id type_id name external_id create_time_since_epoch last_update_time_since_epoch",
-    ),
-    (
-        "ContextProperty",
-        "context_id name is_custom_property int_value double_value string_value byte_value \
-         proto_value bool_value",
-    ),
-    ("ParentContext", "context_id parent_context_id"),
-    ("Association", "id context_id execution_id"),
-    ("Attribution", "id context_id artifact_id"),
-];
+use crate::storage::tables::schema::MLMD_TABLES;
 
 /// What `pedigree.sql` creates: tables that are ours alone, and indexes.
 const OWN: [&str; 11] = [
@@ -127,14 +80,13 @@ impl Layout {
 
     /// Compares with the library's version. A table counts when it has all its columns; more do no harm.
     pub(super) fn completeness(&self) -> Completeness {
-        if TABLES.iter().all(|(table, _)| !self.has(table, [])) {
+        if MLMD_TABLES.iter().all(|table| !self.has(table.name, [])) {
             return Completeness::Absent;
         }
-        let missing: Vec<_> = TABLES
+        let missing = MLMD_TABLES
             .iter()
-            .filter(|(table, columns)| !self.has(table, columns.split(' ')))
-            .map(|(table, _)| *table)
-            .collect();
+            .filter(|table| !self.has(table.name, table.column_names()));
+        let missing: Vec<_> = missing.map(|table| table.name).collect();
         if missing.is_empty() {
             Completeness::Complete
         } else {
@@ -146,7 +98,7 @@ impl Layout {
     pub(super) fn check(&self) -> Result<()> {
         let missing = match self.completeness() {
             Completeness::Complete => return Ok(()),
-            Completeness::Absent => TABLES.map(|(table, _)| table).to_vec(),
+            Completeness::Absent => MLMD_TABLES.map(|table| table.name).to_vec(),
             Completeness::Partial { missing } => missing,
         };
         Err(Error::Contention(format!(

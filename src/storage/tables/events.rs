@@ -12,7 +12,7 @@ use crate::storage::bulk::{Rows, Table};
 use crate::storage::column::{FromRow, FromRows, Row};
 use crate::storage::query::Cell;
 
-static EVENT: Table = Table {
+pub(super) static EVENT: Table = Table {
     name: "Event",
     columns: &[
         ("artifact_id", IntColumn),
@@ -20,10 +20,11 @@ static EVENT: Table = Table {
         ("type", IntColumn),
         ("milliseconds_since_epoch", IntColumn),
     ],
+    unwritten: &["id"],
     key: 3,
 };
 
-static EVENT_PATH: Table = Table {
+pub(super) static EVENT_PATH: Table = Table {
     name: "EventPath",
     columns: &[
         ("event_id", IntColumn),
@@ -31,6 +32,7 @@ static EVENT_PATH: Table = Table {
         ("step_index", IntColumn),
         ("step_key", TextColumn),
     ],
+    unwritten: &[],
     key: 0,
 };
 
@@ -175,7 +177,7 @@ pub async fn of_nodes(
         "events::of_nodes",
         "SELECT id, artifact_id, execution_id, type, milliseconds_since_epoch FROM Event WHERE ",
     );
-    query.push(NodeTables::of(kind).reference).push_in(ids);
+    query.push(NodeTables::of(kind).foreign_key).push_in(ids);
     if !event_types.is_empty() {
         query.push(" AND type").push_in(event_types);
     }
@@ -198,7 +200,7 @@ pub async fn whole_of_nodes(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<
          p.is_index_step, p.step_index, p.step_key \
          FROM Event e LEFT JOIN EventPath p ON p.event_id = e.id WHERE e.",
     );
-    query.push(NodeTables::of(kind).reference).push_in(ids);
+    query.push(NodeTables::of(kind).foreign_key).push_in(ids);
     query.push(tx.dialect().in_insertion_order());
     let JoinedEvents(found) = tx.gather(query).await?;
     Ok(found.into_values().collect())

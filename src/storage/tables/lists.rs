@@ -4,22 +4,7 @@ use super::schema::{NodeTables, membership};
 use super::{nodes, types};
 use crate::error::Result;
 use crate::model::{Kind, Node, OrderBy, PagePosition};
-use crate::storage::Tx;
-use crate::storage::query::Query;
-
-/// A condition on nodes that somebody else writes: the filter language.
-pub trait Condition: Send + Sync {
-    /// Whether a node can come more than once with the joins.
-    fn repeats(&self) -> bool;
-    /// The names one of which the type of any node has that qualifies; `None` when it can have others.
-    fn type_names(&self) -> Option<Vec<&str>>;
-    /// Whether the condition names a value of those that few nodes have, and that an index finds.
-    fn is_selective(&self) -> bool;
-    /// Appends the JOIN clauses, for a node with the alias `n`.
-    fn push_joins(&self, query: &mut Query);
-    /// Appends the condition itself, such that others can follow with AND.
-    fn push_condition(&self, query: &mut Query);
-}
+use crate::storage::{Predicate, Query, Tx};
 
 /// The nodes that a list is about, besides its filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +34,7 @@ const fn column(order_by: OrderBy, kind: Kind, scope: Scope) -> &'static str {
 /// A page of a list.
 pub struct Page<'a> {
     pub scope: Scope,
-    pub filter: Option<&'a dyn Condition>,
+    pub filter: Option<&'a Predicate>,
     pub order_by: OrderBy,
     pub ascending: bool,
     pub after: Option<&'a PagePosition>,
@@ -128,7 +113,7 @@ pub async fn ids(
     tx: &mut Tx,
     kind: Kind,
     among: Option<&[i64]>,
-    filter: Option<&dyn Condition>,
+    filter: Option<&Predicate>,
     limit: Option<i64>,
 ) -> Result<Vec<i64>> {
     let mut narrow = Narrow {
@@ -152,7 +137,9 @@ pub async fn ids(
 /// Starts a query for the ids of nodes `n`, up to and including a condition.
 fn select_ids(name: &'static str, tx: &Tx, narrow: &Narrow<'_>) -> Query {
     let mut query = tx.sql(name, "SELECT n.id FROM ");
-    query.push(NodeTables::of(narrow.kind).new.name).push(" n");
+    query
+        .push(NodeTables::of(narrow.kind).nodes.name)
+        .push(" n");
     narrow.push(&mut query);
     query
 }
@@ -180,7 +167,7 @@ pub async fn any(tx: &mut Tx, kind: Kind, scope: Scope) -> Result<bool> {
 struct Narrow<'a> {
     kind: Kind,
     scope: Scope,
-    filter: Option<&'a dyn Condition>,
+    filter: Option<&'a Predicate>,
     /// The types of the nodes.
     types: Option<Vec<i64>>,
 }
@@ -198,8 +185,9 @@ impl Narrow<'_> {
     /// Looks up the types whose names the filter has, unless it has something better: indexes that begin with the type have nodes in
     /// the order of their ids for one type, but not for one name of types.
     async fn by_types(mut self, tx: &mut Tx) -> Result<Self> {
-        let filter = self.filter.filter(|filter| !filter.is_selective());
-        if let Some(names) = filter.and_then(Condition::type_names) {
+        let filter = self.filter.filter(|filter| !filter.is_selective);
+        if let Some(names) = filter.and_then(|filter| filter.type_names.as_ref()) {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
             self.types = Some(types::ids_by_names(tx, self.kind, &names).await?);
         }
         Ok(self)
@@ -208,21 +196,22 @@ impl Narrow<'_> {
     /// Appends joins and conditions to a query for nodes `n`, beginning with what follows the name of the table. More conditions
     /// can follow, with AND.
     fn push(&self, query: &mut Query) {
-        let member = membership(self.kind);
-        let (context, node) = (member.columns[0].0, member.columns[1].0);
+        let members = membership(self.kind);
         if let Scope::Context(_) = self.scope {
-            query.push(" JOIN ").push(member.name).push(" s ON s.");
-            query.push(node).push(" = n.id");
+            query.push(" JOIN ").push(members.table.name);
+            query.push(" s ON s.").push(members.node_column);
+            query.push(" = n.id");
         }
-        if let Some(filter) = self.filter.filter(|filter| !filter.repeats()) {
-            filter.push_joins(query);
+        if let Some(filter) = self.filter.filter(|filter| !filter.repeats) {
+            query.push_fragment(&filter.joins);
         }
         query.push(" WHERE 1 = 1");
         match self.scope {
             Scope::All => {}
             Scope::Type(id) => self.push_types(query, &[id]),
             Scope::Context(id) => {
-                query.push(" AND s.").push(context).push(" = ?").bind(id);
+                query.push(" AND s.").push(members.context_column);
+                query.push(" = ?").bind(id);
             }
         }
         if let Some(types) = &self.types {
@@ -237,7 +226,7 @@ impl Narrow<'_> {
     /// One type is no list, which an index would not have in the order of ids.
     fn push_types(&self, query: &mut Query, types: &[i64]) {
         query.push(" AND ");
-        if self.filter.is_some_and(Condition::is_selective) {
+        if self.filter.is_some_and(|filter| filter.is_selective) {
             query.push(query.dialect().index_opt_out());
         }
         query.push("n.type_id");
@@ -275,15 +264,15 @@ fn push_after(query: &mut Query, column: &'static str, ascending: bool, after: &
 
 /// A filter with which a node can come more than once finds its nodes in a query of its own, so that a node comes once however often
 /// it qualifies, and the statement keeps its own columns and order.
-fn push_filter(query: &mut Query, kind: Kind, filter: &dyn Condition) {
-    if filter.repeats() {
+fn push_filter(query: &mut Query, kind: Kind, filter: &Predicate) {
+    if filter.repeats {
         query.push("n.id IN (SELECT n.id FROM ");
-        query.push(NodeTables::of(kind).new.name).push(" n");
-        filter.push_joins(query);
+        query.push(NodeTables::of(kind).nodes.name).push(" n");
+        query.push_fragment(&filter.joins);
         query.push(" WHERE ");
-        filter.push_condition(query);
+        query.push_fragment(&filter.condition);
         query.push(")");
     } else {
-        filter.push_condition(query);
+        query.push_fragment(&filter.condition);
     }
 }

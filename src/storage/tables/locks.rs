@@ -17,7 +17,7 @@ pub async fn nodes(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<bool> {
     }
     let mut query = tx.sql("locks::nodes", "SELECT id FROM ");
     query
-        .push(NodeTables::of(kind).new.name)
+        .push(NodeTables::of(kind).nodes.name)
         .push(" WHERE id")
         .push_in(ids)
         .push(" ORDER BY id FOR UPDATE");

@@ -27,7 +27,7 @@ pub enum Nodes {
 }
 
 fn rows_of(kind: Kind, members: &[Membership]) -> Rows<'static> {
-    let mut rows = Rows::new(membership(kind));
+    let mut rows = Rows::new(&membership(kind).table);
     for member in members {
         rows.push([member.context_id.into(), member.node_id.into()]);
     }
@@ -85,21 +85,18 @@ pub async fn find(tx: &mut Tx, kind: Kind, at: End, ids: &[i64]) -> Result<Vec<M
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let table = membership(kind);
-    let [(context, _), (node, _)] = table.columns else {
-        return Ok(Vec::new());
-    };
+    let members = membership(kind);
     let mut query = tx.sql("memberships::find", "SELECT ");
     query
-        .push(context)
+        .push(members.context_column)
         .push(", ")
-        .push(node)
+        .push(members.node_column)
         .push(" FROM ")
-        .push(table.name)
+        .push(members.table.name)
         .push(" WHERE ")
         .push(match at {
-            End::Context => context,
-            End::Node => node,
+            End::Context => members.context_column,
+            End::Node => members.node_column,
         })
         .push_in(ids)
         .push(" ORDER BY 1, 2");

@@ -14,6 +14,7 @@ static MESSAGE: Table = Table {
         ("time_since_epoch", IntColumn),
         ("answer", TextColumn),
     ],
+    unwritten: &[],
     key: 1,
 };
 

@@ -3,11 +3,12 @@
 
 pub mod changes;
 pub mod events;
+pub mod joins;
 pub mod lists;
 pub mod locks;
 pub mod memberships;
 pub mod messages;
 pub mod nodes;
 pub mod properties;
-mod schema;
+pub(super) mod schema;
 pub mod types;

@@ -60,7 +60,7 @@ pub(super) fn select(name: &'static str, dialect: Dialect, kind: Kind) -> Query 
 
 /// Makes a query for the ids of nodes one for whole nodes, as if made by [`select`].
 pub(super) fn complete(kind: Kind, query: &mut Query) {
-    let (before, after) = NodeTables::of(kind).around_ids;
+    let (before, after) = NodeTables::of(kind).late_row_lookup;
     query.surround(before, after);
 }
 
@@ -86,7 +86,7 @@ pub(super) async fn fetch(tx: &mut Tx, kind: Kind, query: Query) -> Result<Vec<N
 
 /// Reads nodes and properties by one statement.
 async fn fetch_joined(tx: &mut Tx, kind: Kind, mut query: Query) -> Result<Vec<Node>> {
-    let (before, after) = NodeTables::of(kind).with_properties;
+    let (before, after) = NodeTables::of(kind).property_join;
     query.surround(before, after);
     let Joined {
         mut nodes,
@@ -135,7 +135,7 @@ pub async fn existing(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<HashSet<i6
     }
     let mut query = tx.sql("nodes::existing", "SELECT id FROM ");
     query
-        .push(NodeTables::of(kind).new.name)
+        .push(NodeTables::of(kind).nodes.name)
         .push(" WHERE id")
         .push_in(ids);
     Ok(tx.all(query).await?.into_iter().collect())
@@ -152,7 +152,7 @@ pub async fn of_types(tx: &mut Tx, kind: Kind, ids: &[i64], types: &[&str]) -> R
     }
     let mut query = tx.sql("nodes::of_types", "SELECT n.id FROM ");
     query
-        .push(NodeTables::of(kind).new.name)
+        .push(NodeTables::of(kind).nodes.name)
         .push(" n JOIN Type t ON t.id = n.type_id WHERE n.id")
         .push_in(ids)
         .push(" AND t.name")
@@ -168,7 +168,7 @@ pub async fn of_types(tx: &mut Tx, kind: Kind, ids: &[i64], types: &[&str]) -> R
 /// Those of the database.
 pub async fn find(tx: &mut Tx, kind: Kind, key: NodeKey<'_>) -> Result<Option<i64>> {
     let mut query = tx.sql("nodes::find", "SELECT id FROM ");
-    query.push(NodeTables::of(kind).new.name);
+    query.push(NodeTables::of(kind).nodes.name);
     match key {
         NodeKey::TypeAndName(type_id, name) => query
             .push(" WHERE type_id = ? AND name = ?")
@@ -197,11 +197,11 @@ pub async fn by_name(tx: &mut Tx, kind: Kind, type_id: i64, name: &str) -> Resul
 ///
 /// As [`by_ids`].
 pub async fn contexts_of(tx: &mut Tx, kind: Kind, id: i64) -> Result<Vec<Node>> {
-    let table = membership(kind);
-    let (context, node) = (table.columns[0].0, table.columns[1].0);
+    let members = membership(kind);
     let mut query = select("nodes::contexts_of", tx.dialect(), Kind::Context);
-    query.push(" JOIN ").push(table.name).push(" s ON s.");
-    query.push(context).push(" = n.id WHERE s.").push(node);
+    query.push(" JOIN ").push(members.table.name);
+    query.push(" s ON s.").push(members.context_column);
+    query.push(" = n.id WHERE s.").push(members.node_column);
     query.push(" = ?").bind(id);
     fetch(tx, Kind::Context, query).await
 }
@@ -232,7 +232,7 @@ pub async fn ids_by_external_ids(
     }
     let mut query = tx.sql("nodes::ids_by_external_ids", "SELECT external_id, id FROM ");
     query
-        .push(NodeTables::of(kind).new.name)
+        .push(NodeTables::of(kind).nodes.name)
         .push(" WHERE external_id")
         .push_in_texts(ids);
     Ok(tx.all(query).await?.into_iter().collect())
@@ -254,7 +254,7 @@ pub async fn ids_by_names(
     }
     let mut query = tx.sql("nodes::ids_by_names", "SELECT type_id, name, id FROM ");
     query
-        .push(NodeTables::of(kind).new.name)
+        .push(NodeTables::of(kind).nodes.name)
         .push(" WHERE type_id")
         .push_in(type_ids)
         .push(" AND name")
@@ -286,7 +286,7 @@ pub async fn by_uris(tx: &mut Tx, uris: &[&str]) -> Result<Vec<Node>> {
 ///
 /// `AlreadyExists` when a name or an external id is taken.
 pub async fn insert(tx: &mut Tx, kind: Kind, nodes: &[&Node], now: i64) -> Result<Vec<i64>> {
-    let mut rows = Rows::new(&NodeTables::of(kind).new);
+    let mut rows = Rows::new(&NodeTables::of(kind).new_nodes);
     for node in nodes {
         rows.push(cells(kind, node, now, now));
     }
@@ -301,7 +301,7 @@ pub async fn insert(tx: &mut Tx, kind: Kind, nodes: &[&Node], now: i64) -> Resul
 ///
 /// `AlreadyExists` when a name or an external id is taken.
 pub async fn update(tx: &mut Tx, kind: Kind, nodes: &[&Node]) -> Result<()> {
-    let mut rows = Rows::new(&NodeTables::of(kind).stored);
+    let mut rows = Rows::new(&NodeTables::of(kind).nodes);
     for node in nodes {
         let times = (node.create_time.unwrap_or(0), node.update_time.unwrap_or(0));
         let id = std::iter::once(Cell::Int(node.id));
@@ -310,7 +310,7 @@ pub async fn update(tx: &mut Tx, kind: Kind, nodes: &[&Node]) -> Result<()> {
     tx.upsert_rows(&rows).await
 }
 
-/// The cells of a node but its id, in the order of `NodeTables::new`.
+/// The cells of a node but its id, in the order of `NodeTables::new_nodes`.
 fn cells(kind: Kind, node: &Node, created: i64, updated: i64) -> impl Iterator<Item = Cell<'_>> {
     let common = [
         Cell::Int(node.type_id),

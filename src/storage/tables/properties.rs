@@ -92,11 +92,11 @@ pub(super) async fn attach(tx: &mut Tx, kind: Kind, nodes: &mut [Node]) -> Resul
     let ids: Vec<i64> = nodes.iter().filter_map(|node| node.id).collect();
     let mut query = tx.sql("properties::attach", "SELECT ");
     query
-        .push(tables.reference)
+        .push(tables.foreign_key)
         .push(", name, is_custom_property, int_value, double_value, string_value, proto_value, bool_value FROM ")
         .push(tables.properties.name)
         .push(" WHERE ")
-        .push(tables.reference)
+        .push(tables.foreign_key)
         .push_in(&ids);
     let Owned(properties) = tx.gather(query).await?;
     let places: HashMap<i64, usize> = ids.into_iter().zip(0..).collect();

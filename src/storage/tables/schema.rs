@@ -1,25 +1,55 @@
-//! Names of tables and columns by kind of node. What one kind has and another has not is visible here and nowhere else.
+//! Tables and columns of the schema. Differences between the kinds of nodes are here and nowhere
+//! else.
 
+use super::{events, types};
 use crate::model::Kind;
 use crate::storage::bulk::ColumnType::{Bool, Bytes, Double, Int, Text};
 use crate::storage::bulk::Table;
 
+/// All tables of ML Metadata's schema.
+pub(in crate::storage) static MLMD_TABLES: [&Table; 15] = [
+    &types::TYPE,
+    &types::TYPE_PROPERTY,
+    &types::PARENT_TYPE,
+    &ARTIFACT.nodes,
+    &ARTIFACT.properties,
+    &EXECUTION.nodes,
+    &EXECUTION.properties,
+    &events::EVENT,
+    &events::EVENT_PATH,
+    &ENVIRONMENT,
+    &CONTEXT.nodes,
+    &CONTEXT.properties,
+    &PARENT_CONTEXT.table,
+    &ASSOCIATION.table,
+    &ATTRIBUTION.table,
+];
+
+/// The table with the version of the schema.
+static ENVIRONMENT: Table = Table {
+    name: "MLMDEnv",
+    columns: &[("schema_version", Int)],
+    unwritten: &[],
+    key: 0,
+};
+
 /// The tables that hold the nodes of one kind.
 pub(super) struct NodeTables {
-    /// The node table, with all columns but the id.
-    pub new: Table,
-    /// The node table, with the id.
-    pub stored: Table,
+    /// The node table.
+    pub nodes: Table,
+    /// The node table without the id, for nodes that get one.
+    pub new_nodes: Table,
     pub properties: Table,
     /// `SELECT` of all columns of a node `n`, up to and including its table.
     pub select: &'static str,
-    /// What stands around a query for ids of nodes to make it one for the nodes, as with `select`.
-    pub around_ids: (&'static str, &'static str),
-    /// What stands around a query for nodes made with `select` to give each of its rows once for every property `p` of the node, with
-    /// the columns of the property, or once without any.
-    pub with_properties: (&'static str, &'static str),
-    /// The column that names a node of this kind in other tables.
-    pub reference: &'static str,
+    /// The text before and after a query for the ids of nodes that looks up the columns of
+    /// `select`.
+    pub late_row_lookup: (&'static str, &'static str),
+    /// The text before and after a query made with `select` that joins the properties `p`. A node
+    /// has a row for each property, and one row if it has none.
+    pub property_join: (&'static str, &'static str),
+    /// The column that references a node of this kind in other tables.
+    pub foreign_key: &'static str,
 }
 
 impl NodeTables {
@@ -46,21 +76,15 @@ macro_rules! select_nodes {
 }
 
 macro_rules! node_tables {
-    ($table:literal, $properties:literal, $reference:literal, [$($own:literal: $type:ident),*], $select:literal) => {
+    (
+        $table:literal,
+        $properties:literal,
+        $foreign_key:literal,
+        [$($own:literal: $type:ident),*],
+        $select:literal
+    ) => {
         NodeTables {
-            new: Table {
-                name: $table,
-                columns: &[
-                    ("type_id", Int),
-                    ("name", Text),
-                    ("external_id", Text),
-                    ("create_time_since_epoch", Int),
-                    ("last_update_time_since_epoch", Int),
-                    $(($own, $type)),*
-                ],
-                key: 0,
-            },
-            stored: Table {
+            nodes: Table {
                 name: $table,
                 columns: &[
                     ("id", Int),
@@ -71,12 +95,26 @@ macro_rules! node_tables {
                     ("last_update_time_since_epoch", Int),
                     $(($own, $type)),*
                 ],
+                unwritten: &[],
                 key: 1,
+            },
+            new_nodes: Table {
+                name: $table,
+                columns: &[
+                    ("type_id", Int),
+                    ("name", Text),
+                    ("external_id", Text),
+                    ("create_time_since_epoch", Int),
+                    ("last_update_time_since_epoch", Int),
+                    $(($own, $type)),*
+                ],
+                unwritten: &["id"],
+                key: 0,
             },
             properties: Table {
                 name: $properties,
                 columns: &[
-                    ($reference, Int),
+                    ($foreign_key, Int),
                     ("name", Text),
                     ("is_custom_property", Bool),
                     ("int_value", Int),
@@ -85,25 +123,26 @@ macro_rules! node_tables {
                     ("proto_value", Bytes),
                     ("bool_value", Bool),
                 ],
+                unwritten: &["byte_value"],
                 key: 3,
             },
             select: select_nodes!($table, $select),
-            around_ids: (
+            late_row_lookup: (
                 concat!(select_nodes!($table, $select), " JOIN ("),
                 ") i ON i.id = n.id",
             ),
-            with_properties: (
-                "SELECT n.*, p.name, p.is_custom_property, p.int_value, p.double_value, p.string_value, \
-                 p.proto_value, p.bool_value FROM (",
+            property_join: (
+                "SELECT n.*, p.name, p.is_custom_property, p.int_value, p.double_value, \
+                 p.string_value, p.proto_value, p.bool_value FROM (",
                 concat!(
                     ") n LEFT JOIN ",
                     $properties,
                     " p ON p.",
-                    $reference,
+                    $foreign_key,
                     " = n.id"
                 ),
             ),
-            reference: $reference,
+            foreign_key: $foreign_key,
         }
     };
 }
@@ -130,23 +169,41 @@ static CONTEXT: NodeTables = node_tables!(
     "NULL AS state, CAST(NULL AS CHAR(1)) AS uri"
 );
 
-/// The table that puts nodes of a kind into contexts: the column of the context, then that of the node.
-pub(super) const fn membership(kind: Kind) -> &'static Table {
+/// A table of the nodes of one kind that are in contexts.
+pub(super) struct MembershipTable {
+    /// The context first, then the node.
+    pub table: Table,
+    pub context_column: &'static str,
+    pub node_column: &'static str,
+}
+
+/// The table that puts nodes of this kind into contexts; for contexts, into their parents.
+pub(super) const fn membership(kind: Kind) -> &'static MembershipTable {
     match kind {
-        Kind::Artifact => &Table {
-            name: "Attribution",
-            columns: &[("context_id", Int), ("artifact_id", Int)],
-            key: 2,
-        },
-        Kind::Execution => &Table {
-            name: "Association",
-            columns: &[("context_id", Int), ("execution_id", Int)],
-            key: 2,
-        },
-        Kind::Context => &Table {
-            name: "ParentContext",
-            columns: &[("parent_context_id", Int), ("context_id", Int)],
-            key: 2,
-        },
+        Kind::Artifact => &ATTRIBUTION,
+        Kind::Execution => &ASSOCIATION,
+        Kind::Context => &PARENT_CONTEXT,
     }
 }
+
+macro_rules! membership_table {
+    ($table:literal, $context:literal, $node:literal, $unwritten:expr) => {
+        MembershipTable {
+            table: Table {
+                name: $table,
+                columns: &[($context, Int), ($node, Int)],
+                unwritten: $unwritten,
+                key: 2,
+            },
+            context_column: $context,
+            node_column: $node,
+        }
+    };
+}
+
+static ATTRIBUTION: MembershipTable =
+    membership_table!("Attribution", "context_id", "artifact_id", &["id"]);
+static ASSOCIATION: MembershipTable =
+    membership_table!("Association", "context_id", "execution_id", &["id"]);
+static PARENT_CONTEXT: MembershipTable =
+    membership_table!("ParentContext", "parent_context_id", "context_id", &[]);

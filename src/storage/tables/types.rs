@@ -12,7 +12,7 @@ use crate::storage::column::{FromRows, Row};
 use crate::storage::query::{Cell, Query};
 use crate::storage::{Dialect, Tx};
 
-static TYPE: Table = Table {
+pub(super) static TYPE: Table = Table {
     name: "Type",
     columns: &[
         ("name", TextColumn),
@@ -23,22 +23,25 @@ static TYPE: Table = Table {
         ("output_type", TextColumn),
         ("external_id", TextColumn),
     ],
+    unwritten: &["id"],
     key: 0,
 };
 
-static TYPE_PROPERTY: Table = Table {
+pub(super) static TYPE_PROPERTY: Table = Table {
     name: "TypeProperty",
     columns: &[
         ("type_id", IntColumn),
         ("name", TextColumn),
         ("data_type", IntColumn),
     ],
+    unwritten: &[],
     key: 2,
 };
 
-static PARENT_TYPE: Table = Table {
+pub(super) static PARENT_TYPE: Table = Table {
     name: "ParentType",
     columns: &[("type_id", IntColumn), ("parent_type_id", IntColumn)],
+    unwritten: &[],
     key: 2,
 };
 

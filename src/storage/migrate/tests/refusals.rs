@@ -3,7 +3,7 @@
 use super::described::Store;
 use super::{LATEST, Migration, OLDER, UPGRADE, downgrade_to};
 use crate::error::Error;
-use crate::storage::migrate::layout::TABLES;
+use crate::storage::tables::schema::MLMD_TABLES;
 
 /// Prepares what the script makes, which must fail and change nothing.
 async fn refused(scripts: &[&'static str], options: Migration) -> Error {
@@ -182,12 +182,16 @@ async fn the_list_of_tables_is_that_of_the_schema() {
     store.prepare(Migration::default()).await.unwrap();
     let found = store
         .texts(
-            "SELECT t.name || ': ' || group_concat(c.name, ' ' ORDER BY c.cid)
+            "SELECT t.name || ': ' || group_concat(c.name, ' ' ORDER BY c.name)
              FROM sqlite_master AS t JOIN pragma_table_info(t.name) AS c
              WHERE t.type = 'table' AND t.name <> 'sqlite_sequence' AND t.name NOT LIKE 'Pedigree%'
              GROUP BY t.name ORDER BY t.rowid",
         )
         .await;
-    let listed = TABLES.map(|(table, columns)| format!("{table}: {columns}"));
+    let listed = MLMD_TABLES.map(|table| {
+        let mut columns: Vec<&str> = table.column_names().collect();
+        columns.sort_unstable();
+        format!("{}: {}", table.name, columns.join(" "))
+    });
     assert_eq!(found, listed);
 }

@@ -26,12 +26,14 @@ const MOVED: i64 = 256;
 static OUTBOX: Table = Table {
     name: "PedigreeOutbox",
     columns: &[("time_since_epoch", IntColumn), ("changes", BytesColumn)],
+    unwritten: &["id"],
     key: 0,
 };
 
 /// Where changes get their positions by themselves, in the order of the commits.
 static CHANGE: Table = Table {
     name: "PedigreeChange",
+    unwritten: &["position"],
     ..OUTBOX
 };
 
