@@ -21,9 +21,6 @@ pub enum Error {
     FailedPrecondition(String),
     #[error("{0}")]
     Unimplemented(String),
-    /// The operation ended the use of its connection, as a downgrade of the schema does.
-    #[error("{0}")]
-    Cancelled(String),
     /// A concurrent operation on the same rows won. The same request may succeed when repeated.
     #[error("{0}")]
     Contention(String),

@@ -8,10 +8,10 @@ use clap::Args;
 use super::Failure;
 use super::output::report;
 use crate::config::{Config, ConfigArgs};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::server;
 use crate::storage::Database;
-use crate::storage::migrate::{self, Migration, Plan, Planned};
+use crate::storage::migrate::{self, Migration, Plan, Planned, Prepared};
 
 #[derive(Debug, Args)]
 pub struct MigrateArgs {
@@ -50,19 +50,23 @@ pub(super) async fn run(args: &MigrateArgs, config: &Config) -> Result<(), Failu
     } else {
         migrate(config, &migration, out).await
     };
-    done.map_err(|error| config.database.name_in(error).into())
+    done.map_err(|error| config.database.name_in(&error).into())
 }
 
-/// Downgrades the schema as the configuration says.
+/// Downgrades the schema as `--downgrade-schema-to` asks for, and prints upstream's sentence.
 pub(super) async fn downgrade(config: &Config) -> Result<(), Failure> {
-    match server::open(config).await {
-        Ok(_) => Ok(()),
-        Err(Error::Cancelled(done)) => {
-            report(&mut stdout(), done);
-            Ok(())
-        }
-        Err(error) => Err(config.database.name_in(error).into()),
+    let prepared = server::prepare(config).await;
+    let (database, prepared) = prepared.map_err(|error| config.database.name_in(&error))?;
+    database.close().await;
+    if let Prepared::Downgraded { version } = prepared {
+        let sentence = format!(
+            "Downgrade migration was performed. Connection to the downgraded database is Cancelled. \
+             Now the database is at schema version {version}. \
+             Connect to it with a library of that version."
+        );
+        report(&mut stdout(), sentence);
     }
+    Ok(())
 }
 
 /// Migrates the database, which is created if it is missing. Prints each step.

@@ -4,8 +4,8 @@ use std::io::stdout;
 
 use clap::Args;
 
-use super::Failure;
 use super::output::report;
+use super::{Failure, migrate};
 use crate::config::{Config, ConfigArgs};
 use crate::graph::Graph;
 use crate::server;
@@ -22,6 +22,9 @@ pub struct ReconcileArgs {
 
 /// Runs the command, and prints how many changes were added.
 pub(super) async fn run(args: &ReconcileArgs, config: &Config) -> Result<(), Failure> {
+    if config.migration.downgrades() {
+        return migrate::downgrade(config).await;
+    }
     let done = async {
         let database = server::open(config).await?;
         let graph = Graph::new(database.clone(), config.history);
@@ -30,7 +33,9 @@ pub(super) async fn run(args: &ReconcileArgs, config: &Config) -> Result<(), Fai
         added
     };
     let address = &config.database.address;
-    let added = done.await.map_err(|error| config.database.name_in(error))?;
+    let added = done
+        .await
+        .map_err(|error| config.database.name_in(&error))?;
     let line = format!("{address}: {added} changes added to the history");
     report(&mut stdout(), line);
     Ok(())

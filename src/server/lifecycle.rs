@@ -9,7 +9,8 @@ use super::health::Health;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Graphs};
-use crate::storage::{Database, migrate};
+use crate::storage::Database;
+use crate::storage::migrate::{self, Prepared};
 
 /// The time between two looks at a schema that is not complete.
 const RETRY: Duration = Duration::from_millis(500);
@@ -26,14 +27,15 @@ const PULSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the database may take to close.
 const CLOSING: Duration = Duration::from_secs(3);
 
-/// Opens the database of a configuration and makes its schema ready.
+/// Connects to the database of a configuration and prepares its schema. Waits while another process
+/// creates the schema.
 ///
 /// # Errors
 ///
 /// `Unavailable` when it cannot be reached; those of [`migrate::prepare`].
-pub async fn open(config: &Config) -> Result<Database> {
+pub async fn prepare(config: &Config) -> Result<(Database, Prepared)> {
     let database = Database::connect(&config.database).await?;
-    (|| migrate::prepare(&database, &config.migration))
+    let prepared = (|| migrate::prepare(&database, &config.migration))
         .retry(
             ConstantBuilder::default()
                 .with_delay(RETRY)
@@ -41,6 +43,20 @@ pub async fn open(config: &Config) -> Result<Database> {
         )
         .when(|error| matches!(error, Error::Contention(_)))
         .await?;
+    Ok((database, prepared))
+}
+
+/// Opens the database of a configuration for use.
+///
+/// # Errors
+///
+/// Those of [`prepare`]; `FailedPrecondition` after a downgrade.
+pub async fn open(config: &Config) -> Result<Database> {
+    let (database, prepared) = prepare(config).await?;
+    if let Prepared::Downgraded { version } = prepared {
+        let text = format!("the schema was downgraded to version {version}");
+        return Err(Error::FailedPrecondition(text));
+    }
     let graph = Graph::new(database.clone(), config.history);
     graph.put_simple_types().await?;
     Ok(database)
@@ -72,7 +88,7 @@ pub(super) async fn keep(
             tracing::warn!(error, ?pause, "the database is not there yet");
         });
     let database = tokio::select! {
-        database = opening => database.map_err(|error| config.database.name_in(error))?,
+        database = opening => database.map_err(|error| config.database.name_in(&error))?,
         () = stop.cancelled() => return Ok(None),
     };
     let address = config.database.address.to_string();

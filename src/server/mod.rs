@@ -29,7 +29,7 @@ use crate::proto::DESCRIPTORS;
 use crate::proto::pedigree::lineage::v1::lineage_service_server::LineageServiceServer;
 use crate::telemetry::Metrics;
 use health::Health;
-pub use lifecycle::open;
+pub use lifecycle::{open, prepare};
 use requests::RequestsLayer;
 use tls::Tls;
 

@@ -79,14 +79,14 @@ impl<T> ResponseSink<T> {
     ///
     /// # Errors
     ///
-    /// `Exhausted` when the client reads nothing for the slow reader timeout, `Cancelled` when the
-    /// client has disconnected.
+    /// `Exhausted` when the client reads nothing for the slow reader timeout, `Internal` when the
+    /// client has disconnected and this task is about to be aborted.
     pub(super) async fn send(&mut self, response: T) -> Result<()> {
         self.buffered.push_back(response);
         while let Some(next) = self.buffered.pop_front() {
             match timeout(self.slow_reader_timeout, self.sender.send(next)).await {
                 Ok(Ok(())) => {}
-                Ok(Err(_)) => return Err(Error::Cancelled("the client is gone".into())),
+                Ok(Err(_)) => return Err(Error::internal("the client disconnected")),
                 Err(_) => {
                     return Err(Error::Exhausted(format!(
                         "the client read nothing for {} s while its response held a database \

@@ -21,7 +21,6 @@ pub fn code(error: &Error) -> Code {
         Error::AlreadyExists(_) => Code::AlreadyExists,
         Error::FailedPrecondition(_) => Code::FailedPrecondition,
         Error::Unimplemented(_) => Code::Unimplemented,
-        Error::Cancelled(_) => Code::Cancelled,
         Error::Contention(_) => Code::Aborted,
         Error::Exhausted(_) => Code::ResourceExhausted,
         Error::DataLoss(_) => Code::DataLoss,

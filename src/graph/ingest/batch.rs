@@ -153,7 +153,6 @@ const fn is_refusal(error: &Error) -> bool {
         | Error::DataLoss(_)
         | Error::Internal { .. } => true,
         Error::Raced(_)
-        | Error::Cancelled(_)
         | Error::Contention(_)
         | Error::Exhausted(_)
         | Error::Unavailable(_)

@@ -108,17 +108,11 @@ impl Connect {
         }
     }
 
-    /// Says in an error of which database it is. A downgrade that was asked for stays what it is.
+    /// An error of this database with its address.
     #[must_use]
-    pub fn name_in(&self, error: Error) -> Error {
-        match error {
-            Error::Cancelled(_) => error,
-            error => Error::invalid(format!(
-                "cannot use the database {}: {}",
-                self.address,
-                error.chain()
-            )),
-        }
+    pub fn name_in(&self, error: &Error) -> Error {
+        let (address, error) = (&self.address, error.chain());
+        Error::invalid(format!("cannot use the database {address}: {error}"))
     }
 
     /// Whether opening the database is tried again after this error. A SQLite file does not come by waiting.

@@ -44,25 +44,31 @@ impl Migration {
     }
 }
 
-/// Makes sure that the database has the schema of [`LIBRARY_VERSION`], as a server does that is about to use it: [`run`], with
-/// each change in the log.
+/// What [`prepare`] made of a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prepared {
+    /// The schema has the version of this library.
+    Ready,
+    /// The schema was downgraded to this version, which this library cannot use.
+    Downgraded { version: i64 },
+}
+
+/// Brings the schema to [`LIBRARY_VERSION`], or down to the version that the options ask for. Logs
+/// each change.
 ///
 /// # Errors
 ///
-/// Those of [`run`], and `Cancelled` after a downgrade: the database is not for this library any more.
-pub async fn prepare(database: &Database, options: &Migration) -> Result<()> {
+/// Those of [`run`].
+pub async fn prepare(database: &Database, options: &Migration) -> Result<Prepared> {
     let mut log = |Planned { change, script }: Planned| {
         tracing::info!(file = script.file, "changed the schema: {change}");
     };
-    let reached = run(database, options, &mut log).await?.reached;
-    if !options.downgrades() {
-        return Ok(());
-    }
-    Err(Error::Cancelled(format!(
-        "Downgrade migration was performed. Connection to the downgraded database is Cancelled. \
-         Now the database is at schema version {reached}. \
-         Connect to it with a library of that version."
-    )))
+    let version = run(database, options, &mut log).await?.reached;
+    Ok(if options.downgrades() {
+        Prepared::Downgraded { version }
+    } else {
+        Prepared::Ready
+    })
 }
 
 /// Creates the schema where there is none and runs the steps that `options` allow; `done` is told of each when it has run.

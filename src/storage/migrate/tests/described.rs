@@ -6,7 +6,8 @@ use tempfile::TempDir;
 
 use crate::error::Result;
 use crate::storage::Database;
-use crate::storage::migrate::{Migration, prepare};
+use crate::storage::migrate::tests::downgrade_to;
+use crate::storage::migrate::{Migration, Prepared, prepare};
 
 /// Columns, keys and indexes of the tables that are ML Metadata's, one a line. The text of a statement counts only where no pragma tells the same:
 /// AUTOINCREMENT, and the condition of a partial index.
@@ -77,8 +78,14 @@ impl Store {
         tx.commit().await.unwrap();
     }
 
-    pub(super) async fn prepare(&self, options: Migration) -> Result<()> {
+    pub(super) async fn prepare(&self, options: Migration) -> Result<Prepared> {
         prepare(&self.database, &options).await
+    }
+
+    /// Downgrades the schema, which must reach this version.
+    pub(super) async fn downgrade(&self, version: i64) {
+        let prepared = self.prepare(downgrade_to(version)).await.unwrap();
+        assert_eq!(prepared, Prepared::Downgraded { version });
     }
 
     /// The one text column of a query.

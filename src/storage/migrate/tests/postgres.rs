@@ -37,8 +37,7 @@ async fn the_step_of_the_wheel_and_ours_end_alike() {
 
     let store = load(wheel(LIBRARY_VERSION)).await;
     let before = store.schema().await;
-    let error = store.prepare(downgrade_to(9)).await.unwrap_err();
-    assert!(matches!(error, Error::Cancelled(_)), "{error:?}");
+    store.downgrade(9).await;
     let downgraded = load(wheel(9)).await;
     assert_eq!(columns(&store).await, columns(&downgraded).await);
     assert_eq!(store.rows().await, downgraded.rows().await);

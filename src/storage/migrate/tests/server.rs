@@ -6,7 +6,8 @@ use std::time::UNIX_EPOCH;
 use sqlx::{Connection, MySqlConnection, PgConnection};
 
 use crate::error::{Error, Result};
-use crate::storage::migrate::{Migration, Plan, plan, prepare};
+use crate::storage::migrate::tests::downgrade_to;
+use crate::storage::migrate::{Migration, Plan, Prepared, plan, prepare};
 use crate::storage::{Database, Dialect};
 
 /// Columns, keys and indexes, one a line.
@@ -160,8 +161,14 @@ impl Store {
         run(&self.database, script).await;
     }
 
-    pub(super) async fn prepare(&self, options: Migration) -> Result<()> {
+    pub(super) async fn prepare(&self, options: Migration) -> Result<Prepared> {
         prepare(&self.database, &options).await
+    }
+
+    /// Downgrades the schema, which must reach this version.
+    pub(super) async fn downgrade(&self, version: i64) {
+        let prepared = self.prepare(downgrade_to(version)).await.unwrap();
+        assert_eq!(prepared, Prepared::Downgraded { version });
     }
 
     pub(super) async fn plan(&self, options: Migration) -> Result<Plan> {
