@@ -1,8 +1,9 @@
 # syntax=docker/dockerfile:1
 #
-#     docker buildx build --platform linux/amd64,linux/arm64 --build-arg COMMIT=$(git rev-parse HEAD) -t IMAGE .
+#     docker buildx build --platform linux/amd64,linux/arm64 \
+#         --build-arg COMMIT=$(git rev-parse HEAD) -t IMAGE .
 
-# The compiler runs on the builder's own architecture and makes a program for the target's.
+# The compiler runs on the builder's architecture and compiles for the target's.
 FROM --platform=$BUILDPLATFORM rust:1.94-slim-bookworm AS build
 ARG BUILDARCH TARGETARCH
 RUN <<'SH'
@@ -27,7 +28,7 @@ linker = "$cpu-linux-gnu-gcc"
 TOML
 SH
 
-# The dependencies are a layer of their own, built for an empty program.
+# The dependencies are built in a layer of their own, with an empty program.
 WORKDIR /source
 COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock ./
@@ -41,13 +42,14 @@ COPY proto proto
 COPY migrations migrations
 COPY src src
 ARG COMMIT=unknown
-# Cargo goes by times, and the files of a checkout may be older than the empty program.
+# Cargo compares file times, and the files of a checkout may be older than the empty program.
 RUN touch build.rs src/main.rs src/lib.rs \
     && PEDIGREE_COMMIT=$COMMIT cargo build --release --locked \
     && install -D target/*/release/pedigree /image/pedigree
 
-# Debian's smallest image has what Kubeflow's TLS overlay runs in this image (/bin/sh, sed, cat), the C library that the program was linked
-# with, and security updates that scanners know. Images without a shell break that overlay; BusyBox's has no libgcc.
+# Debian's smallest image has the commands that Kubeflow's TLS overlay runs (/bin/sh, sed, cat), the
+# C library that the program is linked with, and security updates that scanners recognize. Images
+# without a shell break that overlay; BusyBox's has no libgcc.
 FROM debian:bookworm-slim
 ARG COMMIT=unknown
 LABEL org.opencontainers.image.title="Pedigree" \
@@ -59,12 +61,13 @@ RUN ln -s pedigree /bin/metadata_store_server \
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /image/pedigree /bin/
 
-# A store goes to /data; nothing else is written but /tmp, so that the rest may be read-only.
+# The database is written to /data and temporary files to /tmp; everything else can be read-only.
 WORKDIR /data
 USER 1000:0
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 
-# The variables and the default command of ML Metadata's image. Further arguments reach the server; there they are lost.
+# The variables and the default command of ML Metadata's image. It drops further arguments; here
+# they are passed to the server.
 ENV GRPC_PORT=8080 METADATA_STORE_SERVER_CONFIG_FILE=""
 ENTRYPOINT ["/bin/sh", "-c", "exec /bin/metadata_store_server --grpc_port=\"$GRPC_PORT\" --metadata_store_server_config_file=\"$METADATA_STORE_SERVER_CONFIG_FILE\" \"$@\"", "metadata_store_server"]

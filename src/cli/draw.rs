@@ -1,4 +1,4 @@
-//! What a trace found, as a tree of lines and as a graph in the language of Graphviz.
+//! The result of a traversal as a tree of lines and as a graph for Graphviz.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
@@ -8,40 +8,41 @@ use crate::proto::ml_metadata::{Event, event};
 use crate::proto::pedigree::lineage::v1::TraceResponse;
 use crate::proto::pedigree::lineage::v1::trace_request::Direction;
 
-/// An artifact or an execution.
+/// The id of an artifact or an execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum Key {
+enum DrawnNode {
     Artifact(i64),
     Execution(i64),
 }
 
-/// All that a trace found.
+/// The nodes and edges of a traversal.
 #[derive(Debug, Default)]
-pub(super) struct Found {
-    /// How far it is from a start, and what it is called.
-    nodes: BTreeMap<Key, (i64, String)>,
-    /// From where something flowed to where, and by which role.
-    edges: Vec<(Key, Key, String)>,
-    cut: bool,
+pub(super) struct Drawing {
+    /// The hops from a start to each node, and its label.
+    nodes: BTreeMap<DrawnNode, (i64, String)>,
+    /// Source, target and role of each edge, in the direction of the data.
+    edges: Vec<(DrawnNode, DrawnNode, String)>,
+    /// Whether a limit ended the traversal.
+    is_cut: bool,
 }
 
-impl Found {
+impl Drawing {
     pub(super) fn add(&mut self, response: &TraceResponse) {
         for artifact in &response.artifacts {
             let name = artifact.name.as_deref().or(artifact.uri.as_deref());
             let label = label("artifact", artifact.id(), artifact.r#type(), name);
-            let key = Key::Artifact(artifact.id());
+            let key = DrawnNode::Artifact(artifact.id());
             self.nodes.insert(key, (response.hop, label));
         }
         for execution in &response.executions {
             let name = execution.name.as_deref();
             let label = label("execution", execution.id(), execution.r#type(), name);
-            let key = Key::Execution(execution.id());
+            let key = DrawnNode::Execution(execution.id());
             self.nodes.insert(key, (response.hop, label));
         }
         for event in &response.events {
-            let artifact = Key::Artifact(event.artifact_id());
-            let execution = Key::Execution(event.execution_id());
+            let artifact = DrawnNode::Artifact(event.artifact_id());
+            let execution = DrawnNode::Execution(event.execution_id());
             let is_input = matches!(
                 event.r#type(),
                 Type::Input | Type::DeclaredInput | Type::InternalInput
@@ -52,27 +53,28 @@ impl Found {
                 (execution, artifact, role(event))
             });
         }
-        self.cut |= response.end.is_some_and(|end| end.cut);
+        self.is_cut |= response.end.is_some_and(|end| end.cut);
     }
 
-    /// A line for each node below the one through which it was reached first. A node that is reached again is only named.
+    /// One line per node, below the node through which it was reached first. Where it is reached
+    /// again, its line has a reference and no children.
     pub(super) fn tree(&self, direction: Direction) -> String {
-        let mut ways: HashMap<Key, Vec<(Key, &str)>> = HashMap::new();
+        let mut neighbors: HashMap<DrawnNode, Vec<(DrawnNode, &str)>> = HashMap::new();
         for (source, target, role) in &self.edges {
             if direction != Direction::Provenance {
-                ways.entry(*source).or_default().push((*target, role));
+                neighbors.entry(*source).or_default().push((*target, role));
             }
             if direction != Direction::Impact {
-                ways.entry(*target).or_default().push((*source, role));
+                neighbors.entry(*target).or_default().push((*source, role));
             }
         }
         let starts = self.nodes.iter().filter(|(_, (hop, _))| *hop == 0);
         let mut text = String::new();
         let mut drawn = HashSet::new();
         for (start, _) in starts {
-            self.branch(*start, direction, &ways, &mut drawn, &mut text);
+            self.branch(*start, direction, &neighbors, &mut drawn, &mut text);
         }
-        if self.cut {
+        if self.is_cut {
             text.push_str("… and more, beyond the limit\n");
         }
         text
@@ -80,15 +82,16 @@ impl Found {
 
     fn branch(
         &self,
-        start: Key,
+        start: DrawnNode,
         direction: Direction,
-        ways: &HashMap<Key, Vec<(Key, &str)>>,
-        drawn: &mut HashSet<Key>,
+        neighbors: &HashMap<DrawnNode, Vec<(DrawnNode, &str)>>,
+        drawn: &mut HashSet<DrawnNode>,
         text: &mut String,
     ) {
-        // What is yet to be drawn: a node, its role, what stands before its line, and before those below it.
-        let mut waiting = vec![(start, "", String::new(), String::new(), true)];
-        while let Some((node, role, lead, below, is_whole)) = waiting.pop() {
+        // What is left to draw: a node, its role, the text before its line, the text before the
+        // lines of its children, and whether the node is drawn for the first time.
+        let mut pending = vec![(start, "", String::new(), String::new(), true)];
+        while let Some((node, role, lead, below, is_whole)) = pending.pop() {
             let (hop, label) = self.node(node);
             let again = if is_whole { "" } else { " (see there)" };
             let _ = writeln!(text, "{lead}{label}{role}{again}");
@@ -96,11 +99,11 @@ impl Found {
                 continue;
             }
             let mut children = Vec::new();
-            for (child, role) in ways.get(&node).into_iter().flatten() {
-                let far = self.node(*child).0;
-                let is_first = far == hop + 1 && drawn.insert(*child);
-                // Both ways, what is nearer to a start is where this node was reached from.
-                if is_first || direction != Direction::Both || far > hop {
+            for (child, role) in neighbors.get(&node).into_iter().flatten() {
+                let child_hop = self.node(*child).0;
+                let is_first = child_hop == hop + 1 && drawn.insert(*child);
+                // In both directions, a node nearer to a start is the one this node came from.
+                if is_first || direction != Direction::Both || child_hop > hop {
                     children.push((*child, *role, is_first));
                 }
             }
@@ -112,23 +115,23 @@ impl Found {
                     ("├─ ", "│  ")
                 };
                 let lead = format!("{below}{branch}");
-                waiting.push((child, role, lead, format!("{below}{bar}"), is_first));
+                pending.push((child, role, lead, format!("{below}{bar}"), is_first));
             }
         }
     }
 
-    fn node(&self, key: Key) -> (i64, &str) {
+    fn node(&self, key: DrawnNode) -> (i64, &str) {
         let found = self.nodes.get(&key);
         found.map_or((0, "?"), |(hop, label)| (*hop, label))
     }
 
-    /// Boxes are executions; arrows go the way that data went.
+    /// Executions are boxes; arrows have the direction of the data.
     pub(super) fn dot(&self) -> String {
         let mut text = String::from("digraph lineage {\n  rankdir=LR;\n");
         for (key, (hop, label)) in &self.nodes {
             let shape = match key {
-                Key::Artifact(_) => "ellipse",
-                Key::Execution(_) => "box",
+                DrawnNode::Artifact(_) => "ellipse",
+                DrawnNode::Execution(_) => "box",
             };
             let style = if *hop == 0 { ", style=bold" } else { "" };
             let (name, label) = (name(*key), quoted(label));
@@ -146,13 +149,13 @@ impl Found {
 fn label(kind: &str, id: i64, type_name: &str, name: Option<&str>) -> String {
     let mut label = format!("{kind} {id} {type_name}");
     if let Some(name) = name.filter(|name| !name.is_empty()) {
-        // A name could move the cursor of a terminal.
+        // A name could contain control characters for the terminal.
         let _ = write!(label, " {}", name.escape_debug());
     }
     label
 }
 
-/// The keys of an event's path, in brackets.
+/// The keys of the event's path, in brackets.
 fn role(event: &Event) -> String {
     let steps = event.path.iter().flat_map(|path| &path.steps);
     let keys: Vec<String> = steps
@@ -168,10 +171,10 @@ fn role(event: &Event) -> String {
     }
 }
 
-fn name(key: Key) -> String {
+fn name(key: DrawnNode) -> String {
     match key {
-        Key::Artifact(id) => format!("a{id}"),
-        Key::Execution(id) => format!("e{id}"),
+        DrawnNode::Artifact(id) => format!("a{id}"),
+        DrawnNode::Execution(id) => format!("e{id}"),
     }
 }
 
@@ -184,7 +187,7 @@ mod tests {
     use super::*;
     use crate::proto::ml_metadata::{Artifact, Execution};
 
-    fn found() -> Found {
+    fn found() -> Drawing {
         let artifact = |id, name: &str| Artifact {
             id: Some(id),
             r#type: Some("Data".to_owned()),
@@ -202,7 +205,7 @@ mod tests {
             r#type: Some(kind.into()),
             ..Event::default()
         };
-        let mut found = Found::default();
+        let mut found = Drawing::default();
         for response in [
             TraceResponse {
                 artifacts: vec![artifact(3, "model")],
@@ -214,7 +217,7 @@ mod tests {
                 events: vec![event(3, 1, Type::Output)],
                 ..TraceResponse::default()
             },
-            // The model went into its own training.
+            // The model is an input of its own training.
             TraceResponse {
                 hop: 2,
                 artifacts: vec![artifact(1, "a\"\n"), artifact(2, "b")],

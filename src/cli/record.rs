@@ -46,7 +46,7 @@ struct Unanswered {
 
 type Lines = Receiver<(u64, std::io::Result<String>)>;
 
-struct Recording<'a> {
+struct RecordSession<'a> {
     options: &'a RecordArgs,
     lines: Lines,
     is_read: bool,
@@ -74,7 +74,7 @@ impl RecordArgs {
     async fn send(&self, input: impl BufRead + Send + 'static) -> Result<(), Failure> {
         let client = self.server.client()?;
         let mut reconnects = self.server.reconnects();
-        let mut recording = Recording {
+        let mut session = RecordSession {
             options: self,
             lines: lines(input, self.window.into()),
             is_read: false,
@@ -85,19 +85,19 @@ impl RecordArgs {
             updated: stderr().is_terminal().then(Instant::now),
         };
         loop {
-            let before = recording.stored + recording.refused;
-            match recording.stream(client.clone()).await? {
+            let before = session.stored + session.refused;
+            match session.stream(client.clone()).await? {
                 None => break,
                 Some(lost) => {
-                    if recording.stored + recording.refused > before {
+                    if session.stored + session.refused > before {
                         reconnects.reset();
                     }
                     reconnects.wait(lost).await?;
                 }
             }
         }
-        recording.print_summary();
-        match recording.refused {
+        session.print_summary();
+        match session.refused {
             0 => Ok(()),
             refused => Err(Failure(format!("{refused} messages were refused"))),
         }
@@ -117,7 +117,7 @@ fn lines(input: impl BufRead + Send + 'static, ahead: usize) -> Lines {
     receiver
 }
 
-impl Recording<'_> {
+impl RecordSession<'_> {
     /// Sends the unanswered messages and then the remaining lines. Returns the status of a stream
     /// that ended before all were answered.
     async fn stream(&mut self, mut client: Client) -> Result<Option<Status>, Failure> {

@@ -5,7 +5,7 @@ use std::io::stdout;
 use clap::{Args, ValueEnum};
 
 use super::client::ServerArgs;
-use super::draw::Found;
+use super::draw::Drawing;
 use super::{Failure, json, output};
 use crate::proto::pedigree::lineage::v1::trace_request::Direction;
 use crate::proto::pedigree::lineage::v1::{EventType, TraceRequest};
@@ -99,10 +99,10 @@ impl TraceArgs {
         let out = &mut stdout();
         let mut client = self.server.client()?;
         let mut responses = client.trace(self.request()).await?.into_inner();
-        let mut found = Found::default();
+        let mut drawing = Drawing::default();
         while let Some(response) = responses.message().await? {
             if self.format != TraceFormat::Json {
-                found.add(&response);
+                drawing.add(&response);
                 continue;
             }
             let line = json::write("TraceResponse", &response)?;
@@ -112,8 +112,8 @@ impl TraceArgs {
         }
         let drawn = match self.format {
             TraceFormat::Json => return Ok(()),
-            TraceFormat::Tree => found.tree(self.direction.into()),
-            TraceFormat::Dot => found.dot(),
+            TraceFormat::Tree => drawing.tree(self.direction.into()),
+            TraceFormat::Dot => drawing.dot(),
         };
         output::write(out, drawn).map(drop)
     }

@@ -1,11 +1,11 @@
-//! Where the server's certificates come from.
+//! The certificates of the server, as files or as text.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
 
-/// A PEM text, or the file with it.
+/// PEM, in a file or as text.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Pem {
     File(PathBuf),
@@ -32,17 +32,17 @@ impl Pem {
     }
 }
 
-/// What a server shows its clients, and asks of them.
+/// The certificates of a server and what it requires of its clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificates {
-    /// The server's certificate and those between it and its root.
+    /// The certificate chain of the server.
     pub certificate: Pem,
     pub key: Pem,
-    /// The roots that a client's certificate must come from. Without them none is asked for.
+    /// The certificate authorities of the clients. Without them, clients need no certificate.
     pub client_ca: Option<Pem>,
 }
 
-/// The texts of [`Certificates`].
+/// The contents of [`Certificates`].
 #[derive(PartialEq, Eq)]
 pub struct Pems {
     pub certificate: Vec<u8>,
@@ -51,11 +51,11 @@ pub struct Pems {
 }
 
 impl Certificates {
-    /// Reads all texts as they are now.
+    /// Reads all contents as they are now.
     ///
     /// # Errors
     ///
-    /// `InvalidArgument` for a file that cannot be read.
+    /// If a file cannot be read.
     pub fn read(&self) -> Result<Pems> {
         Ok(Pems {
             certificate: self.certificate.read()?,

@@ -1,4 +1,4 @@
-//! `--grpc_channel_arguments`: a comma-separated list of `key=value`, with the names of gRPC's core.
+//! `--grpc_channel_arguments`: a comma-separated list of `key=value`, with gRPC's own names.
 
 use std::str::FromStr;
 

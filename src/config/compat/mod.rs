@@ -248,8 +248,8 @@ impl Flags {
         }
     }
 
-    /// Upstream ignores all flags beside a file. Installations pass the upgrade flag all the same, so
-    /// it applies here unless the file says otherwise.
+    /// Upstream ignores all flags beside a file. Installations pass the upgrade flag all the same,
+    /// so it applies here unless the file says otherwise.
     fn beside_file(&self, config: MetadataStoreServerConfig) -> MetadataStoreServerConfig {
         let upgrade = MigrationOptions {
             enable_upgrade_migration: self.enable_database_upgrade,
