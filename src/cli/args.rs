@@ -64,11 +64,11 @@ impl Invocation {
             Err(error) => error,
         };
         // Options before the error may be wrong too, which is reported at once.
-        let matches = command.ignore_errors(true).try_get_matches_from(words)?;
-        let options = CommandLine::from_arg_matches(&matches)?.invocation();
-        let loaded = options
-            .options()
-            .map(|options| options.clone().load(process));
+        let matches = command.ignore_errors(true).try_get_matches_from(words);
+        let read = matches.and_then(|matches| CommandLine::from_arg_matches(&matches));
+        let invocation = read.ok().map(CommandLine::invocation);
+        let options = invocation.as_ref().and_then(Self::options);
+        let loaded = options.map(|options| options.clone().load(process));
         let mut problems = match loaded {
             Some(Err(ConfigError { problems })) => problems,
             _ => Vec::new(),
@@ -122,6 +122,29 @@ pub(super) fn problem(error: &clap::Error) -> String {
 mod tests {
     use super::*;
 
+    fn refusal(arguments: &[&str]) -> String {
+        let words = crate::config::rewrite(arguments.iter().map(Into::into)).unwrap();
+        let words: Vec<_> = std::iter::once("pedigree".into()).chain(words).collect();
+        let refused = Invocation::parse(&words, &ProcessEnv::default());
+        refused.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn arguments_of_client_commands_are_named() {
+        for (arguments, problem) in [
+            (
+                ["trace", "--direction=x"],
+                "invalid value 'x' for '--direction",
+            ),
+            (["record", "--window=0"], "invalid value '0' for '--window"),
+            (["watch", "--retry=soon"], "must be a duration"),
+            (["watch", "--sinse=now"], "unexpected argument '--sinse'"),
+        ] {
+            let error = refusal(&arguments);
+            assert!(error.contains(problem), "no {problem} in {error}");
+        }
+    }
+
     #[test]
     fn a_word_that_is_no_flag_is_not_repeated() {
         for arguments in [
@@ -132,10 +155,7 @@ mod tests {
             &["migrate", "hunter2"],
             &["serve", "hunter2"],
         ] {
-            let words = crate::config::rewrite(arguments.iter().map(Into::into)).unwrap();
-            let words: Vec<_> = std::iter::once("pedigree".into()).chain(words).collect();
-            let error = Invocation::parse(&words, &ProcessEnv::default()).unwrap_err();
-            let error = error.to_string();
+            let error = refusal(arguments);
             assert!(!error.contains("hunter2"), "{error}");
         }
     }
