@@ -26,6 +26,7 @@ mod container;
 mod contention;
 mod contract;
 mod crash;
+mod documentation;
 mod examples;
 mod faults;
 mod layers;

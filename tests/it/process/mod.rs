@@ -28,6 +28,7 @@ blocking_once! {
     without_arguments_it_is_at_port_8080_of_loopback,
     help_and_version_go_to_standard_output,
     a_flag_beats_the_environment_which_beats_the_file,
+    old_names_of_variables_flags_and_keys_still_work,
     log_lines_in_json_can_be_parsed,
 }
 
@@ -144,7 +145,6 @@ const RENAMED: [(&str, &str); 10] = [
     ("connection_idle", "max_connection_idle"),
 ];
 
-#[test]
 fn old_names_of_variables_flags_and_keys_still_work() {
     let dir = TempDir::new().unwrap();
     let file = RENAMED.map(|(old, _)| format!("{old} = 11\n")).concat();
@@ -180,7 +180,6 @@ fn old_names_of_variables_flags_and_keys_still_work() {
     }
 }
 
-#[test]
 fn log_lines_in_json_can_be_parsed() {
     let dir = TempDir::new().unwrap();
     let arguments = ["--grpc-port", "0", "--log-format", "json"];

@@ -1,0 +1,149 @@
+//! The pages for users and developers: their links, paths and metrics are those of the repository.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pedigree::proto::pool;
+use prost_reflect::DynamicMessage;
+
+blocking_once! {
+    every_link_leads_somewhere,
+    every_path_in_the_architecture_exists,
+    every_metric_has_a_row,
+    every_example_of_a_message_can_be_read,
+}
+
+/// The pages whose links and examples are checked.
+const PAGES: [&str; 10] = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/architecture.md",
+    "docs/configuration.md",
+    "docs/filter-language.md",
+    "docs/lineage-api.md",
+    "docs/ml-metadata.md",
+    "docs/operations.md",
+    "examples/README.md",
+];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The text without code blocks.
+fn prose(text: &str) -> String {
+    let mut in_block = false;
+    let lines = text.lines().filter(|line| {
+        let is_fence = line.trim_start().starts_with("```");
+        in_block ^= is_fence;
+        !in_block && !is_fence
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The texts between two marks.
+fn between<'a>(text: &'a str, open: &str, close: &str) -> Vec<&'a str> {
+    let parts = text.split(open).skip(1);
+    parts
+        .filter_map(|part| part.split_once(close))
+        .map(|(inside, _)| inside)
+        .collect()
+}
+
+/// The anchors that GitHub gives the headings of a page.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let text = prose(text);
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    headings
+        .map(|line| {
+            let kept = line.trim_start_matches('#').trim().to_lowercase();
+            let kept = kept.chars().filter_map(|c| match c {
+                ' ' => Some('-'),
+                _ if c.is_alphanumeric() || c == '-' || c == '_' => Some(c),
+                _ => None,
+            });
+            kept.collect()
+        })
+        .collect()
+}
+
+fn every_link_leads_somewhere() {
+    let mut wrong = Vec::new();
+    for page in PAGES {
+        let text = prose(&read(page));
+        for link in between(&text, "](", ")") {
+            if link.contains("://") {
+                continue;
+            }
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let folder = Path::new(page).parent().unwrap();
+            let target = match path {
+                "" => PathBuf::from(page),
+                path => folder.join(path),
+            };
+            let exists = root().join(&target).exists();
+            if !exists || (!anchor.is_empty() && !anchors(&read(&target)).contains(anchor)) {
+                wrong.push(format!("{page}: {link}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A path in backticks is from the root of the repository or from `src/`.
+fn every_path_in_the_architecture_exists() {
+    let mut wrong = Vec::new();
+    for page in ["docs/architecture.md", "CONTRIBUTING.md"] {
+        let text = prose(&read(page));
+        let quoted = between(&text, "`", "`");
+        let is_path = |text: &&str| {
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
+            text.contains('/') && text.chars().all(is_plain) && !text.starts_with(['/', '-'])
+        };
+        for path in quoted.into_iter().filter(is_path) {
+            let places = [root().join(path), root().join("src").join(path)];
+            if !places.iter().any(|place| place.exists()) {
+                wrong.push(format!("{page}: {path}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The names of metrics in a text.
+fn metrics(text: &str) -> BTreeSet<String> {
+    let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
+    let quoted = text.split(|c| !is_name(c));
+    let names = quoted.filter(|word| word.starts_with("pedigree_"));
+    names.map(str::to_owned).collect()
+}
+
+fn every_metric_has_a_row() {
+    let operations = read("docs/operations.md");
+    for metric in metrics(&read("src/telemetry.rs")) {
+        let row = format!("| `{metric}` |");
+        assert!(operations.contains(&row), "docs/operations.md lacks {row}");
+    }
+}
+
+fn every_example_of_a_message_can_be_read() {
+    let request = "pedigree.lineage.v1.RecordRequest";
+    let request = pool().get_message_by_name(request).unwrap();
+    let page = read("docs/lineage-api.md");
+    let blocks = between(&page, "```json\n", "```");
+    let lines = page.lines().filter(|line| line.starts_with("{\"id\""));
+    let examples: Vec<&str> = blocks.into_iter().chain(lines).collect();
+    assert!(examples.len() > 1, "no examples");
+    for example in examples {
+        let mut json = serde_json::Deserializer::from_str(example);
+        let message = DynamicMessage::deserialize(request.clone(), &mut json);
+        message.unwrap_or_else(|error| panic!("{example}: {error}"));
+    }
+}
