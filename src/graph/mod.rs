@@ -23,7 +23,7 @@ mod types;
 use std::collections::BTreeMap;
 
 use crate::error::Result;
-use crate::model::{Caller, Door, Event, Kind, Node, NodeType};
+use crate::model::{Caller, Door, Event, Kind, Node, NodeId, NodeType, Side, Stored};
 use crate::storage::{Database, Tx};
 use changes::feed::Feed;
 use clock::system_clock;
@@ -43,8 +43,11 @@ pub use ingest::runs::{
     TypePolicy,
 };
 pub use ingest::{Message, Recordable, Recorded, Reply};
+pub use lineage::answer::{LineageGraph, Parts};
+pub use lineage::boundary::Boundary;
+pub use lineage::neighborhood::GraphQuery;
 pub use lineage::stream::{Trace, TracePart, TraceQuery};
-pub use lineage::subgraph::{Boundary, GraphQuery, LineageGraph, Parts, SubgraphQuery};
+pub use lineage::subgraph::SubgraphQuery;
 pub use lineage::traverse::Direction;
 pub use nodes::mask::{Mask, PropertyMask};
 pub use nodes::page::{ListOptions, NodePage};
@@ -122,7 +125,7 @@ impl Graph {
         kind: Kind,
         name: &str,
         version: Option<&str>,
-    ) -> Result<NodeType> {
+    ) -> Result<Stored<NodeType>> {
         types::read::by_name(&self.database, kind, name, version).await
     }
 
@@ -132,7 +135,7 @@ impl Graph {
     /// # Errors
     ///
     /// Those of the database.
-    pub async fn types_by_ids(&self, kind: Kind, ids: &[i64]) -> Result<Vec<NodeType>> {
+    pub async fn types_by_ids(&self, kind: Kind, ids: &[i64]) -> Result<Vec<Stored<NodeType>>> {
         types::read::by_ids(&self.database, kind, ids).await
     }
 
@@ -141,7 +144,11 @@ impl Graph {
     /// # Errors
     ///
     /// `InvalidArgument` for an empty external id, `NotFound` when ids are given and none is known.
-    pub async fn types_by_external_ids(&self, kind: Kind, ids: &[String]) -> Result<Vec<NodeType>> {
+    pub async fn types_by_external_ids(
+        &self,
+        kind: Kind,
+        ids: &[String],
+    ) -> Result<Vec<Stored<NodeType>>> {
         types::read::by_external_ids(&self.database, kind, ids).await
     }
 
@@ -150,7 +157,7 @@ impl Graph {
     /// # Errors
     ///
     /// Those of the database.
-    pub async fn types(&self, kind: Kind) -> Result<Vec<NodeType>> {
+    pub async fn types(&self, kind: Kind) -> Result<Vec<Stored<NodeType>>> {
         types::read::all(&self.database, kind).await
     }
 
@@ -172,7 +179,7 @@ impl Graph {
         &self,
         kind: Kind,
         ids: &[i64],
-    ) -> Result<(Vec<Node>, Vec<NodeType>)> {
+    ) -> Result<(Vec<Node>, Vec<Stored<NodeType>>)> {
         nodes::read::with_types(&self.database, kind, ids).await
     }
 
@@ -249,8 +256,8 @@ impl Graph {
     /// # Errors
     ///
     /// Those of the database.
-    pub async fn events_of(&self, kind: Kind, ids: &[i64]) -> Result<Vec<Event>> {
-        edges::events::of_nodes(&self.database, kind, ids).await
+    pub async fn events_of(&self, side: Side, ids: &[i64]) -> Result<Vec<Event>> {
+        edges::events::of_nodes(&self.database, side, ids).await
     }
 
     /// The contexts that an artifact or an execution is in, ascending by id.
@@ -292,7 +299,7 @@ impl Graph {
     ///
     /// `InvalidArgument` for a query without starting nodes, negative hops or a malformed filter;
     /// `NotFound` when no node qualifies as a start.
-    pub async fn lineage_subgraph(&self, query: &SubgraphQuery) -> Result<LineageGraph> {
+    pub async fn lineage_subgraph(&self, query: &SubgraphQuery) -> Result<LineageGraph<NodeId>> {
         lineage::subgraph::subgraph(&self.database, query).await
     }
 
@@ -301,8 +308,8 @@ impl Graph {
     /// # Errors
     ///
     /// As [`Self::lineage_subgraph`], and `InvalidArgument` for a node limit that is not positive.
-    pub async fn lineage_graph(&self, query: &GraphQuery) -> Result<LineageGraph> {
-        lineage::subgraph::around_artifacts(&self.database, query).await
+    pub async fn lineage_graph(&self, query: &GraphQuery) -> Result<LineageGraph<Node>> {
+        lineage::neighborhood::around_artifacts(&self.database, query).await
     }
 
     /// Begins a traversal of lineage to any depth, in parts.

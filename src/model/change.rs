@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Event, Kind, Membership, Node, NodeType, Origin};
+use super::{Event, Kind, Membership, Node, NodeType, Origin, Stored};
 
 /// What became of a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,7 +15,7 @@ pub enum Operation {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Subject {
     Node(Kind, Node),
-    Type(Kind, NodeType),
+    Type(Kind, Stored<NodeType>),
     Event(Event),
     /// An attribution, an association, or a link from a parent context.
     Membership(Kind, Membership),

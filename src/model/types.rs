@@ -67,7 +67,6 @@ pub const SIMPLE_TYPES: [(Kind, &str); 9] = [
 /// Identity is (kind, name, version).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NodeType {
-    pub id: Option<i64>,
     pub name: String,
     /// `None` for unset and for the empty string, which are the same.
     pub version: Option<String>,

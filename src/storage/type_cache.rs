@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
-use crate::model::{Kind, NodeType};
+use crate::model::{Kind, NodeType, Stored};
 
 /// How long an answer counts, in case that another process writes the same file.
 const FRESH: Duration = Duration::from_secs(1);
@@ -34,11 +34,11 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Types {
-    by_id: HashMap<(Kind, i64), Arc<NodeType>>,
+    by_id: HashMap<(Kind, i64), Arc<Stored<NodeType>>>,
     /// Answers for a name and version.
-    by_name: HashMap<Identity, Answer<Arc<NodeType>>>,
+    by_name: HashMap<Identity, Answer<Arc<Stored<NodeType>>>>,
     /// Answers for all types of a kind.
-    all: HashMap<Kind, Answer<Arc<[NodeType]>>>,
+    all: HashMap<Kind, Answer<Arc<[Stored<NodeType>]>>>,
 }
 
 /// What identifies a type: kind, name and version.
@@ -84,25 +84,30 @@ impl TypeCache {
 
     /// A type that exists, and at least what it declares.
     #[must_use]
-    pub fn known(&self, kind: Kind, id: i64) -> Option<Arc<NodeType>> {
+    pub fn known(&self, kind: Kind, id: i64) -> Option<Arc<Stored<NodeType>>> {
         self.read().by_id.get(&(kind, id)).cloned()
     }
 
     /// The id of the type with this name and version.
     #[must_use]
     pub fn id(&self, kind: Kind, name: &str, version: Option<&str>) -> Option<i64> {
-        self.named(kind, name, version)?.found.id
+        Some(self.named(kind, name, version)?.found.id)
     }
 
     /// The type with this name and version, as it is stored.
     #[must_use]
-    pub fn answer(&self, kind: Kind, name: &str, version: Option<&str>) -> Option<Arc<NodeType>> {
+    pub fn answer(
+        &self,
+        kind: Kind,
+        name: &str,
+        version: Option<&str>,
+    ) -> Option<Arc<Stored<NodeType>>> {
         self.counting(&self.named(kind, name, version)?)
     }
 
     /// All types of a kind as they are stored, ascending by id.
     #[must_use]
-    pub fn answer_all(&self, kind: Kind) -> Option<Arc<[NodeType]>> {
+    pub fn answer_all(&self, kind: Kind) -> Option<Arc<[Stored<NodeType>]>> {
         self.counting(self.read().all.get(&kind)?)
     }
 
@@ -111,7 +116,7 @@ impl TypeCache {
         kind: Kind,
         name: &str,
         version: Option<&str>,
-    ) -> Option<Answer<Arc<NodeType>>> {
+    ) -> Option<Answer<Arc<Stored<NodeType>>>> {
         let key = (kind, name.to_owned(), version.map(str::to_owned));
         self.read().by_name.get(&key).cloned()
     }
@@ -123,24 +128,23 @@ impl TypeCache {
     }
 
     /// Keeps types that are stored.
-    pub(super) fn keep(&self, kind: Kind, found: &[Arc<NodeType>]) {
+    pub(super) fn keep(&self, kind: Kind, found: &[Arc<Stored<NodeType>>]) {
         let mut types = self.write();
         if types.by_id.len() + found.len() > MOST {
             types.by_id.clear();
         }
-        let by_id = found
-            .iter()
-            .filter_map(|found| Some(((kind, found.id?), found.clone())));
+        let by_id = found.iter().map(|found| ((kind, found.id), found.clone()));
         types.by_id.extend(by_id);
     }
 
     /// Keeps what was found by name and version.
-    pub(super) fn keep_answer(&self, kind: Kind, found: &Arc<NodeType>, read: Moment) {
+    pub(super) fn keep_answer(&self, kind: Kind, found: &Arc<Stored<NodeType>>, read: Moment) {
         let mut types = self.write();
         if types.by_name.len() >= MOST {
             types.by_name.clear();
         }
-        let key = (kind, found.name.clone(), found.version.clone());
+        let value = &found.value;
+        let key = (kind, value.name.clone(), value.version.clone());
         let answer = Answer {
             read,
             found: found.clone(),
@@ -149,7 +153,7 @@ impl TypeCache {
     }
 
     /// Keeps all types of a kind.
-    pub(super) fn keep_all(&self, kind: Kind, found: &[NodeType], read: Moment) {
+    pub(super) fn keep_all(&self, kind: Kind, found: &[Stored<NodeType>], read: Moment) {
         let found = found.into();
         self.write().all.insert(kind, Answer { read, found });
     }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::graph::Graph;
 use crate::model::{
-    Caller, Change, Door, Event, JournalEntry, Kind, Membership, Node, NodeType, Operation,
-    OrderBy, PagePosition, Subject,
+    Caller, Change, Door, JournalEntry, Kind, Membership, Node, NodeType, Operation, OrderBy,
+    PagePosition, Side, Subject,
 };
 use crate::storage::Tx;
 use crate::storage::tables::changes;
-use crate::storage::tables::events;
+use crate::storage::tables::events::{self, EventKey};
 use crate::storage::tables::lists::{self, Page, Scope};
 use crate::storage::tables::memberships::{self, End};
 
@@ -25,10 +25,9 @@ const ENTRIES: i64 = 256;
 #[derive(Default)]
 struct Known {
     /// The update times of nodes, in milliseconds since epoch.
-    nodes: HashMap<(Kind, i64), Option<i64>>,
+    nodes: HashMap<(Kind, i64), i64>,
     types: HashMap<(Kind, i64), NodeType>,
-    /// Artifact, execution and type.
-    events: HashSet<(i64, i64, i64)>,
+    events: HashSet<EventKey>,
     memberships: HashSet<(Kind, Membership)>,
     /// When the oldest entry was written, in milliseconds since epoch.
     begins: Option<i64>,
@@ -38,14 +37,12 @@ impl Known {
     fn learn(&mut self, change: Change) {
         match change.subject {
             Subject::Node(kind, node) => {
-                let id = node.id.unwrap_or_default();
-                self.nodes.insert((kind, id), node.update_time);
+                self.nodes.insert((kind, node.id), node.update_time);
             }
-            Subject::Type(kind, node_type) => {
-                let id = node_type.id.unwrap_or_default();
-                self.types.insert((kind, id), node_type);
+            Subject::Type(kind, found) => {
+                self.types.insert((kind, found.id), found.value);
             }
-            Subject::Event(event) => _ = self.events.insert(key(&event)),
+            Subject::Event(event) => _ = self.events.insert(events::key(&event)),
             Subject::Membership(kind, member) => _ = self.memberships.insert((kind, member)),
         }
     }
@@ -53,25 +50,13 @@ impl Known {
     fn knows(&self, subject: &Subject) -> bool {
         match subject {
             Subject::Node(kind, node) => {
-                let id = node.id.unwrap_or_default();
-                self.nodes.get(&(*kind, id)) == Some(&node.update_time)
+                self.nodes.get(&(*kind, node.id)) == Some(&node.update_time)
             }
-            Subject::Type(kind, node_type) => {
-                let id = node_type.id.unwrap_or_default();
-                self.types.get(&(*kind, id)) == Some(node_type)
-            }
-            Subject::Event(event) => self.events.contains(&key(event)),
+            Subject::Type(kind, found) => self.types.get(&(*kind, found.id)) == Some(&found.value),
+            Subject::Event(event) => self.events.contains(&events::key(event)),
             Subject::Membership(kind, member) => self.memberships.contains(&(*kind, *member)),
         }
     }
-}
-
-fn key(event: &Event) -> (i64, i64, i64) {
-    (
-        event.artifact_id.unwrap_or_default(),
-        event.execution_id.unwrap_or_default(),
-        event.event_type.map_or(0, |event_type| event_type.0),
-    )
 }
 
 impl Graph {
@@ -152,9 +137,9 @@ impl Graph {
             limit: NODES,
         };
         let mut nodes = lists::page(&mut tx, kind, &page).await?;
-        let last = nodes.last().and_then(|node| node.id);
-        nodes.retain(|node| node.update_time.is_none_or(|time| time >= since));
-        let ids: Vec<i64> = nodes.iter().filter_map(|node| node.id).collect();
+        let last = nodes.last().map(|node| node.id);
+        nodes.retain(|node| node.update_time >= since);
+        let ids: Vec<i64> = nodes.iter().map(|node| node.id).collect();
         let node = |node: Node| Subject::Node(kind, node);
         let mut found: Vec<Subject> = nodes.into_iter().map(node).collect();
         found.extend(edges(&mut tx, kind, &ids).await?);
@@ -193,11 +178,11 @@ async fn edges(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Subject>> {
         .map(|member| Subject::Membership(kind, member))
         .collect();
     if kind == Kind::Execution {
-        let stored = events::whole_of_nodes(tx, kind, ids).await?;
+        let stored = events::whole_of_nodes(tx, Side::Execution, ids).await?;
         found.extend(
             stored
                 .into_iter()
-                .map(|stored| Subject::Event(stored.event)),
+                .map(|stored| Subject::Event(stored.value)),
         );
     }
     Ok(found)

@@ -277,8 +277,8 @@ impl Watch {
 
     fn passes(&self, subject: &Subject, passing: &HashSet<(Kind, i64)>) -> bool {
         match subject {
-            Subject::Type(_, node_type) => {
-                self.query.types.contains(&node_type.name)
+            Subject::Type(_, found) => {
+                self.query.types.contains(&found.value.name)
                     && self.query.context_ids.is_empty()
                     && self.filters.is_empty()
             }
@@ -294,11 +294,11 @@ impl Watch {
 /// The nodes that a change is about: itself, or the ends of an edge.
 fn ends(subject: &Subject) -> [Option<(Kind, i64)>; 2] {
     match subject {
-        Subject::Node(kind, node) => [node.id.map(|id| (*kind, id)), None],
+        Subject::Node(kind, node) => [Some((*kind, node.id)), None],
         Subject::Type(..) => [None, None],
         Subject::Event(event) => [
-            event.artifact_id.map(|id| (Kind::Artifact, id)),
-            event.execution_id.map(|id| (Kind::Execution, id)),
+            Some((Kind::Artifact, event.artifact_id)),
+            Some((Kind::Execution, event.execution_id)),
         ],
         Subject::Membership(kind, member) => [
             Some((Kind::Context, member.context_id)),

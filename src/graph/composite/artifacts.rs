@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::error::Result;
 use crate::graph::nodes::writer::{Lookup, NodeWriter, PutOptions};
-use crate::model::{Kind, Node, NodeKey};
+use crate::model::{Kind, NodeInput, NodeKey};
 use crate::storage::Tx;
 use crate::storage::tables::nodes;
 
@@ -20,7 +20,7 @@ pub(in crate::graph) enum ArtifactReuse {
 }
 
 pub(in crate::graph) struct ArtifactWriter<'a> {
-    artifacts: Vec<&'a Node>,
+    artifacts: Vec<&'a NodeInput>,
     reuse: ArtifactReuse,
     writer: NodeWriter<'a>,
     /// Ids by external id.
@@ -31,7 +31,7 @@ impl<'a> ArtifactWriter<'a> {
     /// Reads what the artifacts refer to, and locks those that they will change.
     pub(in crate::graph) async fn new(
         tx: &mut Tx,
-        artifacts: Vec<&'a Node>,
+        artifacts: Vec<&'a NodeInput>,
         reuse: ArtifactReuse,
         now: i64,
     ) -> Result<Self> {
@@ -80,7 +80,7 @@ impl<'a> ArtifactWriter<'a> {
                 self.known.insert(external_id.to_owned(), id);
             }
             if let Some(&id) = self.known.get(external_id) {
-                let update = Node {
+                let update = NodeInput {
                     id: Some(id),
                     ..artifact.clone()
                 };
@@ -95,13 +95,13 @@ impl<'a> ArtifactWriter<'a> {
 }
 
 /// The external id by which an artifact may be reused.
-fn reusable(artifact: &Node) -> Option<&str> {
-    let external_id = artifact.external_id.as_deref()?;
+fn reusable(artifact: &NodeInput) -> Option<&str> {
+    let external_id = artifact.content.external_id.as_deref()?;
     (artifact.id.is_none() && !external_id.is_empty()).then_some(external_id)
 }
 
 /// The ids of the stored artifacts that have the external id of one that may be reused.
-async fn stored_ids(tx: &mut Tx, artifacts: &[&Node]) -> Result<HashMap<String, i64>> {
+async fn stored_ids(tx: &mut Tx, artifacts: &[&NodeInput]) -> Result<HashMap<String, i64>> {
     let external_ids: Vec<&str> = artifacts.iter().filter_map(|node| reusable(node)).collect();
     let mut known = nodes::ids_by_external_ids(tx, Kind::Artifact, &external_ids).await?;
     if tx.dialect().has_loose_collation() {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crate::error::{Error, Result};
 use crate::graph::nodes::rules::describe;
 use crate::graph::nodes::writer::{Lookup, NodeWriter, PutOptions};
-use crate::model::{Kind, Node, NodeKey};
+use crate::model::{Kind, NodeInput, NodeKey};
 use crate::storage::Tx;
 use crate::storage::tables::nodes;
 
@@ -27,7 +27,7 @@ enum Slot {
 }
 
 pub(in crate::graph) struct ContextWriter<'a> {
-    contexts: &'a [Node],
+    contexts: &'a [NodeInput],
     reuse: ContextReuse,
     writer: NodeWriter<'a>,
     /// Stored contexts by type and name.
@@ -38,7 +38,7 @@ impl<'a> ContextWriter<'a> {
     /// Reads what the contexts refer to, and locks those that they will change.
     pub(in crate::graph) async fn new(
         tx: &mut Tx,
-        contexts: &'a [Node],
+        contexts: &'a [NodeInput],
         reuse: ContextReuse,
         now: i64,
     ) -> Result<Self> {
@@ -56,7 +56,7 @@ impl<'a> ContextWriter<'a> {
             HashMap::new()
         };
         // A context that is only linked to is not changed, but its existence is checked.
-        let linked = |context: &&Node| reuse.by_id && context.id.is_some();
+        let linked = |context: &&NodeInput| reuse.by_id && context.id.is_some();
         let changed = contexts.iter().filter(|context| !linked(context));
         let mut writer = NodeWriter::new(tx, Kind::Context, changed, options, now).await?;
         let linked = contexts.iter().filter(linked);
@@ -107,7 +107,7 @@ impl<'a> ContextWriter<'a> {
         let stored = self.writer.finish(tx).await?;
         let id = |slot| match slot {
             Slot::Known(id) => id,
-            Slot::Put(place) => stored.get(place).copied().unwrap_or_default(),
+            Slot::Put(place) => stored[place],
         };
         Ok(slots.into_iter().map(id).collect())
     }
@@ -126,19 +126,22 @@ impl<'a> ContextWriter<'a> {
     }
 }
 
-fn required(context: &Node) -> Result<(i64, &str)> {
+fn required(context: &NodeInput) -> Result<(i64, &str)> {
     let missing = |what: &str| {
         let which = describe(Kind::Context, context);
         Error::invalid(format!("Context is missing a {what}: {which}"))
     };
     let type_id = context.type_id.ok_or_else(|| missing("type_id"))?;
-    let name = context.name.as_deref().ok_or_else(|| missing("name"))?;
+    let name = context.content.name.as_deref();
+    let name = name.ok_or_else(|| missing("name"))?;
     Ok((type_id, name))
 }
 
-async fn ids_by_names(tx: &mut Tx, contexts: &[Node]) -> Result<HashMap<(i64, String), i64>> {
+async fn ids_by_names(tx: &mut Tx, contexts: &[NodeInput]) -> Result<HashMap<(i64, String), i64>> {
     let new = contexts.iter().filter(|context| context.id.is_none());
     let type_ids: Vec<i64> = new.clone().filter_map(|context| context.type_id).collect();
-    let names: Vec<&str> = new.filter_map(|context| context.name.as_deref()).collect();
+    let names: Vec<&str> = new
+        .filter_map(|context| context.content.name.as_deref())
+        .collect();
     nodes::ids_by_names(tx, Kind::Context, &type_ids, &names).await
 }

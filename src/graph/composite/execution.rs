@@ -10,15 +10,15 @@ use crate::graph::edges::events::Written;
 use crate::graph::edges::{events, memberships};
 use crate::graph::nodes::rules::describe;
 use crate::graph::nodes::writer::{NodeWriter, PutOptions};
-use crate::model::{Event, Kind, Node, Origin};
+use crate::model::{EventInput, Kind, NodeInput, Origin};
 use crate::storage::Tx;
 use crate::storage::tables::memberships::Nodes;
 
 /// An artifact of an execution and how the execution touched it; either may be missing.
 #[derive(Clone, Debug, Default)]
 pub struct ArtifactAndEvent {
-    pub artifact: Option<Node>,
-    pub event: Option<Event>,
+    pub artifact: Option<NodeInput>,
+    pub event: Option<EventInput>,
 }
 
 /// Stores an execution with all that belongs to it (`PutExecution`).
@@ -29,9 +29,9 @@ pub struct ArtifactAndEvent {
 )]
 pub struct PutExecution {
     /// Required.
-    pub execution: Option<Node>,
+    pub execution: Option<NodeInput>,
     pub pairs: Vec<ArtifactAndEvent>,
-    pub contexts: Vec<Node>,
+    pub contexts: Vec<NodeInput>,
     /// A context without id whose type and name exist is not created, and not updated either.
     pub reuse_contexts: bool,
     /// An artifact without id whose external id exists becomes an update of that one.
@@ -79,7 +79,7 @@ impl Write for PutExecution {
         let stored = artifacts.put(tx).await?;
         executions.put(tx, Cow::Borrowed(execution)).await?;
         let execution_id = executions.finish(tx).await?.first().copied();
-        let execution_id = execution_id.unwrap_or_default();
+        let execution_id = execution_id.ok_or_else(|| Error::internal("an execution has no id"))?;
         let artifact_ids = self
             .put_events(tx, execution, execution_id, &stored, now)
             .await?;
@@ -119,7 +119,7 @@ impl PutExecution {
     async fn put_events(
         &self,
         tx: &mut Tx,
-        execution: &Node,
+        execution: &NodeInput,
         execution_id: i64,
         stored: &[i64],
         now: i64,
@@ -135,7 +135,7 @@ impl PutExecution {
             match align(event, execution, stored) {
                 Ok(artifact_id) => {
                     artifact_ids.push(Some(artifact_id));
-                    aligned.push(Event {
+                    aligned.push(EventInput {
                         artifact_id: Some(artifact_id),
                         execution_id: Some(execution_id),
                         ..event.clone()
@@ -151,13 +151,13 @@ impl PutExecution {
             artifacts: stored,
             executions: &[execution_id],
         };
-        events::put(tx, &aligned, written, now).await?;
+        events::put(tx, aligned, written, now).await?;
         refused.map_or(Ok(artifact_ids), Err)
     }
 }
 
 /// The artifact of an event, which must agree with the execution and the artifact it came with.
-fn align(event: &Event, execution: &Node, stored: Option<i64>) -> Result<i64> {
+fn align(event: &EventInput, execution: &NodeInput, stored: Option<i64>) -> Result<i64> {
     if let Some(given) = event.execution_id
         && execution.id != Some(given)
     {

@@ -12,7 +12,7 @@ use crate::graph::edges::events::Written;
 use crate::graph::edges::{events, memberships};
 use crate::graph::nodes::rules as node_rules;
 use crate::graph::nodes::writer::{NodeWriter, PutOptions};
-use crate::model::{Event, Kind, Node, NodeType, Origin};
+use crate::model::{EventInput, Kind, NodeInput, NodeType, Origin, Stored, distinct_ids};
 use crate::storage::Tx;
 use crate::storage::tables::memberships::Nodes;
 use crate::storage::tables::types;
@@ -23,15 +23,15 @@ pub struct EventEdge {
     pub execution_index: Option<i32>,
     pub artifact_index: Option<i32>,
     /// Required.
-    pub event: Option<Event>,
+    pub event: Option<EventInput>,
 }
 
 /// Stores a subgraph (`PutLineageSubgraph`). All executions and artifacts of it are put into all of its contexts.
 #[derive(Clone, Debug, Default)]
 pub struct PutSubgraph {
-    pub executions: Vec<Node>,
-    pub artifacts: Vec<Node>,
-    pub contexts: Vec<Node>,
+    pub executions: Vec<NodeInput>,
+    pub artifacts: Vec<NodeInput>,
+    pub contexts: Vec<NodeInput>,
     pub edges: Vec<EventEdge>,
     /// A context without id whose type and name exist is not created, and not updated either.
     pub reuse_contexts: bool,
@@ -91,7 +91,7 @@ impl Write for PutSubgraph {
         )
         .await?;
         memberships::put_all(tx, Kind::Artifact, &context_ids, &artifact_ids, Nodes::Any).await?;
-        let resolved: Vec<Event> = self
+        let resolved: Vec<EventInput> = self
             .edges
             .iter()
             .filter_map(|edge| resolve(edge, &artifact_ids, &execution_ids))
@@ -100,7 +100,7 @@ impl Write for PutSubgraph {
             artifacts: &artifact_ids,
             executions: &execution_ids,
         };
-        events::put(tx, &resolved, written, now).await?;
+        events::put(tx, resolved, written, now).await?;
         Ok(PutSubgraphAnswer {
             execution_ids,
             artifact_ids,
@@ -130,7 +130,7 @@ impl PutSubgraph {
 }
 
 /// One end of an edge: an index within bounds, an id, or both if they agree.
-fn check_end(kind: Kind, index: Option<i32>, id: Option<i64>, nodes: &[Node]) -> Result<()> {
+fn check_end(kind: Kind, index: Option<i32>, id: Option<i64>, nodes: &[NodeInput]) -> Result<()> {
     let noun = kind.noun();
     let Some(index) = index else {
         return match id {
@@ -157,13 +157,11 @@ fn check_end(kind: Kind, index: Option<i32>, id: Option<i64>, nodes: &[Node]) ->
 }
 
 /// Every node needs a type, updates too, and properties that the type declares.
-async fn check_nodes(tx: &mut Tx, kind: Kind, nodes: &[Node]) -> Result<()> {
+async fn check_nodes(tx: &mut Tx, kind: Kind, nodes: &[NodeInput]) -> Result<()> {
     if nodes.iter().any(|node| node.type_id.is_none()) {
         return Err(Error::invalid("Type id is missing."));
     }
-    let mut ids: Vec<i64> = nodes.iter().filter_map(|node| node.type_id).collect();
-    ids.sort_unstable();
-    ids.dedup();
+    let ids = distinct_ids(nodes.iter().filter_map(|node| node.type_id));
     let known = types::known(tx, kind, &ids).await?;
     if check_against(&known, kind, nodes, &ids).is_ok() {
         return Ok(());
@@ -173,28 +171,32 @@ async fn check_nodes(tx: &mut Tx, kind: Kind, nodes: &[Node]) -> Result<()> {
     check_against(&stored, kind, nodes, &ids)
 }
 
-fn check_against(types: &[Arc<NodeType>], kind: Kind, nodes: &[Node], ids: &[i64]) -> Result<()> {
+fn check_against(
+    types: &[Arc<Stored<NodeType>>],
+    kind: Kind,
+    nodes: &[NodeInput],
+    ids: &[i64],
+) -> Result<()> {
     let known: HashMap<_, _> = types.iter().map(|found| (found.id, found)).collect();
-    let (found, missing): (Vec<i64>, Vec<i64>) =
-        ids.iter().partition(|id| known.contains_key(&Some(**id)));
+    let (found, missing): (Vec<i64>, Vec<i64>) = ids.iter().partition(|id| known.contains_key(*id));
     if !missing.is_empty() {
         return Err(Error::NotFound(format!(
             "Results missing for ids: {missing:?}. Found results for {found:?}"
         )));
     }
     for node in nodes {
-        if let Some(node_type) = known.get(&node.type_id) {
-            node_rules::check_declared(kind, node, node_type)?;
+        if let Some(node_type) = node.type_id.and_then(|id| known.get(&id)) {
+            node_rules::check_declared(kind, node, &node_type.value)?;
         }
     }
     Ok(())
 }
 
 /// The event of an edge with both ends: the id of the event itself, or that of the node at the index.
-fn resolve(edge: &EventEdge, artifact_ids: &[i64], execution_ids: &[i64]) -> Option<Event> {
+fn resolve(edge: &EventEdge, artifact_ids: &[i64], execution_ids: &[i64]) -> Option<EventInput> {
     let at = |index: Option<i32>, ids: &[i64]| ids.get(usize::try_from(index?).ok()?).copied();
     let event = edge.event.clone()?;
-    Some(Event {
+    Some(EventInput {
         artifact_id: event
             .artifact_id
             .or_else(|| at(edge.artifact_index, artifact_ids)),

@@ -4,14 +4,14 @@ use std::collections::HashSet;
 
 use crate::error::{Error, Result};
 use crate::graph::commit::command::Write;
-use crate::model::{Change, Event, Kind, Origin, Subject};
+use crate::model::{Change, Event, EventInput, Kind, Origin, Side, Subject};
 use crate::storage::tables::{events, nodes};
 use crate::storage::{Database, Tx};
 
 /// Records events between artifacts and executions that exist (`PutEvents`).
 #[derive(Clone, Debug)]
 pub struct PutEvents {
-    pub events: Vec<Event>,
+    pub events: Vec<EventInput>,
 }
 
 impl Write for PutEvents {
@@ -19,7 +19,7 @@ impl Write for PutEvents {
 
     async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<()> {
         let now = origin.time;
-        put(tx, &self.events, Written::default(), now).await
+        put(tx, self.events.clone(), Written::default(), now).await
     }
 }
 
@@ -33,7 +33,7 @@ pub(in crate::graph) struct Written<'a> {
 /// Records events in order; the first that is refused decides the error.
 pub(in crate::graph) async fn put(
     tx: &mut Tx,
-    given: &[Event],
+    given: Vec<EventInput>,
     written: Written<'_>,
     now: i64,
 ) -> Result<()> {
@@ -41,27 +41,28 @@ pub(in crate::graph) async fn put(
     let artifacts = existing(tx, Kind::Artifact, artifacts, written.artifacts).await?;
     let executions = given.iter().filter_map(|event| event.execution_id);
     let executions = existing(tx, Kind::Execution, executions, written.executions).await?;
-    let refused = given
-        .iter()
-        .enumerate()
-        .find_map(|(place, event)| Some((place, check(event, &artifacts, &executions).err()?)));
-    let valid = &given[..refused.as_ref().map_or(given.len(), |(place, _)| *place)];
-    events::insert(tx, valid, now)
-        .await
-        .map_err(|error| error.on_duplicate(|| already_exists(valid)))?;
-    tx.note_change(|| created(valid, now));
-    match refused {
-        Some((_, error)) => Err(error),
-        None => Ok(()),
+    let mut valid = Vec::with_capacity(given.len());
+    let mut refused = None;
+    for event in given {
+        match check(event, (&artifacts, &executions), now) {
+            Ok(event) => valid.push(event),
+            Err(error) => {
+                refused = Some(error);
+                break;
+            }
+        }
     }
+    events::insert(tx, &valid)
+        .await
+        .map_err(|error| error.on_duplicate(|| already_exists(&valid)))?;
+    tx.note_change(|| created(valid));
+    refused.map_or(Ok(()), Err)
 }
 
 /// The changes that made these events.
-fn created(new: &[Event], now: i64) -> impl Iterator<Item = Change> {
-    new.iter().cloned().map(move |mut event| {
-        event.milliseconds.get_or_insert(now);
-        Change::created(Subject::Event(event))
-    })
+fn created(new: Vec<Event>) -> impl Iterator<Item = Change> {
+    let change = |event| Change::created(Subject::Event(event));
+    new.into_iter().map(change)
 }
 
 /// Records those of the events whose artifact, execution and type have none yet, each once. Both ends must exist.
@@ -69,14 +70,10 @@ fn created(new: &[Event], now: i64) -> impl Iterator<Item = Change> {
 /// # Errors
 ///
 /// `Contention` when somebody else records one of them at the same time.
-pub(in crate::graph) async fn put_missing(
-    tx: &mut Tx,
-    mut given: Vec<Event>,
-    now: i64,
-) -> Result<()> {
+pub(in crate::graph) async fn put_missing(tx: &mut Tx, mut given: Vec<Event>) -> Result<()> {
     let mut known = events::existing(tx, &given).await?;
     given.retain(|event| known.insert(events::key(event)));
-    let inserted = events::insert(tx, &given, now).await;
+    let inserted = events::insert(tx, &given).await;
     inserted.map_err(|error| {
         let text = already_exists(&given);
         match error {
@@ -84,7 +81,7 @@ pub(in crate::graph) async fn put_missing(
             other => other,
         }
     })?;
-    tx.note_change(|| created(&given, now));
+    tx.note_change(|| created(given));
     Ok(())
 }
 
@@ -101,16 +98,21 @@ async fn existing(
     Ok(known)
 }
 
-fn check(event: &Event, artifacts: &HashSet<i64>, executions: &HashSet<i64>) -> Result<()> {
+/// The event that is stored, with the time of the write if it has none.
+fn check(
+    event: EventInput,
+    (artifacts, executions): (&HashSet<i64>, &HashSet<i64>),
+    now: i64,
+) -> Result<Event> {
     let Some(artifact) = event.artifact_id else {
         return Err(Error::invalid("No artifact id is specified."));
     };
     let Some(execution) = event.execution_id else {
         return Err(Error::invalid("No execution id is specified."));
     };
-    if event.event_type.is_none() {
+    let Some(event_type) = event.event_type else {
         return Err(Error::invalid("No event type is specified."));
-    }
+    };
     if !artifacts.contains(&artifact) {
         return Err(Error::invalid(format!(
             "No artifact with the given id {artifact}"
@@ -121,30 +123,39 @@ fn check(event: &Event, artifacts: &HashSet<i64>, executions: &HashSet<i64>) -> 
             "No execution with the given id {execution}"
         )));
     }
-    Ok(())
+    Ok(Event {
+        artifact_id: artifact,
+        execution_id: execution,
+        event_type,
+        milliseconds: event.milliseconds.or(Some(now)),
+        path: event.path,
+    })
 }
 
 fn already_exists(events: &[Event]) -> String {
-    let first = events.first().cloned().unwrap_or_default();
-    format!(
-        "Given event already exists: {} artifact {}, execution {}",
-        if events.len() == 1 {
-            "between"
-        } else {
-            "one of several, the first between"
-        },
-        first.artifact_id.unwrap_or_default(),
-        first.execution_id.unwrap_or_default(),
-    )
+    let which = match events {
+        [] => String::new(),
+        [event] => format!(" between {}", describe_ends(event)),
+        [event, ..] => format!(
+            " one of several, the first between {}",
+            describe_ends(event)
+        ),
+    };
+    format!("Given event already exists:{which}")
+}
+
+fn describe_ends(event: &Event) -> String {
+    let (artifact, execution) = (event.artifact_id, event.execution_id);
+    format!("artifact {artifact}, execution {execution}")
 }
 
 /// The events of artifacts or of executions, each once, ascending by event id.
 pub(in crate::graph) async fn of_nodes(
     database: &Database,
-    kind: Kind,
+    side: Side,
     ids: &[i64],
 ) -> Result<Vec<Event>> {
     let mut tx = database.single_read().await?;
-    let found = events::whole_of_nodes(&mut tx, kind, ids).await?;
-    Ok(found.into_iter().map(|stored| stored.event).collect())
+    let found = events::whole_of_nodes(&mut tx, side, ids).await?;
+    Ok(found.into_iter().map(|stored| stored.value).collect())
 }

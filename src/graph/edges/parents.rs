@@ -228,10 +228,10 @@ pub(in crate::graph) async fn relatives(
     pairs.sort_unstable();
     let relatives: Vec<i64> = pairs.iter().map(|(_, relative)| *relative).collect();
     let found = nodes::by_ids(&mut tx, Kind::Context, &relatives).await?;
-    let known: HashMap<_, _> = found.into_iter().map(|node| (node.id, node)).collect();
+    let known: HashMap<i64, Node> = found.into_iter().map(|node| (node.id, node)).collect();
     let mut answer: BTreeMap<i64, Vec<Node>> = BTreeMap::new();
     for (id, relative) in pairs {
-        if let Some(node) = known.get(&Some(relative)) {
+        if let Some(node) = known.get(&relative) {
             answer.entry(id).or_default().push(node.clone());
         }
     }

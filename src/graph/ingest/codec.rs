@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Recorded;
 use crate::error::{Error, Result};
 use crate::graph::{PutExecutionAnswer, PutSubgraphAnswer, RunRecorded};
+use crate::model::ExecutionState;
 
 /// A message that was stored before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,8 +47,30 @@ struct RunForm {
     input_ids: Vec<i64>,
     #[serde(rename = "output_ids")]
     output_ids: Vec<i64>,
-    #[serde(rename = "state")]
-    state: Option<i64>,
+    #[serde(rename = "state", with = "state_form")]
+    state: Option<ExecutionState>,
+}
+
+/// A state as its number.
+mod state_form {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::model::ExecutionState;
+
+    #[expect(clippy::ref_option, reason = "the signature that serde calls")]
+    pub(super) fn serialize<S: Serializer>(
+        state: &Option<ExecutionState>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        state.map(ExecutionState::number).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<ExecutionState>, D::Error> {
+        let number = Option::deserialize(deserializer)?;
+        Ok(number.map(ExecutionState::from_number))
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -117,7 +140,7 @@ mod tests {
             context_ids: vec![2],
             input_ids: vec![3, 4],
             output_ids: vec![],
-            state: Some(2),
+            state: Some(ExecutionState::Running),
         };
         check(
             "Run",

@@ -1,5 +1,13 @@
-//! Lineage: traversal of the graph, its answers, and its stream.
+//! Lineage: the nodes that others depend on, or that depend on them.
+//!
+//! * `traverse`: the traversal, hop by hop; `boundary`: the nodes at which it stops.
+//! * `subgraph`, `neighborhood`: `GetLineageSubgraph` and `GetLineageGraph`, each in one response;
+//!   `answer`: the response of both.
+//! * `stream`: `Trace`, to any depth and in parts.
 
+pub(in crate::graph) mod answer;
+pub(in crate::graph) mod boundary;
+pub(in crate::graph) mod neighborhood;
 pub(in crate::graph) mod stream;
 pub(in crate::graph) mod subgraph;
 pub(in crate::graph) mod traverse;

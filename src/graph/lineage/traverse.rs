@@ -1,312 +1,296 @@
-//! The walk through lineage: breadth first, one look a hop at the events of its artifacts and one at those of its executions.
+//! Breadth-first traversal along events. A hop reads the events of its artifacts in one statement
+//! and those of its executions in another.
 
 use std::collections::BTreeSet;
 
 use crate::error::Result;
-use crate::filter::Filter;
-use crate::model::{EventType, Kind, Step};
+use crate::graph::lineage::boundary::ParsedBoundary;
+use crate::model::{Event, EventType, PerSide, Side, Step, Stored};
 use crate::storage::Tx;
-use crate::storage::tables::events::{self, StoredEvent};
-use crate::storage::tables::lists;
+use crate::storage::tables::events;
 
-/// Which way to walk.
+/// The direction of a traversal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Direction {
-    /// To what the nodes were made from.
+    /// To the nodes that others were made from.
     Upstream,
-    /// To what was made from the nodes.
+    /// To the nodes that were made from others.
     Downstream,
     #[default]
     Both,
 }
 
 impl Direction {
-    /// The types of the events that lead away from a node of this kind; all of them when empty.
-    fn event_types(self, from: Kind) -> Vec<i64> {
-        if self == Self::Both {
-            return Vec::new();
-        }
-        // An input leads down from its artifact and up from its execution.
-        let inputs = (self == Self::Downstream) == (from == Kind::Artifact);
-        (1..=7)
-            .map(EventType)
-            .filter(|event| {
-                if inputs {
-                    event.is_input()
-                } else {
-                    event.is_output()
-                }
-            })
-            .map(|event| event.0)
-            .collect()
-    }
-}
-
-/// Where a walk ends: nodes that are not walked through.
-#[derive(Default)]
-pub(in crate::graph) enum Ending {
-    /// Nowhere.
-    #[default]
-    Never,
-    /// At every node.
-    Always,
-    /// At the nodes that the filter lets through.
-    At(Filter),
-}
-
-/// What a walk knows of one kind of node.
-#[derive(Default)]
-pub(in crate::graph) struct Side {
-    pub ending: Ending,
-    /// Whether ending nodes and the events that lead to them belong to the result.
-    pub include_ending: bool,
-    pub visited: BTreeSet<i64>,
-    pub ended: BTreeSet<i64>,
-    /// What was visited last, and is walked from next; ascending.
-    pub frontier: Vec<i64>,
-}
-
-impl Side {
-    /// Splits off those of the ids at which the walk ends.
-    async fn split(&self, tx: &mut Tx, kind: Kind, ids: Vec<i64>) -> Result<(Vec<i64>, Vec<i64>)> {
-        let filter = match &self.ending {
-            Ending::Never => return Ok((ids, Vec::new())),
-            Ending::Always => return Ok((Vec::new(), ids)),
-            Ending::At(filter) => filter.predicate(tx.dialect()),
+    /// The types of the events that lead away from a node on this side; empty for all types.
+    fn event_types(self, from: Side) -> Vec<EventType> {
+        let downstream = match self {
+            Self::Upstream => false,
+            Self::Downstream => true,
+            Self::Both => return Vec::new(),
         };
-        let ending = lists::ids(tx, kind, Some(&ids), Some(&filter), None).await?;
-        let is_ending = |id: &i64| ending.binary_search(id).is_ok();
-        let going_on = ids.into_iter().filter(|id| !is_ending(id)).collect();
-        Ok((going_on, ending))
-    }
-
-    /// Visits nodes for the first time, and returns those that belong to the result.
-    async fn arrive(&mut self, tx: &mut Tx, kind: Kind, new: Vec<i64>) -> Result<Vec<i64>> {
-        if new.is_empty() {
-            return Ok(new);
-        }
-        let (going_on, ending) = self.split(tx, kind, new).await?;
-        self.visited.extend(&going_on);
-        self.ended.extend(&ending);
-        let mut arrived = going_on.clone();
-        if self.include_ending {
-            arrived.extend(ending);
-            arrived.sort_unstable();
-        }
-        self.frontier = going_on;
-        Ok(arrived)
-    }
-
-    fn has_seen(&self, id: i64) -> bool {
-        self.visited.contains(&id) || self.ended.contains(&id)
-    }
-
-    /// The nodes of the result, ascending by id.
-    pub(in crate::graph) fn result(&self) -> BTreeSet<i64> {
-        let mut result = self.visited.clone();
-        if self.include_ending {
-            result.extend(&self.ended);
-        }
-        result
-    }
-
-    /// How many nodes the result has.
-    fn size(&self) -> usize {
-        let ended = if self.include_ending {
-            self.ended.len()
-        } else {
-            0
-        };
-        self.visited.len() + ended
+        // An input leads downstream from its artifact and upstream from its execution.
+        let by_inputs = downstream == (from == Side::Artifact);
+        let leads = |event: &EventType| by_inputs == event.is_input();
+        EventType::NAMED.into_iter().filter(leads).collect()
     }
 }
 
-/// A walk under way.
-pub(in crate::graph) struct Walk {
-    follow: Follow,
-    pub artifacts: Side,
-    pub executions: Side,
-}
-
-/// Which events a walk goes along.
+/// The events that a traversal follows.
 #[derive(Clone, Debug, Default)]
-pub(in crate::graph) struct Follow {
-    pub direction: Direction,
-    /// Events of these types only; of all, when empty.
-    pub event_types: Vec<EventType>,
+pub(super) struct EventFilter {
+    pub(super) direction: Direction,
+    /// Events of these types only; of all types, when empty.
+    pub(super) event_types: Vec<EventType>,
     /// Events only whose path has this key.
-    pub path_key: Option<String>,
+    pub(super) path_key: Option<String>,
 }
 
-impl Follow {
-    /// The types of the events that lead away from a node of this kind: all of them when empty, none when unset.
-    fn event_types(&self, from: Kind) -> Option<Vec<i64>> {
+impl EventFilter {
+    /// The types of the events that lead away from a node on this side: all types when empty, no
+    /// type when `None`.
+    fn event_types(&self, from: Side) -> Option<Vec<EventType>> {
         let leading = self.direction.event_types(from);
         if self.event_types.is_empty() {
             return Some(leading);
         }
-        let chosen = self.event_types.iter().map(|event| event.0);
+        let chosen = self.event_types.iter().copied();
         let chosen = chosen.filter(|event| leading.is_empty() || leading.contains(event));
-        let chosen: Vec<i64> = chosen.collect();
+        let chosen: Vec<EventType> = chosen.collect();
         (!chosen.is_empty()).then_some(chosen)
     }
 
     /// The events that lead away from these nodes.
-    async fn events(&self, tx: &mut Tx, kind: Kind, from: &[i64]) -> Result<Vec<StoredEvent>> {
-        let Some(types) = self.event_types(kind) else {
+    async fn events(&self, tx: &mut Tx, side: Side, from: &[i64]) -> Result<Vec<Stored<Event>>> {
+        let Some(types) = self.event_types(side) else {
             return Ok(Vec::new());
         };
-        let mut found = events::of_nodes(tx, kind, from, &types).await?;
+        let mut found = events::of_nodes(tx, side, from, &types).await?;
         if let Some(key) = &self.path_key {
             events::attach_paths(tx, &mut found).await?;
             let has_key = |step: &Step| matches!(step, Step::Key(found) if found == key);
-            found.retain(|stored| stored.event.path.iter().any(has_key));
+            found.retain(|stored| stored.value.path.iter().any(has_key));
         }
         Ok(found)
     }
 }
 
-/// What a hop found that the walk had not met.
+/// The nodes of one side that a traversal has reached.
+struct Reached {
+    boundary: ParsedBoundary,
+    /// Nodes within the boundary.
+    visited: BTreeSet<i64>,
+    /// Nodes on the boundary.
+    stopped: BTreeSet<i64>,
+    /// The nodes from which the next hop starts, ascending by id.
+    frontier: Vec<i64>,
+}
+
+impl Reached {
+    fn none(boundary: ParsedBoundary) -> Self {
+        Self {
+            boundary,
+            visited: BTreeSet::new(),
+            stopped: BTreeSet::new(),
+            frontier: Vec::new(),
+        }
+    }
+
+    /// Adds nodes that were not reached before, and returns those of the result.
+    async fn add(&mut self, tx: &mut Tx, side: Side, new: Vec<i64>) -> Result<Vec<i64>> {
+        if new.is_empty() {
+            return Ok(new);
+        }
+        let (within, on_boundary) = self.boundary.split(tx, side.kind(), new).await?;
+        self.visited.extend(&within);
+        self.stopped.extend(&on_boundary);
+        let mut result = within.clone();
+        if self.boundary.include {
+            result.extend(on_boundary);
+            result.sort_unstable();
+        }
+        self.frontier = within;
+        Ok(result)
+    }
+
+    fn contains(&self, id: i64) -> bool {
+        self.visited.contains(&id) || self.stopped.contains(&id)
+    }
+
+    /// The nodes of the result, ascending by id.
+    fn result(&self) -> BTreeSet<i64> {
+        let mut result = self.visited.clone();
+        if self.boundary.include {
+            result.extend(&self.stopped);
+        }
+        result
+    }
+
+    /// The number of nodes of the result.
+    fn result_len(&self) -> usize {
+        let stopped = if self.boundary.include {
+            self.stopped.len()
+        } else {
+            0
+        };
+        self.visited.len() + stopped
+    }
+}
+
+/// The nodes and events that one hop reached for the first time.
 #[derive(Debug, Default)]
-pub(in crate::graph) struct Hop {
+pub(super) struct Hop {
     /// Ids, ascending.
-    pub artifacts: Vec<i64>,
-    /// Ids, ascending.
-    pub executions: Vec<i64>,
-    /// The events walked along, without their paths until [`Walk::attach_paths`].
-    pub events: Vec<StoredEvent>,
-    /// Whether there was no room for all nodes.
-    pub left_out: bool,
+    pub(super) nodes: PerSide<Vec<i64>>,
+    /// The events followed, without their paths until [`Traversal::attach_paths`].
+    pub(super) events: Vec<Stored<Event>>,
+    /// Whether the node limit left out nodes.
+    pub(super) is_cut: bool,
 }
 
 impl Hop {
-    pub(in crate::graph) fn ids(&mut self, kind: Kind) -> &mut Vec<i64> {
-        match kind {
-            Kind::Artifact => &mut self.artifacts,
-            _ => &mut self.executions,
-        }
+    fn node_count(&self) -> usize {
+        self.nodes.artifacts.len() + self.nodes.executions.len()
     }
 
-    fn size(&self) -> usize {
-        self.artifacts.len() + self.executions.len()
-    }
-
-    pub(in crate::graph) fn is_empty(&self) -> bool {
-        self.size() == 0 && self.events.is_empty()
+    pub(super) fn is_empty(&self) -> bool {
+        self.node_count() == 0 && self.events.is_empty()
     }
 }
 
-const fn other(kind: Kind) -> Kind {
-    match kind {
-        Kind::Artifact => Kind::Execution,
-        _ => Kind::Artifact,
-    }
+/// A traversal under way.
+pub(super) struct Traversal {
+    filter: EventFilter,
+    reached: PerSide<Reached>,
 }
 
-impl Walk {
-    /// Stands on the starting nodes, ascending by id; those at which the walk ends at once are not walked from.
-    pub(in crate::graph) async fn start(
+impl Traversal {
+    /// Starts at these nodes, ascending by id. It does not go on from those on a boundary.
+    pub(super) async fn start(
         tx: &mut Tx,
-        starts: [(Kind, Vec<i64>); 2],
-        follow: Follow,
-        (artifacts, executions): (Side, Side),
+        starts: PerSide<Vec<i64>>,
+        filter: EventFilter,
+        boundaries: PerSide<ParsedBoundary>,
     ) -> Result<Self> {
-        let mut walk = Self {
-            follow,
+        let mut reached = PerSide {
+            artifacts: Reached::none(boundaries.artifacts),
+            executions: Reached::none(boundaries.executions),
+        };
+        let PerSide {
             artifacts,
             executions,
-        };
-        for (kind, ids) in starts {
-            walk.side(kind).arrive(tx, kind, ids).await?;
+        } = starts;
+        for (side, ids) in [(Side::Artifact, artifacts), (Side::Execution, executions)] {
+            reached.get_mut(side).add(tx, side, ids).await?;
         }
-        Ok(walk)
+        Ok(Self { filter, reached })
     }
 
-    fn side(&mut self, kind: Kind) -> &mut Side {
-        match kind {
-            Kind::Artifact => &mut self.artifacts,
-            _ => &mut self.executions,
-        }
-    }
-
-    /// Walks one hop. At most `room` nodes are new; the rest of the hop is left out.
-    pub(in crate::graph) async fn hop(&mut self, tx: &mut Tx, room: usize) -> Result<Hop> {
+    /// Goes one hop further. It reaches at most `max_nodes` new nodes and leaves out the others.
+    pub(super) async fn hop(&mut self, tx: &mut Tx, max_nodes: usize) -> Result<Hop> {
         let mut hop = Hop::default();
-        let artifacts = std::mem::take(&mut self.artifacts.frontier);
-        let executions = std::mem::take(&mut self.executions.frontier);
-        let left = |hop: &Hop| room.saturating_sub(hop.size());
-        for (kind, from, waiting) in [
-            (Kind::Artifact, &artifacts, &*executions),
-            // Artifacts of the same hop have been walked from by now.
-            (Kind::Execution, &executions, &[]),
+        let artifacts = std::mem::take(&mut self.reached.artifacts.frontier);
+        let executions = std::mem::take(&mut self.reached.executions.frontier);
+        for (side, from, pending) in [
+            (Side::Artifact, &artifacts, &*executions),
+            // The artifacts of this hop are done by now.
+            (Side::Execution, &executions, &[]),
         ] {
-            let room = left(&hop);
-            self.step(tx, (kind, from), waiting, room, &mut hop).await?;
+            let max_nodes = max_nodes.saturating_sub(hop.node_count());
+            self.step(tx, (side, from), pending, max_nodes, &mut hop)
+                .await?;
         }
         Ok(hop)
     }
 
-    /// Walks from nodes of one kind to those of the other. `waiting` are the nodes there from which this hop has yet to go on.
+    /// Goes from nodes of one side to those of the other. `pending` are the nodes over there from
+    /// which this hop has not gone on yet.
     async fn step(
         &mut self,
         tx: &mut Tx,
-        (kind, from): (Kind, &[i64]),
-        waiting: &[i64],
-        room: usize,
+        (side, from): (Side, &[i64]),
+        pending: &[i64],
+        max_nodes: usize,
         hop: &mut Hop,
     ) -> Result<()> {
         if from.is_empty() {
             return Ok(());
         }
-        let far_kind = other(kind);
-        let found = self.follow.events(tx, kind, from).await?;
-        let far_id = |stored: &StoredEvent| match far_kind {
-            Kind::Artifact => stored.event.artifact_id.unwrap_or_default(),
-            _ => stored.event.execution_id.unwrap_or_default(),
+        let far_side = side.opposite();
+        let found = self.filter.events(tx, side, from).await?;
+        let far_id = |stored: &Stored<Event>| match far_side {
+            Side::Artifact => stored.value.artifact_id,
+            Side::Execution => stored.value.execution_id,
         };
-        let both_ways = self.follow.direction == Direction::Both;
-        let far = self.side(far_kind);
+        let goes_both_ways = self.filter.direction == Direction::Both;
+        let far = self.reached.get_mut(far_side);
         let mut new: BTreeSet<i64> = found.iter().map(far_id).collect();
-        new.retain(|id| !far.has_seen(*id));
-        hop.left_out |= new.len() > room;
-        let new: Vec<i64> = new.into_iter().take(room).collect();
-        let arrived = far.arrive(tx, far_kind, new).await?;
-        let is_new = |id: i64| arrived.binary_search(&id).is_ok();
-        let walked = found.into_iter().filter(|stored| {
+        new.retain(|id| !far.contains(*id));
+        hop.is_cut |= new.len() > max_nodes;
+        let new: Vec<i64> = new.into_iter().take(max_nodes).collect();
+        let added = far.add(tx, far_side, new).await?;
+        let is_new = |id: i64| added.binary_search(&id).is_ok();
+        let followed = found.into_iter().filter(|stored| {
             let id = far_id(stored);
-            if far.ended.contains(&id) {
-                return far.include_ending;
+            if far.stopped.contains(&id) {
+                return far.boundary.include;
             }
-            // Walking both ways, an event between visited nodes was walked along from its other end, if that had its turn.
+            // In both directions, an event between visited nodes was followed from its other end,
+            // unless that end is pending.
             is_new(id)
-                || (far.visited.contains(&id) && (!both_ways || waiting.binary_search(&id).is_ok()))
+                || (far.visited.contains(&id)
+                    && (!goes_both_ways || pending.binary_search(&id).is_ok()))
         });
-        hop.events.extend(walked);
-        hop.ids(far_kind).extend(arrived);
+        hop.events.extend(followed);
+        hop.nodes.get_mut(far_side).extend(added);
         Ok(())
     }
 
-    /// Reads the paths of events of this walk into them.
-    pub(in crate::graph) async fn attach_paths(
+    /// Goes up to `max_hops` hops further, until no node is left or the result has `max_nodes`
+    /// nodes, and returns the events followed.
+    pub(super) async fn run(
+        &mut self,
+        tx: &mut Tx,
+        max_hops: i64,
+        max_nodes: usize,
+    ) -> Result<Vec<Stored<Event>>> {
+        let mut events = Vec::new();
+        for _ in 0..max_hops {
+            let max_nodes = max_nodes.saturating_sub(self.result_len());
+            if max_nodes == 0 || self.is_done() {
+                break;
+            }
+            events.extend(self.hop(tx, max_nodes).await?.events);
+        }
+        Ok(events)
+    }
+
+    /// Reads the paths of events of this traversal into them.
+    pub(super) async fn attach_paths(
         &self,
         tx: &mut Tx,
-        found: &mut [StoredEvent],
+        found: &mut [Stored<Event>],
     ) -> Result<()> {
-        // A walk that looks at paths has them.
-        if self.follow.path_key.is_some() {
+        // A traversal that filters by path has read them.
+        if self.filter.path_key.is_some() {
             return Ok(());
         }
         events::attach_paths(tx, found).await
     }
 
-    /// Whether there is nothing to walk on from.
-    pub(in crate::graph) fn is_done(&self) -> bool {
-        self.artifacts.frontier.is_empty() && self.executions.frontier.is_empty()
+    /// Whether there is no node to go on from.
+    pub(super) fn is_done(&self) -> bool {
+        let reached = &self.reached;
+        reached.artifacts.frontier.is_empty() && reached.executions.frontier.is_empty()
     }
 
-    /// How many nodes the result has so far.
-    pub(in crate::graph) fn size(&self) -> usize {
-        self.artifacts.size() + self.executions.size()
+    /// The ids of the nodes of the result on one side, ascending.
+    pub(super) fn result(&self, side: Side) -> Vec<i64> {
+        self.reached.get(side).result().into_iter().collect()
+    }
+
+    /// The number of nodes of the result so far.
+    pub(super) fn result_len(&self) -> usize {
+        self.reached.artifacts.result_len() + self.reached.executions.result_len()
     }
 }
 
@@ -318,18 +302,16 @@ mod tests {
     fn inputs_lead_down_from_artifacts_and_up_from_executions() {
         let inputs = vec![2, 3, 5];
         let outputs = vec![1, 4, 6, 7];
-        for (direction, kind, expected) in [
-            (Direction::Upstream, Kind::Artifact, &outputs),
-            (Direction::Downstream, Kind::Artifact, &inputs),
-            (Direction::Upstream, Kind::Execution, &inputs),
-            (Direction::Downstream, Kind::Execution, &outputs),
-            (Direction::Both, Kind::Artifact, &Vec::new()),
+        for (direction, side, expected) in [
+            (Direction::Upstream, Side::Artifact, &outputs),
+            (Direction::Downstream, Side::Artifact, &inputs),
+            (Direction::Upstream, Side::Execution, &inputs),
+            (Direction::Downstream, Side::Execution, &outputs),
+            (Direction::Both, Side::Artifact, &Vec::new()),
         ] {
-            assert_eq!(
-                &direction.event_types(kind),
-                expected,
-                "{direction:?} {kind}"
-            );
+            let types = direction.event_types(side).into_iter();
+            let numbers: Vec<i64> = types.map(EventType::number).collect();
+            assert_eq!(&numbers, expected, "{direction:?} {side:?}");
         }
     }
 }

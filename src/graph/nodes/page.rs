@@ -78,18 +78,17 @@ pub(in crate::graph) async fn list_scope(
 /// The end of a page with these nodes.
 fn end(nodes: &[Node], options: &ListOptions) -> Option<PagePosition> {
     let last = nodes.last()?;
-    let id = last.id?;
     Some(match options.order_by {
-        OrderBy::Id => PagePosition::Id(id),
+        OrderBy::Id => PagePosition::Id(last.id),
         OrderBy::CreateTime => PagePosition::CreateTime {
-            time: last.create_time?,
-            id,
+            time: last.create_time,
+            id: last.id,
         },
         OrderBy::UpdateTime => {
-            let time = last.update_time?;
+            let time = last.update_time;
             let of_time = nodes.iter().rev();
-            let of_time = of_time.take_while(|node| node.update_time == Some(time));
-            let mut listed_ids: Vec<i64> = of_time.filter_map(|node| node.id).collect();
+            let of_time = of_time.take_while(|node| node.update_time == time);
+            let mut listed_ids: Vec<i64> = of_time.map(|node| node.id).collect();
             // Ids of earlier pages with this time stay listed: the next page starts at the time.
             if let Some(PagePosition::UpdateTime {
                 time: before,
@@ -107,12 +106,16 @@ fn end(nodes: &[Node], options: &ListOptions) -> Option<PagePosition> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::NodeContent;
 
     fn node(id: i64, time: i64) -> Node {
         Node {
-            id: Some(id),
-            update_time: Some(time),
-            ..Node::default()
+            id,
+            type_id: 10,
+            type_name: None,
+            content: NodeContent::default(),
+            create_time: 0,
+            update_time: time,
         }
     }
 

@@ -6,14 +6,14 @@ use crate::error::Result;
 use crate::graph::commit::command::Write;
 use crate::graph::nodes::mask::{FULL_MASK, Mask};
 use crate::graph::nodes::writer::{NodeWriter, PutOptions};
-use crate::model::{Kind, Node, Origin};
+use crate::model::{Kind, NodeInput, Origin};
 use crate::storage::Tx;
 
 /// Creates or updates nodes of one kind (`PutArtifacts`, `PutExecutions`, `PutContexts`).
 #[derive(Clone, Debug)]
 pub struct PutNodes {
     pub kind: Kind,
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<NodeInput>,
     /// What updates touch; everything when unset.
     pub mask: Option<Mask>,
     /// Refuse a node whose stored last update time is not the given one.

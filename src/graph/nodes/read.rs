@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::error::{Error, Result};
 use crate::graph::external_ids::{self, distinct_texts};
-use crate::model::{Kind, Node, NodeType, distinct_ids};
+use crate::model::{Kind, Node, NodeType, Stored, distinct_ids};
 use crate::storage::Database;
 use crate::storage::tables::{nodes, types};
 
@@ -21,10 +21,10 @@ pub(in crate::graph) async fn with_types(
     database: &Database,
     kind: Kind,
     ids: &[i64],
-) -> Result<(Vec<Node>, Vec<NodeType>)> {
+) -> Result<(Vec<Node>, Vec<Stored<NodeType>>)> {
     let mut tx = database.read().await?;
     let found = nodes::by_ids(&mut tx, kind, ids).await?;
-    let type_ids = distinct_ids(found.iter().filter_map(|node| node.type_id));
+    let type_ids = distinct_ids(found.iter().map(|node| node.type_id));
     let types = types::by_ids(&mut tx, kind, &type_ids).await?;
     Ok((found, types))
 }
@@ -69,7 +69,7 @@ pub(in crate::graph) async fn artifacts_by_uris(
     let mut found = nodes::by_uris(&mut tx, &uris).await?;
     let places: HashMap<&str, usize> = uris.into_iter().zip(0..).collect();
     found.sort_by_key(|node| {
-        let place = node.uri.as_deref().and_then(|uri| places.get(uri));
+        let place = node.content.uri.as_deref().and_then(|uri| places.get(uri));
         (place.copied(), node.id)
     });
     Ok(found)

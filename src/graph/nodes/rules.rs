@@ -2,21 +2,25 @@
 
 use crate::error::{Error, Result};
 use crate::graph::nodes::mask::{FULL_MASK, Mask, PropertyMask};
-use crate::model::{Kind, Node, NodeType, Properties, Value};
+use crate::model::{Kind, Node, NodeContent, NodeInput, NodeType, Properties, Value};
 
 /// Refuses a new node that its type does not allow.
-pub(in crate::graph) fn check_new(kind: Kind, node: &Node, node_type: &NodeType) -> Result<()> {
+pub(in crate::graph) fn check_new(
+    kind: Kind,
+    node: &NodeInput,
+    node_type: &NodeType,
+) -> Result<()> {
     check_declared(kind, node, node_type)?;
-    check_context_name(kind, node)
+    check_context_name(kind, &node.content)
 }
 
 /// Refuses a node with a property that its type does not declare so.
 pub(in crate::graph) fn check_declared(
     kind: Kind,
-    node: &Node,
+    node: &NodeInput,
     node_type: &NodeType,
 ) -> Result<()> {
-    check_properties(node, node_type, &FULL_MASK).map_err(|error| {
+    check_properties(&node.content, node_type, &FULL_MASK).map_err(|error| {
         Error::InvalidArgument(format!(
             "Cannot validate properties of {}: {error}",
             describe(kind, node)
@@ -26,7 +30,7 @@ pub(in crate::graph) fn check_declared(
 
 /// Every property in the mask must be declared with the type of its value. A custom property must
 /// have a value.
-fn check_properties(node: &Node, node_type: &NodeType, mask: &Mask) -> Result<()> {
+fn check_properties(node: &NodeContent, node_type: &NodeType, mask: &Mask) -> Result<()> {
     let masked = node.properties.iter();
     for (name, value) in masked.filter(|(name, _)| mask.properties.contains(name)) {
         check_property(name, value, node_type)?;
@@ -56,7 +60,7 @@ fn unmatched(name: &str) -> Error {
     Error::invalid(format!("Found unmatched property type: {name}"))
 }
 
-fn check_context_name(kind: Kind, node: &Node) -> Result<()> {
+fn check_context_name(kind: Kind, node: &NodeContent) -> Result<()> {
     if kind == Kind::Context && node.name.as_deref().is_none_or(str::is_empty) {
         return Err(Error::invalid("Context name should not be empty"));
     }
@@ -71,19 +75,20 @@ fn check_context_name(kind: Kind, node: &Node) -> Result<()> {
 pub(in crate::graph) fn merge(
     kind: Kind,
     stored: &Node,
-    given: &Node,
+    given: &NodeInput,
     node_type: &NodeType,
     mask: &Mask,
 ) -> Result<Node> {
-    if let (Some(wanted), Some(known)) = (given.type_id, stored.type_id)
-        && wanted != known
-    {
+    let known = stored.type_id;
+    if let Some(wanted) = given.type_id.filter(|wanted| *wanted != known) {
         return Err(Error::invalid(format!(
             "Given type_id {wanted} is different from the one known before: {known}"
         )));
     }
+    let given = &given.content;
     check_properties(given, node_type, mask)?;
-    let mut merged = stored.clone();
+    let mut node = stored.clone();
+    let merged = &mut node.content;
     if mask.external_id {
         merged.external_id.clone_from(&given.external_id);
     }
@@ -104,7 +109,7 @@ pub(in crate::graph) fn merge(
         &given.custom_properties,
         &mask.custom_properties,
     );
-    Ok(merged)
+    Ok(node)
 }
 
 fn replace(stored: &mut Properties, given: &Properties, mask: &PropertyMask) {
@@ -116,20 +121,35 @@ fn replace(stored: &mut Properties, given: &Properties, mask: &PropertyMask) {
 
 /// Whether an update writes the node and moves its last update time: a property changed, or the request differs from what is
 /// stored in any of these fields, presence included. The whole request counts, whatever the mask.
-pub(in crate::graph) fn is_change(stored: &Node, given: &Node, merged: &Node) -> bool {
-    stored.properties != merged.properties
-        || stored.custom_properties != merged.custom_properties
-        || stored.id != given.id
-        || stored.name != given.name
+pub(in crate::graph) fn is_change(stored: &Node, given: &NodeInput, merged: &Node) -> bool {
+    let (before, after) = (&stored.content, &merged.content);
+    let request = &given.content;
+    before.properties != after.properties
+        || before.custom_properties != after.custom_properties
+        || before.name != request.name
+        || before.uri != request.uri
+        || before.external_id != request.external_id
+        || before.state != request.state
         || stored.type_name != given.type_name
-        || stored.uri != given.uri
-        || stored.external_id != given.external_id
-        || stored.state != given.state
-        || given.has_more
+        || given.force_update
 }
 
 /// A node in few words, for error texts.
-pub(in crate::graph) fn describe(kind: Kind, node: &Node) -> String {
+pub(in crate::graph) fn describe(kind: Kind, node: &NodeInput) -> String {
+    describe_content(kind, node.id, node.type_id, &node.content)
+}
+
+/// A stored node in few words, for error texts.
+pub(in crate::graph) fn describe_stored(kind: Kind, node: &Node) -> String {
+    describe_content(kind, Some(node.id), Some(node.type_id), &node.content)
+}
+
+fn describe_content(
+    kind: Kind,
+    id: Option<i64>,
+    type_id: Option<i64>,
+    content: &NodeContent,
+) -> String {
     let mut text = kind.noun().to_owned();
     let mut add = |field: &str, value: Option<String>| {
         if let Some(value) = value {
@@ -139,32 +159,45 @@ pub(in crate::graph) fn describe(kind: Kind, node: &Node) -> String {
             text.push_str(&value);
         }
     };
-    add("id", node.id.map(|id| id.to_string()));
-    add("type_id", node.type_id.map(|id| id.to_string()));
-    add("name", node.name.as_ref().map(|name| format!("{name:?}")));
+    add("id", id.map(|id| id.to_string()));
+    add("type_id", type_id.map(|id| id.to_string()));
     add(
-        "external_id",
-        node.external_id.as_ref().map(|id| format!("{id:?}")),
+        "name",
+        content.name.as_ref().map(|name| format!("{name:?}")),
     );
+    let external_id = content.external_id.as_ref();
+    add("external_id", external_id.map(|id| format!("{id:?}")));
     text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::PropertyType;
+    use crate::model::{ArtifactState, PropertyType};
 
     fn stored() -> Node {
         Node {
-            id: Some(1),
-            type_id: Some(10),
+            id: 1,
+            type_id: 10,
             type_name: Some("T".into()),
-            name: Some("n".into()),
-            uri: Some("u".into()),
-            state: Some(2),
-            properties: [("p".to_owned(), Value::Int(1))].into(),
-            custom_properties: [("a.b".to_owned(), Value::Bool(true))].into(),
-            ..Node::default()
+            content: NodeContent {
+                name: Some("n".into()),
+                uri: Some("u".into()),
+                state: Some(ArtifactState::Live.into()),
+                properties: [("p".to_owned(), Value::Int(1))].into(),
+                custom_properties: [("a.b".to_owned(), Value::Bool(true))].into(),
+                ..NodeContent::default()
+            },
+            create_time: 5,
+            update_time: 7,
+        }
+    }
+
+    fn given(content: NodeContent) -> NodeInput {
+        NodeInput {
+            id: Some(1),
+            content,
+            ..NodeInput::default()
         }
     }
 
@@ -175,8 +208,9 @@ mod tests {
         }
     }
 
-    fn put(given: &Node, mask: &Mask) -> Result<Node> {
-        merge(Kind::Artifact, &stored(), given, &node_type(), mask)
+    fn put(given: &NodeInput, mask: &Mask) -> Result<NodeContent> {
+        let merged = merge(Kind::Artifact, &stored(), given, &node_type(), mask);
+        merged.map(|merged| merged.content)
     }
 
     fn named(name: &str) -> PropertyMask {
@@ -185,11 +219,10 @@ mod tests {
 
     #[test]
     fn without_a_mask_everything_but_the_name_is_replaced() {
-        let given = Node {
-            id: Some(1),
+        let given = given(NodeContent {
             name: Some("other".into()),
-            ..Node::default()
-        };
+            ..NodeContent::default()
+        });
         let merged = put(&given, &FULL_MASK).unwrap();
         assert_eq!(merged.name.as_deref(), Some("n"));
         assert_eq!((merged.uri.as_deref(), merged.state), (Some(""), None));
@@ -198,11 +231,10 @@ mod tests {
 
     #[test]
     fn a_mask_touches_what_it_names() {
-        let given = Node {
-            id: Some(1),
+        let given = given(NodeContent {
             properties: [("nope".to_owned(), Value::Int(1))].into(),
-            ..Node::default()
-        };
+            ..NodeContent::default()
+        });
         let mask = Mask {
             state: true,
             custom_properties: named("a.b"),
@@ -210,7 +242,7 @@ mod tests {
         };
         let merged = put(&given, &mask).unwrap();
         assert_eq!((merged.uri.as_deref(), merged.state), (Some("u"), None));
-        assert_eq!(merged.properties, stored().properties);
+        assert_eq!(merged.properties, stored().content.properties);
         assert!(merged.custom_properties.is_empty());
         for properties in [PropertyMask::All, named("nope")] {
             let mask = Mask {
@@ -223,21 +255,33 @@ mod tests {
 
     #[test]
     fn reading_and_putting_back_is_no_change() {
-        let merged = put(&stored(), &FULL_MASK).unwrap();
-        assert!(!is_change(&stored(), &stored(), &merged));
-        let mut without_type = stored();
-        without_type.type_name = None;
-        assert!(is_change(&stored(), &without_type, &merged));
+        let is_change = |given: &NodeInput| {
+            let (stored, node_type) = (stored(), node_type());
+            let merged = merge(Kind::Artifact, &stored, given, &node_type, &FULL_MASK);
+            is_change(&stored, given, &merged.unwrap())
+        };
+        let same = NodeInput::from(stored());
+        assert!(!is_change(&same));
+        let without_type = NodeInput {
+            type_name: None,
+            ..same.clone()
+        };
+        assert!(is_change(&without_type));
+        let forced = NodeInput {
+            force_update: true,
+            ..same
+        };
+        assert!(is_change(&forced));
     }
 
     #[test]
     fn an_empty_value_matches_nothing() {
         for custom in [false, true] {
-            let mut given = stored();
+            let mut given = NodeInput::from(stored());
             let map = if custom {
-                &mut given.custom_properties
+                &mut given.content.custom_properties
             } else {
-                &mut given.properties
+                &mut given.content.properties
             };
             map.insert("p".into(), Value::Empty);
             let error = put(&given, &FULL_MASK).unwrap_err().to_string();

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::graph::nodes::mask::{FULL_MASK, Mask};
 use crate::graph::nodes::rules as node_rules;
-use crate::graph::nodes::rules::describe;
-use crate::model::{Change, Kind, Node, NodeType, Subject};
+use crate::graph::nodes::rules::{describe, describe_stored};
+use crate::model::{Change, Kind, Node, NodeInput, NodeType, Stored, Subject, distinct_ids};
 use crate::storage::Tx;
 use crate::storage::tables::{locks, nodes, properties, types};
 
@@ -56,12 +56,12 @@ pub(in crate::graph) struct NodeWriter<'a> {
     options: PutOptions<'a>,
     now: i64,
     /// The types of these nodes. Until [`Self::look_again`], they may have gained properties meanwhile.
-    types: HashMap<i64, Arc<NodeType>>,
+    types: HashMap<i64, Arc<Stored<NodeType>>>,
     looked_again: bool,
     /// Nodes that exist, as they are after what was put so far.
     known: HashMap<i64, Node>,
     /// New nodes, each with its place in `ids`.
-    creates: Vec<(usize, Cow<'a, Node>)>,
+    creates: Vec<(usize, Cow<'a, NodeInput>)>,
     /// What nodes were in the database; `known` has what they shall be.
     updates: BTreeMap<i64, Node>,
     ids: Vec<Option<i64>>,
@@ -72,7 +72,7 @@ impl<'a> NodeWriter<'a> {
     pub(in crate::graph) async fn new(
         tx: &mut Tx,
         kind: Kind,
-        coming: impl Iterator<Item = &Node> + Clone,
+        coming: impl Iterator<Item = &NodeInput> + Clone,
         options: PutOptions<'a>,
         now: i64,
     ) -> Result<Self> {
@@ -88,7 +88,7 @@ impl<'a> NodeWriter<'a> {
     /// A writer of nodes of these types, which has read nothing else yet.
     pub(in crate::graph) fn knowing(
         kind: Kind,
-        types: impl Iterator<Item = NodeType>,
+        types: impl Iterator<Item = Stored<NodeType>>,
         options: PutOptions<'a>,
         now: i64,
     ) -> Self {
@@ -96,9 +96,7 @@ impl<'a> NodeWriter<'a> {
             kind,
             options,
             now,
-            types: types
-                .filter_map(|known| Some((known.id?, Arc::new(known))))
-                .collect(),
+            types: types.map(|known| (known.id, Arc::new(known))).collect(),
             looked_again: false,
             known: HashMap::new(),
             creates: Vec::new(),
@@ -111,32 +109,30 @@ impl<'a> NodeWriter<'a> {
     pub(in crate::graph) async fn load<'n>(
         &mut self,
         tx: &mut Tx,
-        coming: impl Iterator<Item = (i64, &'n Node)> + Clone,
+        coming: impl Iterator<Item = (i64, &'n NodeInput)> + Clone,
     ) -> Result<()> {
         let ids = coming.clone().map(|(id, _)| id).collect();
         self.load_nodes(tx, ids).await?;
-        let type_ids = self.known.values().filter_map(|node| node.type_id);
+        let type_ids = self.known.values().map(|node| node.type_id);
         self.load_types(tx, type_ids.collect()).await?;
         if !tx.dialect().has_row_locks() {
             return Ok(());
         }
         let changing = coming.filter(|(id, given)| self.would_change(*id, given));
-        let mut ids: Vec<i64> = changing.map(|(id, _)| id).collect();
-        ids.sort_unstable();
-        ids.dedup();
+        let ids = distinct_ids(changing.map(|(id, _)| id));
         locks::nodes(tx, self.kind, &ids).await?;
         self.known.retain(|id, _| ids.binary_search(id).is_err());
         self.load_nodes(tx, ids).await
     }
 
-    fn would_change(&self, id: i64, given: &Node) -> bool {
+    fn would_change(&self, id: i64, given: &NodeInput) -> bool {
         let Some(stored) = self.known.get(&id) else {
             return false;
         };
-        let node_type = stored.type_id.and_then(|id| self.types.get(&id));
+        let node_type = self.types.get(&stored.type_id);
         let merge =
             |node_type| node_rules::merge(self.kind, stored, given, node_type, self.options.mask);
-        let merged = node_type.map(|node_type| merge(node_type));
+        let merged = node_type.map(|node_type| merge(&node_type.value));
         self.options.force_update_time
             || self.options.abort_if_changed
             || merged.is_some_and(|merged| match merged {
@@ -147,33 +143,25 @@ impl<'a> NodeWriter<'a> {
     }
 
     /// Reads nodes without locking them: enough for those that [`Self::knows`] alone is asked about.
-    pub(in crate::graph) async fn load_nodes(
-        &mut self,
-        tx: &mut Tx,
-        mut ids: Vec<i64>,
-    ) -> Result<()> {
-        ids.sort_unstable();
-        ids.dedup();
+    pub(in crate::graph) async fn load_nodes(&mut self, tx: &mut Tx, ids: Vec<i64>) -> Result<()> {
+        let mut ids = distinct_ids(ids);
         ids.retain(|id| !self.known.contains_key(id));
         let stored = nodes::by_ids(tx, self.kind, &ids).await?;
-        let by_id = stored.into_iter().filter_map(|node| Some((node.id?, node)));
+        let by_id = stored.into_iter().map(|node| (node.id, node));
         self.known.extend(by_id);
         Ok(())
     }
 
-    async fn load_types(&mut self, tx: &mut Tx, mut ids: Vec<i64>) -> Result<()> {
-        ids.sort_unstable();
-        ids.dedup();
+    async fn load_types(&mut self, tx: &mut Tx, ids: Vec<i64>) -> Result<()> {
+        let mut ids = distinct_ids(ids);
         ids.retain(|id| !self.types.contains_key(id));
         let found = types::known(tx, self.kind, &ids).await?;
         self.keep_types(found);
         Ok(())
     }
 
-    fn keep_types(&mut self, found: Vec<Arc<NodeType>>) {
-        let by_id = found
-            .into_iter()
-            .filter_map(|found| Some((found.id?, found)));
+    fn keep_types(&mut self, found: Vec<Arc<Stored<NodeType>>>) {
+        let by_id = found.into_iter().map(|found| (found.id, found));
         self.types.extend(by_id);
     }
 
@@ -196,7 +184,7 @@ impl<'a> NodeWriter<'a> {
     pub(in crate::graph) async fn put(
         &mut self,
         tx: &mut Tx,
-        node: Cow<'a, Node>,
+        node: Cow<'a, NodeInput>,
     ) -> Result<usize> {
         let (place, id) = (self.ids.len(), node.id);
         match id {
@@ -217,14 +205,14 @@ impl<'a> NodeWriter<'a> {
         Ok(place)
     }
 
-    fn put_one(&mut self, node: &Node) -> Result<()> {
+    fn put_one(&mut self, node: &NodeInput) -> Result<()> {
         match node.id {
             None => self.check_new(node),
             Some(id) => self.update(id, node),
         }
     }
 
-    fn check_new(&self, node: &Node) -> Result<()> {
+    fn check_new(&self, node: &NodeInput) -> Result<()> {
         let Some(type_id) = node.type_id else {
             return Err(Error::invalid("Type id is missing."));
         };
@@ -234,43 +222,46 @@ impl<'a> NodeWriter<'a> {
                 describe(self.kind, node)
             )));
         };
-        node_rules::check_new(self.kind, node, node_type)
+        node_rules::check_new(self.kind, node, &node_type.value)
     }
 
-    fn update(&mut self, id: i64, given: &Node) -> Result<()> {
+    fn update(&mut self, id: i64, given: &NodeInput) -> Result<()> {
         let Some(stored) = self.known.get(&id) else {
             return Err(Error::invalid(format!("Cannot find the given id {id}")));
         };
         if self.options.abort_if_changed {
             let expected = given.update_time.unwrap_or(0);
-            if stored.update_time != Some(expected) {
+            if stored.update_time != expected {
                 return Err(Error::FailedPrecondition(format!(
                     "`abort_if_latest_updated_time_changed` is set, and the stored {} with id = {id} was updated at {}, not at {expected}",
                     self.kind.noun(),
-                    stored.update_time.unwrap_or(0),
+                    stored.update_time,
                 )));
             }
         }
-        let type_id = stored.type_id.unwrap_or_default();
+        let type_id = stored.type_id;
         let Some(node_type) = self.types.get(&type_id) else {
             return Err(Error::NotFound(format!(
                 "No type found for query, type_id: {type_id}"
             )));
         };
-        let mut merged = node_rules::merge(self.kind, stored, given, node_type, self.options.mask)?;
+        let (node_type, mask) = (&node_type.value, self.options.mask);
+        let mut merged = node_rules::merge(self.kind, stored, given, node_type, mask)?;
         if self.options.force_update_time || node_rules::is_change(stored, given, &merged) {
-            merged.update_time = Some(self.update_time(stored));
-            let before = std::mem::replace(self.known.entry(id).or_default(), merged);
-            self.updates.entry(id).or_insert(before);
+            merged.update_time = self.update_time(stored);
+            if let Some(before) = self.known.insert(id, merged) {
+                self.updates.entry(id).or_insert(before);
+            }
         }
         Ok(())
     }
 
     /// Who waits for a change of the time must see one, even within the same millisecond.
     fn update_time(&self, stored: &Node) -> i64 {
-        match stored.update_time {
-            Some(time) if self.options.abort_if_changed => self.now.max(time + 1),
-            _ => self.now,
+        if self.options.abort_if_changed {
+            self.now.max(stored.update_time + 1)
+        } else {
+            self.now
         }
     }
 
@@ -284,24 +275,30 @@ impl<'a> NodeWriter<'a> {
         if self.creates.is_empty() {
             return Ok(());
         }
-        let waiting: Vec<&Node> = self.creates.iter().map(|(_, node)| &**node).collect();
+        let waiting: Vec<&NodeInput> = self.creates.iter().map(|(_, node)| &**node).collect();
         let ids = nodes::insert(tx, self.kind, &waiting, self.now)
             .await
-            .map_err(|error| error.on_duplicate(|| already_exists(self.kind, &waiting)))
+            .map_err(|error| error.on_duplicate(|| already_exists(self.kind, &waiting, describe)))
             .map_err(|error| self.after_lookup(error))?;
         for (id, (place, node)) in ids.into_iter().zip(std::mem::take(&mut self.creates)) {
             self.ids[place] = Some(id);
-            let type_name = node.type_id.and_then(|id| self.types.get(&id));
-            let stored = Node {
-                id: Some(id),
-                type_name: type_name.map(|known| known.name.clone()),
-                uri: (self.kind == Kind::Artifact).then(|| node.uri.clone().unwrap_or_default()),
-                create_time: Some(self.now),
-                update_time: Some(self.now),
-                has_more: false,
-                ..node.into_owned()
-            };
+            let node = node.into_owned();
+            let node_type = node.type_id.and_then(|id| self.types.get(&id));
+            let node_type = node_type.ok_or_else(|| Error::internal("a new node has no type"))?;
             let kind = self.kind;
+            let mut stored = Node {
+                id,
+                type_id: node_type.id,
+                type_name: Some(node_type.value.name.clone()),
+                content: node.content,
+                create_time: self.now,
+                update_time: self.now,
+            };
+            if kind == Kind::Artifact {
+                stored.content.uri.get_or_insert_default();
+            } else {
+                stored.content.uri = None;
+            }
             tx.note_change(|| [Change::created(Subject::Node(kind, stored.clone()))]);
             self.known.insert(id, stored);
         }
@@ -336,7 +333,9 @@ impl<'a> NodeWriter<'a> {
         let after: Vec<&Node> = changes.iter().map(|(_, after)| *after).collect();
         nodes::update(tx, self.kind, &after)
             .await
-            .map_err(|error| error.on_duplicate(|| already_exists(self.kind, &after)))?;
+            .map_err(|error| {
+                error.on_duplicate(|| already_exists(self.kind, &after, describe_stored))
+            })?;
         properties::update(tx, self.kind, &changes).await?;
         let change = |node: &Node| Change::updated(Subject::Node(self.kind, node.clone()));
         tx.note_change(|| after.into_iter().map(change));
@@ -381,17 +380,15 @@ impl<'a> NodeWriter<'a> {
     }
 }
 
-fn already_exists(kind: Kind, nodes: &[&Node]) -> String {
+fn already_exists<N>(kind: Kind, nodes: &[&N], describe: fn(Kind, &N) -> String) -> String {
     let which = match nodes {
+        [] => kind.noun().to_owned(),
         [node] => describe(kind, node),
-        many => format!(
-            "one of {} {}, the first of them {}",
-            many.len(),
-            kind.plural(),
-            many.first()
-                .map(|node| describe(kind, node))
-                .unwrap_or_default()
-        ),
+        [first, ..] => {
+            let (count, plural) = (nodes.len(), kind.plural());
+            let first = describe(kind, first);
+            format!("one of {count} {plural}, the first of them {first}")
+        }
     };
     format!("Given node already exists: {which}")
 }

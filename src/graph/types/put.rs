@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::graph::commit::command::Write;
 use crate::graph::types::rules as type_rules;
 use crate::graph::types::rules::Evolution;
-use crate::model::{BaseType, Change, Kind, NodeType, Origin, SIMPLE_TYPES, Subject};
+use crate::model::{BaseType, Change, Kind, NodeType, Origin, SIMPLE_TYPES, Stored, Subject};
 use crate::storage::Tx;
 use crate::storage::tables::{locks, types};
 
@@ -55,7 +55,9 @@ impl Write for PutTypes {
         let mut stored = stored_types(tx, &self.types).await?;
         let changes = |(kind, given): &(Kind, NodeType)| {
             let key = (*kind, given.name.clone(), given.version.clone());
-            !stored.get(&key).is_some_and(|known| is_same(known, given))
+            !stored
+                .get(&key)
+                .is_some_and(|known| is_same(&known.value, given))
         };
         // No unique key keeps a type from being created twice.
         if self.types.iter().any(changes) && locks::structure(tx).await? {
@@ -71,7 +73,7 @@ impl Write for PutTypes {
             };
             let known = derive(tx, *kind, known, given.base_type).await?;
             tx.note_change(|| change(*kind, before.as_ref(), &known));
-            ids.extend(known.id);
+            ids.push(known.id);
             stored.insert(key, known);
         }
         Ok(ids)
@@ -79,8 +81,12 @@ impl Write for PutTypes {
 }
 
 /// What became of a type. Simple types are hidden.
-fn change(kind: Kind, before: Option<&NodeType>, after: &NodeType) -> Option<Change> {
-    if SIMPLE_TYPES.contains(&(kind, &after.name)) {
+fn change(
+    kind: Kind,
+    before: Option<&Stored<NodeType>>,
+    after: &Stored<NodeType>,
+) -> Option<Change> {
+    if SIMPLE_TYPES.contains(&(kind, &after.value.name)) {
         return None;
     }
     let subject = || Subject::Type(kind, after.clone());
@@ -105,7 +111,7 @@ pub(in crate::graph) type Identity = (Kind, String, Option<String>);
 pub(in crate::graph) async fn stored_types(
     tx: &mut Tx,
     given: &[(Kind, NodeType)],
-) -> Result<HashMap<Identity, NodeType>> {
+) -> Result<HashMap<Identity, Stored<NodeType>>> {
     let mut stored = HashMap::new();
     for kind in Kind::ALL {
         let names: Vec<&str> = given
@@ -114,7 +120,8 @@ pub(in crate::graph) async fn stored_types(
             .map(|(_, given)| given.name.as_str())
             .collect();
         for found in types::by_names(tx, kind, &names).await? {
-            let key = (kind, found.name.clone(), found.version.clone());
+            let value = &found.value;
+            let key = (kind, value.name.clone(), value.version.clone());
             // Old servers could make duplicates; the oldest counts, and they come ascending by id.
             stored.entry(key).or_insert(found);
         }
@@ -122,7 +129,7 @@ pub(in crate::graph) async fn stored_types(
     Ok(stored)
 }
 
-async fn create(tx: &mut Tx, kind: Kind, given: &NodeType) -> Result<NodeType> {
+async fn create(tx: &mut Tx, kind: Kind, given: &NodeType) -> Result<Stored<NodeType>> {
     if given.name.is_empty() {
         return Err(Error::invalid("No type name is specified."));
     }
@@ -134,32 +141,32 @@ async fn create(tx: &mut Tx, kind: Kind, given: &NodeType) -> Result<NodeType> {
     })?;
     type_rules::check_new(given)?;
     types::add_properties(tx, id, given.properties.iter()).await?;
-    Ok(NodeType {
-        id: Some(id),
+    let value = NodeType {
         base_type: None,
         ..given.clone()
-    })
+    };
+    Ok(Stored { id, value })
 }
 
 async fn extend(
     tx: &mut Tx,
-    mut stored: NodeType,
+    mut stored: Stored<NodeType>,
     given: &NodeType,
     allowed: Evolution,
-) -> Result<NodeType> {
-    let added = type_rules::additions(&stored, given, allowed)?;
-    let id = stored.id.unwrap_or_default();
+) -> Result<Stored<NodeType>> {
+    let Stored { id, ref mut value } = stored;
+    let added = type_rules::additions(value, given, allowed)?;
     types::add_properties(tx, id, added.iter()).await?;
-    stored.properties.extend(added);
+    value.properties.extend(added);
     let external_id = given.external_id.as_ref().filter(|given| !given.is_empty());
     if let Some(external_id) = external_id
-        && stored.external_id.as_ref() != Some(external_id)
+        && value.external_id.as_ref() != Some(external_id)
     {
         let taken = || format!("Conflict of external_id: {external_id} is in use by another type");
         types::set_external_id(tx, id, external_id)
             .await
             .map_err(|error| error.on_duplicate(taken))?;
-        stored.external_id = Some(external_id.clone());
+        value.external_id = Some(external_id.clone());
     }
     Ok(stored)
 }
@@ -168,24 +175,23 @@ async fn extend(
 async fn derive(
     tx: &mut Tx,
     kind: Kind,
-    mut stored: NodeType,
+    mut stored: Stored<NodeType>,
     given: Option<BaseType>,
-) -> Result<NodeType> {
+) -> Result<Stored<NodeType>> {
     let unsupported = |what: &str| {
         Err(Error::Unimplemented(format!(
             "base_type {what} is not supported yet"
         )))
     };
-    match (given, stored.base_type) {
+    match (given, stored.value.base_type) {
         (None, _) => {}
         (Some(BaseType::Unset), _) => return unsupported("deletion"),
         (given, known) if given == known => {}
         (_, Some(_)) => return unsupported("update"),
         (Some(BaseType::Simple(name)), None) => {
-            let id = stored.id.unwrap_or_default();
-            let parent = simple_parent(tx, kind, id, name).await?;
-            types::insert_parent(tx, id, parent).await?;
-            stored.base_type = given;
+            let parent = simple_parent(tx, kind, stored.id, name).await?;
+            types::insert_parent(tx, stored.id, parent).await?;
+            stored.value.base_type = given;
         }
     }
     Ok(stored)
@@ -193,20 +199,23 @@ async fn derive(
 
 /// The id of the simple type of that name, after a walk up its own parents that must not meet the child.
 async fn simple_parent(tx: &mut Tx, kind: Kind, child: i64, name: &'static str) -> Result<i64> {
-    let mut parent = None;
-    let mut next = Some(BaseType::Simple(name));
-    while let Some(BaseType::Simple(name)) = next {
-        let found = types::find(tx, kind, name, None)
-            .await?
-            .ok_or_else(|| Error::internal(format!("the simple type {name} is missing")))?;
-        let id = found.id.unwrap_or_default();
-        if id == child {
+    let parent = find_simple(tx, kind, name).await?;
+    let parent_id = parent.id;
+    let mut next = parent;
+    loop {
+        if next.id == child {
             return Err(Error::invalid(
                 "There is a cycle detected of the given relationship.",
             ));
         }
-        parent = parent.or(Some(id));
-        next = found.base_type;
+        match next.value.base_type {
+            Some(BaseType::Simple(name)) => next = find_simple(tx, kind, name).await?,
+            Some(BaseType::Unset) | None => return Ok(parent_id),
+        }
     }
-    Ok(parent.unwrap_or_default())
+}
+
+async fn find_simple(tx: &mut Tx, kind: Kind, name: &str) -> Result<Stored<NodeType>> {
+    let found = types::find(tx, kind, name, None).await?;
+    found.ok_or_else(|| Error::internal(format!("the simple type {name} is missing")))
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::error::{Error, Result};
 use crate::graph::external_ids;
-use crate::model::{Kind, NodeType, SIMPLE_TYPES};
+use crate::model::{Kind, NodeType, SIMPLE_TYPES, Stored};
 use crate::storage::Database;
 use crate::storage::tables::types;
 
@@ -13,7 +13,7 @@ pub(in crate::graph) async fn by_name(
     kind: Kind,
     name: &str,
     version: Option<&str>,
-) -> Result<NodeType> {
+) -> Result<Stored<NodeType>> {
     let version = version.filter(|version| !version.is_empty());
     let answered = database.answered_types();
     if let Some(found) = answered.and_then(|types| types.answer(kind, name, version)) {
@@ -33,18 +33,21 @@ pub(in crate::graph) async fn by_ids(
     database: &Database,
     kind: Kind,
     ids: &[i64],
-) -> Result<Vec<NodeType>> {
+) -> Result<Vec<Stored<NodeType>>> {
     let mut tx = database.single_read().await?;
     let found = types::by_ids(&mut tx, kind, ids).await?;
     let known: HashMap<_, _> = found.into_iter().map(|found| (found.id, found)).collect();
-    let known = ids.iter().filter_map(|id| known.get(&Some(*id)).cloned());
+    let known = ids.iter().filter_map(|id| known.get(id).cloned());
     Ok(known.collect())
 }
 
-pub(in crate::graph) async fn all(database: &Database, kind: Kind) -> Result<Vec<NodeType>> {
+pub(in crate::graph) async fn all(
+    database: &Database,
+    kind: Kind,
+) -> Result<Vec<Stored<NodeType>>> {
     let mut tx = database.single_read().await?;
     let mut found = types::all(&mut tx, kind).await?;
-    found.retain(|found| !SIMPLE_TYPES.contains(&(kind, &found.name)));
+    found.retain(|found| !SIMPLE_TYPES.contains(&(kind, &found.value.name)));
     Ok(found)
 }
 
@@ -52,7 +55,7 @@ pub(in crate::graph) async fn by_external_ids(
     database: &Database,
     kind: Kind,
     ids: &[String],
-) -> Result<Vec<NodeType>> {
+) -> Result<Vec<Stored<NodeType>>> {
     let ids = external_ids::distinct(ids)?;
     let mut tx = database.single_read().await?;
     let found = types::by_external_ids(&mut tx, kind, &ids).await?;

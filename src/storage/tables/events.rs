@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::schema::NodeTables;
 use crate::error::Result;
-use crate::model::{Event, EventType, Kind, Step};
+use crate::model::{Event, EventType, Side, Step, Stored};
 use crate::storage::Tx;
 use crate::storage::bulk::ColumnType::{Bool, Int as IntColumn, Text as TextColumn};
 use crate::storage::bulk::{Rows, Table};
@@ -37,14 +37,14 @@ pub(super) static EVENT_PATH: Table = Table {
 };
 
 /// An event without its path, from its id, artifact, execution, type and time.
-impl FromRow for StoredEvent {
+impl FromRow for Stored<Event> {
     fn from_row<R: Row>(row: &R) -> Result<Self, R::Error> {
         Ok(Self {
             id: row.get(0)?,
-            event: Event {
-                artifact_id: Some(row.get(1)?),
-                execution_id: Some(row.get(2)?),
-                event_type: Some(EventType(row.get(3)?)),
+            value: Event {
+                artifact_id: row.get(1)?,
+                execution_id: row.get(2)?,
+                event_type: EventType::from_number(row.get(3)?),
                 milliseconds: row.get(4)?,
                 path: Vec::new(),
             },
@@ -66,15 +66,15 @@ fn step<R: Row>(row: &R, index: usize) -> Result<Option<Step>, R::Error> {
 
 /// Events of rows that have an event and one of the steps of its path, if it has any.
 #[derive(Default)]
-struct JoinedEvents(BTreeMap<i64, StoredEvent>);
+struct JoinedEvents(BTreeMap<i64, Stored<Event>>);
 
 impl FromRows for JoinedEvents {
     fn add_row<R: Row>(&mut self, row: &R) -> Result<(), R::Error> {
         let found = match self.0.entry(row.get(0)?) {
             Entry::Occupied(found) => found.into_mut(),
-            Entry::Vacant(new) => new.insert(StoredEvent::from_row(row)?),
+            Entry::Vacant(new) => new.insert(Stored::from_row(row)?),
         };
-        found.event.path.extend(step(row, 5)?);
+        found.value.path.extend(step(row, 5)?);
         Ok(())
     }
 }
@@ -91,19 +91,19 @@ impl FromRows for OwnedSteps {
     }
 }
 
-/// Inserts events and their paths. The time of an event without one is `now`, in milliseconds since epoch.
+/// Inserts events and their paths.
 ///
 /// # Errors
 ///
 /// `AlreadyExists` when artifact, execution and type have an event already.
-pub async fn insert(tx: &mut Tx, events: &[Event], now: i64) -> Result<()> {
+pub async fn insert(tx: &mut Tx, events: &[Event]) -> Result<()> {
     let mut rows = Rows::new(&EVENT);
     for event in events {
         rows.push([
-            Cell::Int(event.artifact_id),
-            Cell::Int(event.execution_id),
-            Cell::Int(event.event_type.map(|kind| kind.0)),
-            event.milliseconds.unwrap_or(now).into(),
+            Cell::from(event.artifact_id),
+            event.execution_id.into(),
+            event.event_type.number().into(),
+            Cell::Int(event.milliseconds),
         ]);
     }
     if events.iter().all(|event| event.path.is_empty()) {
@@ -124,13 +124,13 @@ pub async fn insert(tx: &mut Tx, events: &[Event], now: i64) -> Result<()> {
     tx.insert_rows(&steps).await
 }
 
-/// Artifact, execution and type of an event, of which there is one.
-pub type Key = (Option<i64>, Option<i64>, Option<i64>);
+/// The unique key of an event: artifact, execution and number of the type.
+pub type EventKey = (i64, i64, i64);
 
-/// What an event is found by.
+/// The unique key of an event.
 #[must_use]
-pub fn key(event: &Event) -> Key {
-    let event_type = event.event_type.map(|kind| kind.0);
+pub const fn key(event: &Event) -> EventKey {
+    let event_type = event.event_type.number();
     (event.artifact_id, event.execution_id, event_type)
 }
 
@@ -139,23 +139,14 @@ pub fn key(event: &Event) -> Key {
 /// # Errors
 ///
 /// Those of the database.
-pub async fn existing(tx: &mut Tx, events: &[Event]) -> Result<HashSet<Key>> {
+pub async fn existing(tx: &mut Tx, events: &[Event]) -> Result<HashSet<EventKey>> {
     let mut keys = Rows::keys(&EVENT);
     for event in events {
         let (artifact, execution, event_type) = key(event);
         keys.push([artifact.into(), execution.into(), event_type.into()]);
     }
-    let found: Vec<(i64, i64, i64)> = tx.existing_keys(&keys).await?;
-    let key =
-        |(artifact, execution, event_type)| (Some(artifact), Some(execution), Some(event_type));
-    Ok(found.into_iter().map(key).collect())
-}
-
-/// An event as it is stored, its path left out until [`attach_paths`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredEvent {
-    pub id: i64,
-    pub event: Event,
+    let found: Vec<EventKey> = tx.existing_keys(&keys).await?;
+    Ok(found.into_iter().collect())
 }
 
 /// The events of artifacts or of executions, ascending by event id and without their paths; of the given types only, if any
@@ -166,10 +157,10 @@ pub struct StoredEvent {
 /// Those of the database.
 pub async fn of_nodes(
     tx: &mut Tx,
-    kind: Kind,
+    side: Side,
     ids: &[i64],
-    event_types: &[i64],
-) -> Result<Vec<StoredEvent>> {
+    event_types: &[EventType],
+) -> Result<Vec<Stored<Event>>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -177,9 +168,11 @@ pub async fn of_nodes(
         "events::of_nodes",
         "SELECT id, artifact_id, execution_id, type, milliseconds_since_epoch FROM Event WHERE ",
     );
-    query.push(NodeTables::of(kind).foreign_key).push_in(ids);
+    let tables = NodeTables::of(side.kind());
+    query.push(tables.foreign_key).push_in(ids);
     if !event_types.is_empty() {
-        query.push(" AND type").push_in(event_types);
+        let numbers: Vec<i64> = event_types.iter().map(|known| known.number()).collect();
+        query.push(" AND type").push_in(&numbers);
     }
     query.push(" ORDER BY id");
     tx.all(query).await
@@ -190,7 +183,7 @@ pub async fn of_nodes(
 /// # Errors
 ///
 /// Those of the database.
-pub async fn whole_of_nodes(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<StoredEvent>> {
+pub async fn whole_of_nodes(tx: &mut Tx, side: Side, ids: &[i64]) -> Result<Vec<Stored<Event>>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -200,7 +193,8 @@ pub async fn whole_of_nodes(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<
          p.is_index_step, p.step_index, p.step_key \
          FROM Event e LEFT JOIN EventPath p ON p.event_id = e.id WHERE e.",
     );
-    query.push(NodeTables::of(kind).foreign_key).push_in(ids);
+    let tables = NodeTables::of(side.kind());
+    query.push(tables.foreign_key).push_in(ids);
     query.push(tx.dialect().in_insertion_order());
     let JoinedEvents(found) = tx.gather(query).await?;
     Ok(found.into_values().collect())
@@ -211,7 +205,7 @@ pub async fn whole_of_nodes(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<
 /// # Errors
 ///
 /// Those of the database.
-pub async fn attach_paths(tx: &mut Tx, events: &mut [StoredEvent]) -> Result<()> {
+pub async fn attach_paths(tx: &mut Tx, events: &mut [Stored<Event>]) -> Result<()> {
     if events.is_empty() {
         return Ok(());
     }
@@ -226,7 +220,7 @@ pub async fn attach_paths(tx: &mut Tx, events: &mut [StoredEvent]) -> Result<()>
     let places: HashMap<i64, usize> = ids.into_iter().zip(0..).collect();
     for (event_id, step) in steps {
         if let Some(&place) = places.get(&event_id) {
-            events[place].event.path.push(step);
+            events[place].value.path.push(step);
         }
     }
     Ok(())

@@ -6,33 +6,57 @@ use super::properties::{self, Property};
 use super::schema::{NodeTables, membership};
 use super::types;
 use crate::error::Result;
-use crate::model::{Kind, Node, NodeKey, distinct_ids};
+use crate::model::{Kind, Node, NodeContent, NodeInput, NodeKey, NodeState, distinct_ids};
 use crate::storage::bulk::Rows;
 use crate::storage::column::{FromRow, FromRows, Row};
 use crate::storage::query::{Cell, Query};
 use crate::storage::{Dialect, Tx};
 
-/// A node without its properties, from the columns of `NodeTables::select`.
-impl FromRow for Node {
+/// A node without its properties and its state, and the number of the state.
+struct NodeRow {
+    node: Node,
+    state: Option<i64>,
+}
+
+impl FromRow for NodeRow {
+    /// From the columns of `NodeTables::select`.
     fn from_row<R: Row>(row: &R) -> Result<Self, R::Error> {
-        Ok(Self {
-            id: Some(row.get(0)?),
-            type_id: Some(row.get(1)?),
+        let content = NodeContent {
             name: row.get(2)?,
             external_id: row.get(3)?,
-            create_time: Some(row.get(4)?),
-            update_time: Some(row.get(5)?),
-            state: row.get(6)?,
             uri: row.get(7)?,
-            ..Self::default()
-        })
+            ..NodeContent::default()
+        };
+        let node = Node {
+            id: row.get(0)?,
+            type_id: row.get(1)?,
+            type_name: None,
+            content,
+            create_time: row.get(4)?,
+            update_time: row.get(5)?,
+        };
+        let state = row.get(6)?;
+        Ok(Self { node, state })
+    }
+}
+
+impl NodeRow {
+    fn into_node(self, kind: Kind) -> Node {
+        let mut node = self.node;
+        let state = self.state;
+        node.content.state = state.and_then(|number| NodeState::from_number(kind, number));
+        if kind == Kind::Artifact {
+            // Databases that were upgraded from old versions have NULL; readers always get a text.
+            node.content.uri.get_or_insert_default();
+        }
+        node
     }
 }
 
 /// Nodes of rows that have a node and one of its properties, if it has any: most of them repeat the node.
 #[derive(Default)]
 struct Joined {
-    nodes: Vec<Node>,
+    nodes: Vec<NodeRow>,
     places: HashMap<i64, usize>,
     /// Each with the place of its node.
     properties: Vec<(usize, Property)>,
@@ -43,7 +67,7 @@ impl FromRows for Joined {
         let id = row.get(0)?;
         let place = *self.places.entry(id).or_insert(self.nodes.len());
         if place == self.nodes.len() {
-            self.nodes.push(Node::from_row(row)?);
+            self.nodes.push(NodeRow::from_row(row)?);
         }
         let property = Property::read(row, 8)?;
         self.properties
@@ -69,16 +93,11 @@ pub(super) async fn fetch(tx: &mut Tx, kind: Kind, query: Query) -> Result<Vec<N
     let mut nodes = if tx.dialect().has_round_trips() {
         fetch_joined(tx, kind, query).await?
     } else {
-        let mut nodes = tx.all(query).await?;
+        let rows: Vec<NodeRow> = tx.all(query).await?;
+        let mut nodes: Vec<Node> = rows.into_iter().map(|row| row.into_node(kind)).collect();
         properties::attach(tx, kind, &mut nodes).await?;
         nodes
     };
-    if kind == Kind::Artifact {
-        // Databases that were upgraded from old versions have NULL; readers always get a text.
-        for node in &mut nodes {
-            node.uri.get_or_insert_default();
-        }
-    }
     nodes.sort_unstable_by_key(|node| node.id);
     name_types(tx, kind, &mut nodes).await?;
     Ok(nodes)
@@ -89,10 +108,9 @@ async fn fetch_joined(tx: &mut Tx, kind: Kind, mut query: Query) -> Result<Vec<N
     let (before, after) = NodeTables::of(kind).property_join;
     query.surround(before, after);
     let Joined {
-        mut nodes,
-        properties,
-        ..
+        nodes, properties, ..
     } = tx.gather(query).await?;
+    let mut nodes: Vec<Node> = nodes.into_iter().map(|row| row.into_node(kind)).collect();
     for (place, property) in properties {
         properties::add(tx.dialect(), &mut nodes[place], property)?;
     }
@@ -101,11 +119,11 @@ async fn fetch_joined(tx: &mut Tx, kind: Kind, mut query: Query) -> Result<Vec<N
 
 /// A node whose type is missing, as a foreign hand may have left it, has no name of a type.
 async fn name_types(tx: &mut Tx, kind: Kind, nodes: &mut [Node]) -> Result<()> {
-    let ids = distinct_ids(nodes.iter().filter_map(|node| node.type_id));
+    let ids = distinct_ids(nodes.iter().map(|node| node.type_id));
     let known = types::known(tx, kind, &ids).await?;
     for node in nodes {
         let found = known.binary_search_by_key(&node.type_id, |known| known.id);
-        node.type_name = found.ok().map(|place| known[place].name.clone());
+        node.type_name = found.ok().map(|place| known[place].value.name.clone());
     }
     Ok(())
 }
@@ -285,13 +303,14 @@ pub async fn by_uris(tx: &mut Tx, uris: &[&str]) -> Result<Vec<Node>> {
 /// # Errors
 ///
 /// `AlreadyExists` when a name or an external id is taken.
-pub async fn insert(tx: &mut Tx, kind: Kind, nodes: &[&Node], now: i64) -> Result<Vec<i64>> {
+pub async fn insert(tx: &mut Tx, kind: Kind, nodes: &[&NodeInput], now: i64) -> Result<Vec<i64>> {
     let mut rows = Rows::new(&NodeTables::of(kind).new_nodes);
     for node in nodes {
-        rows.push(cells(kind, node, now, now));
+        rows.push(cells(kind, node.type_id, &node.content, (now, now)));
     }
     let ids = tx.insert_rows_for_ids(&rows).await?;
-    properties::insert(tx, kind, ids.iter().copied().zip(nodes.iter().copied())).await?;
+    let contents = nodes.iter().map(|node| &node.content);
+    properties::insert(tx, kind, ids.iter().copied().zip(contents)).await?;
     Ok(ids)
 }
 
@@ -303,28 +322,31 @@ pub async fn insert(tx: &mut Tx, kind: Kind, nodes: &[&Node], now: i64) -> Resul
 pub async fn update(tx: &mut Tx, kind: Kind, nodes: &[&Node]) -> Result<()> {
     let mut rows = Rows::new(&NodeTables::of(kind).nodes);
     for node in nodes {
-        let times = (node.create_time.unwrap_or(0), node.update_time.unwrap_or(0));
-        let id = std::iter::once(Cell::Int(node.id));
-        rows.push(id.chain(cells(kind, node, times.0, times.1)));
+        let times = (node.create_time, node.update_time);
+        let id = std::iter::once(Cell::from(node.id));
+        rows.push(id.chain(cells(kind, Some(node.type_id), &node.content, times)));
     }
     tx.upsert_rows(&rows).await
 }
 
 /// The cells of a node but its id, in the order of `NodeTables::new_nodes`.
-fn cells(kind: Kind, node: &Node, created: i64, updated: i64) -> impl Iterator<Item = Cell<'_>> {
+fn cells(
+    kind: Kind,
+    type_id: Option<i64>,
+    node: &NodeContent,
+    (created, updated): (i64, i64),
+) -> impl Iterator<Item = Cell<'_>> {
+    let state = || Cell::Int(node.state.map(NodeState::number));
     let common = [
-        Cell::Int(node.type_id),
+        Cell::Int(type_id),
         node.name.as_deref().into(),
         node.external_id.as_deref().into(),
         created.into(),
         updated.into(),
     ];
     let own = match kind {
-        Kind::Artifact => vec![
-            node.uri.as_deref().unwrap_or_default().into(),
-            Cell::Int(node.state),
-        ],
-        Kind::Execution => vec![Cell::Int(node.state)],
+        Kind::Artifact => vec![node.uri.as_deref().unwrap_or_default().into(), state()],
+        Kind::Execution => vec![state()],
         Kind::Context => Vec::new(),
     };
     common.into_iter().chain(own)

@@ -12,7 +12,7 @@ use prost_types::{Any, Struct};
 
 use super::schema::NodeTables;
 use crate::error::{Error, Result};
-use crate::model::{Kind, Node, Properties, Value};
+use crate::model::{Kind, Node, NodeContent, Properties, Value};
 use crate::storage::bulk::Rows;
 use crate::storage::column::{FromRows, Row};
 use crate::storage::query::Cell;
@@ -25,11 +25,11 @@ const STRUCT_PREFIX: &str = "mlmd-struct::";
 pub(super) struct Property {
     name: String,
     custom: bool,
-    value: Option<Stored>,
+    value: Option<StoredValue>,
 }
 
 /// The value in one of the columns.
-enum Stored {
+enum StoredValue {
     Int(i64),
     Double(f64),
     String(String),
@@ -45,7 +45,7 @@ impl Property {
             return Ok(None);
         };
         let custom = row.get(place + 1)?;
-        let value = Stored::read(row, place + 2)?;
+        let value = StoredValue::read(row, place + 2)?;
         Ok(Some(Self {
             name,
             custom,
@@ -54,7 +54,7 @@ impl Property {
     }
 }
 
-impl Stored {
+impl StoredValue {
     fn read<R: Row>(row: &R, place: usize) -> Result<Option<Self>, R::Error> {
         Ok(if let Some(value) = row.get(place)? {
             Some(Self::Int(value))
@@ -89,7 +89,7 @@ pub(super) async fn attach(tx: &mut Tx, kind: Kind, nodes: &mut [Node]) -> Resul
         return Ok(());
     }
     let tables = NodeTables::of(kind);
-    let ids: Vec<i64> = nodes.iter().filter_map(|node| node.id).collect();
+    let ids: Vec<i64> = nodes.iter().map(|node| node.id).collect();
     let mut query = tx.sql("properties::attach", "SELECT ");
     query
         .push(tables.foreign_key)
@@ -111,28 +111,27 @@ pub(super) async fn attach(tx: &mut Tx, kind: Kind, nodes: &mut [Node]) -> Resul
 
 /// Adds a property to its owner.
 pub(super) fn add(dialect: Dialect, owner: &mut Node, property: Property) -> Result<()> {
-    let id = owner.id.unwrap_or_default();
     let map = if property.custom {
-        &mut owner.custom_properties
+        &mut owner.content.custom_properties
     } else {
-        &mut owner.properties
+        &mut owner.content.properties
     };
-    let value = decode(dialect, id, &property.name, property.value)?;
+    let value = decode(dialect, owner.id, &property.name, property.value)?;
     map.insert(property.name, value);
     Ok(())
 }
 
-fn decode(dialect: Dialect, owner: i64, name: &str, stored: Option<Stored>) -> Result<Value> {
+fn decode(dialect: Dialect, owner: i64, name: &str, stored: Option<StoredValue>) -> Result<Value> {
     match stored {
-        Some(Stored::Int(int)) => Ok(Value::Int(int)),
-        Some(Stored::Double(double)) => Ok(Value::Double(double)),
-        Some(Stored::String(text)) => decode_string(text),
-        Some(Stored::Proto(bytes)) => decode_proto(dialect, &bytes).ok_or_else(|| {
+        Some(StoredValue::Int(int)) => Ok(Value::Int(int)),
+        Some(StoredValue::Double(double)) => Ok(Value::Double(double)),
+        Some(StoredValue::String(text)) => decode_string(text),
+        Some(StoredValue::Proto(bytes)) => decode_proto(dialect, &bytes).ok_or_else(|| {
             Error::internal(format!(
                 "property `{name}` of node {owner} holds no valid `google.protobuf.Any`"
             ))
         }),
-        Some(Stored::Bool(bool)) => Ok(Value::Bool(bool)),
+        Some(StoredValue::Bool(bool)) => Ok(Value::Bool(bool)),
         None => Err(Error::internal(
             "Attempt to populate property with null value in every known *_value column.",
         )),
@@ -220,7 +219,7 @@ fn push_all<'a>(
 pub(super) async fn insert<'a>(
     tx: &mut Tx,
     kind: Kind,
-    nodes: impl Iterator<Item = (i64, &'a Node)>,
+    nodes: impl Iterator<Item = (i64, &'a NodeContent)>,
 ) -> Result<()> {
     let mut rows = Rows::new(&NodeTables::of(kind).properties);
     for (id, node) in nodes {
@@ -240,7 +239,8 @@ pub async fn update(tx: &mut Tx, kind: Kind, changes: &[(&Node, &Node)]) -> Resu
     let mut gone = Rows::keys(table);
     let mut new = Rows::new(table);
     for (before, after) in changes {
-        let Some(id) = after.id else { continue };
+        let id = after.id;
+        let (before, after) = (&before.content, &after.content);
         let maps: [(&Properties, &Properties, bool); 2] = [
             (&before.properties, &after.properties, false),
             (&before.custom_properties, &after.custom_properties, true),

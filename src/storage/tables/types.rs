@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-use crate::error::Result;
-use crate::model::{BaseType, Kind, NodeType, PropertyType, SIMPLE_TYPES};
+use crate::error::{Error, Result};
+use crate::model::{BaseType, Kind, NodeType, PropertyType, SIMPLE_TYPES, Stored};
 use crate::storage::bulk::ColumnType::{Int as IntColumn, Text as TextColumn};
 use crate::storage::bulk::{Rows, Table};
 use crate::storage::column::{FromRows, Row};
@@ -47,7 +47,7 @@ pub(super) static PARENT_TYPE: Table = Table {
 
 /// Types of rows that have a type, one of its properties and its base type, if it has any.
 #[derive(Default)]
-struct JoinedTypes(BTreeMap<i64, NodeType>);
+struct JoinedTypes(BTreeMap<i64, Stored<NodeType>>);
 
 impl FromRows for JoinedTypes {
     /// From the columns of [`select`].
@@ -55,17 +55,20 @@ impl FromRows for JoinedTypes {
         let id = row.get(0)?;
         let found = match self.0.entry(id) {
             Entry::Occupied(found) => found.into_mut(),
-            Entry::Vacant(new) => new.insert(NodeType {
-                id: Some(id),
-                name: row.get(1)?,
-                version: row.get(2)?,
-                description: row.get(3)?,
-                external_id: row.get(4)?,
-                input_type: row.get(5)?,
-                output_type: row.get(6)?,
-                ..NodeType::default()
-            }),
+            Entry::Vacant(new) => {
+                let value = NodeType {
+                    name: row.get(1)?,
+                    version: row.get(2)?,
+                    description: row.get(3)?,
+                    external_id: row.get(4)?,
+                    input_type: row.get(5)?,
+                    output_type: row.get(6)?,
+                    ..NodeType::default()
+                };
+                new.insert(Stored { id, value })
+            }
         };
+        let found = &mut found.value;
         if let (Some(name), Some(number)) = (row.get(7)?, row.get(8)?) {
             let data_type = PropertyType::from_number(number).unwrap_or(PropertyType::Unknown);
             found.properties.insert(name, data_type);
@@ -101,7 +104,7 @@ fn select(name: &'static str, dialect: Dialect, kind: Kind) -> Query {
 
 /// The types of a query made by [`select`], ascending by id, with properties and base types. To sort them here takes no time; databases
 /// make a table for it.
-async fn fetch(tx: &mut Tx, query: Query) -> Result<Vec<NodeType>> {
+async fn fetch(tx: &mut Tx, query: Query) -> Result<Vec<Stored<NodeType>>> {
     let JoinedTypes(types) = tx.gather(query).await?;
     Ok(types.into_values().collect())
 }
@@ -116,7 +119,7 @@ pub async fn find(
     kind: Kind,
     name: &str,
     version: Option<&str>,
-) -> Result<Option<NodeType>> {
+) -> Result<Option<Stored<NodeType>>> {
     let mut query = select("types::find", tx.dialect(), kind);
     query.push(" AND t.name = ?").bind(name);
     match version {
@@ -125,7 +128,9 @@ pub async fn find(
     };
     let found = fetch(tx, query).await?;
     // A collation may find more than what was asked for.
-    let exact = |found: &NodeType| found.name == name && found.version.as_deref() == version;
+    let exact = |Stored { value, .. }: &Stored<NodeType>| {
+        value.name == name && value.version.as_deref() == version
+    };
     let found = found.into_iter().find(exact);
     if let (Some(found), Some((types, read))) = (&found, tx.types()) {
         types.keep_answer(kind, &Arc::new(found.clone()), read);
@@ -144,9 +149,7 @@ pub async fn id(tx: &mut Tx, kind: Kind, name: &str, version: Option<&str>) -> R
         .and_then(|(types, _)| types.id(kind, name, version));
     match known {
         Some(id) => Ok(Some(id)),
-        None => Ok(find(tx, kind, name, version)
-            .await?
-            .and_then(|found| found.id)),
+        None => Ok(find(tx, kind, name, version).await?.map(|found| found.id)),
     }
 }
 
@@ -155,7 +158,7 @@ pub async fn id(tx: &mut Tx, kind: Kind, name: &str, version: Option<&str>) -> R
 /// # Errors
 ///
 /// Those of the database.
-pub async fn by_names(tx: &mut Tx, kind: Kind, names: &[&str]) -> Result<Vec<NodeType>> {
+pub async fn by_names(tx: &mut Tx, kind: Kind, names: &[&str]) -> Result<Vec<Stored<NodeType>>> {
     if names.is_empty() {
         return Ok(Vec::new());
     }
@@ -169,7 +172,7 @@ pub async fn by_names(tx: &mut Tx, kind: Kind, names: &[&str]) -> Result<Vec<Nod
 /// # Errors
 ///
 /// Those of the database.
-pub async fn by_ids(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<NodeType>> {
+pub async fn by_ids(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Stored<NodeType>>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -201,7 +204,7 @@ pub async fn ids_by_names(tx: &mut Tx, kind: Kind, names: &[&str]) -> Result<Vec
 /// # Errors
 ///
 /// Those of the database.
-pub async fn known(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Arc<NodeType>>> {
+pub async fn known(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Arc<Stored<NodeType>>>> {
     let mut found = Vec::with_capacity(ids.len());
     let mut missing = Vec::new();
     for id in ids {
@@ -220,9 +223,9 @@ pub async fn known(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Arc<NodeT
 /// # Errors
 ///
 /// Those of the database.
-pub async fn stored(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Arc<NodeType>>> {
+pub async fn stored(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Arc<Stored<NodeType>>>> {
     let found = by_ids(tx, kind, ids).await?.into_iter().map(Arc::new);
-    let found: Vec<Arc<NodeType>> = found.collect();
+    let found: Vec<Arc<Stored<NodeType>>> = found.collect();
     if let Some((types, _)) = tx.types().filter(|_| !found.is_empty()) {
         types.keep(kind, &found);
     }
@@ -234,7 +237,7 @@ pub async fn stored(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Arc<Node
 /// # Errors
 ///
 /// Those of the database.
-pub async fn all(tx: &mut Tx, kind: Kind) -> Result<Vec<NodeType>> {
+pub async fn all(tx: &mut Tx, kind: Kind) -> Result<Vec<Stored<NodeType>>> {
     let answered = tx.types().filter(|_| tx.dialect().is_single_process());
     if let Some(found) = answered.and_then(|(types, _)| types.answer_all(kind)) {
         return Ok(found.to_vec());
@@ -252,7 +255,11 @@ pub async fn all(tx: &mut Tx, kind: Kind) -> Result<Vec<NodeType>> {
 /// # Errors
 ///
 /// Those of the database.
-pub async fn by_external_ids(tx: &mut Tx, kind: Kind, ids: &[&str]) -> Result<Vec<NodeType>> {
+pub async fn by_external_ids(
+    tx: &mut Tx,
+    kind: Kind,
+    ids: &[&str],
+) -> Result<Vec<Stored<NodeType>>> {
     let mut query = select("types::by_external_ids", tx.dialect(), kind);
     query.push(" AND t.external_id").push_in_texts(ids);
     fetch(tx, query).await
@@ -276,7 +283,8 @@ pub async fn insert(tx: &mut Tx, kind: Kind, new: &NodeType) -> Result<i64> {
         new.external_id.as_deref().into(),
     ]);
     let ids = tx.insert_rows_for_ids(&rows).await?;
-    Ok(ids.first().copied().unwrap_or_default())
+    let id = ids.first().copied();
+    id.ok_or_else(|| Error::internal("an inserted type has no id"))
 }
 
 /// Declares further properties of a type.

@@ -47,6 +47,7 @@ async fn content_is_an_identity(store: TestGraph) {
         (4, stored.input_ids[4])
     );
     let first = store.node(Kind::Artifact, stored.input_ids[0]).await;
+    let first = first.content;
     assert_eq!(first.uri.as_deref(), Some("s3://d"));
     let digest = properties(&[("digest", Value::String("sha256:1".into()))]);
     assert_eq!(first.custom_properties, digest);
@@ -72,7 +73,7 @@ async fn each_identity_finds_its_artifact(store: TestGraph) {
         panic!("two")
     };
     assert_eq!(second.input_ids, [tagged, tagged, named]);
-    let stored = store.node(Kind::Artifact, tagged).await;
+    let stored = store.node(Kind::Artifact, tagged).await.content;
     assert_eq!(stored.uri.as_deref(), Some("v"));
     let expected = [
         ("rows", Value::Int(5)),
@@ -123,7 +124,7 @@ async fn a_digest_is_never_replaced(store: TestGraph) {
         .await;
     let stored = store.node(Kind::Artifact, first.input_ids[0]).await;
     assert_eq!(
-        stored.custom_properties,
+        stored.content.custom_properties,
         properties(&[("digest", Value::String("1".into()))])
     );
     let refused = store

@@ -129,17 +129,17 @@ const MALFORMED: &[Case] = &[
         "A name or id of the artifact has more",
     ),
     (
-        |event| event.inputs[0].event_type = Some(EventType::OUTPUT),
+        |event| event.inputs[0].event_type = Some(EventType::Output),
         InvalidArgument,
         "The event type 4 is not that of an input",
     ),
     (
-        |event| event.outputs[0].event_type = Some(EventType::DECLARED_INPUT),
+        |event| event.outputs[0].event_type = Some(EventType::DeclaredInput),
         InvalidArgument,
         "The event type 2 is not that of an output",
     ),
     (
-        |event| event.outputs[0].event_type = Some(EventType(99)),
+        |event| event.outputs[0].event_type = Some(EventType::Unknown(99)),
         InvalidArgument,
         "The event type 99 is not that of an output",
     ),

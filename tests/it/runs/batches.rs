@@ -97,8 +97,8 @@ fn event() -> impl Strategy<Value = RunEvent> {
     );
     let what = (
         contexts(),
-        artifacts(EventType::DECLARED_INPUT),
-        artifacts(EventType::DECLARED_OUTPUT),
+        artifacts(EventType::DeclaredInput),
+        artifacts(EventType::DeclaredOutput),
         values(),
         values(),
     );

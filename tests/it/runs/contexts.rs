@@ -43,7 +43,7 @@ async fn missing_contexts_are_created_below_their_parents(store: TestGraph) {
         .unwrap();
     let names: Vec<_> = parents
         .iter()
-        .filter_map(|node| node.name.as_deref())
+        .filter_map(|node| node.content.name.as_deref())
         .collect();
     assert_eq!(names, ["team", "pipeline"]);
     // Only the run's place in the second context is new.
@@ -84,11 +84,11 @@ async fn properties_of_contexts_are_merged(store: TestGraph) {
         .unwrap();
     let node = store.node(Kind::Context, stored.context_ids[0]).await;
     assert_eq!(
-        node.properties,
+        node.content.properties,
         properties(&[("a", Value::Int(4)), ("b", Value::Int(2))])
     );
     assert_eq!(
-        node.custom_properties,
+        node.content.custom_properties,
         properties(&[("c", Value::Int(3)), ("d", Value::Int(5))])
     );
 }
@@ -96,7 +96,8 @@ async fn properties_of_contexts_are_merged(store: TestGraph) {
 /// The names of the contexts that a node is in.
 async fn names_above(store: &TestGraph, kind: Kind, id: i64) -> Vec<String> {
     let contexts = store.graph.contexts_of(kind, id).await.unwrap_or_default();
-    contexts.into_iter().filter_map(|node| node.name).collect()
+    let names = contexts.into_iter().filter_map(|node| node.content.name);
+    names.collect()
 }
 
 fn uses(inputs: Vec<ArtifactUse>, outputs: Vec<ArtifactUse>) -> RunEvent {
@@ -146,9 +147,9 @@ async fn artifacts_are_in_the_contexts_of_their_run(store: TestGraph) {
         let artifacts = store.all(Kind::Artifact).await;
         assert_eq!(artifacts.len(), 4);
         for artifact in artifacts {
-            let mut above = names_above(&store, Kind::Artifact, artifact.id.unwrap()).await;
+            let mut above = names_above(&store, Kind::Artifact, artifact.id).await;
             above.sort_unstable();
-            let expected: &[&str] = match artifact.name.as_deref() {
+            let expected: &[&str] = match artifact.content.name.as_deref() {
                 Some("alone") => &[],
                 _ => &["late", "p", "q"],
             };

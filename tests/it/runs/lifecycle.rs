@@ -3,7 +3,7 @@
 use pedigree::api::grpc::status::code;
 use pedigree::graph::Moment::{Complete, Fail, Start, Update};
 use pedigree::graph::RunEvent;
-use pedigree::model::{Event, EventType, Kind, Step, Value};
+use pedigree::model::{ArtifactState, Event, EventType, ExecutionState, Kind, Side, Step, Value};
 use tonic::Code;
 
 use super::{context, named, properties, run};
@@ -27,10 +27,10 @@ async fn a_run_is_told_in_several_events(store: TestGraph) {
             ..run(Start, "r", 100)
         })
         .await;
-    assert_eq!(start.state, Some(2));
+    assert_eq!(start.state, Some(ExecutionState::Running));
     let mut model = named("model");
     model.path = vec![Step::Key("model".into()), Step::Index(0)];
-    model.event_type = Some(EventType::DECLARED_OUTPUT);
+    model.event_type = Some(EventType::DeclaredOutput);
     let end = store
         .record_one(RunEvent {
             contexts: vec![context("p"), context("q")],
@@ -39,10 +39,14 @@ async fn a_run_is_told_in_several_events(store: TestGraph) {
             ..run(Complete, "r", 200)
         })
         .await;
-    assert_eq!((end.execution_id, end.state), (start.execution_id, Some(3)));
+    let complete = Some(ExecutionState::Complete);
+    assert_eq!(
+        (end.execution_id, end.state),
+        (start.execution_id, complete)
+    );
     assert_eq!(end.context_ids[0], start.context_ids[0]);
 
-    let stored = store.node(Kind::Execution, end.execution_id).await;
+    let stored = store.node(Kind::Execution, end.execution_id).await.content;
     assert_eq!(stored.properties, properties(&[("epochs", Value::Int(3))]));
     let customs = properties(&[
         ("started_at", Value::Int(100)),
@@ -53,34 +57,31 @@ async fn a_run_is_told_in_several_events(store: TestGraph) {
     assert_eq!(stored.custom_properties, customs);
     let events = store
         .graph
-        .events_of(Kind::Execution, &[end.execution_id])
+        .events_of(Side::Execution, &[end.execution_id])
         .await
         .unwrap();
     let event = |artifact_id: i64, event_type, time, path| Event {
-        artifact_id: Some(artifact_id),
-        execution_id: Some(end.execution_id),
-        event_type: Some(event_type),
+        artifact_id,
+        execution_id: end.execution_id,
+        event_type,
         milliseconds: Some(time),
         path,
     };
-    let input = event(start.input_ids[0], EventType::INPUT, 100, Vec::new());
+    let input = event(start.input_ids[0], EventType::Input, 100, Vec::new());
     let output = event(
         end.output_ids[0],
-        EventType::DECLARED_OUTPUT,
+        EventType::DeclaredOutput,
         200,
         model.path,
     );
     assert_eq!(events, [input, output]);
     let artifact = store.node(Kind::Artifact, end.output_ids[0]).await;
-    assert_eq!(artifact.state, Some(2));
+    assert_eq!(artifact.content.state, Some(ArtifactState::Live.into()));
     let contexts = |kind, id| {
         let graph = store.graph.clone();
         async move {
             let found = graph.contexts_of(kind, id).await.unwrap();
-            found
-                .into_iter()
-                .filter_map(|node| node.id)
-                .collect::<Vec<i64>>()
+            found.into_iter().map(|node| node.id).collect::<Vec<i64>>()
         }
     };
     assert_eq!(
@@ -128,9 +129,10 @@ async fn every_order_ends_the_same(store: TestGraph) {
     assert_eq!(runs.len(), 24 + 4);
     let times = properties(&[("started_at", Value::Int(30)), ("ended_at", Value::Int(40))]);
     for run in runs {
+        let run = run.content;
         assert_eq!(
             (run.state, run.custom_properties),
-            (Some(3), times.clone()),
+            (Some(ExecutionState::Complete.into()), times.clone()),
             "{:?}",
             run.name
         );
@@ -152,7 +154,7 @@ async fn an_update_needs_a_run_that_is_known(store: TestGraph) {
     let stored = store.record(&[run(Start, "r", 2), update]).await.unwrap();
     assert_eq!(
         (stored[0].execution_id, stored[1].state),
-        (stored[1].execution_id, Some(2))
+        (stored[1].execution_id, Some(ExecutionState::Running))
     );
 }
 
@@ -183,7 +185,10 @@ async fn an_external_id_finds_a_run_before_its_name(store: TestGraph) {
     assert_eq!(other_name.execution_id, first.execution_id);
     let by_name = store.record_one(run(Update, "a", 5)).await;
     assert_eq!(by_name.execution_id, first.execution_id);
-    let stored = store.node(Kind::Execution, first.execution_id).await;
+    let stored = store
+        .node(Kind::Execution, first.execution_id)
+        .await
+        .content;
     assert_eq!(stored.name.as_deref(), Some("a"));
     let taken = store
         .record(&[known_as("y", "a", Start)])

@@ -95,12 +95,18 @@ async fn runs_that_share_everything_else_are_created_by_many(store: TestGraph) {
         assert_eq!(store.all(kind).await.len(), expected, "{kind}");
     }
     let types = store.graph.types(Kind::Execution).await.unwrap();
-    assert_eq!((types.len(), types[0].properties.len()), (1, 1 + TASKS));
+    assert_eq!(
+        (types.len(), types[0].value.properties.len()),
+        (1, 1 + TASKS)
+    );
     let runs = store.all(Kind::Execution).await;
     let shared = runs
         .iter()
-        .find(|run| run.name.as_deref() == Some("shared"))
+        .find(|run| run.content.name.as_deref() == Some("shared"))
         .unwrap();
     let ended = i64::try_from(TASKS).unwrap() + 1;
-    assert_eq!(shared.custom_properties["ended_at"], Value::Int(ended));
+    assert_eq!(
+        shared.content.custom_properties["ended_at"],
+        Value::Int(ended)
+    );
 }

@@ -42,6 +42,7 @@ async fn types_are_made_as_the_policy_says(store: TestGraph) {
     for kind in Kind::ALL {
         let types = store.graph.types(kind).await.unwrap();
         let declared: Vec<_> = types[0]
+            .value
             .properties
             .iter()
             .map(|(name, of)| (&**name, *of))

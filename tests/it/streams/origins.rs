@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pedigree::graph::{Message, PutNodes, PutTypes, Reply, Since, WatchQuery};
-use pedigree::model::{Caller, Door, JournalEntry, Kind, Node, NodeType, Operation, Subject};
+use pedigree::model::{
+    Caller, Door, JournalEntry, Kind, Node, NodeContent, NodeInput, NodeType, Operation, Subject,
+};
 
 use crate::sql::{query, run_sql};
 use crate::support::{Backend, TestGraph, anonymous};
@@ -43,10 +45,14 @@ async fn put_type(graph: &TestGraph) -> i64 {
 
 /// An artifact, of which no origin is part but the name.
 fn put(type_id: i64, number: usize) -> PutNodes {
-    let node = Node {
-        type_id: Some(type_id),
+    let content = NodeContent {
         name: Some(number.to_string()),
-        ..Node::default()
+        ..NodeContent::default()
+    };
+    let node = NodeInput {
+        type_id: Some(type_id),
+        content,
+        ..NodeInput::default()
     };
     PutNodes {
         kind: Kind::Artifact,
@@ -93,9 +99,9 @@ async fn concurrent_writes_keep_their_origins(graph: TestGraph) {
     let history = history(&shared).await;
     assert_eq!(history.len(), WRITES);
     for (node, entry) in history {
-        let number: usize = node.name.unwrap().parse().unwrap();
+        let number: usize = node.content.name.unwrap().parse().unwrap();
         assert_eq!(entry.origin.caller, caller(number));
-        assert_eq!(Some(entry.origin.time), node.create_time);
+        assert_eq!(entry.origin.time, node.create_time);
     }
     if shared.backend() == Backend::SqliteFile {
         let rows = query(shared.url(), "SELECT position || '' FROM PedigreeChange").await;
@@ -120,7 +126,7 @@ async fn a_batch_of_messages_has_the_origin_of_its_stream(graph: TestGraph) {
     }
     let mut of_names = BTreeMap::new();
     for (node, entry) in history(&graph).await {
-        of_names.insert(node.name.unwrap(), entry.origin.caller.clone());
+        of_names.insert(node.content.name.unwrap(), entry.origin.caller.clone());
     }
     let expected = [0, 1, 2, 10, 11, 12].map(|number| (number.to_string(), caller(number / 10)));
     assert_eq!(of_names, expected.into());

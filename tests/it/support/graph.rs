@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pedigree::error::Result;
 use pedigree::graph::{Graph, History, RecordRuns, Relatives, RunEvent, RunRecorded, Within};
-use pedigree::model::{Caller, Door, Kind, Node};
+use pedigree::model::{Caller, Door, Kind, Node, Side};
 use pedigree::storage::Database;
 
 use super::database::prepare;
@@ -81,21 +81,23 @@ impl TestGraph {
         let mut labels = BTreeMap::new();
         for kind in Kind::ALL {
             for known in self.graph.types(kind).await.unwrap() {
+                let known = known.value;
                 lines.insert(format!(
                     "{kind} type {:?} {:?} {:?}",
                     known.name, known.version, known.properties
                 ));
             }
             for node in self.all(kind).await {
+                let content = node.content;
                 let label = format!(
                     "{kind} {:?} {:?} {:?}",
-                    node.type_name, node.name, node.external_id
+                    node.type_name, content.name, content.external_id
                 );
                 lines.insert(format!(
                     "{label} {:?} {:?} {:?} {:?}",
-                    node.uri, node.state, node.properties, node.custom_properties
+                    content.uri, content.state, content.properties, content.custom_properties
                 ));
-                labels.insert((kind, node.id.unwrap()), label);
+                labels.insert((kind, node.id), label);
             }
         }
         for (&(kind, id), label) in &labels {
@@ -106,14 +108,14 @@ impl TestGraph {
             for context in above {
                 lines.insert(format!(
                     "{label} in {}",
-                    labels[&(Kind::Context, context.id.unwrap())]
+                    labels[&(Kind::Context, context.id)]
                 ));
             }
             if kind != Kind::Execution {
                 continue;
             }
-            for event in self.graph.events_of(kind, &[id]).await.unwrap() {
-                let artifact = &labels[&(Kind::Artifact, event.artifact_id.unwrap())];
+            for event in self.graph.events_of(Side::Execution, &[id]).await.unwrap() {
+                let artifact = &labels[&(Kind::Artifact, event.artifact_id)];
                 lines.insert(format!(
                     "{label} {:?} {artifact} at {:?} {:?}",
                     event.event_type, event.milliseconds, event.path

@@ -70,7 +70,8 @@ impl From<wire::ContextUse> for ContextUse {
 
 impl From<wire::ArtifactUse> for ArtifactUse {
     fn from(given: wire::ArtifactUse) -> Self {
-        let event_type = (given.event_type != 0).then(|| EventType(given.event_type.into()));
+        let event_type = i64::from(given.event_type);
+        let event_type = (event_type != 0).then(|| EventType::from_number(event_type));
         Self {
             artifact_type: type_name(given.r#type, given.type_version),
             identity: given.identity.map(Into::into),
@@ -107,7 +108,7 @@ impl From<RunRecorded> for wire::RunRecorded {
             output_ids: stored.output_ids,
             state: stored
                 .state
-                .and_then(|number| i32::try_from(number).ok())
+                .and_then(|state| i32::try_from(state.number()).ok())
                 .unwrap_or_default(),
         }
     }
@@ -150,7 +151,7 @@ mod tests {
         };
         assert_eq!(
             ArtifactUse::from(given).event_type,
-            Some(EventType::PENDING_OUTPUT)
+            Some(EventType::PendingOutput)
         );
         assert_eq!(
             ArtifactUse::from(wire::ArtifactUse::default()).event_type,

@@ -132,7 +132,7 @@ impl TryFrom<TraceRequest> for TraceQuery {
         };
         let event_type = |number| match EventType::try_from(number) {
             Ok(EventType::Unspecified) | Err(_) => Err(unknown("event_types", number)),
-            Ok(_) => Ok(StoredType(number.into())),
+            Ok(_) => Ok(StoredType::from_number(number.into())),
         };
         let event_types = given.event_types.into_iter().map(event_type);
         Ok(Self {
@@ -158,13 +158,19 @@ fn unknown(field: &str, number: i32) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Node;
+    use crate::model::{Node, NodeContent};
 
     fn part(sizes: &[usize]) -> TracePart {
         let node = |size: &usize| Node {
-            id: Some(1),
-            uri: Some("x".repeat(*size)),
-            ..Node::default()
+            id: 1,
+            type_id: 10,
+            type_name: None,
+            content: NodeContent {
+                uri: Some("x".repeat(*size)),
+                ..NodeContent::default()
+            },
+            create_time: 0,
+            update_time: 0,
         };
         TracePart {
             hop: 3,

@@ -8,7 +8,10 @@ use prost_types::FieldMask;
 
 use crate::graph::{ArtifactAndEvent, EventEdge, Mask, PropertyMask};
 use crate::model::{self, Kind, Value as Stored};
-use crate::model::{EventPath, EventType, Membership, Node, Properties, Step};
+use crate::model::{
+    EventInput, EventPath, EventType, Membership, Node, NodeContent, NodeId, NodeInput, NodeState,
+    Properties, Step,
+};
 use crate::proto::ml_metadata::event::path::{Step as WireStep, step};
 use crate::proto::ml_metadata::{
     Artifact, Association, Attribution, Context, Event, Execution, ParentContext, Value, artifact,
@@ -66,52 +69,155 @@ fn number_out(stored: i64) -> Option<i32> {
     i32::try_from(stored).ok()
 }
 
-macro_rules! node {
-    ($message:ident $(, uri $uri:ident)? $(, state $state:ident $states:ty)? $(; else $default:expr)?) => {
-        impl From<$message> for Node {
-            fn from(given: $message) -> Self {
-                Self {
-                    id: given.id,
-                    type_id: given.type_id,
-                    type_name: given.r#type,
-                    name: given.name,
-                    external_id: given.external_id,
-                    $(uri: given.$uri,)?
-                    $(state: given.$state.and_then(known::<$states>).map(i64::from),)?
-                    properties: properties_in(given.properties),
-                    custom_properties: properties_in(given.custom_properties),
-                    create_time: given.create_time_since_epoch,
-                    update_time: given.last_update_time_since_epoch,
-                    has_more: given.system_metadata.is_some()
-                        $(|| given.$state.is_some_and(|number| known::<$states>(number).is_none()))?,
-                    $(..$default)?
-                }
-            }
+impl From<Artifact> for NodeInput {
+    fn from(given: Artifact) -> Self {
+        let state = given.state.and_then(known::<artifact::State>);
+        Self {
+            id: given.id,
+            type_id: given.type_id,
+            type_name: given.r#type,
+            content: NodeContent {
+                name: given.name,
+                external_id: given.external_id,
+                uri: given.uri,
+                state: state
+                    .and_then(|number| NodeState::from_number(Kind::Artifact, number.into())),
+                properties: properties_in(given.properties),
+                custom_properties: properties_in(given.custom_properties),
+            },
+            update_time: given.last_update_time_since_epoch,
+            // The request has more than is stored, which counts as a change.
+            force_update: given.system_metadata.is_some() || state != given.state,
         }
-
-        impl From<Node> for $message {
-            fn from(stored: Node) -> Self {
-                Self {
-                    id: stored.id,
-                    type_id: stored.type_id,
-                    r#type: stored.type_name,
-                    name: stored.name,
-                    external_id: stored.external_id,
-                    $($uri: stored.uri,)?
-                    $($state: stored.state.and_then(number_out),)?
-                    properties: properties_out(stored.properties),
-                    custom_properties: properties_out(stored.custom_properties),
-                    create_time_since_epoch: stored.create_time,
-                    last_update_time_since_epoch: stored.update_time,
-                    system_metadata: None,
-                }
-            }
-        }
-    };
+    }
 }
-node!(Artifact, uri uri, state state artifact::State);
-node!(Execution, state last_known_state execution::State; else Self::default());
-node!(Context; else Self::default());
+
+impl From<Node> for Artifact {
+    fn from(stored: Node) -> Self {
+        let content = stored.content;
+        Self {
+            id: Some(stored.id),
+            type_id: Some(stored.type_id),
+            r#type: stored.type_name,
+            name: content.name,
+            external_id: content.external_id,
+            uri: content.uri,
+            state: content.state.and_then(|state| number_out(state.number())),
+            properties: properties_out(content.properties),
+            custom_properties: properties_out(content.custom_properties),
+            create_time_since_epoch: Some(stored.create_time),
+            last_update_time_since_epoch: Some(stored.update_time),
+            system_metadata: None,
+        }
+    }
+}
+
+impl From<NodeId> for Artifact {
+    fn from(NodeId(id): NodeId) -> Self {
+        Self {
+            id: Some(id),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<Execution> for NodeInput {
+    fn from(given: Execution) -> Self {
+        let state = given.last_known_state.and_then(known::<execution::State>);
+        Self {
+            id: given.id,
+            type_id: given.type_id,
+            type_name: given.r#type,
+            content: NodeContent {
+                name: given.name,
+                external_id: given.external_id,
+                state: state
+                    .and_then(|number| NodeState::from_number(Kind::Execution, number.into())),
+                properties: properties_in(given.properties),
+                custom_properties: properties_in(given.custom_properties),
+                ..NodeContent::default()
+            },
+            update_time: given.last_update_time_since_epoch,
+            // The request has more than is stored, which counts as a change.
+            force_update: given.system_metadata.is_some() || state != given.last_known_state,
+        }
+    }
+}
+
+impl From<Node> for Execution {
+    fn from(stored: Node) -> Self {
+        let content = stored.content;
+        Self {
+            id: Some(stored.id),
+            type_id: Some(stored.type_id),
+            r#type: stored.type_name,
+            name: content.name,
+            external_id: content.external_id,
+            last_known_state: content.state.and_then(|state| number_out(state.number())),
+            properties: properties_out(content.properties),
+            custom_properties: properties_out(content.custom_properties),
+            create_time_since_epoch: Some(stored.create_time),
+            last_update_time_since_epoch: Some(stored.update_time),
+            system_metadata: None,
+        }
+    }
+}
+
+impl From<NodeId> for Execution {
+    fn from(NodeId(id): NodeId) -> Self {
+        Self {
+            id: Some(id),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<Context> for NodeInput {
+    fn from(given: Context) -> Self {
+        Self {
+            id: given.id,
+            type_id: given.type_id,
+            type_name: given.r#type,
+            content: NodeContent {
+                name: given.name,
+                external_id: given.external_id,
+                properties: properties_in(given.properties),
+                custom_properties: properties_in(given.custom_properties),
+                ..NodeContent::default()
+            },
+            update_time: given.last_update_time_since_epoch,
+            // The request has more than is stored, which counts as a change.
+            force_update: given.system_metadata.is_some(),
+        }
+    }
+}
+
+impl From<Node> for Context {
+    fn from(stored: Node) -> Self {
+        let content = stored.content;
+        Self {
+            id: Some(stored.id),
+            type_id: Some(stored.type_id),
+            r#type: stored.type_name,
+            name: content.name,
+            external_id: content.external_id,
+            properties: properties_out(content.properties),
+            custom_properties: properties_out(content.custom_properties),
+            create_time_since_epoch: Some(stored.create_time),
+            last_update_time_since_epoch: Some(stored.update_time),
+            system_metadata: None,
+        }
+    }
+}
+
+impl From<NodeId> for Context {
+    fn from(NodeId(id): NodeId) -> Self {
+        Self {
+            id: Some(id),
+            ..Self::default()
+        }
+    }
+}
 
 /// A step that is neither an index nor a key is no step.
 pub(in crate::api) fn path_in(given: Option<event::Path>) -> EventPath {
@@ -126,7 +232,7 @@ fn step_in(given: step::Value) -> Step {
     }
 }
 
-impl From<Event> for model::Event {
+impl From<Event> for EventInput {
     fn from(given: Event) -> Self {
         Self {
             artifact_id: given.artifact_id,
@@ -136,7 +242,7 @@ impl From<Event> for model::Event {
                 .filter(|number| {
                     event::Type::try_from(*number).is_ok_and(|known| known != event::Type::Unknown)
                 })
-                .map(|number| EventType(number.into())),
+                .map(|number| EventType::from_number(number.into())),
             milliseconds: given.milliseconds_since_epoch,
             path: path_in(given.path),
         }
@@ -153,10 +259,10 @@ impl From<model::Event> for Event {
         };
         let steps: Vec<WireStep> = stored.path.into_iter().map(step_out).collect();
         Self {
-            artifact_id: stored.artifact_id,
-            execution_id: stored.execution_id,
+            artifact_id: Some(stored.artifact_id),
+            execution_id: Some(stored.execution_id),
             path: (!steps.is_empty()).then_some(event::Path { steps }),
-            r#type: stored.event_type.and_then(|kind| number_out(kind.0)),
+            r#type: number_out(stored.event_type.number()),
             milliseconds_since_epoch: stored.milliseconds,
             system_metadata: None,
         }

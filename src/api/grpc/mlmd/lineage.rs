@@ -6,7 +6,7 @@ use super::types::TypeMessage;
 use crate::api::call::Call;
 use crate::error::{Error, Result};
 use crate::graph::{Boundary, Direction, GraphQuery, LineageGraph, Parts, SubgraphQuery};
-use crate::model::Kind;
+use crate::model::Side;
 use crate::proto::ml_metadata as pb;
 use crate::proto::ml_metadata::lineage_graph_query_options::QueryNodes;
 use crate::proto::ml_metadata::lineage_subgraph_query_options::{
@@ -42,10 +42,15 @@ fn parts(paths: &[String]) -> Parts {
     }
 }
 
-impl TryFrom<LineageGraph> for pb::LineageGraph {
+impl<N> TryFrom<LineageGraph<N>> for pb::LineageGraph
+where
+    pb::Artifact: From<N>,
+    pb::Execution: From<N>,
+    pb::Context: From<N>,
+{
     type Error = Error;
 
-    fn try_from(found: LineageGraph) -> Result<Self> {
+    fn try_from(found: LineageGraph<N>) -> Result<Self> {
         Ok(Self {
             artifact_types: pb::ArtifactType::all_from_model(found.artifact_types)?,
             execution_types: pb::ExecutionType::all_from_model(found.execution_types)?,
@@ -75,10 +80,10 @@ impl Rpc for pb::GetLineageSubgraphRequest {
         let query = SubgraphQuery {
             start: options.starting_nodes.map(|start| match start {
                 StartingNodesOneOf::StartingArtifacts(nodes) => {
-                    (Kind::Artifact, nodes.filter_query)
+                    (Side::Artifact, nodes.filter_query)
                 }
                 StartingNodesOneOf::StartingExecutions(nodes) => {
-                    (Kind::Execution, nodes.filter_query)
+                    (Side::Execution, nodes.filter_query)
                 }
             }),
             max_hops: options.max_num_hops,

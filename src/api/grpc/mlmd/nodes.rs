@@ -5,7 +5,7 @@ use super::convert::all;
 use super::types::TypeMessage;
 use crate::api::call::Call;
 use crate::error::{Error, Result};
-use crate::model::{Kind, Node};
+use crate::model::{Kind, Node, Side};
 use crate::proto::ml_metadata as pb;
 
 /// A message that is a node of one kind.
@@ -157,7 +157,7 @@ impl Rpc for pb::GetEventsByArtifactIDsRequest {
     type Response = pb::GetEventsByArtifactIDsResponse;
 
     async fn run(self, call: &Call) -> Result<Self::Response> {
-        let found = call.graph.events_of(Kind::Artifact, &self.artifact_ids);
+        let found = call.graph.events_of(Side::Artifact, &self.artifact_ids);
         let events = all(found.await?);
         Ok(pb::GetEventsByArtifactIDsResponse { events })
     }
@@ -167,7 +167,7 @@ impl Rpc for pb::GetEventsByExecutionIDsRequest {
     type Response = pb::GetEventsByExecutionIDsResponse;
 
     async fn run(self, call: &Call) -> Result<Self::Response> {
-        let found = call.graph.events_of(Kind::Execution, &self.execution_ids);
+        let found = call.graph.events_of(Side::Execution, &self.execution_ids);
         let events = all(found.await?);
         Ok(pb::GetEventsByExecutionIDsResponse { events })
     }

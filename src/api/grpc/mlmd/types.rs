@@ -6,7 +6,7 @@ use super::{Put, Rpc, signature};
 use crate::api::call::Call;
 use crate::error::Result;
 use crate::graph::PutTypes;
-use crate::model::{BaseType, Kind, NodeType, PropertyType, SIMPLE_TYPES};
+use crate::model::{BaseType, Kind, NodeType, PropertyType, SIMPLE_TYPES, Stored};
 use crate::proto::ml_metadata as pb;
 
 /// A message that is a type of one kind of node.
@@ -14,9 +14,9 @@ pub(in crate::api) trait TypeMessage: Sized + Default {
     const KIND: Kind;
 
     fn into_model(self) -> Result<NodeType>;
-    fn from_model(stored: NodeType) -> Result<Self>;
+    fn from_model(stored: Stored<NodeType>) -> Result<Self>;
 
-    fn all_from_model(stored: Vec<NodeType>) -> Result<Vec<Self>> {
+    fn all_from_model(stored: Vec<Stored<NodeType>>) -> Result<Vec<Self>> {
         stored.into_iter().map(Self::from_model).collect()
     }
 }
@@ -29,7 +29,6 @@ macro_rules! type_message {
 
             fn into_model(self) -> Result<NodeType> {
                 Ok(NodeType {
-                    id: None,
                     name: self.name.unwrap_or_default(),
                     version: self.version.filter(|version| !version.is_empty()),
                     description: self.description,
@@ -41,9 +40,10 @@ macro_rules! type_message {
                 })
             }
 
-            fn from_model(stored: NodeType) -> Result<Self> {
+            fn from_model(stored: Stored<NodeType>) -> Result<Self> {
+                let Stored { id, value: stored } = stored;
                 Ok(Self {
-                    id: stored.id,
+                    id: Some(id),
                     name: Some(stored.name),
                     version: stored.version,
                     description: stored.description,

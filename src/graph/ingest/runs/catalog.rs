@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::graph::Write;
 use crate::graph::nodes::rules as node_rules;
 use crate::graph::types::put::{Identity, PutTypes, stored_types};
-use crate::model::{Kind, NodeType, Origin, Properties};
+use crate::model::{Kind, Node, NodeType, Origin, Properties, Stored, distinct_ids};
 use crate::storage::Tx;
 use crate::storage::tables::{locks, nodes, types};
 
@@ -21,7 +21,7 @@ struct TypeUse<'e> {
 
 /// The types of a batch, as they are when its events are stored.
 pub(super) struct Catalog {
-    types: HashMap<Identity, NodeType>,
+    types: HashMap<Identity, Stored<NodeType>>,
     /// The types of the artifacts that are given by id.
     artifacts: HashMap<i64, TypeName>,
 }
@@ -42,14 +42,14 @@ impl Catalog {
             .filter(|used| seen.insert((used.kind, &used.name.name, &used.name.version)))
             .map(|used| (used.kind, used.blank()))
             .collect();
-        let mut types = stored_types(tx, &named).await?;
+        let mut types = candidates(tx, &named).await?;
         let mut changed = settle(&mut types, &uses)?;
         // No unique key keeps a type from being created twice.
         if !changed.is_empty() && locks::structure(tx).await? {
-            types = stored_types(tx, &named).await?;
+            types = candidates(tx, &named).await?;
             changed = settle(&mut types, &uses)?;
         }
-        let with_type = |key: &Identity| Some((key.0, types.get(key)?.clone()));
+        let with_type = |key: &Identity| Some((key.0, types.get(key)?.value.clone()));
         let put = PutTypes {
             types: changed.iter().filter_map(with_type).collect(),
             can_add_fields: true,
@@ -61,13 +61,15 @@ impl Catalog {
                 types.entry(key.clone()).and_modify(|put| put.id = Some(id));
             }
         }
+        let stored = |(key, Candidate { id, value })| Some((key, Stored { id: id?, value }));
+        let types = types.into_iter().filter_map(stored).collect();
         Ok(Self { types, artifacts })
     }
 
     /// The id of a type that an event names.
     pub(super) fn id(&self, kind: Kind, name: &TypeName) -> Result<i64> {
         let found = self.types.get(&identity(kind, name));
-        let id = found.and_then(|found| found.id);
+        let id = found.map(|found| found.id);
         id.ok_or_else(|| Error::internal("a type of a run event was not settled"))
     }
 
@@ -77,10 +79,30 @@ impl Catalog {
     }
 
     /// The types of a kind.
-    pub(super) fn of(&self, kind: Kind) -> impl Iterator<Item = &NodeType> {
+    pub(super) fn of(&self, kind: Kind) -> impl Iterator<Item = &Stored<NodeType>> {
         let of_kind = self.types.iter().filter(move |(key, _)| key.0 == kind);
         of_kind.map(|(_, found)| found)
     }
+}
+
+/// A type that a batch names: stored, or to be created.
+struct Candidate {
+    /// `None` until it is stored.
+    id: Option<i64>,
+    value: NodeType,
+}
+
+/// The stored types among those that a batch names.
+async fn candidates(
+    tx: &mut Tx,
+    named: &[(Kind, NodeType)],
+) -> Result<HashMap<Identity, Candidate>> {
+    let stored = stored_types(tx, named).await?.into_iter();
+    let candidate = |(key, Stored { id, value })| {
+        let id = Some(id);
+        (key, Candidate { id, value })
+    };
+    Ok(stored.map(candidate).collect())
 }
 
 fn identity(kind: Kind, name: &TypeName) -> Identity {
@@ -123,7 +145,10 @@ impl TypeUse<'_> {
 }
 
 /// Goes through the uses in order and makes of the stored types what each may; the answer names those that changed.
-fn settle(stored: &mut HashMap<Identity, NodeType>, uses: &[TypeUse<'_>]) -> Result<Vec<Identity>> {
+fn settle(
+    stored: &mut HashMap<Identity, Candidate>,
+    uses: &[TypeUse<'_>],
+) -> Result<Vec<Identity>> {
     let mut changed: Vec<Identity> = Vec::new();
     for used in uses {
         let key = identity(used.kind, used.name);
@@ -135,7 +160,11 @@ fn settle(stored: &mut HashMap<Identity, NodeType>, uses: &[TypeUse<'_>]) -> Res
                 describe(used.name)
             )));
         }
-        let known = stored.entry(key.clone()).or_insert_with(|| used.blank());
+        let known = stored.entry(key.clone()).or_insert_with(|| Candidate {
+            id: None,
+            value: used.blank(),
+        });
+        let known = &mut known.value;
         let may_declare = is_new || used.policy == TypePolicy::Extend;
         let does_change = is_new | (may_declare && used.declare(known));
         used.check(known)?;
@@ -171,25 +200,21 @@ async fn types_of_artifacts(tx: &mut Tx, events: &[&RunEvent]) -> Result<HashMap
         Some(ArtifactIdentity::Id(id)) => Some(id),
         _ => None,
     };
-    let mut ids: Vec<i64> = used.filter_map(id).collect();
-    ids.sort_unstable();
-    ids.dedup();
+    let ids = distinct_ids(used.filter_map(id));
     let artifacts = nodes::by_ids(tx, Kind::Artifact, &ids).await?;
-    let mut type_ids: Vec<i64> = artifacts.iter().filter_map(|node| node.type_id).collect();
-    type_ids.sort_unstable();
-    type_ids.dedup();
+    let type_ids = distinct_ids(artifacts.iter().map(|node| node.type_id));
     let found = types::by_ids(tx, Kind::Artifact, &type_ids).await?;
-    let by_id: HashMap<Option<i64>, TypeName> = found
+    let by_id: HashMap<i64, TypeName> = found
         .into_iter()
-        .map(|found| {
+        .map(|Stored { id, value }| {
             let name = TypeName {
-                name: found.name,
-                version: found.version,
+                name: value.name,
+                version: value.version,
             };
-            (found.id, name)
+            (id, name)
         })
         .collect();
-    let with_type = |node: crate::model::Node| Some((node.id?, by_id.get(&node.type_id)?.clone()));
+    let with_type = |node: Node| Some((node.id, by_id.get(&node.type_id)?.clone()));
     Ok(artifacts.into_iter().filter_map(with_type).collect())
 }
 
@@ -294,10 +319,14 @@ mod tests {
             let own = |(name, of): &(&str, PropertyType)| ((*name).to_owned(), *of);
             let mut known = uses[0].blank();
             known.properties = stored.iter().map(own).collect();
+            let known = Candidate {
+                id: Some(1),
+                value: known,
+            };
             types.insert(key.clone(), known);
         }
         let changed = settle(&mut types, &uses)?;
-        let declared = types[&key].properties.keys().cloned().collect();
+        let declared = types[&key].value.properties.keys().cloned().collect();
         Ok((changed.len(), declared))
     }
 

@@ -88,7 +88,7 @@ fn artifact(given: &ArtifactUse, fits: fn(EventType) -> bool, what: &str) -> Res
         return present("artifact", "digest", "");
     }
     if let Some(event_type) = given.event_type.filter(|event_type| !fits(*event_type)) {
-        let number = event_type.0;
+        let number = event_type.number();
         return Err(Error::invalid(format!(
             "The event type {number} is not that of {what}"
         )));

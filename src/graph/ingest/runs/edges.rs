@@ -8,7 +8,7 @@ use super::target::Targets;
 use super::{ArtifactUse, RunEvent, RunRecorded};
 use crate::error::Result;
 use crate::graph::edges::{events, memberships};
-use crate::model::{Event, EventType, Kind, Membership};
+use crate::model::{Event, EventType, Kind, Membership, Side};
 use crate::storage::Tx;
 use crate::storage::tables::memberships::End;
 use crate::storage::tables::memberships::Nodes;
@@ -58,20 +58,20 @@ pub(super) async fn put(
         let inputs = event.inputs.iter().zip(&ids.input_ids);
         let outputs = event.outputs.iter().zip(&ids.output_ids);
         let edge = |given: &ArtifactUse, id: i64, usual: EventType| Event {
-            artifact_id: Some(id),
-            execution_id: Some(ids.execution_id),
-            event_type: given.event_type.or(Some(usual)),
+            artifact_id: id,
+            execution_id: ids.execution_id,
+            event_type: given.event_type.unwrap_or(usual),
             milliseconds: Some(event.time.unwrap_or(now)),
             path: given.path.clone(),
         };
-        edges.extend(inputs.map(|(given, id)| edge(given, *id, EventType::INPUT)));
-        edges.extend(outputs.map(|(given, id)| edge(given, *id, EventType::OUTPUT)));
+        edges.extend(inputs.map(|(given, id)| edge(given, *id, EventType::Input)));
+        edges.extend(outputs.map(|(given, id)| edge(given, *id, EventType::Output)));
         associations.extend(ids.context_ids.iter().map(|&context_id| Membership {
             context_id,
             node_id: ids.execution_id,
         }));
     }
-    events::put_missing(tx, edges, now).await?;
+    events::put_missing(tx, edges).await?;
     let new = memberships::put_missing(tx, Kind::Execution, associations, Nodes::Any).await?;
     let mut attributions = of_new_artifacts(tx, recorded).await?;
     attributions.extend(of_old_artifacts(tx, new, known).await?);
@@ -107,13 +107,13 @@ async fn of_old_artifacts(
     new.retain(|association| known.contains(&association.node_id));
     let contexts = contexts_by_run(new);
     let runs: Vec<i64> = contexts.keys().copied().collect();
-    let stored = stored_events::of_nodes(tx, Kind::Execution, &runs, &[]).await?;
+    let stored = stored_events::of_nodes(tx, Side::Execution, &runs, &[]).await?;
     let attributions = stored.iter().flat_map(|stored| {
-        let run = stored.event.execution_id.unwrap_or_default();
-        let contexts = contexts.get(&run).into_iter().flatten();
+        let event = &stored.value;
+        let contexts = contexts.get(&event.execution_id).into_iter().flatten();
         contexts.map(|&context_id| Membership {
             context_id,
-            node_id: stored.event.artifact_id.unwrap_or_default(),
+            node_id: event.artifact_id,
         })
     });
     Ok(attributions.collect())

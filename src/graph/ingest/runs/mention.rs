@@ -8,10 +8,7 @@ use super::catalog::Catalog;
 use super::check::DIGEST;
 use super::{ArtifactIdentity, ArtifactUse, ContextUse, Moment, RunEvent, TypeName, state};
 use crate::error::{Error, Result};
-use crate::model::{Kind, Node, Properties, Value};
-
-/// The number of `Artifact.State` LIVE.
-const LIVE: i64 = 2;
+use crate::model::{ArtifactState, Kind, NodeContent, NodeInput, NodeState, Properties, Value};
 
 /// What finds a node of a kind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,20 +40,24 @@ pub(super) struct Edit<'e> {
 
 impl Mention<'_> {
     /// A new node that has what finds it, and no more.
-    pub(super) fn blank(&self, kind: Kind) -> Node {
-        let mut node = Node {
-            type_id: Some(self.type_id),
-            state: (kind == Kind::Artifact).then_some(LIVE),
-            ..Node::default()
+    pub(super) fn blank(&self, kind: Kind) -> NodeInput {
+        let live = NodeState::Artifact(ArtifactState::Live);
+        let mut content = NodeContent {
+            state: (kind == Kind::Artifact).then_some(live),
+            ..NodeContent::default()
         };
         for key in std::iter::once(&self.key).chain(&self.own_name) {
             match key {
                 Key::Id(_) => {}
-                Key::ExternalId(text) => node.external_id = Some(text.clone().into_owned()),
-                Key::Name(_, text) => node.name = Some(text.clone().into_owned()),
+                Key::ExternalId(text) => content.external_id = Some(text.clone().into_owned()),
+                Key::Name(_, text) => content.name = Some(text.clone().into_owned()),
             }
         }
-        node
+        NodeInput {
+            type_id: Some(self.type_id),
+            content,
+            ..NodeInput::default()
+        }
     }
 }
 
@@ -66,7 +67,7 @@ impl Edit<'_> {
     /// # Errors
     ///
     /// `FailedPrecondition` when its digest is another one.
-    pub(super) fn apply(&self, node: &mut Node) -> Result<()> {
+    pub(super) fn apply(&self, node: &mut NodeContent) -> Result<()> {
         if let Some(digest) = self.digest {
             let given = Value::String(digest.to_owned());
             let known = node.custom_properties.entry(DIGEST.to_owned());

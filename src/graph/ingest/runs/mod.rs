@@ -21,12 +21,14 @@ use std::borrow::Borrow;
 use crate::error::Result;
 use crate::graph::Write;
 use crate::graph::edges::parents as contexts;
-use crate::model::{EventPath, EventType, Kind, Membership, Origin, Properties};
+use crate::model::{
+    EventPath, EventType, ExecutionState, Kind, Membership, NodeState, Origin, Properties,
+};
 use crate::storage::Tx;
 use crate::storage::tables::locks;
 use catalog::Catalog;
 use mention::{Mentions, Places};
-use target::Targets;
+use target::{StoredMention, Targets};
 
 /// One thing that happened to a run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -131,8 +133,8 @@ pub struct RunRecorded {
     pub context_ids: Vec<i64>,
     pub input_ids: Vec<i64>,
     pub output_ids: Vec<i64>,
-    /// The number of `Execution.State` after the event.
-    pub state: Option<i64>,
+    /// The state of the run after the event.
+    pub state: Option<ExecutionState>,
 }
 
 /// Stores events about runs, in order, all or none of them.
@@ -180,15 +182,18 @@ impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
         let artifacts = Targets::find(tx, Kind::Artifact, &mentions.artifacts, &catalog, now);
         let artifacts = artifacts.await?.store(tx).await?;
 
-        let ids = |places: &[usize], of: &[target::Stored]| -> Vec<i64> {
+        let ids = |places: &[usize], of: &[StoredMention]| -> Vec<i64> {
             places.iter().map(|&place| of[place].id).collect()
         };
-        let recorded = |(places, run): (&Places, &target::Stored)| RunRecorded {
+        let recorded = |(places, run): (&Places, &StoredMention)| RunRecorded {
             execution_id: run.id,
             context_ids: ids(&places.contexts, &contexts),
             input_ids: ids(&places.inputs, &artifacts),
             output_ids: ids(&places.outputs, &artifacts),
-            state: run.state,
+            state: match run.state {
+                Some(NodeState::Execution(state)) => Some(state),
+                Some(NodeState::Artifact(_)) | None => None,
+            },
         };
         let recorded: Vec<RunRecorded> = mentions.places.iter().zip(&runs).map(recorded).collect();
         edges::put(tx, &events, &recorded, &known, now).await?;

@@ -1,7 +1,7 @@
 //! The state of a run: that of the latest of its START and ending events, in whatever order they arrive.
 
 use super::Moment;
-use crate::model::{Node, Value};
+use crate::model::{ExecutionState, NodeContent, NodeState, Value};
 
 /// The custom property with the time of the latest START, in milliseconds since epoch.
 pub(super) const STARTED_AT: &str = "started_at";
@@ -9,30 +9,27 @@ pub(super) const STARTED_AT: &str = "started_at";
 /// The custom property with the time of the latest ending, in milliseconds since epoch.
 pub(super) const ENDED_AT: &str = "ended_at";
 
-/// The number of `Execution.State` RUNNING.
-const RUNNING: i64 = 2;
-
 impl Moment {
-    /// The number of `Execution.State` that the event puts the run into; `None` for one that does not say.
-    const fn state(self) -> Option<i64> {
+    /// The state that the event puts the run into; `None` for one that does not say.
+    const fn state(self) -> Option<ExecutionState> {
         match self {
             Self::Update => None,
-            Self::Start => Some(RUNNING),
-            Self::Complete => Some(3),
-            Self::Fail => Some(4),
-            Self::Cached => Some(5),
-            Self::Cancel => Some(6),
+            Self::Start => Some(ExecutionState::Running),
+            Self::Complete => Some(ExecutionState::Complete),
+            Self::Fail => Some(ExecutionState::Failed),
+            Self::Cached => Some(ExecutionState::Cached),
+            Self::Cancel => Some(ExecutionState::Canceled),
         }
     }
 }
 
 /// Which of two endings of the same time counts: that of the higher rank, so that no failure is hidden.
-fn rank(state: Option<i64>) -> u8 {
+const fn rank(state: Option<NodeState>) -> u8 {
     match state {
-        Some(4) => 4,
-        Some(6) => 3,
-        Some(3) => 2,
-        Some(5) => 1,
+        Some(NodeState::Execution(ExecutionState::Failed)) => 4,
+        Some(NodeState::Execution(ExecutionState::Canceled)) => 3,
+        Some(NodeState::Execution(ExecutionState::Complete)) => 2,
+        Some(NodeState::Execution(ExecutionState::Cached)) => 1,
         _ => 0,
     }
 }
@@ -41,8 +38,8 @@ fn rank(state: Option<i64>) -> u8 {
 ///
 /// Of events at the same time, an ending comes after a START. The kind of an ending that is older than the latest START is
 /// forgotten, as nothing can make it count again.
-pub(super) fn merge(run: &mut Node, moment: Moment, time: i64) {
-    let Some(state) = moment.state() else {
+pub(super) fn merge(run: &mut NodeContent, moment: Moment, time: i64) {
+    let Some(state) = moment.state().map(NodeState::from) else {
         return;
     };
     let started = time_of(run, STARTED_AT);
@@ -69,14 +66,14 @@ pub(super) fn merge(run: &mut Node, moment: Moment, time: i64) {
     }
 }
 
-fn time_of(run: &Node, name: &str) -> Option<i64> {
+fn time_of(run: &NodeContent, name: &str) -> Option<i64> {
     match run.custom_properties.get(name) {
         Some(Value::Int(time)) => Some(*time),
         _ => None,
     }
 }
 
-fn set_time(run: &mut Node, name: &str, time: i64) {
+fn set_time(run: &mut NodeContent, name: &str, time: i64) {
     run.custom_properties
         .insert(name.to_owned(), Value::Int(time));
 }
@@ -87,10 +84,11 @@ mod tests {
     use proptest::sample::select;
 
     use super::*;
+    use ExecutionState::{Canceled, Complete as Succeeded, Failed, Running};
     use Moment::{Cached, Cancel, Complete, Fail, Start, Update};
 
-    fn after(events: &[(Moment, i64)]) -> Node {
-        let mut run = Node::default();
+    fn after(events: &[(Moment, i64)]) -> NodeContent {
+        let mut run = NodeContent::default();
         for &(moment, time) in events {
             merge(&mut run, moment, time);
         }
@@ -98,42 +96,53 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(events: &[(Moment, i64)], state: i64, started: Option<i64>, ended: Option<i64>) {
+    fn check(
+        events: &[(Moment, i64)],
+        state: ExecutionState,
+        started: Option<i64>,
+        ended: Option<i64>,
+    ) {
         let run = after(events);
         let times = (time_of(&run, STARTED_AT), time_of(&run, ENDED_AT));
-        assert_eq!((run.state, times), (Some(state), (started, ended)));
+        assert_eq!((run.state, times), (Some(state.into()), (started, ended)));
     }
 
     #[test]
     fn the_latest_event_decides() {
-        check(&[(Start, 1)], 2, Some(1), None);
-        check(&[(Start, 1), (Complete, 5)], 3, Some(1), Some(5));
-        check(&[(Complete, 5), (Start, 1)], 3, Some(1), Some(5));
-        check(&[(Start, 1), (Fail, 5), (Start, 7)], 2, Some(7), Some(5));
-        check(&[(Fail, 5), (Complete, 4)], 4, None, Some(5));
+        check(&[(Start, 1)], Running, Some(1), None);
+        check(&[(Start, 1), (Complete, 5)], Succeeded, Some(1), Some(5));
+        check(&[(Complete, 5), (Start, 1)], Succeeded, Some(1), Some(5));
+        check(
+            &[(Start, 1), (Fail, 5), (Start, 7)],
+            Running,
+            Some(7),
+            Some(5),
+        );
+        check(&[(Fail, 5), (Complete, 4)], Failed, None, Some(5));
     }
 
     #[test]
     fn at_the_same_time_an_ending_comes_after_a_start_and_a_failure_counts() {
-        check(&[(Complete, 3), (Start, 3)], 3, Some(3), Some(3));
-        check(&[(Start, 3), (Complete, 3)], 3, Some(3), Some(3));
-        check(&[(Fail, 3), (Complete, 3)], 4, None, Some(3));
-        check(&[(Cached, 3), (Cancel, 3)], 6, None, Some(3));
+        check(&[(Complete, 3), (Start, 3)], Succeeded, Some(3), Some(3));
+        check(&[(Start, 3), (Complete, 3)], Succeeded, Some(3), Some(3));
+        check(&[(Fail, 3), (Complete, 3)], Failed, None, Some(3));
+        check(&[(Cached, 3), (Cancel, 3)], Canceled, None, Some(3));
     }
 
     #[test]
     fn an_update_says_nothing_about_the_state() {
-        assert_eq!(after(&[(Update, 3)]), Node::default());
+        assert_eq!(after(&[(Update, 3)]), NodeContent::default());
     }
 
     /// What the contract says, of all events at once.
-    fn expected(events: &[(Moment, i64)]) -> Option<i64> {
+    fn expected(events: &[(Moment, i64)]) -> Option<NodeState> {
         let said = events.iter().filter_map(|&(moment, time)| {
-            let state = moment.state()?;
+            let state = NodeState::from(moment.state()?);
             let ends = moment != Start;
-            Some((time, ends, rank(Some(state)), state))
+            Some(((time, ends, rank(Some(state))), state))
         });
-        said.max().map(|(_, _, _, state)| state)
+        let last = said.max_by_key(|(order, _)| *order);
+        last.map(|(_, state)| state)
     }
 
     proptest! {

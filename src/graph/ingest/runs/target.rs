@@ -7,7 +7,7 @@ use super::catalog::Catalog;
 use super::mention::{Key, Mention};
 use crate::error::{Error, Result};
 use crate::graph::nodes::writer::{Lookup, NodeWriter, PutOptions};
-use crate::model::{Kind, Node, NodeKey};
+use crate::model::{Kind, Node, NodeInput, NodeKey, NodeState};
 use crate::storage::Tx;
 use crate::storage::tables::nodes;
 
@@ -19,12 +19,12 @@ struct Target {
     mentions: Vec<usize>,
 }
 
-/// What became of the node of a mention.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Stored {
+/// The node of a mention, as it is stored.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StoredMention {
     pub id: i64,
-    /// The number of its state after the mention.
-    pub state: Option<i64>,
+    /// Its state after the mention.
+    pub state: Option<NodeState>,
 }
 
 /// The nodes of one kind that a batch mentions.
@@ -83,12 +83,12 @@ impl<'e> Targets<'e> {
     /// # Errors
     ///
     /// Those of [`super::mention::Edit::apply`]; `Raced` when a new node exists by now.
-    pub(super) async fn store(mut self, tx: &mut Tx) -> Result<Vec<Stored>> {
-        let mut stored = vec![Stored::default(); self.slots.len()];
+    pub(super) async fn store(mut self, tx: &mut Tx) -> Result<Vec<StoredMention>> {
+        let mut states = vec![None; self.slots.len()];
         let mut changing = Vec::new();
         for target in &self.meant {
             if let Some(id) = target.id {
-                changing.push((id, self.edited(target, &mut stored)?));
+                changing.push((id, self.edited(target, &mut states)?));
             }
         }
         let coming = changing.iter().map(|(id, node)| (*id, node));
@@ -97,21 +97,23 @@ impl<'e> Targets<'e> {
         let mut order: Vec<usize> = (0..self.meant.len()).collect();
         order.sort_by_key(|&slot| self.meant[slot].id.is_some());
         for &slot in &order {
-            let node = self.edited(&self.meant[slot], &mut stored)?;
+            let node = self.edited(&self.meant[slot], &mut states)?;
             self.writer.put(tx, Cow::Owned(node)).await?;
         }
         let ids = self.writer.finish(tx).await?;
-        for (slot, id) in order.into_iter().zip(ids) {
-            for &mention in &self.meant[slot].mentions {
-                stored[mention].id = id;
-            }
-        }
-        Ok(stored)
+        let ids: HashMap<usize, i64> = order.into_iter().zip(ids).collect();
+        let mentions = self.slots.iter().zip(states);
+        let stored = mentions.map(|(slot, state)| StoredMention {
+            id: ids[slot],
+            state,
+        });
+        Ok(stored.collect())
     }
 
     /// What the mentions make of a node, as it is now known; the state after each goes to its place.
-    fn edited(&self, target: &Target, stored: &mut [Stored]) -> Result<Node> {
+    fn edited(&self, target: &Target, states: &mut [Option<NodeState>]) -> Result<NodeInput> {
         let known = target.id.and_then(|id| self.writer.node(id)).cloned();
+        let known = known.map(NodeInput::from);
         let first = target
             .mentions
             .first()
@@ -123,8 +125,8 @@ impl<'e> Targets<'e> {
         };
         let mut node = known.unwrap_or_else(blank);
         for &mention in &target.mentions {
-            self.mentions[mention].edit.apply(&mut node)?;
-            stored[mention].state = node.state;
+            self.mentions[mention].edit.apply(&mut node.content)?;
+            states[mention] = node.content.state;
         }
         Ok(node)
     }
@@ -144,11 +146,10 @@ fn resolve<'n>(
     let mut fresh: HashMap<&Key<'_>, usize> = HashMap::new();
     for (place, mention) in mentions.iter().enumerate() {
         let stored = found.get(&mention.key).and_then(|id| node(*id));
-        let stored = stored.and_then(|stored| Some((stored.id?, stored.type_id?)));
-        let slot = if let Some((id, type_id)) = stored {
+        let slot = if let Some(stored) = stored {
             *of_id
-                .entry(id)
-                .or_insert_with(|| add(&mut targets, Some(id), type_id))
+                .entry(stored.id)
+                .or_insert_with(|| add(&mut targets, Some(stored.id), stored.type_id))
         } else if let Some(&slot) = fresh.get(&mention.key) {
             slot
         } else {

@@ -272,9 +272,9 @@ impl StoredChange {
             StoredSubject::Node(node) if node.id_only => {
                 return Some(DecodedChange::IdOnly(operation, kind?, node.id?));
             }
-            StoredSubject::Node(node) => Subject::Node(kind?, node.into()),
-            StoredSubject::Type(node_type) => Subject::Type(kind?, node_type.into()),
-            StoredSubject::Event(event) => Subject::Event(event.into()),
+            StoredSubject::Node(node) => Subject::Node(kind?, node.into_node(kind?)?),
+            StoredSubject::Type(node_type) => Subject::Type(kind?, node_type.into_type()?),
+            StoredSubject::Event(event) => Subject::Event(event.into_event()?),
             StoredSubject::Membership(member) => Subject::Membership(kind?, member.into()),
         };
         let change = Change { operation, subject };
@@ -288,8 +288,11 @@ mod tests {
 
     use super::*;
     use crate::model::{
-        BaseType, Event, EventType, Membership, Node, NodeType, PropertyType, Step, Value,
+        BaseType, Event, EventType, Membership, Node, NodeContent, NodeState, NodeType,
+        PropertyType, Step, Stored, Value,
     };
+
+    const KIND: Kind = Kind::Artifact;
 
     fn value() -> impl Strategy<Value = Value> {
         prop_oneof![
@@ -306,26 +309,42 @@ mod tests {
     fn node() -> impl Strategy<Value = Node> {
         let properties = || prop::collection::btree_map(any::<String>(), value(), 0..4);
         let text = any::<Option<String>>;
-        let number = any::<Option<i64>>;
+        let number = any::<i64>;
         (
-            (number(), number(), number(), number(), number()),
+            (number(), number(), number(), number()),
+            any::<Option<i64>>(),
             (text(), text(), text(), text()),
             (properties(), properties()),
         )
-            .prop_map(|(numbers, texts, properties)| Node {
+            .prop_map(|(numbers, state, texts, properties)| Node {
                 id: numbers.0,
                 type_id: numbers.1,
-                state: numbers.2,
-                create_time: numbers.3,
-                update_time: numbers.4,
                 type_name: texts.0,
-                name: texts.1,
-                external_id: texts.2,
-                uri: texts.3,
-                properties: properties.0,
-                custom_properties: properties.1,
-                has_more: false,
+                content: NodeContent {
+                    name: texts.1,
+                    external_id: texts.2,
+                    uri: texts.3,
+                    state: state.and_then(|number| NodeState::from_number(KIND, number)),
+                    properties: properties.0,
+                    custom_properties: properties.1,
+                },
+                create_time: numbers.2,
+                update_time: numbers.3,
             })
+    }
+
+    fn node_with_uri(uri: String) -> Node {
+        Node {
+            id: 7,
+            type_id: 10,
+            type_name: None,
+            content: NodeContent {
+                uri: Some(uri),
+                ..NodeContent::default()
+            },
+            create_time: 1,
+            update_time: 2,
+        }
     }
 
     fn origin(principal: &str, request_id: &str, time: i64) -> Arc<Origin> {
@@ -374,29 +393,26 @@ mod tests {
     proptest! {
         #[test]
         fn nodes_come_back(node in node()) {
-            check(Subject::Node(Kind::Artifact, node));
+            check(Subject::Node(KIND, node));
         }
     }
 
     #[test]
     fn types_and_edges_come_back() {
         let declared = [("p".to_owned(), PropertyType::Boolean)];
-        check(Subject::Type(
-            Kind::Execution,
-            NodeType {
-                id: Some(11),
-                name: "T".into(),
-                version: Some("2".into()),
-                properties: declared.into(),
-                base_type: Some(BaseType::Simple("mlmd.Train")),
-                input_type: Some("{}".into()),
-                ..NodeType::default()
-            },
-        ));
+        let value = NodeType {
+            name: "T".into(),
+            version: Some("2".into()),
+            properties: declared.into(),
+            base_type: Some(BaseType::Simple("mlmd.Train")),
+            input_type: Some("{}".into()),
+            ..NodeType::default()
+        };
+        check(Subject::Type(Kind::Execution, Stored { id: 11, value }));
         check(Subject::Event(Event {
-            artifact_id: Some(1),
-            execution_id: Some(2),
-            event_type: Some(EventType::OUTPUT),
+            artifact_id: 1,
+            execution_id: 2,
+            event_type: EventType::Output,
             milliseconds: Some(3),
             path: vec![Step::Key("data".into()), Step::Index(4)],
         }));
@@ -405,11 +421,7 @@ mod tests {
 
     #[test]
     fn of_a_large_node_only_the_id_is_stored() {
-        let node = Node {
-            id: Some(7),
-            uri: Some("x".repeat(MAX_NODE_BYTES)),
-            ..Node::default()
-        };
+        let node = node_with_uri("x".repeat(MAX_NODE_BYTES));
         let decoded = there_and_back(Subject::Node(Kind::Artifact, node));
         assert!(matches!(
             decoded,
@@ -464,10 +476,7 @@ mod tests {
     #[test]
     fn long_lists_of_changes_take_several_rows() {
         let of = origin("ada", "r", 1);
-        let large = Node {
-            uri: Some("x".repeat(ROW_BYTES / 2)),
-            ..Node::default()
-        };
+        let large = node_with_uri("x".repeat(ROW_BYTES / 2));
         let subjects = (0..5).map(|_| Subject::Node(Kind::Context, large.clone()));
         let rows = encode_rows(subjects.map(|subject| entry(&of, subject)).collect());
         assert_eq!(rows.len(), 3);

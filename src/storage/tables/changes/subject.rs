@@ -6,8 +6,8 @@ use prost::{Message, Oneof};
 use prost_types::{Any, Struct};
 
 use crate::model::{
-    BaseType, Event, EventType, Membership, Node, NodeType, Properties, PropertyType, SIMPLE_TYPES,
-    Step, Value,
+    BaseType, Event, EventType, Kind, Membership, Node, NodeContent, NodeState, NodeType,
+    Properties, PropertyType, SIMPLE_TYPES, Step, Stored, Value,
 };
 
 #[derive(Clone, PartialEq, Message)]
@@ -132,39 +132,44 @@ impl NodeFields {
 
 impl From<Node> for NodeFields {
     fn from(node: Node) -> Self {
+        let content = node.content;
         Self {
-            id: node.id,
-            type_id: node.type_id,
+            id: Some(node.id),
+            type_id: Some(node.type_id),
             type_name: node.type_name,
-            name: node.name,
-            external_id: node.external_id,
-            uri: node.uri,
-            state: node.state,
-            properties: fields_of(node.properties),
-            custom_properties: fields_of(node.custom_properties),
-            create_time: node.create_time,
-            update_time: node.update_time,
+            name: content.name,
+            external_id: content.external_id,
+            uri: content.uri,
+            state: content.state.map(NodeState::number),
+            properties: fields_of(content.properties),
+            custom_properties: fields_of(content.custom_properties),
+            create_time: Some(node.create_time),
+            update_time: Some(node.update_time),
             id_only: false,
         }
     }
 }
 
-impl From<NodeFields> for Node {
-    fn from(fields: NodeFields) -> Self {
-        Self {
-            id: fields.id,
-            type_id: fields.type_id,
-            type_name: fields.type_name,
-            name: fields.name,
-            external_id: fields.external_id,
-            uri: fields.uri,
-            state: fields.state,
-            properties: values_of(fields.properties),
-            custom_properties: values_of(fields.custom_properties),
-            create_time: fields.create_time,
-            update_time: fields.update_time,
-            has_more: false,
-        }
+impl NodeFields {
+    /// The node of a kind; `None` without a field that every node has.
+    pub(super) fn into_node(self, kind: Kind) -> Option<Node> {
+        let state = self.state;
+        let content = NodeContent {
+            name: self.name,
+            external_id: self.external_id,
+            uri: self.uri,
+            state: state.and_then(|number| NodeState::from_number(kind, number)),
+            properties: values_of(self.properties),
+            custom_properties: values_of(self.custom_properties),
+        };
+        Some(Node {
+            id: self.id?,
+            type_id: self.type_id?,
+            type_name: self.type_name,
+            content,
+            create_time: self.create_time?,
+            update_time: self.update_time?,
+        })
     }
 }
 
@@ -201,11 +206,12 @@ fn values_of(fields: BTreeMap<String, ValueFields>) -> Properties {
     fields.map(|(name, fields)| (name, value(fields))).collect()
 }
 
-impl From<NodeType> for TypeFields {
-    fn from(node_type: NodeType) -> Self {
+impl From<Stored<NodeType>> for TypeFields {
+    fn from(stored: Stored<NodeType>) -> Self {
+        let node_type = stored.value;
         let declared = node_type.properties.into_iter();
         Self {
-            id: node_type.id,
+            id: Some(stored.id),
             name: node_type.name,
             version: node_type.version,
             description: node_type.description,
@@ -223,12 +229,13 @@ impl From<NodeType> for TypeFields {
     }
 }
 
-impl From<TypeFields> for NodeType {
-    fn from(fields: TypeFields) -> Self {
+impl TypeFields {
+    /// The type; `None` without its id.
+    pub(super) fn into_type(self) -> Option<Stored<NodeType>> {
+        let fields = self;
         let declared = fields.properties.into_iter();
         let simple = |name: String| SIMPLE_TYPES.iter().find(|(_, known)| *known == name);
-        Self {
-            id: fields.id,
+        let value = NodeType {
             name: fields.name,
             version: fields.version,
             description: fields.description,
@@ -245,7 +252,9 @@ impl From<TypeFields> for NodeType {
                 .map(|(_, name)| BaseType::Simple(name)),
             input_type: fields.input_type,
             output_type: fields.output_type,
-        }
+        };
+        let id = fields.id?;
+        Some(Stored { id, value })
     }
 }
 
@@ -258,28 +267,29 @@ impl From<Event> for EventFields {
             }),
         };
         Self {
-            artifact_id: event.artifact_id,
-            execution_id: event.execution_id,
-            event_type: event.event_type.map(|event_type| event_type.0),
+            artifact_id: Some(event.artifact_id),
+            execution_id: Some(event.execution_id),
+            event_type: Some(event.event_type.number()),
             milliseconds: event.milliseconds,
             path: event.path.into_iter().map(step).collect(),
         }
     }
 }
 
-impl From<EventFields> for Event {
-    fn from(fields: EventFields) -> Self {
+impl EventFields {
+    /// The event; `None` without a field that every event has.
+    pub(super) fn into_event(self) -> Option<Event> {
         let step = |fields: StepFields| match fields.case? {
             StepCase::Index(index) => Some(Step::Index(index)),
             StepCase::Key(key) => Some(Step::Key(key)),
         };
-        Self {
-            artifact_id: fields.artifact_id,
-            execution_id: fields.execution_id,
-            event_type: fields.event_type.map(EventType),
-            milliseconds: fields.milliseconds,
-            path: fields.path.into_iter().filter_map(step).collect(),
-        }
+        Some(Event {
+            artifact_id: self.artifact_id?,
+            execution_id: self.execution_id?,
+            event_type: EventType::from_number(self.event_type?),
+            milliseconds: self.milliseconds,
+            path: self.path.into_iter().filter_map(step).collect(),
+        })
     }
 }
 
