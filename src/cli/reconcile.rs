@@ -7,7 +7,7 @@ use clap::Args;
 use super::output::report;
 use super::{Failure, migrate};
 use crate::config::{Config, ConfigArgs};
-use crate::graph::Graph;
+use crate::graph::{Clock, Graph};
 use crate::server;
 
 #[derive(Debug, Args)]
@@ -27,7 +27,7 @@ pub(super) async fn run(args: &ReconcileArgs, config: &Config) -> Result<(), Fai
     }
     let done = async {
         let database = server::open(config).await?;
-        let graph = Graph::new(database.clone(), config.history);
+        let graph = Graph::new(database.clone(), config.history, Clock::default());
         let added = graph.reconcile(args.all).await;
         database.close().await;
         added

@@ -5,6 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Failure, migrate};
 use crate::config::Config;
+use crate::graph::Clock;
 use crate::server::{self, Listeners};
 
 /// Serves until the process receives SIGINT (Ctrl-C) or SIGTERM.
@@ -14,7 +15,7 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     }
     let listeners = Listeners::bind(config).await?;
     let stop = stop_on_signal()?;
-    Box::pin(server::run(config, listeners, stop)).await?;
+    Box::pin(server::run(config, listeners, Clock::default(), stop)).await?;
     tracing::info!("stopped");
     Ok(())
 }

@@ -26,7 +26,6 @@ use crate::error::Result;
 use crate::model::{Caller, Door, Event, Kind, Node, NodeId, NodeType, Side, Stored};
 use crate::storage::{Database, Tx};
 use changes::feed::Feed;
-use clock::system_clock;
 use commit::engine::{Engine, Transactions};
 
 pub use changes::feed::History;
@@ -71,19 +70,20 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// A handle on the graph in this database, whose schema is ready.
+    /// A handle on the graph in this database, whose schema is ready. The clock dates what is
+    /// written.
     #[must_use]
-    pub fn new(database: Database, history: History) -> Self {
+    pub fn new(database: Database, history: History, clock: Clock) -> Self {
         let feed = Feed::default();
         let engine = Engine::new(Transactions {
             database: database.clone(),
-            clock: system_clock,
+            clock: clock.clone(),
             feed: feed.clone(),
             keeps_history: !history.changes.is_zero(),
         });
         Self {
             database,
-            clock: system_clock,
+            clock,
             history,
             feed,
             engine,

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::health::Health;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Graphs};
+use crate::graph::{Clock, Graph, Graphs};
 use crate::storage::Database;
 use crate::storage::migrate::{self, Prepared};
 
@@ -57,13 +57,13 @@ pub async fn open(config: &Config) -> Result<Database> {
         let text = format!("the schema was downgraded to version {version}");
         return Err(Error::FailedPrecondition(text));
     }
-    let graph = Graph::new(database.clone(), config.history);
+    let graph = Graph::new(database.clone(), config.history, Clock::default());
     graph.put_simple_types().await?;
     Ok(database)
 }
 
 /// Opens the database, hands out its graph, and keeps the health true until `stop` is cancelled. A database that cannot be
-/// reached is waited for, however long that takes.
+/// reached is waited for, however long that takes. The clock gives the times that the graph stores.
 ///
 /// # Errors
 ///
@@ -72,6 +72,7 @@ pub(super) async fn keep(
     config: &Config,
     graphs: &Graphs,
     health: &Health,
+    clock: Clock,
     stop: &CancellationToken,
 ) -> Result<Option<Database>> {
     let opening = (|| open(config))
@@ -94,7 +95,7 @@ pub(super) async fn keep(
     let address = config.database.address.to_string();
     tracing::info!(database = address, "opened the database");
     database.count_connections();
-    let graph = Graph::new(database.clone(), config.history);
+    let graph = Graph::new(database.clone(), config.history, clock);
     graphs.set(graph.clone());
     health.set_serving(true).await;
     let keeping = graph.keep_history(stop);

@@ -24,7 +24,7 @@ use tower_http::cors::CorsLayer;
 use crate::api::grpc::{lineage, mlmd};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::graph::Graphs;
+use crate::graph::{Clock, Graphs};
 use crate::proto::DESCRIPTORS;
 use crate::proto::pedigree::lineage::v1::lineage_service_server::LineageServiceServer;
 use crate::telemetry::Metrics;
@@ -87,13 +87,19 @@ async fn bind(address: SocketAddr) -> Result<TcpListener> {
 }
 
 /// Serves until `stop` is cancelled. The ports are served at once; requests are answered with `Unavailable` until the database
-/// is ready. In the end no connection is accepted any more, and requests under way have the configured grace to end.
+/// is ready. The clock dates what is written. In the end no connection is accepted any more, and requests under way have the
+/// configured grace to end.
 ///
 /// # Errors
 ///
 /// `Internal` when a listener fails; `InvalidArgument` for certificates that cannot be used; those of opening the database
 /// that waiting does not mend.
-pub async fn run(config: &Config, listeners: Listeners, stop: CancellationToken) -> Result<()> {
+pub async fn run(
+    config: &Config,
+    listeners: Listeners,
+    clock: Clock,
+    stop: CancellationToken,
+) -> Result<()> {
     let metrics = Metrics::of_process()?;
     let tls = config
         .serving
@@ -151,7 +157,7 @@ pub async fn run(config: &Config, listeners: Listeners, stop: CancellationToken)
         }
     };
     let keeping = async {
-        let kept = lifecycle::keep(config, &graphs, &health, &stop).await;
+        let kept = lifecycle::keep(config, &graphs, &health, clock, &stop).await;
         if kept.is_err() {
             failed.cancel();
         }

@@ -59,13 +59,13 @@ async fn every_order_walks_every_row_once(store: Store) {
         let mut put = Vec::new();
         for name in ["a", "b", "c", "d", "e", "f", "g"] {
             put.push(store.put(N::new(type_id, name)).await);
-            tick().await;
+            store.tick();
         }
         // Times of update in another order than ids.
         for id in [put[3], put[0], put[5]] {
             let stored: N = store.get(id).await;
             store.put(stored.with_custom("k", int(1))).await;
-            tick().await;
+            store.tick();
         }
         check_every_order::<N>(store).await;
     }
@@ -78,7 +78,7 @@ async fn rows_of_one_time_walk_by_id(store: Store) {
         store
             .put_named::<N>(type_id, &["a", "b", "c", "d", "e"])
             .await;
-        tick().await;
+        store.tick();
         store.put_named::<N>(type_id, &["f", "g", "h"]).await;
         check_every_order::<N>(store).await;
     }
@@ -93,7 +93,7 @@ async fn changes_between_pages_do_not_lose_other_rows(store: Store) {
     for field in FIELDS {
         let options = pages_of(2).by(field, true);
         let first = store.ask(Artifact::list(Some(options.clone()))).await;
-        tick().await;
+        store.tick();
         let new = store.put(Artifact::default().with_type(type_id)).await;
         let next = store
             .ask(Artifact::list(Some(

@@ -241,7 +241,7 @@ impl Graph {
     async fn forget(&self) -> Result<()> {
         let before = |length: Duration| {
             let length = i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
-            (self.clock)().saturating_sub(length)
+            self.clock.now().saturating_sub(length)
         };
         loop {
             let mut tx = self.database.write().await?;

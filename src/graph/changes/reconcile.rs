@@ -151,7 +151,7 @@ impl Graph {
     /// Adds those that the history does not know.
     async fn add(&self, found: Vec<Subject>, known: &Known) -> Result<usize> {
         let new = found.into_iter().filter(|subject| !known.knows(subject));
-        let now = (self.clock)();
+        let now = self.clock.now();
         let origin = Arc::new(Caller::anonymous(Door::Command).at(now));
         let entry = |subject| JournalEntry {
             origin: origin.clone(),

@@ -132,7 +132,7 @@ impl Transactions {
         caller: &Caller,
         write: &W,
     ) -> Result<W::Answer> {
-        let origin = caller.at((self.clock)());
+        let origin = caller.at(self.clock.now());
         if self.keeps_history {
             tx.set_origin(&origin);
         }
@@ -143,7 +143,7 @@ impl Transactions {
     pub(super) async fn commit(&self, mut tx: Tx) -> Result<()> {
         let journal = tx.take_journal();
         let has_changed = !journal.is_empty();
-        changes::commit(tx, journal, (self.clock)()).await?;
+        changes::commit(tx, journal, self.clock.now()).await?;
         if has_changed {
             self.feed.wrote();
         }

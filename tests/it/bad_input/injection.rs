@@ -123,7 +123,7 @@ async fn put_and_find<N: TestNode>(store: &Store, hostile: &str) -> i64 {
         let expected = [Code::Ok, Code::InvalidArgument];
         assert!(expected.contains(&code), "{hostile}: {code:?}");
     }
-    tick().await;
+    store.tick();
     let changed = stored.clone().with_custom(hostile, text("changed"));
     let path = format!("custom_properties.{hostile}");
     store.ask(N::put_masked(vec![changed], &[&path])).await;

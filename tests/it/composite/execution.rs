@@ -359,7 +359,7 @@ async fn only_the_execution_is_forced_to_a_new_time(store: Store) {
         }),
         ..put_execution(execution.clone())
     };
-    tick().await;
+    store.tick();
     store.ask(put(false)).await;
     assert_eq!(store.get::<Execution>(executions[0]).await, execution);
     store.ask(put(true)).await;

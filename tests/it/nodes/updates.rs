@@ -132,7 +132,7 @@ async fn a_mask_limits_what_an_update_touches(store: Store) {
     for (paths, expected) in touched {
         store.put(full(type_id).with_id(id)).await;
         let before: Artifact = store.get(id).await;
-        tick().await;
+        store.tick();
         store
             .ask(Artifact::put_masked(vec![given.clone()], paths))
             .await;
@@ -244,7 +244,7 @@ async fn the_update_time_moves_when_something_changes(store: Store) {
             (|node| node.with_external_id("x"), false),
         ] {
             let before: N = store.get(id).await;
-            tick().await;
+            store.tick();
             store.put(change(before.clone())).await;
             let after: N = store.get(id).await;
             assert_eq!(

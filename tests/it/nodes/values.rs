@@ -32,7 +32,7 @@ async fn a_new_node_comes_back_as_it_was_put(store: Store) {
         assert!(stored.update_time() > 1_600_000_000_000);
         let again = new.with_id(id).with_custom("i", text("custom"));
         store.put(again).await;
-        tick().await;
+        store.tick();
         let stored: N = store.get(id).await;
         store.put(stored.clone()).await;
         assert_eq!(store.get::<N>(id).await, stored);

@@ -221,8 +221,3 @@ impl Store {
         ]
     }
 }
-
-/// Lets the clock of the server go on by a millisecond.
-pub async fn tick() {
-    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-}

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pedigree::error::Result;
-use pedigree::graph::{Graph, History, RecordRuns, Relatives, RunEvent, RunRecorded, Within};
+use pedigree::graph::{
+    Clock, Graph, History, RecordRuns, Relatives, RunEvent, RunRecorded, Within,
+};
 use pedigree::model::{Caller, Door, Kind, Node, Side};
 use pedigree::storage::Database;
 
@@ -29,7 +31,7 @@ impl TestGraph {
         if backend == Backend::SqliteMemory {
             prepare(&opened).await;
         }
-        let graph = Graph::new(opened, History::default());
+        let graph = Graph::new(opened, History::default(), Clock::default());
         Self { graph, database }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pedigree::config::Config;
+use pedigree::graph::Clock;
 use pedigree::proto::ml_metadata::metadata_store_service_client::MetadataStoreServiceClient;
 use pedigree::server::{self, Listeners};
 use tokio::net::TcpListener;
@@ -32,6 +33,7 @@ pub struct Store {
 #[derive(Debug)]
 struct Running {
     port: u16,
+    clock: Clock,
     _stop: DropGuard,
     database: TestDatabase,
 }
@@ -47,6 +49,7 @@ async fn wait_until_serving(channel: Channel) {
 /// A server in this process, on a database that is there.
 async fn serve(
     database: &TestDatabase,
+    clock: Clock,
     configure: impl FnOnce(&mut Config),
 ) -> (Channel, u16, DropGuard) {
     let mut config = Config::with_url(&database.url).unwrap();
@@ -62,7 +65,7 @@ async fn serve(
         grpc: listener,
         admin: None,
     };
-    tokio::spawn(async move { Box::pin(server::run(&config, listeners, stop)).await });
+    tokio::spawn(async move { Box::pin(server::run(&config, listeners, clock, stop)).await });
     let channel = Channel::from_shared(format!("http://{address}"));
     let channel = channel.unwrap().connect().await.unwrap();
     wait_until_serving(channel.clone()).await;
@@ -83,7 +86,8 @@ impl Store {
     /// With another configuration than the usual one.
     pub async fn open_with(backend: Backend, configure: impl FnOnce(&mut Config)) -> Self {
         let database = TestDatabase::new(backend);
-        let (channel, port, guard) = serve(&database, configure).await;
+        let clock = Clock::stopped();
+        let (channel, port, guard) = serve(&database, clock.clone(), configure).await;
         Self {
             client: Client::new(channel.clone())
                 .max_decoding_message_size(usize::MAX)
@@ -91,15 +95,22 @@ impl Store {
             channel,
             server: Arc::new(Running {
                 port,
+                clock,
                 _stop: guard,
                 database,
             }),
         }
     }
 
-    /// One more server on the same database.
+    /// Moves the time of the server by a millisecond. It stands still otherwise.
+    pub fn tick(&self) {
+        self.server.clock.advance(1);
+    }
+
+    /// One more server on the same database, with the same clock.
     pub async fn replica(&self) -> Replica {
-        let (channel, _, guard) = serve(&self.server.database, |_| {}).await;
+        let (channel, _, guard) =
+            serve(&self.server.database, self.server.clock.clone(), |_| {}).await;
         Replica {
             channel,
             _stop: guard,
