@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use pedigree::graph::{Message, PutNodes, PutTypes, Reply, Since, WatchQuery};
@@ -9,7 +10,9 @@ use pedigree::model::{
     Caller, Door, JournalEntry, Kind, Node, NodeContent, NodeInput, NodeType, Operation, Subject,
 };
 
-use crate::sql::{query, run_sql};
+use sqlx::{Connection, Executor};
+
+use crate::sql::{connect, query, run_sql};
 use crate::support::{Backend, TestGraph, anonymous};
 
 on_every_database! {
@@ -86,14 +89,30 @@ async fn history(graph: &TestGraph) -> Vec<(Node, JournalEntry)> {
 async fn concurrent_writes_keep_their_origins(graph: TestGraph) {
     let type_id = put_type(&graph).await;
     let shared = Arc::new(graph);
+    // While another connection has the lock on the file, writes queue and become a group.
+    let mut holder = None;
+    if shared.backend() == Backend::SqliteFile {
+        let holder = holder.insert(connect(shared.url()).await);
+        holder.execute("BEGIN IMMEDIATE").await.unwrap();
+    }
+    let begun = Arc::new(AtomicUsize::new(0));
     let write = |number: usize| {
-        let graph = shared.clone();
+        let (graph, begun) = (shared.clone(), begun.clone());
         tokio::spawn(async move {
             let put = put(type_id, number);
+            begun.fetch_add(1, Ordering::Relaxed);
             graph.graph.write(&caller(number), put).await.unwrap();
         })
     };
-    for task in (0..WRITES).map(write).collect::<Vec<_>>() {
+    let tasks: Vec<_> = (0..WRITES).map(write).collect();
+    while begun.load(Ordering::Relaxed) < WRITES {
+        tokio::task::yield_now().await;
+    }
+    if let Some(mut holder) = holder {
+        holder.execute("ROLLBACK").await.unwrap();
+        holder.close().await.unwrap();
+    }
+    for task in tasks {
         task.await.unwrap();
     }
     let history = history(&shared).await;
