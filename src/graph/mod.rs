@@ -42,7 +42,7 @@ pub use ingest::runs::{
     TypePolicy,
 };
 pub use ingest::{Message, Recordable, Recorded, Reply};
-pub use lineage::answer::{LineageGraph, Parts};
+pub use lineage::answer::{LineageGraph, LineageParts};
 pub use lineage::boundary::Boundary;
 pub use lineage::neighborhood::GraphQuery;
 pub use lineage::stream::{Trace, TracePart, TraceQuery};
@@ -51,8 +51,8 @@ pub use lineage::traverse::Direction;
 pub use nodes::mask::{Mask, PropertyMask};
 pub use nodes::page::{ListOptions, NodePage};
 pub use nodes::put::PutNodes;
-pub use nodes::scope::Within;
-pub use nodes::stream::Whole;
+pub use nodes::scope::ListScope;
+pub use nodes::stream::NodeStream;
 pub use registry::Graphs;
 pub use types::put::PutTypes;
 
@@ -227,10 +227,10 @@ impl Graph {
     pub async fn list(
         &self,
         kind: Kind,
-        within: &Within,
+        scope: &ListScope,
         options: Result<ListOptions>,
     ) -> Result<Option<NodePage>> {
-        nodes::page::list(&self.database, kind, within, options).await
+        nodes::page::list(&self.database, kind, scope, options).await
     }
 
     /// All nodes of a kind within a scope, ascending by id, in parts.
@@ -238,17 +238,17 @@ impl Graph {
     /// # Errors
     ///
     /// Those of the database.
-    pub async fn whole(&self, kind: Kind, within: &Within) -> Result<Whole> {
-        Whole::open(&self.database, kind, within).await
+    pub async fn list_all(&self, kind: Kind, scope: &ListScope) -> Result<NodeStream> {
+        NodeStream::open(&self.database, kind, scope).await
     }
 
-    /// As [`Self::whole`], for a list that is read at the pace of a client.
+    /// As [`Self::list_all`], for a list that is read at the pace of a client.
     ///
     /// # Errors
     ///
     /// `Exhausted` when no permit for a long read becomes free in time.
-    pub async fn slow_whole(&self, kind: Kind, within: &Within) -> Result<Whole> {
-        Whole::open_long(&self.database, kind, within).await
+    pub async fn list_all_streamed(&self, kind: Kind, scope: &ListScope) -> Result<NodeStream> {
+        NodeStream::open_long(&self.database, kind, scope).await
     }
 
     /// The events of artifacts or of executions, each once, ascending by event id.

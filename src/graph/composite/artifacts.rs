@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::error::Result;
-use crate::graph::nodes::writer::{Lookup, NodeWriter, PutOptions};
+use crate::graph::nodes::writer::{NodeWriter, OnConflict, PutOptions};
 use crate::model::{Kind, NodeInput, NodeKey};
 use crate::storage::Tx;
 use crate::storage::tables::nodes;
@@ -36,10 +36,10 @@ impl<'a> ArtifactWriter<'a> {
         now: i64,
     ) -> Result<Self> {
         let options = PutOptions {
-            lookup: if reuse == ArtifactReuse::Never {
-                Lookup::None
+            on_conflict: if reuse == ArtifactReuse::Never {
+                OnConflict::Error
             } else {
-                Lookup::Missed
+                OnConflict::Retry
             },
             ..PutOptions::default()
         };

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::error::{Error, Result};
 use crate::graph::nodes::rules::describe;
-use crate::graph::nodes::writer::{Lookup, NodeWriter, PutOptions};
+use crate::graph::nodes::writer::{NodeWriter, OnConflict, PutOptions};
 use crate::model::{Kind, NodeInput, NodeKey};
 use crate::storage::Tx;
 use crate::storage::tables::nodes;
@@ -43,10 +43,10 @@ impl<'a> ContextWriter<'a> {
         now: i64,
     ) -> Result<Self> {
         let options = PutOptions {
-            lookup: if reuse.by_name {
-                Lookup::MissedAborts
+            on_conflict: if reuse.by_name {
+                OnConflict::RetryThenAbort
             } else {
-                Lookup::None
+                OnConflict::Error
             },
             ..PutOptions::default()
         };
@@ -77,7 +77,7 @@ impl<'a> ContextWriter<'a> {
         let mut slots = Vec::with_capacity(self.contexts.len());
         for context in self.contexts {
             if let (Some(id), true) = (context.id, self.reuse.by_id) {
-                if !self.writer.knows(id) {
+                if !self.writer.exists(id) {
                     let missing = Error::NotFound(format!("Results missing for ids: {{{id}}}"));
                     return Err(self.writer.refuse(tx, missing).await);
                 }

@@ -44,7 +44,7 @@ impl<N> Default for LineageGraph<N> {
     clippy::struct_excessive_bools,
     reason = "each is a field of the answer"
 )]
-pub struct Parts {
+pub struct LineageParts {
     pub artifact_types: bool,
     pub execution_types: bool,
     pub context_types: bool,
@@ -56,7 +56,7 @@ pub struct Parts {
     pub associations: bool,
 }
 
-impl Parts {
+impl LineageParts {
     /// Every part.
     pub const ALL: Self = Self {
         artifact_types: true,
@@ -77,7 +77,7 @@ pub(super) async fn collect(
     tx: &mut Tx,
     traversal: &Traversal,
     mut events: Vec<Stored<Event>>,
-    parts: Parts,
+    parts: LineageParts,
 ) -> Result<LineageGraph<NodeId>> {
     let artifact_ids = traversal.result(Side::Artifact);
     let execution_ids = traversal.result(Side::Execution);

@@ -1,7 +1,7 @@
 //! `GetLineageGraph`: the graph around a page of artifacts, with whole nodes.
 
 use crate::error::{Error, Result};
-use crate::graph::lineage::answer::{LineageGraph, Parts, collect, hydrate};
+use crate::graph::lineage::answer::{LineageGraph, LineageParts, collect, hydrate};
 use crate::graph::lineage::boundary::Boundary;
 use crate::graph::lineage::subgraph::{max_hops, no_starting_nodes};
 use crate::graph::lineage::traverse::{EventFilter, Traversal};
@@ -59,7 +59,7 @@ pub(in crate::graph) async fn around_artifacts(
     let followed = EventFilter::default();
     let mut traversal = Traversal::start(&mut tx, starts, followed, boundaries).await?;
     let events = traversal.run(&mut tx, max_hops, max_nodes).await?;
-    let found = collect(&mut tx, &traversal, events, Parts::ALL).await?;
+    let found = collect(&mut tx, &traversal, events, LineageParts::ALL).await?;
     hydrate(&mut tx, found).await
 }
 

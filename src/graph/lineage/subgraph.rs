@@ -1,7 +1,7 @@
 //! `GetLineageSubgraph`: the lineage of the nodes that match a filter, as ids.
 
 use crate::error::{Error, Result};
-use crate::graph::lineage::answer::{LineageGraph, Parts, collect};
+use crate::graph::lineage::answer::{LineageGraph, LineageParts, collect};
 use crate::graph::lineage::boundary::Boundary;
 use crate::graph::lineage::traverse::{Direction, EventFilter, Traversal};
 use crate::graph::nodes::filters::parse_filter;
@@ -25,7 +25,7 @@ pub struct SubgraphQuery {
     pub direction: Direction,
     pub ending_artifacts: Boundary,
     pub ending_executions: Boundary,
-    pub parts: Parts,
+    pub parts: LineageParts,
 }
 
 pub(in crate::graph) async fn subgraph(

@@ -2,12 +2,12 @@
 
 use crate::error::Result;
 use crate::graph::nodes::filters::parse_filter;
-use crate::graph::nodes::scope::Within;
+use crate::graph::nodes::scope::ListScope;
 use crate::model::{Kind, Node, OrderBy, PagePosition};
 use crate::storage::tables::lists::{self, Page, Scope};
 use crate::storage::{Database, Tx};
 
-/// The page of a list that a caller wants.
+/// The size, order and start of a page.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListOptions {
     /// Nodes per page.
@@ -16,7 +16,7 @@ pub struct ListOptions {
     pub ascending: bool,
     /// The end of the page before; the first page when unset.
     pub after: Option<PagePosition>,
-    /// A filter text; all nodes when unset or empty.
+    /// Unset or empty for all nodes.
     pub filter: Option<String>,
 }
 
@@ -32,11 +32,11 @@ pub struct NodePage {
 pub(in crate::graph) async fn list(
     database: &Database,
     kind: Kind,
-    within: &Within,
+    scope: &ListScope,
     options: Result<ListOptions>,
 ) -> Result<Option<NodePage>> {
     let mut tx = database.single_read().await?;
-    let Some(scope) = within.scope(&mut tx, kind).await? else {
+    let Some(scope) = scope.resolve(&mut tx, kind).await? else {
         return Ok(None);
     };
     let listed = match options {

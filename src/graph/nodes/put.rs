@@ -14,9 +14,9 @@ use crate::storage::Tx;
 pub struct PutNodes {
     pub kind: Kind,
     pub nodes: Vec<NodeInput>,
-    /// What updates touch; everything when unset.
+    /// The fields that updates write; all of them when unset.
     pub mask: Option<Mask>,
-    /// Refuse a node whose stored last update time is not the given one.
+    /// Refuse a node whose stored update time is not the given one.
     pub abort_if_changed: bool,
 }
 

@@ -1,10 +1,11 @@
-//! What makes a node valid, what an update does to it, and whether it did anything. Decided without the database.
+//! Rules of nodes, decided without the database: validity, the result of an update, and whether an
+//! update changes anything.
 
 use crate::error::{Error, Result};
 use crate::graph::nodes::mask::{FULL_MASK, Mask, PropertyMask};
 use crate::model::{Kind, Node, NodeContent, NodeInput, NodeType, Properties, Value};
 
-/// Refuses a new node that its type does not allow.
+/// Checks a new node against its type.
 pub(in crate::graph) fn check_new(
     kind: Kind,
     node: &NodeInput,
@@ -14,7 +15,7 @@ pub(in crate::graph) fn check_new(
     check_context_name(kind, &node.content)
 }
 
-/// Refuses a node with a property that its type does not declare so.
+/// Checks that the type declares every property of a node with the type of its value.
 pub(in crate::graph) fn check_declared(
     kind: Kind,
     node: &NodeInput,
@@ -43,7 +44,7 @@ fn check_properties(node: &NodeContent, node_type: &NodeType, mask: &Mask) -> Re
     }
 }
 
-/// Refuses a property that the type does not declare with the type of this value.
+/// Checks that the type declares a property with the type of its value.
 pub(in crate::graph) fn check_property(
     name: &str,
     value: &Value,
@@ -67,11 +68,12 @@ fn check_context_name(kind: Kind, node: &NodeContent) -> Result<()> {
     Ok(())
 }
 
-/// What a stored node becomes when `given` is put over it. Times are left as they are stored.
+/// The stored node with the update applied. Its times stay.
 ///
 /// # Errors
 ///
-/// `InvalidArgument` when the type differs, a property does not match, or a context loses its name.
+/// `InvalidArgument` when the type differs, a property does not match, or a context would have no
+/// name.
 pub(in crate::graph) fn merge(
     kind: Kind,
     stored: &Node,
@@ -119,8 +121,9 @@ fn replace(stored: &mut Properties, given: &Properties, mask: &PropertyMask) {
     }
 }
 
-/// Whether an update writes the node and moves its last update time: a property changed, or the request differs from what is
-/// stored in any of these fields, presence included. The whole request counts, whatever the mask.
+/// Whether an update writes the node and moves its update time: a property changed, or the request
+/// differs from the stored node in one of these fields, presence included. All fields of the request
+/// count, also those outside the mask.
 pub(in crate::graph) fn is_change(stored: &Node, given: &NodeInput, merged: &Node) -> bool {
     let (before, after) = (&stored.content, &merged.content);
     let request = &given.content;
@@ -134,12 +137,12 @@ pub(in crate::graph) fn is_change(stored: &Node, given: &NodeInput, merged: &Nod
         || given.force_update
 }
 
-/// A node in few words, for error texts.
+/// A short description of a node, for error texts.
 pub(in crate::graph) fn describe(kind: Kind, node: &NodeInput) -> String {
     describe_content(kind, node.id, node.type_id, &node.content)
 }
 
-/// A stored node in few words, for error texts.
+/// A short description of a stored node, for error texts.
 pub(in crate::graph) fn describe_stored(kind: Kind, node: &Node) -> String {
     describe_content(kind, Some(node.id), Some(node.type_id), &node.content)
 }

@@ -6,19 +6,20 @@ use crate::storage::Tx;
 use crate::storage::tables::lists::Scope;
 use crate::storage::tables::types;
 
-/// What a list is about.
+/// The nodes that a list is taken from.
 #[derive(Clone, Debug)]
-pub enum Within {
+pub enum ListScope {
     All,
-    /// Nodes of the type with this name and version, of none when there is no such type. An empty version is none.
+    /// Nodes of the type with this name and version; none if there is no such type. An empty
+    /// version counts as unset.
     Type(String, Option<String>),
-    /// Nodes in the context with this id, of none when there is no such context.
+    /// Nodes in the context with this id; none if there is no such context.
     Context(i64),
 }
 
-impl Within {
-    /// The same as the database knows it; `None` when there can be no such nodes.
-    pub(in crate::graph) async fn scope(&self, tx: &mut Tx, kind: Kind) -> Result<Option<Scope>> {
+impl ListScope {
+    /// The scope with the id of its type; `None` if there is no such type.
+    pub(super) async fn resolve(&self, tx: &mut Tx, kind: Kind) -> Result<Option<Scope>> {
         Ok(match self {
             Self::All => Some(Scope::All),
             Self::Type(name, version) => {

@@ -1,47 +1,48 @@
-//! Lists without options: all that there is, part by part, as such a list may be larger than the memory of the server.
+//! Unpaged lists: all nodes of a scope, in parts, because a list may exceed the memory of the
+//! server.
 
 use crate::error::Result;
-use crate::graph::nodes::scope::Within;
+use crate::graph::nodes::scope::ListScope;
 use crate::model::{Kind, Node, OrderBy};
 use crate::storage::tables::lists::{self, Page};
 use crate::storage::tables::nodes;
 use crate::storage::{Database, LongReadPermit, Tx};
 
-/// The most nodes of the first part, which comes from one statement. Most lists have no other.
-const FIRST: i64 = 512;
+/// The most nodes of the first part, which one statement reads. Most lists have no second part.
+const FIRST_PART_NODES: i64 = 512;
 
-/// All nodes of a list, ascending by id, under way. It sees one state of the graph, and holds a connection to the database as long
-/// as it is there. Beside the nodes of a part it keeps eight bytes a node.
-pub struct Whole {
+/// All nodes of a list, ascending by id, in parts. It sees one state of the graph, and holds a
+/// database connection until it is dropped. Besides a part, it keeps eight bytes per node.
+pub struct NodeStream {
     tx: Tx,
     permit: Option<LongReadPermit>,
     kind: Kind,
-    first: Vec<Node>,
-    /// Of all nodes, unless the first part is all.
+    first_part: Vec<Node>,
+    /// The ids of all nodes; empty if the first part has all of them.
     ids: Vec<i64>,
-    /// How many of the ids were told.
-    told: usize,
+    /// The number of ids whose nodes were returned.
+    emitted: usize,
 }
 
-impl Whole {
+impl NodeStream {
     pub(in crate::graph) async fn open(
         database: &Database,
         kind: Kind,
-        within: &Within,
+        scope: &ListScope,
     ) -> Result<Self> {
         let mut tx = database.read().await?;
-        let (mut first, mut ids) = (Vec::new(), Vec::new());
-        if let Some(scope) = within.scope(&mut tx, kind).await? {
+        let (mut first_part, mut ids) = (Vec::new(), Vec::new());
+        if let Some(scope) = scope.resolve(&mut tx, kind).await? {
             let page = Page {
                 scope,
                 filter: None,
                 order_by: OrderBy::Id,
                 ascending: true,
                 after: None,
-                limit: FIRST,
+                limit: FIRST_PART_NODES,
             };
-            first = lists::page(&mut tx, kind, &page).await?;
-            if i64::try_from(first.len()) == Ok(FIRST) {
+            first_part = lists::page(&mut tx, kind, &page).await?;
+            if i64::try_from(first_part.len()) == Ok(FIRST_PART_NODES) {
                 ids = lists::all_ids(&mut tx, kind, scope).await?;
             }
         }
@@ -49,58 +50,63 @@ impl Whole {
             tx,
             permit: None,
             kind,
-            first,
+            first_part,
             ids,
-            told: 0,
+            emitted: 0,
         })
     }
 
     /// As [`Self::open`], with a permit to hold the connection for long.
+    ///
+    /// # Errors
+    ///
+    /// `Exhausted` when no permit becomes free in time.
     pub(in crate::graph) async fn open_long(
         database: &Database,
         kind: Kind,
-        within: &Within,
+        scope: &ListScope,
     ) -> Result<Self> {
         let permit = database.long_read_permit().await?;
-        let whole = Self::open(database, kind, within).await?;
+        let stream = Self::open(database, kind, scope).await?;
         Ok(Self {
             permit: Some(permit),
-            ..whole
+            ..stream
         })
     }
 
-    /// The next nodes, so many at most, but for the first part, which is there already; nothing at the end.
+    /// The next part, with at most `max_nodes` nodes; `None` at the end. The first part ignores
+    /// the limit: it is read already.
     ///
     /// # Errors
     ///
     /// Those of the database, and of stored values that cannot be decoded.
-    pub async fn next(&mut self, most: usize) -> Result<Option<Vec<Node>>> {
-        let first = std::mem::take(&mut self.first);
-        if !first.is_empty() {
-            self.told = first.len();
-            return Ok(Some(first));
+    pub async fn next(&mut self, max_nodes: usize) -> Result<Option<Vec<Node>>> {
+        let first_part = std::mem::take(&mut self.first_part);
+        if !first_part.is_empty() {
+            self.emitted = first_part.len();
+            return Ok(Some(first_part));
         }
-        let rest = self.ids.get(self.told..).unwrap_or_default();
-        let part = &rest[..most.min(rest.len())];
+        let rest = self.ids.get(self.emitted..).unwrap_or_default();
+        let part = &rest[..max_nodes.min(rest.len())];
         if part.is_empty() {
             return Ok(None);
         }
-        self.told += part.len();
+        self.emitted += part.len();
         nodes::by_ids(&mut self.tx, self.kind, part).await.map(Some)
     }
 
-    /// How many nodes are to come, once the first were told.
+    /// The number of nodes in the parts to come. Unknown, and 0, before the first part.
     #[must_use]
-    pub const fn rest(&self) -> usize {
-        self.ids.len().saturating_sub(self.told)
+    pub const fn remaining(&self) -> usize {
+        self.ids.len().saturating_sub(self.emitted)
     }
 
-    /// Begins again, with the same nodes as before.
+    /// Starts again with the first node, of those that were found at the start.
     pub fn rewind(&mut self) {
-        self.told = 0;
+        self.emitted = 0;
     }
 
-    /// Whether everybody else waits for the connection that this holds.
+    /// Whether other readers wait for the connection that this holds.
     #[must_use]
     pub fn blocks_other_readers(&self) -> bool {
         let permit = self.permit.as_ref();

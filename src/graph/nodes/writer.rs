@@ -1,8 +1,8 @@
-//! Puts nodes of one kind in the order given, in few statements.
+//! The writer of nodes of one kind: many nodes in few statements.
 //!
-//! New nodes wait for each other and go to the database together, and so do changed ones. What waits is written before
-//! anything that could depend on it, so the outcome is that of one node after the other: the first node that is refused, by a
-//! rule or by a unique key, decides the error.
+//! Consecutive new nodes are inserted together, and consecutive updates are written together.
+//! Pending writes are flushed before any node that could depend on them, so the outcome is that of
+//! one node after the other: the first node that a rule or a unique key refuses decides the error.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -20,12 +20,11 @@ use crate::storage::tables::{locks, nodes, properties, types};
 #[derive(Clone, Copy, Debug)]
 pub(in crate::graph) struct PutOptions<'a> {
     pub mask: &'a Mask,
-    /// Refuse a node whose stored last update time is not the given one.
+    /// Refuse a node whose stored update time is not the given one.
     pub abort_if_changed: bool,
-    /// Move the last update time of a node that does not change, too.
+    /// An update moves the update time even when nothing else changes.
     pub force_update_time: bool,
-    /// The caller looked for the new nodes and did not find them.
-    pub lookup: Lookup,
+    pub on_conflict: OnConflict,
 }
 
 impl Default for PutOptions<'_> {
@@ -34,41 +33,46 @@ impl Default for PutOptions<'_> {
             mask: &FULL_MASK,
             abort_if_changed: false,
             force_update_time: false,
-            lookup: Lookup::default(),
+            on_conflict: OnConflict::default(),
         }
     }
 }
 
-/// What it means when a new node exists after all.
+/// The handling of a new node whose name or external id is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::graph) enum Lookup {
-    /// Nobody looked for it.
+pub(in crate::graph) enum OnConflict {
+    /// `AlreadyExists`.
     #[default]
-    None,
-    /// Somebody else was faster, or another of its keys is taken.
-    Missed,
-    /// As `Missed`, and the client is to try again.
-    MissedAborts,
+    Error,
+    /// Run the transaction again: the caller looked for the node, so a concurrent write created it.
+    /// `AlreadyExists` if that does not help.
+    Retry,
+    /// As [`Self::Retry`], but `Contention` at last, which asks the client to try again.
+    RetryThenAbort,
 }
 
+/// Puts nodes of one kind, in order.
 pub(in crate::graph) struct NodeWriter<'a> {
     kind: Kind,
     options: PutOptions<'a>,
+    /// Milliseconds since epoch.
     now: i64,
-    /// The types of these nodes. Until [`Self::look_again`], they may have gained properties meanwhile.
+    /// The types of the nodes. They may have gained properties since they were cached.
     types: HashMap<i64, Arc<Stored<NodeType>>>,
-    looked_again: bool,
-    /// Nodes that exist, as they are after what was put so far.
+    has_reloaded_types: bool,
+    /// Nodes that exist, with the changes that were put so far.
     known: HashMap<i64, Node>,
-    /// New nodes, each with its place in `ids`.
+    /// Pending inserts, each with its place in `ids`.
     creates: Vec<(usize, Cow<'a, NodeInput>)>,
-    /// What nodes were in the database; `known` has what they shall be.
+    /// Pending updates: the nodes as the database has them. `known` has them as they will be.
     updates: BTreeMap<i64, Node>,
+    /// The id of each node that was put; `None` while its insert is pending.
     ids: Vec<Option<i64>>,
 }
 
 impl<'a> NodeWriter<'a> {
-    /// Reads what the nodes to come refer to, and locks those that they will change.
+    /// A writer for these nodes. It reads their types and the stored nodes, and locks those that
+    /// change.
     pub(in crate::graph) async fn new(
         tx: &mut Tx,
         kind: Kind,
@@ -76,7 +80,7 @@ impl<'a> NodeWriter<'a> {
         options: PutOptions<'a>,
         now: i64,
     ) -> Result<Self> {
-        let mut writer = Self::knowing(kind, std::iter::empty(), options, now);
+        let mut writer = Self::with_types(kind, std::iter::empty(), options, now);
         let new = coming.clone().filter(|node| node.id.is_none());
         let type_ids = new.filter_map(|node| node.type_id).collect();
         writer.load_types(tx, type_ids).await?;
@@ -85,8 +89,8 @@ impl<'a> NodeWriter<'a> {
         Ok(writer)
     }
 
-    /// A writer of nodes of these types, which has read nothing else yet.
-    pub(in crate::graph) fn knowing(
+    /// A writer for nodes of these types. It reads nothing.
+    pub(in crate::graph) fn with_types(
         kind: Kind,
         types: impl Iterator<Item = Stored<NodeType>>,
         options: PutOptions<'a>,
@@ -97,7 +101,7 @@ impl<'a> NodeWriter<'a> {
             options,
             now,
             types: types.map(|known| (known.id, Arc::new(known))).collect(),
-            looked_again: false,
+            has_reloaded_types: false,
             known: HashMap::new(),
             creates: Vec::new(),
             updates: BTreeMap::new(),
@@ -105,7 +109,7 @@ impl<'a> NodeWriter<'a> {
         }
     }
 
-    /// Reads nodes that will be put with these ids, and locks those that change.
+    /// Reads the stored nodes with these ids, and locks those that an update will change.
     pub(in crate::graph) async fn load<'n>(
         &mut self,
         tx: &mut Tx,
@@ -137,12 +141,13 @@ impl<'a> NodeWriter<'a> {
             || self.options.abort_if_changed
             || merged.is_some_and(|merged| match merged {
                 Ok(merged) => node_rules::is_change(stored, given, &merged),
-                // Its type may allow it by now.
+                // Its type may have changed since it was cached.
                 Err(_) => true,
             })
     }
 
-    /// Reads nodes without locking them: enough for those that [`Self::knows`] alone is asked about.
+    /// Reads the stored nodes with these ids without locking them, which suffices for
+    /// [`Self::exists`].
     pub(in crate::graph) async fn load_nodes(&mut self, tx: &mut Tx, ids: Vec<i64>) -> Result<()> {
         let mut ids = distinct_ids(ids);
         ids.retain(|id| !self.known.contains_key(id));
@@ -165,9 +170,10 @@ impl<'a> NodeWriter<'a> {
         self.types.extend(by_id);
     }
 
-    /// Reads all types as they are stored now, once: nothing is refused because of what somebody else has added.
-    async fn look_again(&mut self, tx: &mut Tx) -> Result<bool> {
-        if std::mem::replace(&mut self.looked_again, true) {
+    /// Replaces cached types by stored ones, once per writer, so that no node is refused because of
+    /// an outdated type. False if that was done before.
+    async fn reload_types(&mut self, tx: &mut Tx) -> Result<bool> {
+        if std::mem::replace(&mut self.has_reloaded_types, true) {
             return Ok(false);
         }
         let ids: Vec<i64> = self.types.keys().copied().collect();
@@ -176,11 +182,11 @@ impl<'a> NodeWriter<'a> {
         Ok(true)
     }
 
-    /// Puts the next node and returns its place in the answer of [`Self::finish`].
+    /// Puts the next node and returns its place in the result of [`Self::finish`].
     ///
     /// # Errors
     ///
-    /// That of the first node that is refused, this one or one that waits.
+    /// That of the first node that is refused, which is this one or a pending one.
     pub(in crate::graph) async fn put(
         &mut self,
         tx: &mut Tx,
@@ -192,7 +198,7 @@ impl<'a> NodeWriter<'a> {
             Some(_) => self.write_creates(tx).await?,
         }
         let mut put = self.put_one(&node);
-        if put.is_err() && self.look_again(tx).await? {
+        if put.is_err() && self.reload_types(tx).await? {
             put = self.put_one(&node);
         }
         if let Err(error) = put {
@@ -256,7 +262,8 @@ impl<'a> NodeWriter<'a> {
         Ok(())
     }
 
-    /// Who waits for a change of the time must see one, even within the same millisecond.
+    /// With `abort_if_changed`, clients detect changes by the update time: it moves even within the
+    /// same millisecond.
     fn update_time(&self, stored: &Node) -> i64 {
         if self.options.abort_if_changed {
             self.now.max(stored.update_time + 1)
@@ -265,8 +272,8 @@ impl<'a> NodeWriter<'a> {
         }
     }
 
-    /// Writes all that waits.
-    async fn write(&mut self, tx: &mut Tx) -> Result<()> {
+    /// Writes all pending nodes.
+    async fn flush(&mut self, tx: &mut Tx) -> Result<()> {
         self.write_creates(tx).await?;
         self.write_updates(tx).await
     }
@@ -275,11 +282,11 @@ impl<'a> NodeWriter<'a> {
         if self.creates.is_empty() {
             return Ok(());
         }
-        let waiting: Vec<&NodeInput> = self.creates.iter().map(|(_, node)| &**node).collect();
-        let ids = nodes::insert(tx, self.kind, &waiting, self.now)
+        let pending: Vec<&NodeInput> = self.creates.iter().map(|(_, node)| &**node).collect();
+        let ids = nodes::insert(tx, self.kind, &pending, self.now)
             .await
-            .map_err(|error| error.on_duplicate(|| already_exists(self.kind, &waiting, describe)))
-            .map_err(|error| self.after_lookup(error))?;
+            .map_err(|error| error.on_duplicate(|| already_exists(self.kind, &pending, describe)))
+            .map_err(|error| self.on_conflict(error))?;
         for (id, (place, node)) in ids.into_iter().zip(std::mem::take(&mut self.creates)) {
             self.ids[place] = Some(id);
             let node = node.into_owned();
@@ -305,14 +312,14 @@ impl<'a> NodeWriter<'a> {
         Ok(())
     }
 
-    fn after_lookup(&self, error: Error) -> Error {
+    fn on_conflict(&self, error: Error) -> Error {
         let Error::AlreadyExists(which) = error else {
             return error;
         };
-        let error = match self.options.lookup {
-            Lookup::None => return Error::AlreadyExists(which),
-            Lookup::Missed => Error::AlreadyExists(which),
-            Lookup::MissedAborts => Error::Contention(format!(
+        let error = match self.options.on_conflict {
+            OnConflict::Error => return Error::AlreadyExists(which),
+            OnConflict::Retry => Error::AlreadyExists(which),
+            OnConflict::RetryThenAbort => Error::Contention(format!(
                 "Concurrent creation of the same {} at the first time. {which}",
                 self.kind.noun()
             )),
@@ -320,7 +327,7 @@ impl<'a> NodeWriter<'a> {
         Error::Raced(Box::new(error))
     }
 
-    /// Writes the updates that wait.
+    /// Writes the pending updates.
     pub(in crate::graph) async fn write_updates(&mut self, tx: &mut Tx) -> Result<()> {
         if self.updates.is_empty() {
             return Ok(());
@@ -342,7 +349,7 @@ impl<'a> NodeWriter<'a> {
         Ok(())
     }
 
-    /// The id of a node that was put, written now if it waits.
+    /// The id of a node that was put. A pending node is written first.
     pub(in crate::graph) async fn id_at(
         &mut self,
         tx: &mut Tx,
@@ -354,28 +361,28 @@ impl<'a> NodeWriter<'a> {
         Ok(self.ids.get(place).copied().flatten())
     }
 
-    /// Whether a node exists, of those this writer was told of.
-    pub(in crate::graph) fn knows(&self, id: i64) -> bool {
+    /// Whether one of the loaded nodes exists.
+    pub(in crate::graph) fn exists(&self, id: i64) -> bool {
         self.known.contains_key(&id)
     }
 
-    /// A node that exists, of those this writer was told of, with what was put so far.
+    /// One of the loaded nodes, with the changes that were put so far.
     pub(in crate::graph) fn node(&self, id: i64) -> Option<&Node> {
         self.known.get(&id)
     }
 
-    /// The error that a caller's own refusal of the next node leads to: that of a node which waits comes first.
+    /// Returns `error`, unless flushing pending nodes fails first: errors surface in request order.
     pub(in crate::graph) async fn refuse(&mut self, tx: &mut Tx, error: Error) -> Error {
-        self.write(tx).await.err().unwrap_or(error)
+        self.flush(tx).await.err().unwrap_or(error)
     }
 
-    /// Writes what waits and returns the ids, in the order in which the nodes were put.
+    /// Writes all pending nodes and returns the ids, in the order in which the nodes were put.
     ///
     /// # Errors
     ///
     /// That of the first node that is refused.
     pub(in crate::graph) async fn finish(mut self, tx: &mut Tx) -> Result<Vec<i64>> {
-        self.write(tx).await?;
+        self.flush(tx).await?;
         Ok(self.ids.into_iter().flatten().collect())
     }
 }

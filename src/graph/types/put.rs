@@ -17,7 +17,7 @@ pub struct PutTypes {
     pub types: Vec<(Kind, NodeType)>,
     pub can_add_fields: bool,
     pub can_omit_fields: bool,
-    /// An explicit false, which nobody supports.
+    /// An explicit `all_fields_match: false`, which is refused.
     pub partial_match: bool,
 }
 
@@ -59,7 +59,7 @@ impl Write for PutTypes {
                 .get(&key)
                 .is_some_and(|known| is_same(&known.value, given))
         };
-        // No unique key keeps a type from being created twice.
+        // No unique key prevents a type from being created twice; the lock does.
         if self.types.iter().any(changes) && locks::structure(tx).await? {
             stored = stored_types(tx, &self.types).await?;
         }
@@ -80,7 +80,7 @@ impl Write for PutTypes {
     }
 }
 
-/// What became of a type. Simple types are hidden.
+/// The change of a type, if it changed. Simple types are hidden.
 fn change(
     kind: Kind,
     before: Option<&Stored<NodeType>>,
@@ -96,7 +96,7 @@ fn change(
     }
 }
 
-/// Whether putting a type again changes nothing, as it does for most.
+/// Whether putting a type again changes nothing, which is the usual case.
 fn is_same(stored: &NodeType, given: &NodeType) -> bool {
     let declared = |(name, data_type)| stored.properties.get(name) == Some(data_type);
     given.properties.iter().all(declared)
@@ -104,10 +104,10 @@ fn is_same(stored: &NodeType, given: &NodeType) -> bool {
         && (given.base_type.is_none() || given.base_type == stored.base_type)
 }
 
-/// What identifies a type: kind, name and version.
+/// The identity of a type: kind, name and version.
 pub(in crate::graph) type Identity = (Kind, String, Option<String>);
 
-/// The stored types that have the identity of one of the given.
+/// The stored types with the names of the given types, by identity.
 pub(in crate::graph) async fn stored_types(
     tx: &mut Tx,
     given: &[(Kind, NodeType)],
@@ -122,7 +122,7 @@ pub(in crate::graph) async fn stored_types(
         for found in types::by_names(tx, kind, &names).await? {
             let value = &found.value;
             let key = (kind, value.name.clone(), value.version.clone());
-            // Old servers could make duplicates; the oldest counts, and they come ascending by id.
+            // Old servers could create duplicates: the one with the lowest id counts.
             stored.entry(key).or_insert(found);
         }
     }

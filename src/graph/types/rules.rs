@@ -1,11 +1,11 @@
-//! May this type be created, and may it change so? Decided without the database (MLMD: type evolution).
+//! Rules of type evolution, decided without the database: whether a type may be created or extended.
 
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
 use crate::model::{NodeType, PropertyType};
 
-/// What a caller allows when a type exists already.
+/// The differences from a stored type that a caller allows.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Evolution {
     /// The given type may declare more properties than the stored one.
@@ -26,8 +26,8 @@ pub(super) fn check_new(given: &NodeType) -> Result<()> {
 ///
 /// # Errors
 ///
-/// `AlreadyExists` when the two contradict each other or differ in what is not allowed, `InvalidArgument` for an addition
-/// without a type.
+/// `AlreadyExists` when the two contradict each other or differ in a way that is not allowed,
+/// `InvalidArgument` for an addition without a type.
 pub(super) fn additions(
     stored: &NodeType,
     given: &NodeType,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pedigree::error::Result;
 use pedigree::graph::{
-    Clock, Graph, History, RecordRuns, Relatives, RunEvent, RunRecorded, Within,
+    Clock, Graph, History, ListScope, RecordRuns, Relatives, RunEvent, RunRecorded,
 };
 use pedigree::model::{Caller, Door, Kind, Node, Side};
 use pedigree::storage::Database;
@@ -61,9 +61,9 @@ impl TestGraph {
     }
 
     pub async fn all(&self, kind: Kind) -> Vec<Node> {
-        let mut whole = self.graph.whole(kind, &Within::All).await.unwrap();
+        let mut stream = self.graph.list_all(kind, &ListScope::All).await.unwrap();
         let mut all = Vec::new();
-        while let Some(nodes) = whole.next(1000).await.unwrap() {
+        while let Some(nodes) = stream.next(1000).await.unwrap() {
             all.extend(nodes);
         }
         all

@@ -5,7 +5,7 @@ use super::convert::all;
 use super::types::TypeMessage;
 use crate::api::call::Call;
 use crate::error::{Error, Result};
-use crate::graph::{Boundary, Direction, GraphQuery, LineageGraph, Parts, SubgraphQuery};
+use crate::graph::{Boundary, Direction, GraphQuery, LineageGraph, LineageParts, SubgraphQuery};
 use crate::model::Side;
 use crate::proto::ml_metadata as pb;
 use crate::proto::ml_metadata::lineage_graph_query_options::QueryNodes;
@@ -24,12 +24,12 @@ impl From<Option<EndingNodes>> for Boundary {
 }
 
 /// The parts that a field mask names: only whole fields count, and no path means all of them.
-fn parts(paths: &[String]) -> Parts {
+fn parts(paths: &[String]) -> LineageParts {
     if paths.is_empty() {
-        return Parts::ALL;
+        return LineageParts::ALL;
     }
     let has = |field: &str| paths.iter().any(|path| path == field);
-    Parts {
+    LineageParts {
         artifact_types: has("artifact_types"),
         execution_types: has("execution_types"),
         context_types: has("context_types"),

@@ -9,7 +9,7 @@ use super::paging::next_page_token;
 use super::unpaged::UnpagedLists;
 use crate::api::call::Call;
 use crate::error::Result;
-use crate::graph::{ListOptions, Within};
+use crate::graph::{ListOptions, ListScope};
 use crate::proto::ml_metadata as pb;
 
 /// A request that lists nodes of one kind.
@@ -19,7 +19,7 @@ pub(super) trait ListRpc: Sized + 'static {
 
     /// Where the nodes are looked for, and the options of a page. Without options, the response
     /// has all nodes.
-    fn split(self) -> (Within, Option<pb::ListOperationOptions>);
+    fn split(self) -> (ListScope, Option<pb::ListOperationOptions>);
 
     /// The response with all nodes or some of them.
     fn response(nodes: Vec<Self::Node>, next_page_token: Option<String>) -> Self::Response;
@@ -31,17 +31,17 @@ pub(super) async fn run<R: ListRpc>(
     call: &Call,
     unpaged: &UnpagedLists,
 ) -> Result<Response<R::Response>> {
-    let (within, options) = request.split();
+    let (scope, options) = request.split();
     let Some(options) = options else {
-        return unpaged.answer::<R>(&call.graph, &within).await;
+        return unpaged.answer::<R>(&call.graph, &scope).await;
     };
     let parsed = ListOptions::try_from(&options);
-    let page = call.graph.list(R::Node::KIND, &within, parsed).await?;
+    let page = call.graph.list(R::Node::KIND, &scope, parsed).await?;
     let Some(page) = page else {
         return Ok(Response::new(R::response(Vec::new(), None)));
     };
     let mut token = page.end.map(|end| next_page_token(&options, end));
-    if matches!(within, Within::Type(..)) {
+    if matches!(scope, ListScope::Type(..)) {
         // By type, the last page has an empty token.
         token.get_or_insert_default();
     }
@@ -52,8 +52,8 @@ impl ListRpc for pb::GetArtifactsRequest {
     type Node = pb::Artifact;
     type Response = pb::GetArtifactsResponse;
 
-    fn split(self) -> (Within, Option<pb::ListOperationOptions>) {
-        (Within::All, self.options)
+    fn split(self) -> (ListScope, Option<pb::ListOperationOptions>) {
+        (ListScope::All, self.options)
     }
 
     fn response(artifacts: Vec<pb::Artifact>, next_page_token: Option<String>) -> Self::Response {
@@ -68,8 +68,8 @@ impl ListRpc for pb::GetExecutionsRequest {
     type Node = pb::Execution;
     type Response = pb::GetExecutionsResponse;
 
-    fn split(self) -> (Within, Option<pb::ListOperationOptions>) {
-        (Within::All, self.options)
+    fn split(self) -> (ListScope, Option<pb::ListOperationOptions>) {
+        (ListScope::All, self.options)
     }
 
     fn response(executions: Vec<pb::Execution>, next_page_token: Option<String>) -> Self::Response {
@@ -84,8 +84,8 @@ impl ListRpc for pb::GetContextsRequest {
     type Node = pb::Context;
     type Response = pb::GetContextsResponse;
 
-    fn split(self) -> (Within, Option<pb::ListOperationOptions>) {
-        (Within::All, self.options)
+    fn split(self) -> (ListScope, Option<pb::ListOperationOptions>) {
+        (ListScope::All, self.options)
     }
 
     fn response(contexts: Vec<pb::Context>, next_page_token: Option<String>) -> Self::Response {
@@ -100,8 +100,8 @@ impl ListRpc for pb::GetArtifactsByTypeRequest {
     type Node = pb::Artifact;
     type Response = pb::GetArtifactsByTypeResponse;
 
-    fn split(self) -> (Within, Option<pb::ListOperationOptions>) {
-        let scope = Within::Type(self.type_name.unwrap_or_default(), self.type_version);
+    fn split(self) -> (ListScope, Option<pb::ListOperationOptions>) {
+        let scope = ListScope::Type(self.type_name.unwrap_or_default(), self.type_version);
         (scope, self.options)
     }
 
@@ -117,8 +117,8 @@ impl ListRpc for pb::GetExecutionsByTypeRequest {
     type Node = pb::Execution;
     type Response = pb::GetExecutionsByTypeResponse;
 
-    fn split(self) -> (Within, Option<pb::ListOperationOptions>) {
-        let scope = Within::Type(self.type_name.unwrap_or_default(), self.type_version);
+    fn split(self) -> (ListScope, Option<pb::ListOperationOptions>) {
+        let scope = ListScope::Type(self.type_name.unwrap_or_default(), self.type_version);
         (scope, self.options)
     }
 
@@ -134,8 +134,8 @@ impl ListRpc for pb::GetContextsByTypeRequest {
     type Node = pb::Context;
     type Response = pb::GetContextsByTypeResponse;
 
-    fn split(self) -> (Within, Option<pb::ListOperationOptions>) {
-        let scope = Within::Type(self.type_name.unwrap_or_default(), self.type_version);
+    fn split(self) -> (ListScope, Option<pb::ListOperationOptions>) {
+        let scope = ListScope::Type(self.type_name.unwrap_or_default(), self.type_version);
         (scope, self.options)
     }
 
@@ -151,8 +151,8 @@ impl ListRpc for pb::GetArtifactsByContextRequest {
     type Node = pb::Artifact;
     type Response = pb::GetArtifactsByContextResponse;
 
-    fn split(self) -> (Within, Option<pb::ListOperationOptions>) {
-        (Within::Context(self.context_id()), self.options)
+    fn split(self) -> (ListScope, Option<pb::ListOperationOptions>) {
+        (ListScope::Context(self.context_id()), self.options)
     }
 
     fn response(artifacts: Vec<pb::Artifact>, next_page_token: Option<String>) -> Self::Response {
@@ -167,8 +167,8 @@ impl ListRpc for pb::GetExecutionsByContextRequest {
     type Node = pb::Execution;
     type Response = pb::GetExecutionsByContextResponse;
 
-    fn split(self) -> (Within, Option<pb::ListOperationOptions>) {
-        (Within::Context(self.context_id()), self.options)
+    fn split(self) -> (ListScope, Option<pb::ListOperationOptions>) {
+        (ListScope::Context(self.context_id()), self.options)
     }
 
     fn response(executions: Vec<pb::Execution>, next_page_token: Option<String>) -> Self::Response {

@@ -29,7 +29,7 @@ use super::lists::ListRpc;
 use super::nodes::NodeMessage;
 use crate::api::grpc::sink::Responses;
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Whole, Within};
+use crate::graph::{Graph, ListScope, NodeStream};
 
 /// The unit of the buffer budget, in bytes.
 const BUDGET_UNIT_BYTES: usize = 1 << 10;
@@ -60,13 +60,13 @@ impl UnpagedLists {
     ///
     /// # Errors
     ///
-    /// Those of [`Graph::slow_whole`], and `OutOfRange` for a response above the limit.
+    /// Those of [`Graph::list_all_streamed`], and `OutOfRange` for a response above the limit.
     pub(super) async fn answer<R: ListRpc>(
         &self,
         graph: &Graph,
-        within: &Within,
+        scope: &ListScope,
     ) -> Result<Response<R::Response>> {
-        let mut parts = Parts::<R>::of(graph.whole(R::Node::KIND, within).await?);
+        let mut parts = Parts::<R>::of(graph.list_all(R::Node::KIND, scope).await?);
         let first = parts.next().await?.unwrap_or_default();
         if parts.is_done() {
             return Ok(Response::new(first));
@@ -82,7 +82,7 @@ impl UnpagedLists {
         let bytes = if let Some(bytes) = buffered {
             bytes
         } else {
-            let nodes = graph.slow_whole(R::Node::KIND, within).await?;
+            let nodes = graph.list_all_streamed(R::Node::KIND, scope).await?;
             self.read_twice(Parts::<R>::of(nodes)).await?
         };
         let mut response = Response::new(R::Response::default());
@@ -171,14 +171,14 @@ impl UnpagedLists {
 
 /// The nodes of a list, as messages with some of them each.
 struct Parts<R> {
-    nodes: Whole,
+    nodes: NodeStream,
     /// The average size of a node in the part before, in bytes.
     node_bytes: usize,
     request: std::marker::PhantomData<fn(R)>,
 }
 
 impl<R: ListRpc> Parts<R> {
-    fn of(nodes: Whole) -> Self {
+    fn of(nodes: NodeStream) -> Self {
         Self {
             nodes,
             node_bytes: PART_BYTES / MAX_PART_NODES,
@@ -200,12 +200,12 @@ impl<R: ListRpc> Parts<R> {
     }
 
     fn is_done(&self) -> bool {
-        self.nodes.rest() == 0
+        self.nodes.remaining() == 0
     }
 
     /// The estimated size of the parts to come, in bytes.
     fn remaining_bytes(&self) -> usize {
-        self.nodes.rest().saturating_mul(self.node_bytes)
+        self.nodes.remaining().saturating_mul(self.node_bytes)
     }
 }
 

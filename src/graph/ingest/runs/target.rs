@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::catalog::Catalog;
 use super::mention::{Key, Mention};
 use crate::error::{Error, Result};
-use crate::graph::nodes::writer::{Lookup, NodeWriter, PutOptions};
+use crate::graph::nodes::writer::{NodeWriter, OnConflict, PutOptions};
 use crate::model::{Kind, Node, NodeInput, NodeKey, NodeState};
 use crate::storage::Tx;
 use crate::storage::tables::nodes;
@@ -53,11 +53,11 @@ impl<'e> Targets<'e> {
         now: i64,
     ) -> Result<Self> {
         let options = PutOptions {
-            lookup: Lookup::MissedAborts,
+            on_conflict: OnConflict::RetryThenAbort,
             ..PutOptions::default()
         };
         let types = catalog.of(kind).cloned();
-        let mut writer = NodeWriter::knowing(kind, types, options, now);
+        let mut writer = NodeWriter::with_types(kind, types, options, now);
         let found = ids_by_keys(tx, kind, mentions).await?;
         writer
             .load_nodes(tx, found.values().copied().collect())
