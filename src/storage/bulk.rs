@@ -1,4 +1,4 @@
-//! Many rows in few statements, with texts that do not depend on how many.
+//! Writes of many rows in few statements, whose texts do not depend on the number of rows.
 
 use std::borrow::Cow;
 
@@ -7,13 +7,13 @@ use super::query::{Cell, Query};
 use super::{Dialect, Tx};
 use crate::error::Result;
 
-/// The most rows of one statement where rows are written out as VALUES.
+/// Maximum number of rows of a statement that lists them as VALUES.
 const ROWS_PER_STATEMENT: usize = 128;
 
-/// Up to how many rows are written by one statement whatever their number, where the text shows it.
+/// Maximum number of rows that one statement lists without a split into powers of two.
 const ROWS_AT_ONCE: usize = 24;
 
-/// The most rows of one statement where columns travel as arrays.
+/// Maximum number of rows of a statement that binds columns as arrays.
 const ROWS_PER_ARRAY: usize = 16_384;
 
 /// The SQL type of a column, for arrays.
@@ -34,7 +34,8 @@ pub struct Table {
     pub columns: &'static [(&'static str, ColumnType)],
     /// Further columns.
     pub unwritten: &'static [&'static str],
-    /// How many of the columns, from the first, identify a row in [`Tx::upsert_rows`] and [`Tx::delete_rows`].
+    /// The number of leading columns that identify a row in [`Tx::upsert_rows`] and
+    /// [`Tx::delete_rows`].
     pub key: usize,
 }
 
@@ -46,7 +47,7 @@ impl Table {
     }
 }
 
-/// Rows to write: cells in the order of the table's columns, row after row.
+/// Rows to write, as cells in the order of the table's columns, row after row.
 #[derive(Debug)]
 pub struct Rows<'a> {
     table: &'static Table,
@@ -55,7 +56,7 @@ pub struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// No rows yet, of all columns.
+    /// An empty set of rows with all columns.
     #[must_use]
     pub fn new(table: &'static Table) -> Self {
         Self {
@@ -65,7 +66,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// No rows yet, of the key columns only.
+    /// An empty set of rows with the key columns only.
     #[must_use]
     pub fn keys(table: &'static Table) -> Self {
         Self {
@@ -80,14 +81,14 @@ impl<'a> Rows<'a> {
         debug_assert_eq!(self.cells.len() % self.width, 0, "{}", self.table.name);
     }
 
-    /// Whether there is nothing to write.
+    /// Whether there are no rows.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.cells.is_empty()
     }
 
-    /// Splits the rows into the batches of one statement each. Where the text shows how many rows there are, large batches are
-    /// powers of two, so that a table has few texts, and what few requests have goes at once.
+    /// Splits the rows into one batch for each statement. Where the text shows the number of rows,
+    /// large batches are powers of two, so that a table has few texts; a few rows are one batch.
     fn batches(&self, dialect: Dialect) -> impl Iterator<Item = &[Cell<'a>]> {
         let mut rest = self.cells.as_slice();
         let width = self.width;
@@ -128,7 +129,7 @@ impl<'a> Rows<'a> {
         query
     }
 
-    /// ` FROM t WHERE` the key is one of a batch.
+    /// Appends ` FROM t WHERE` with the condition that the key is one of a batch.
     fn push_where(&self, query: &mut Query, batch: &[Cell<'a>]) {
         query.push(" FROM ").push(self.table.name).push(" WHERE (");
         self.push_columns(query);
@@ -200,7 +201,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Inserts the rows, pairs of ids, that no unique key forbids, and returns them.
+    /// Inserts the pairs of ids that no unique key forbids, and returns them where the database
+    /// can.
     ///
     /// # Errors
     ///
@@ -221,7 +223,8 @@ impl Tx {
         Ok(inserted)
     }
 
-    /// Inserts the rows into a table with generated ids; the ids are in the order of the rows.
+    /// Inserts the rows into a table with generated ids, and returns the ids in the order of the
+    /// rows.
     ///
     /// # Errors
     ///
@@ -236,7 +239,7 @@ impl Tx {
         Ok(ids)
     }
 
-    /// Inserts the rows, or changes those whose key exists to what is given.
+    /// Inserts the rows, or updates the rows that have their keys.
     ///
     /// # Errors
     ///
@@ -250,7 +253,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Deletes the rows that have one of the keys.
+    /// Deletes the rows with these keys.
     ///
     /// # Errors
     ///
@@ -264,7 +267,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Those of the keys that rows have.
+    /// Returns the keys that rows have.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! Transactions and rows: beside the pools in [`super::database`], the only file that matches on the driver.
+//! Transactions and rows. This file and [`super::database`] are the only ones that match on the
+//! driver.
 
 use sqlx::mysql::MySqlQueryResult;
 use sqlx::postgres::PgQueryResult;
@@ -14,9 +15,9 @@ use super::type_cache::{Moment, TypeCache};
 use super::{Dialect, db_error, sqlite};
 use crate::error::{Error, Result};
 
-/// What a driver tells of an INSERT.
+/// The result of an INSERT, by driver.
 trait Inserted {
-    /// The id that the first row got, on MySQL.
+    /// The id of the first row, on MySQL.
     fn first_id(&self) -> u64 {
         0
     }
@@ -30,11 +31,11 @@ impl Inserted for MySqlQueryResult {
     }
 }
 
-/// An open transaction. Dropped without [`Tx::commit`], it is rolled back.
+/// An open transaction. It is rolled back if it is dropped without [`Tx::commit`].
 #[derive(Debug)]
 pub struct Tx {
     dialect: Dialect,
-    /// Away while a statement runs, and for good when its caller did not wait for the end.
+    /// `None` while a statement runs, and for good if its caller was dropped meanwhile.
     open: Option<Open>,
     pub(super) journal: Journal,
     types: TypeCache,
@@ -79,7 +80,7 @@ macro_rules! run {
     }};
 }
 
-/// Runs `$run` with the connection and the query of sqlx's driver, or the statement of SQLite's with `$read`.
+/// Runs `$run` with a connection and a query of sqlx, or `$read` with a statement of SQLite.
 macro_rules! with_driver {
     ($tx:expr, $query:expr, $read:expr, |$connection:ident, $prepared:ident| $run:expr) => {{
         let (name, long) = ($query.name(), $query.is_long());
@@ -135,12 +136,12 @@ impl Tx {
         self.dialect
     }
 
-    /// The types that were read, unless this transaction changes types: they are not stored then, or not so.
+    /// The cache of types, unless this transaction changes types: what it reads is not committed.
     pub(super) fn types(&self) -> Option<(&TypeCache, Moment)> {
         (!self.changes_types).then_some((&self.types, self.began))
     }
 
-    /// Notes that this transaction changes types.
+    /// Marks the transaction as one that changes types.
     pub(super) fn change_types(&mut self) {
         self.changes_types = true;
     }
@@ -150,7 +151,8 @@ impl Tx {
         self.open.take().ok_or_else(ended)
     }
 
-    /// Starts a query in this transaction's dialect. Logs and traces know it by its name: the function that it is for.
+    /// Starts a query in this transaction's dialect. The name in logs and traces is the function
+    /// that runs it.
     #[must_use]
     pub fn sql(&self, name: &'static str, text: &'static str) -> Query {
         Query::new(name, self.dialect(), text)
@@ -160,12 +162,13 @@ impl Tx {
     ///
     /// # Errors
     ///
-    /// Whatever the database answers, by [`db_error::classify`]; `DataLoss` for a row that cannot be decoded.
+    /// Whatever the database answers, by [`db_error::classify`]; `DataLoss` for a row that cannot
+    /// be decoded.
     pub async fn all<T: FromRow>(&mut self, query: Query) -> Result<Vec<T>> {
         self.gather(query).await
     }
 
-    /// All rows of a query, put together.
+    /// All rows of a query, collected.
     ///
     /// # Errors
     ///
@@ -193,7 +196,7 @@ impl Tx {
         })
     }
 
-    /// Runs a statement and tells how many rows it changed.
+    /// Runs a statement and returns the number of changed rows.
     ///
     /// # Errors
     ///
@@ -205,10 +208,11 @@ impl Tx {
         })
     }
 
-    /// What an error of the driver means.
+    /// Classifies an error of the driver.
     ///
-    /// MySQL sends its error texts in the character set of the connection, and the driver cannot read one that is not UTF-8, as
-    /// when it quotes half a character of a client's. The server is then asked for the number that came with it.
+    /// MySQL sends its error texts in the character set of the connection, and the driver refuses
+    /// texts that are not UTF-8, as of an error that quotes half a character of a value. The server
+    /// is then asked for the error number.
     async fn mysql_error(&mut self, error: sqlx::Error) -> Error {
         let mut session = match (&error, self.open.take()) {
             (sqlx::Error::Protocol(_), Some(Open::MySql(session))) => session,
@@ -244,10 +248,12 @@ impl Tx {
             .map(|_| ())
     }
 
-    /// Runs an INSERT of `rows` rows into a table with generated ids, and returns the ids in the order of the rows.
+    /// Runs an INSERT of `rows` rows into a table with generated ids, and returns the ids in the
+    /// order of the rows.
     ///
-    /// SQLite and PostgreSQL return the ids, whose order they do not promise: they grow in the order of the rows, so sorting
-    /// aligns them. MySQL numbers the rows of one INSERT in steps of `auto_increment_increment`.
+    /// SQLite and PostgreSQL return the ids in an undefined order. Ids grow in the order of the
+    /// rows, so they are sorted. MySQL numbers the rows of one INSERT in steps of
+    /// `auto_increment_increment`.
     ///
     /// # Errors
     ///
@@ -278,7 +284,7 @@ impl Tx {
         Ok(ids)
     }
 
-    /// Runs several statements without parameters, as a migration file holds them.
+    /// Runs several statements without parameters, as in a migration script.
     ///
     /// # Errors
     ///
@@ -314,11 +320,12 @@ impl Tx {
         self.run(self.sql("driver::control", sql)).await.map(|_| ())
     }
 
-    /// Makes everything in this transaction durable and visible.
+    /// Makes the changes of this transaction durable and visible.
     ///
     /// # Errors
     ///
-    /// As [`Self::run`]; nothing is stored then. `Uncertain` when the connection was lost before the database answered.
+    /// As [`Self::run`]; nothing is stored then. `Uncertain` when the connection was lost before
+    /// the response.
     pub async fn commit(self) -> Result<()> {
         self.end("COMMIT".into_sql_str()).await
     }

@@ -17,12 +17,12 @@ pub(super) struct Journal {
 }
 
 impl Tx {
-    /// Keeps a journal from now on, in which the next changes have this origin.
+    /// Enables the journal and sets the origin of the next changes.
     pub fn set_origin(&mut self, origin: &Origin) {
         self.journal.origin = Some(Arc::new(origin.clone()));
     }
 
-    /// Notes changes of the graph in the journal, if one is kept.
+    /// Adds changes of the graph to the journal, if it is enabled.
     pub fn note_change<C: IntoIterator<Item = Change>>(&mut self, changes: impl FnOnce() -> C) {
         if let Some(origin) = &self.journal.origin {
             let entry = |change| JournalEntry {
@@ -39,18 +39,18 @@ impl Tx {
         std::mem::take(&mut self.journal.entries)
     }
 
-    /// Begins a part that can be taken back alone. Parts may have parts.
+    /// Begins a savepoint, to which the transaction can be rolled back. Savepoints nest.
     ///
     /// # Errors
     ///
-    /// Those of the database; so for the two methods that end the part.
+    /// Those of the database, as for the two methods that end a savepoint.
     pub async fn savepoint(&mut self) -> Result<()> {
         let noted = self.journal.entries.len();
         self.journal.at_savepoints.push(noted);
         self.control("SAVEPOINT part").await
     }
 
-    /// Ends the innermost part and keeps it.
+    /// Releases the innermost savepoint and keeps its changes.
     ///
     /// # Errors
     ///
@@ -60,7 +60,8 @@ impl Tx {
         self.control("RELEASE SAVEPOINT part").await
     }
 
-    /// Ends the innermost part and takes it back, with what it noted in the journal.
+    /// Rolls back to the innermost savepoint and releases it; its entries of the journal are
+    /// removed.
     ///
     /// # Errors
     ///

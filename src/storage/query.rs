@@ -1,4 +1,4 @@
-//! SQL text plus bound values, written once for three databases.
+//! SQL text with bound values, written once for three databases.
 
 use std::borrow::Cow;
 use std::fmt::{Display, Write};
@@ -13,14 +13,14 @@ use super::Dialect;
 use super::dialect::ListParameter;
 use crate::error::{Error, Result};
 
-/// Where every statement is logged with its values, at the level of traces.
+/// The target of the log of statements with their values, at level TRACE.
 const LOG: &str = "pedigree::statements";
 
 /// Maximum number of values of a list that are bound one by one, where the database has no arrays.
 /// A longer list is bound as one JSON text.
 pub const MAX_PADDED_LIST_VALUES: usize = 256;
 
-/// A value to bind, with the SQL type that a NULL of it has.
+/// A value to bind. Its variant is also the SQL type of a NULL.
 #[derive(Clone, Debug)]
 pub enum Cell<'a> {
     Int(Option<i64>),
@@ -45,7 +45,7 @@ cell_from!(
 );
 
 impl Cell<'_> {
-    /// The same value, borrowed from nowhere.
+    /// The same value without a borrow.
     #[must_use]
     pub fn into_owned(self) -> Cell<'static> {
         match self {
@@ -57,7 +57,7 @@ impl Cell<'_> {
         }
     }
 
-    /// The value as SQL has it, for logs.
+    /// The value as an SQL literal, for the log.
     fn literal(&self, dialect: Dialect) -> String {
         let bytes = |bytes: &[u8]| {
             let (begin, end) = dialect.bytes_literal();
@@ -76,7 +76,7 @@ impl Cell<'_> {
     }
 }
 
-/// The arguments of a query, as its driver wants them.
+/// The encoded arguments of a query, by driver.
 pub enum Args {
     Postgres(PgArguments),
     MySql(MySqlArguments),
@@ -117,10 +117,10 @@ impl Args {
     }
 }
 
-/// SQL text plus encoded values.
+/// SQL text with encoded values.
 ///
-/// Text is pushed as literals and digits only, so a client's string can reach the database in no other way than as a bound value.
-/// Keep the text independent of how many values there are, or the cache of prepared statements is of no use.
+/// Text is pushed as literals and digits only: strings of clients are always bound. The text must
+/// not depend on the number of values, because drivers cache prepared statements by their text.
 pub struct Query {
     name: &'static str,
     dialect: Dialect,
@@ -129,7 +129,7 @@ pub struct Query {
     parameters: usize,
     refused: Option<&'static str>,
     long: bool,
-    /// The values for the log of statements, where it is wanted.
+    /// The values as literals, if the log of statements is enabled.
     logged: Option<Vec<String>>,
 }
 
@@ -151,31 +151,31 @@ impl Query {
         query
     }
 
-    /// What logs and traces know the query by: the function that it is for, or the table that it fills.
+    /// The name in logs and traces: the function that runs the query, or the table that it fills.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The dialect the text is written in.
+    /// The dialect of the text.
     #[must_use]
     pub const fn dialect(&self) -> Dialect {
         self.dialect
     }
 
-    /// The text so far, as the database will get it.
+    /// The text so far.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Notes that the statement may touch many rows.
+    /// Marks the statement as one that may touch many rows.
     pub const fn takes_long(&mut self) -> &mut Self {
         self.long = true;
         self
     }
 
-    /// Whether it was noted that the statement may touch many rows.
+    /// Whether the statement may touch many rows.
     #[must_use]
     pub const fn is_long(&self) -> bool {
         self.long
@@ -198,14 +198,14 @@ impl Query {
         self
     }
 
-    /// Puts text without parameters around what there is.
+    /// Adds text without parameters before and after the text so far.
     pub fn surround(&mut self, before: &'static str, after: &'static str) -> &mut Self {
         self.text.insert_str(0, before);
         self.text.push_str(after);
         self
     }
 
-    /// Appends a number, to tell aliases apart: `push("p").push_number(3)` is `p3`.
+    /// Appends the number of an alias: `push("p").push_number(3)` is `p3`.
     pub fn push_number(&mut self, number: usize) -> &mut Self {
         self.push_display(number)
     }
@@ -230,7 +230,8 @@ impl Query {
         self
     }
 
-    /// Binds the next value. A query with a value that not every database can store is refused when it runs.
+    /// Binds the next value. A query with a value that the database cannot store is refused when it
+    /// runs.
     pub fn bind<'a>(&mut self, value: impl Into<Cell<'a>>) -> &mut Self {
         let cell = value.into();
         self.check(&cell);
@@ -241,14 +242,15 @@ impl Query {
         self
     }
 
-    /// Appends a value whose type depends on a client. The driver keeps prepared statements by their text, and one of
-    /// PostgreSQL's takes a value of another type for what it was prepared with: so the type is part of the text.
+    /// Appends a value whose type depends on the client. Prepared statements are cached by their
+    /// text, and PostgreSQL fixes the types of their parameters, so the type is part of the text.
     pub fn push_typed<'a>(&mut self, value: impl Into<Cell<'a>>) -> &mut Self {
         let cell = value.into();
         self.push(self.dialect.typed_parameter(&cell)).bind(cell)
     }
 
-    /// Notes why a value cannot be stored, if it cannot. PostgreSQL has no text with NUL, so no text of ours has one.
+    /// Notes the reason if a value cannot be stored. PostgreSQL has no text with NUL, so all
+    /// databases refuse it.
     pub(super) fn check(&mut self, cell: &Cell<'_>) {
         match cell {
             Cell::Text(Some(text)) => self.check_text(text),
@@ -288,7 +290,7 @@ impl Query {
         self
     }
 
-    /// Appends a condition that what stands before is one of the numbers.
+    /// Appends a condition that the expression before it is one of the numbers.
     pub fn push_in(&mut self, values: &[i64]) -> &mut Self {
         match (self.dialect.list_parameter(), values) {
             // A plan for an array is made at each execution.
@@ -304,7 +306,7 @@ impl Query {
         }
     }
 
-    /// Appends a condition that what stands before is one of the texts.
+    /// Appends a condition that the expression before it is one of the texts.
     pub fn push_in_texts(&mut self, values: &[&str]) -> &mut Self {
         for text in values {
             self.check_text(text);
@@ -320,8 +322,9 @@ impl Query {
         }
     }
 
-    /// Appends a condition that a column of long text, which `column` appends, is one of the texts. PostgreSQL's index has
-    /// only the first 255 characters of such a column (`migrations/postgres/schema.sql`), so these are asked for too.
+    /// Appends a condition that a column of long text, which `column` appends, is one of the texts.
+    /// PostgreSQL indexes the first 255 characters of such a column only
+    /// (`migrations/postgres/schema.sql`), so they are compared too.
     pub fn push_in_long_texts(&mut self, column: impl Fn(&mut Self), values: &[&str]) -> &mut Self {
         if self.dialect.indexes_text_prefixes() {
             self.push("LEFT(");
@@ -338,8 +341,8 @@ impl Query {
         self.push_in_texts(values)
     }
 
-    /// A list padded to the next power of two by repeating its last value, so that few texts exist.
-    /// An empty list matches nothing: its one value is compared with `AND 1 = 0`.
+    /// Appends a list, padded to the next power of two with its last value: few texts for many
+    /// lengths. An empty list matches nothing, by `AND 1 = 0`.
     fn push_in_padded<'a, T: Copy + Into<Cell<'a>>>(
         &mut self,
         values: &[T],
@@ -360,7 +363,8 @@ impl Query {
         self
     }
 
-    /// The text and the arguments for the driver. The text is safe: it was made from literals and numbers only.
+    /// The text and the arguments for the driver. The text is safe: it consists of literals and
+    /// numbers.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Which tables and columns a database has, and which it should have.
+//! The tables and columns that a database has, compared with the schema.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::storage::Tx;
 use crate::storage::tables::schema::MLMD_TABLES;
 
-/// What `pedigree.sql` creates: tables that are ours alone, and indexes.
+/// Tables and indexes that `pedigree.sql` creates.
 const OWN: [&str; 11] = [
     "PedigreeChange",
     "PedigreeOutbox",
@@ -21,7 +21,7 @@ const OWN: [&str; 11] = [
     "idx_pedigree_context_type",
 ];
 
-/// The tables by which a database is known that does not say its version yet.
+/// The tables of version 0, which does not store its version.
 const TABLES_0: [&str; 8] = [
     "Artifact",
     "ArtifactProperty",
@@ -33,23 +33,24 @@ const TABLES_0: [&str; 8] = [
     "TypeProperty",
 ];
 
-/// How much of the schema is there.
+/// The part of the schema that exists.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Completeness {
     Complete,
     Absent,
-    /// The tables that are not there, or have not all their columns.
+    /// Tables that are missing or lack columns.
     Partial {
         missing: Vec<&'static str>,
     },
 }
 
-/// The tables of a database with their columns, and its indexes, all names in lower case: databases differ in how they keep them.
+/// The tables of a database with their columns, and its indexes, in lower case: databases differ in
+/// the case that they store.
 pub(super) struct Layout(HashMap<String, HashSet<String>>);
 
 impl Layout {
-    /// Reads the database's own catalogue, because a statement that fails on a missing table ends a transaction on
-    /// PostgreSQL.
+    /// Reads the catalogue of the database: on PostgreSQL, a statement that fails on a missing
+    /// table would end the transaction.
     pub(super) async fn read(tx: &mut Tx) -> Result<Self> {
         let rows: Vec<(String, String)> = tx
             .all(tx.sql("migrate::read", tx.dialect().catalog_query()))
@@ -62,23 +63,23 @@ impl Layout {
         Ok(Self(tables))
     }
 
-    /// Whether the table is there and has the columns.
+    /// Whether the table exists with the columns.
     pub(super) fn has<'a>(&self, table: &str, columns: impl IntoIterator<Item = &'a str>) -> bool {
         let found = self.0.get(&table.to_ascii_lowercase());
         found.is_some_and(|found| columns.into_iter().all(|name| found.contains(name)))
     }
 
-    /// Whether these are the tables of version 0, which has none that says the version.
+    /// Whether these are the tables of version 0, which does not store its version.
     pub(super) fn is_version_0(&self) -> bool {
         TABLES_0.iter().all(|table| self.has(table, [])) && self.has("Type", ["is_artifact_type"])
     }
 
-    /// Whether the tables and indexes are there that are ours alone.
+    /// Whether our own tables and indexes exist.
     pub(super) fn has_own(&self) -> bool {
         OWN.iter().all(|name| self.has(name, []))
     }
 
-    /// Compares with the library's version. A table counts when it has all its columns; more do no harm.
+    /// Compares with the library's version. Additional columns are ignored.
     pub(super) fn completeness(&self) -> Completeness {
         if MLMD_TABLES.iter().all(|table| !self.has(table.name, [])) {
             return Completeness::Absent;

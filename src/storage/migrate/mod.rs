@@ -1,8 +1,8 @@
 //! Creates, checks, upgrades, widens and downgrades the schema when a database is opened.
 //!
-//! The schema and its versions are ML Metadata's. Each step between two versions is a pair of SQL files in `migrations/`,
-//! which `scripts` lists for each dialect; `layout` knows which tables and columns there are and should be; `plan` decides
-//! which scripts a database needs. Here they run.
+//! The schema and its versions are ML Metadata's. Each step between two versions is a pair of SQL
+//! files in `migrations/`, which `scripts` lists for each dialect. `layout` compares tables and
+//! columns with the schema, `plan` selects the scripts, and this file runs them.
 
 mod layout;
 mod plan;
@@ -20,15 +20,17 @@ use scripts::Scripts;
 /// The version of the schema that this library reads and writes.
 pub const LIBRARY_VERSION: i64 = 10;
 
-/// What may be done to a database whose schema is not what a new one would have.
+/// Permitted changes of a database whose schema differs from that of a new one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Migration {
     /// Whether an older schema is upgraded; otherwise it is refused.
     pub upgrade: bool,
-    /// Whether columns of 32 bits become as wide as those of a new database, and indexes on long text as narrow, so that
-    /// any integer and any text can be stored. ML Metadata can use the database as before.
+    /// Whether columns of 32 bits become as wide as in a new database, and indexes on long text as
+    /// narrow, so that any integer and any text can be stored. ML Metadata can still use the
+    /// database.
     pub widen: bool,
-    /// The version to bring the schema down to, instead of using the database. A negative one means none.
+    /// The target version of a downgrade, after which the database is not used. A negative one
+    /// means none.
     pub downgrade_to: Option<i64>,
 }
 
@@ -71,11 +73,12 @@ pub async fn prepare(database: &Database, options: &Migration) -> Result<Prepare
     })
 }
 
-/// Creates the schema where there is none and runs the steps that `options` allow; `done` is told of each when it has run.
-/// Returns what there was to do. Of several processes that do so at once, one works and the others wait and find it done.
+/// Creates the schema where there is none and runs the steps that `options` allow; `done` is told
+/// of each when it has run. Returns what there was to do. Of several processes that do so at once,
+/// one works and the others wait and find it done.
 ///
-/// All is one transaction, but not on MySQL, where statements about the schema commit: after a failure the database keeps what
-/// was done until then, and doing it again goes on from there.
+/// All scripts run in one transaction, except on MySQL, where statements about the schema commit:
+/// after a failure the database keeps the completed part, and the next run continues from there.
 ///
 /// # Errors
 ///
@@ -94,7 +97,8 @@ pub async fn run(
     let mut tx = database.write().await?;
     lock(&mut tx, scripts).await?;
     let migrated = migrate(&mut tx, scripts, options, done).await;
-    // A lock that is not the transaction's would stay with the connection, whatever happened.
+    // A lock outside the transaction would stay with the connection, so it is released after errors
+    // too.
     let unlocked = unlock(&mut tx, scripts).await;
     let plan = migrated?;
     unlocked?;
@@ -102,7 +106,7 @@ pub async fn run(
     Ok(plan)
 }
 
-/// What [`run`] would do to the database as it is now. Nothing is changed and nobody has to wait.
+/// The plan of [`run`] for the database as it is now. Nothing is changed or locked.
 ///
 /// # Errors
 ///
@@ -112,7 +116,7 @@ pub async fn plan(database: &Database, options: &Migration) -> Result<Plan> {
     Plan::make(&mut tx, Scripts::of(database.dialect()), options).await
 }
 
-/// What [`run`] would do to a database that is not there yet.
+/// The plan of [`run`] for a new database.
 ///
 /// # Errors
 ///
@@ -131,7 +135,7 @@ async fn migrate(
     let mut is_sound = options.downgrades() || plan.scripts.is_empty();
     for planned in &plan.scripts {
         let Planned { change, script } = *planned;
-        // What is ours is made on what is theirs.
+        // Our own tables are created on a complete schema only.
         if change == Change::Extend && !is_sound {
             Layout::read(tx).await?.check()?;
             is_sound = true;
@@ -169,7 +173,7 @@ async fn unlock(tx: &mut Tx, scripts: &Scripts) -> Result<()> {
     Ok(())
 }
 
-/// Says which change the database refused; an error that names its own cause stays.
+/// Adds the failed change to an error; an error that names its own cause stays.
 fn failed(change: Change, scripts: &Scripts, error: Error) -> Error {
     let left = if scripts.atomic {
         ""

@@ -1,4 +1,4 @@
-//! Which scripts a database needs.
+//! Plans: the scripts that a database needs.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ pub struct Plan {
     pub scripts: Vec<Planned>,
 }
 
-/// A script, and what it is for.
+/// A script and its purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Planned {
     pub change: Change,
@@ -34,7 +34,7 @@ pub enum Change {
     /// To this version, from the one above.
     Downgrade(i64),
     Widen,
-    /// The tables that are ours alone.
+    /// Creates our own tables.
     Extend,
 }
 
@@ -87,7 +87,7 @@ impl Plan {
         })
     }
 
-    /// The plan for a database that does not exist.
+    /// The plan for a new database.
     pub(super) fn for_new(scripts: &Scripts, options: &Migration) -> Result<Self> {
         if let Some(target) = options.target() {
             return downgrade(scripts, None, target);
@@ -103,7 +103,7 @@ impl Plan {
     }
 }
 
-/// The version that the database says it has, or `None` when it has no schema.
+/// The version that the database stores, or `None` without a schema.
 async fn version(tx: &mut Tx, scripts: &Scripts, layout: &Layout) -> Result<Option<i64>> {
     if !layout.has("MLMDEnv", ["schema_version"]) {
         return Ok(layout.is_version_0().then_some(0));
@@ -163,7 +163,7 @@ fn upgrade(scripts: &Scripts, from: i64, allowed: bool) -> Result<Vec<Planned>> 
         .collect())
 }
 
-/// Refuses a version that no steps lead down to.
+/// Refuses a target that no steps reach.
 fn check_target(scripts: &Scripts, target: i64) -> Result<()> {
     if (scripts.oldest()..=LIBRARY_VERSION).contains(&target) {
         return Ok(());
@@ -175,7 +175,7 @@ fn check_target(scripts: &Scripts, target: i64) -> Result<()> {
     )))
 }
 
-/// Brings the schema down to `target`, or leaves an older one as it is.
+/// Plans a downgrade to `target`. An older schema stays as it is.
 fn downgrade(scripts: &Scripts, found: Option<i64>, target: i64) -> Result<Plan> {
     check_target(scripts, target)?;
     let from = found.ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! What a dialect contributes to migrations: the files in `migrations/`, and its statements for the lock.
+//! The scripts in `migrations/` and the statements of the lock, for each dialect.
 
 use crate::error::Error;
 use crate::storage::Dialect;
@@ -6,7 +6,7 @@ use crate::storage::Dialect;
 /// A file in `migrations/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Script {
-    /// Its path in that folder.
+    /// The path in that folder.
     pub file: &'static str,
     pub sql: &'static str,
 }
@@ -19,17 +19,17 @@ pub(super) struct Step {
     pub down: Script,
 }
 
-/// Statements that let one process at a time change the schema.
+/// Statements of the lock that serializes changes of the schema.
 pub(super) struct Lock {
-    /// Selects 1 once the lock is taken.
+    /// Acquires the lock and selects 1.
     pub take: &'static str,
-    /// Gives it back where the end of the transaction does not.
+    /// Releases the lock where the end of the transaction does not.
     pub release: Option<&'static str>,
 }
 
-/// Makes columns and indexes of an upstream database as wide as in one that we create.
+/// Makes columns and indexes of an upstream database as wide as in a new one.
 pub(super) struct Widening {
-    /// Counts what is to be changed.
+    /// Counts the columns and indexes to change.
     pub narrow: &'static str,
     pub script: Script,
 }
@@ -37,15 +37,15 @@ pub(super) struct Widening {
 pub(super) struct Scripts {
     /// Creates the schema of the library's version.
     pub create: Script,
-    /// Creates the tables and indexes that are ours alone, those of them that are missing.
+    /// Creates the tables and indexes of our own that are missing.
     pub own: Script,
     /// The steps, oldest first; the last one leads to the library's version.
     pub steps: &'static [Step],
     pub widening: Option<Widening>,
     pub lock: Option<Lock>,
-    /// Whether a script that fails leaves nothing behind, nor do those before it.
+    /// Whether a failed script leaves no changes, nor do the scripts before it.
     pub atomic: bool,
-    /// The error of a database that has the table for the version, but no version in it.
+    /// The error for a database with the version table but without a version in it.
     pub no_version: fn(String) -> Error,
 }
 
@@ -68,7 +68,7 @@ macro_rules! step {
     };
 }
 
-/// A transaction that writes has the lock of the whole file. Integers have 64 bits whatever a column says.
+/// A write transaction locks the whole file. Integers have 64 bits whatever the column type.
 static SQLITE: Scripts = Scripts {
     create: script!("sqlite/schema.sql"),
     own: script!("sqlite/pedigree.sql"),
@@ -90,7 +90,7 @@ static SQLITE: Scripts = Scripts {
     no_version: Error::Contention,
 };
 
-/// ML Metadata came to PostgreSQL with version 10, and its steps between older ones do not work there.
+/// ML Metadata supports PostgreSQL since version 10; its older steps do not work there.
 static POSTGRES: Scripts = Scripts {
     create: script!("postgres/schema.sql"),
     own: script!("postgres/pedigree.sql"),
@@ -99,9 +99,9 @@ static POSTGRES: Scripts = Scripts {
         narrow: include_str!("../../../migrations/postgres/narrow.sql"),
         script: script!("postgres/widen.sql"),
     }),
-    // The number is any that nobody else uses: "pedigree" in ASCII.
+    // The key of the advisory lock is arbitrary: "pedigree" in ASCII.
     lock: Some(Lock {
-        // However long the process that has it takes: `connect` bounds other waits.
+        // The wait has no timeout here; `connect` limits other waits.
         take: "SELECT CAST(1 AS BIGINT) FROM set_config('lock_timeout', '0', true) AS unbounded
                WHERE unbounded IS NOT NULL AND pg_advisory_xact_lock(8098989908765599077) IS NOT NULL",
         release: None,
@@ -110,8 +110,8 @@ static POSTGRES: Scripts = Scripts {
     no_version: Error::DataLoss,
 };
 
-/// Statements about the schema commit, so that the lock is not that of a transaction, but of the connection. Its name is one
-/// for the whole server.
+/// Statements about the schema commit, so the lock belongs to the connection. Its name is global on
+/// the server.
 static MYSQL: Scripts = Scripts {
     create: script!("mysql/schema.sql"),
     own: script!("mysql/pedigree.sql"),

@@ -64,7 +64,7 @@ fn step<R: Row>(row: &R, index: usize) -> Result<Option<Step>, R::Error> {
     })
 }
 
-/// Events of rows that have an event and one of the steps of its path, if it has any.
+/// Collects events from rows of an event and one of the steps of its path, if it has any.
 #[derive(Default)]
 struct JoinedEvents(BTreeMap<i64, Stored<Event>>);
 
@@ -79,7 +79,7 @@ impl FromRows for JoinedEvents {
     }
 }
 
-/// Steps of paths and the ids of the events that have them.
+/// Steps of paths with the ids of their events.
 #[derive(Default)]
 struct OwnedSteps(Vec<(i64, Step)>);
 
@@ -134,7 +134,7 @@ pub const fn key(event: &Event) -> EventKey {
     (event.artifact_id, event.execution_id, event_type)
 }
 
-/// The keys of those of the events that are stored.
+/// Returns the keys of the events that are stored.
 ///
 /// # Errors
 ///
@@ -149,8 +149,8 @@ pub async fn existing(tx: &mut Tx, events: &[Event]) -> Result<HashSet<EventKey>
     Ok(found.into_iter().collect())
 }
 
-/// The events of artifacts or of executions, ascending by event id and without their paths; of the given types only, if any
-/// are given.
+/// The events of artifacts or of executions, ascending by event id and without their paths. If
+/// types are given, only events of these types.
 ///
 /// # Errors
 ///
@@ -178,7 +178,8 @@ pub async fn of_nodes(
     tx.all(query).await
 }
 
-/// All events of artifacts or of executions, ascending by event id, with their paths, by one statement.
+/// All events of artifacts or of executions with their paths, ascending by event id, by one
+/// statement.
 ///
 /// # Errors
 ///
@@ -200,7 +201,7 @@ pub async fn whole_of_nodes(tx: &mut Tx, side: Side, ids: &[i64]) -> Result<Vec<
     Ok(found.into_values().collect())
 }
 
-/// Reads the paths of events into them.
+/// Reads the paths of events and adds them.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Pages of nodes, restricted and in order.
+//! Pages of nodes, filtered and ordered.
 
 use super::schema::{NodeTables, membership};
 use super::{nodes, types};
@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::model::{Kind, Node, OrderBy, PagePosition};
 use crate::storage::{Predicate, Query, Tx};
 
-/// The nodes that a list is about, besides its filter.
+/// The nodes of a list, before its filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     All,
@@ -16,10 +16,10 @@ pub enum Scope {
     Context(i64),
 }
 
-/// The column of an order.
+/// The column of an order. Ties are broken by id.
 const fn column(order_by: OrderBy, kind: Kind, scope: Scope) -> &'static str {
     match order_by {
-        // The index of a context's members has them in this order.
+        // The index on the members of a context has this order.
         OrderBy::Id if matches!(scope, Scope::Context(_)) => match kind {
             Kind::Artifact => "s.artifact_id",
             Kind::Execution => "s.execution_id",
@@ -38,7 +38,7 @@ pub struct Page<'a> {
     pub order_by: OrderBy,
     pub ascending: bool,
     pub after: Option<&'a PagePosition>,
-    /// The most rows.
+    /// Maximum number of rows.
     pub limit: i64,
 }
 
@@ -55,7 +55,7 @@ pub async fn page(tx: &mut Tx, kind: Kind, page: &Page<'_>) -> Result<Vec<Node>>
     if page.scope == Scope::All {
         narrow = narrow.by_types(tx).await?;
     }
-    // A filter looks at rows that it leaves.
+    // With a filter, rows are read that do not match: their other columns are looked up late.
     let chooses_first = page.filter.is_some() && tx.dialect().wants_late_row_lookup();
     let mut query = if chooses_first {
         select_ids("lists::page", tx, &narrow)
@@ -104,7 +104,8 @@ pub async fn all_ids(tx: &mut Tx, kind: Kind, scope: Scope) -> Result<Vec<i64>> 
     fetch_ids(tx, query).await
 }
 
-/// The ids of the nodes that a filter lets through, of all or of some, ascending; at most `limit` of them.
+/// The ids of the nodes that match a filter, of all nodes or among given ids, ascending; at most
+/// `limit` of them.
 ///
 /// # Errors
 ///
@@ -134,7 +135,7 @@ pub async fn ids(
     fetch_ids(tx, query).await
 }
 
-/// Starts a query for the ids of nodes `n`, up to and including a condition.
+/// Starts a query for the ids of nodes `n`, up to and including its WHERE clause.
 fn select_ids(name: &'static str, tx: &Tx, narrow: &Narrow<'_>) -> Query {
     let mut query = tx.sql(name, "SELECT n.id FROM ");
     query
@@ -148,14 +149,14 @@ async fn fetch_ids(tx: &mut Tx, query: Query) -> Result<Vec<i64>> {
     tx.all(query).await
 }
 
-/// Whether any node is in this scope, whatever the page and the filter.
+/// Whether any node is in this scope.
 ///
 /// # Errors
 ///
 /// Those of the database.
 pub async fn any(tx: &mut Tx, kind: Kind, scope: Scope) -> Result<bool> {
     let mut query = select_ids("lists::any", tx, &Narrow::to(kind, scope));
-    // In an order that an index has: who may take any row may look for it everywhere.
+    // `ORDER BY` steers the planner to the index; without it, it may scan for the first match.
     query.push(" ORDER BY ");
     query
         .push(column(OrderBy::Id, kind, scope))
@@ -163,12 +164,12 @@ pub async fn any(tx: &mut Tx, kind: Kind, scope: Scope) -> Result<bool> {
     Ok(tx.first::<i64>(query).await?.is_some())
 }
 
-/// What the nodes of a statement are narrowed down to.
+/// The conditions on the nodes of a statement.
 struct Narrow<'a> {
     kind: Kind,
     scope: Scope,
     filter: Option<&'a Predicate>,
-    /// The types of the nodes.
+    /// The ids of the types of the nodes.
     types: Option<Vec<i64>>,
 }
 
@@ -182,8 +183,9 @@ impl Narrow<'_> {
         }
     }
 
-    /// Looks up the types whose names the filter has, unless it has something better: indexes that begin with the type have nodes in
-    /// the order of their ids for one type, but not for one name of types.
+    /// Looks up the types that the filter names, unless the filter is selective. An index that
+    /// begins with the type has nodes in the order of their ids for one type id, but not for one
+    /// type name.
     async fn by_types(mut self, tx: &mut Tx) -> Result<Self> {
         let filter = self.filter.filter(|filter| !filter.is_selective);
         if let Some(names) = filter.and_then(|filter| filter.type_names.as_ref()) {
@@ -193,8 +195,8 @@ impl Narrow<'_> {
         Ok(self)
     }
 
-    /// Appends joins and conditions to a query for nodes `n`, beginning with what follows the name of the table. More conditions
-    /// can follow, with AND.
+    /// Appends joins and conditions to a query for nodes `n`, behind the name of the table. More
+    /// conditions may follow with AND.
     fn push(&self, query: &mut Query) {
         let members = membership(self.kind);
         if let Scope::Context(_) = self.scope {
@@ -223,7 +225,8 @@ impl Narrow<'_> {
         }
     }
 
-    /// One type is no list, which an index would not have in the order of ids.
+    /// Appends a condition on the type. One type is compared with `=`: for a list, an index has no
+    /// order of ids.
     fn push_types(&self, query: &mut Query, types: &[i64]) {
         query.push(" AND ");
         if self.filter.is_some_and(|filter| filter.is_selective) {
@@ -262,8 +265,8 @@ fn push_after(query: &mut Query, column: &'static str, ascending: bool, after: &
     }
 }
 
-/// A filter with which a node can come more than once finds its nodes in a query of its own, so that a node comes once however often
-/// it qualifies, and the statement keeps its own columns and order.
+/// Appends the filter. If its joins can repeat a node, they go into a subquery, so that each node
+/// comes once and the statement keeps its columns and its order.
 fn push_filter(query: &mut Query, kind: Kind, filter: &Predicate) {
     if filter.repeats {
         query.push("n.id IN (SELECT n.id FROM ");

@@ -1,16 +1,16 @@
-//! Locks that a transaction holds until its end. SQLite has one writer and needs none of them.
+//! Row locks, which a transaction holds until its end. SQLite has one writer and needs none.
 
 use super::schema::NodeTables;
 use crate::error::Result;
 use crate::model::Kind;
 use crate::storage::Tx;
 
-/// Locks nodes against other writers, in the order of their ids, and tells whether this database has such locks: what was
-/// read before may be out of date then.
+/// Locks nodes against other writers, in the order of their ids. Returns whether this database has
+/// row locks: if so, what was read before may be out of date.
 ///
 /// # Errors
 ///
-/// `Contention` when the locks cannot be had in time or two transactions wait for each other.
+/// `Contention` when a lock is not acquired in time, or on a deadlock.
 pub async fn nodes(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<bool> {
     if ids.is_empty() || !tx.dialect().has_row_locks() {
         return Ok(false);
@@ -25,8 +25,8 @@ pub async fn nodes(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<bool> {
     Ok(true)
 }
 
-/// Locks what no unique key guards, the set of types and the hierarchy of contexts, against other writers of them. The return
-/// value is that of [`nodes`].
+/// Locks the set of types and the hierarchy of contexts, which no unique key guards, against other
+/// writers. Returns the same as [`nodes`].
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! The tables `Attribution`, `Association` and `ParentContext`: which artifacts, executions and contexts are in which contexts.
+//! The tables `Attribution`, `Association` and `ParentContext`: the contexts of artifacts, of
+//! executions and of contexts.
 
 use std::collections::HashSet;
 
@@ -8,16 +9,16 @@ use crate::model::{Kind, Membership};
 use crate::storage::Tx;
 use crate::storage::bulk::Rows;
 
-/// Which end of a membership is asked for.
+/// An end of a membership, by which memberships are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The context, which is the parent when the node is a context itself.
+    /// The context. It is the parent if the node is a context too.
     Context,
     /// The node in the context.
     Node,
 }
 
-/// What is known of nodes that are put into contexts.
+/// Whether nodes can have memberships already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nodes {
     /// They may be in some of the contexts.
@@ -34,17 +35,17 @@ fn rows_of(kind: Kind, members: &[Membership]) -> Rows<'static> {
     rows
 }
 
-/// Puts nodes into contexts.
+/// Adds nodes to contexts.
 ///
 /// # Errors
 ///
-/// `AlreadyExists` when one of them is in already.
+/// `AlreadyExists` when one of the memberships exists.
 pub async fn insert(tx: &mut Tx, kind: Kind, members: &[Membership]) -> Result<()> {
     tx.insert_rows(&rows_of(kind, members)).await
 }
 
-/// Puts nodes into contexts; those that are in already stay as they are. Returns those that were not; new nodes are not looked up where
-/// that takes a statement more.
+/// Adds nodes to contexts, skips memberships that exist, and returns the new ones. New nodes are
+/// not looked up where that would need another statement.
 ///
 /// # Errors
 ///
@@ -76,7 +77,8 @@ const fn of_pair((context_id, node_id): (i64, i64)) -> Membership {
     }
 }
 
-/// The memberships of nodes of a kind that have one of the ids at this end, ascending by context and node.
+/// The memberships of nodes of a kind with one of the ids at this end, ascending by context and
+/// node.
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
-//! The statements, a file per table family. Functions take the transaction they run in; a rule of the graph does not belong
-//! here, nor does a difference between databases.
+//! The statements, a file per family of tables. Functions take the transaction that they run in.
+//! Rules of the graph and differences between databases do not belong here.
 
 pub mod changes;
 pub mod events;

@@ -46,19 +46,20 @@ impl NodeRow {
         let state = self.state;
         node.content.state = state.and_then(|number| NodeState::from_number(kind, number));
         if kind == Kind::Artifact {
-            // Databases that were upgraded from old versions have NULL; readers always get a text.
+            // Databases upgraded from old versions have NULL; readers always get a text.
             node.content.uri.get_or_insert_default();
         }
         node
     }
 }
 
-/// Nodes of rows that have a node and one of its properties, if it has any: most of them repeat the node.
+/// Collects nodes from rows of a node and one of its properties, if it has any. A node is decoded
+/// once.
 #[derive(Default)]
 struct Joined {
     nodes: Vec<NodeRow>,
     places: HashMap<i64, usize>,
-    /// Each with the place of its node.
+    /// Each with the index of its node.
     properties: Vec<(usize, Property)>,
 }
 
@@ -76,19 +77,20 @@ impl FromRows for Joined {
     }
 }
 
-/// Starts a query for whole nodes `n` of a kind; append a condition, then call [`fetch`].
+/// Starts a query for whole nodes `n` of a kind. Append a condition, then call [`fetch`].
 #[must_use]
 pub(super) fn select(name: &'static str, dialect: Dialect, kind: Kind) -> Query {
     Query::new(name, dialect, NodeTables::of(kind).select)
 }
 
-/// Makes a query for the ids of nodes one for whole nodes, as if made by [`select`].
+/// Turns a query for the ids of nodes into one for whole nodes, as made by [`select`].
 pub(super) fn complete(kind: Kind, query: &mut Query) {
     let (before, after) = NodeTables::of(kind).late_row_lookup;
     query.surround(before, after);
 }
 
-/// The nodes of a query made by [`select`], ascending by id, with their properties and the names of their types.
+/// Runs a query made by [`select`]. Returns the nodes ascending by id, with their properties and
+/// the names of their types.
 pub(super) async fn fetch(tx: &mut Tx, kind: Kind, query: Query) -> Result<Vec<Node>> {
     let mut nodes = if tx.dialect().has_round_trips() {
         fetch_joined(tx, kind, query).await?
@@ -117,7 +119,8 @@ async fn fetch_joined(tx: &mut Tx, kind: Kind, mut query: Query) -> Result<Vec<N
     Ok(nodes)
 }
 
-/// A node whose type is missing, as a foreign hand may have left it, has no name of a type.
+/// Sets the names of types. It stays unset if the row of the type is missing, as after a manual
+/// delete.
 async fn name_types(tx: &mut Tx, kind: Kind, nodes: &mut [Node]) -> Result<()> {
     let ids = distinct_ids(nodes.iter().map(|node| node.type_id));
     let known = types::known(tx, kind, &ids).await?;
@@ -142,7 +145,7 @@ pub async fn by_ids(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Node>> {
     fetch(tx, kind, query).await
 }
 
-/// Those of the ids that exist.
+/// Returns the ids that exist.
 ///
 /// # Errors
 ///
@@ -159,7 +162,7 @@ pub async fn existing(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<HashSet<i6
     Ok(tx.all(query).await?.into_iter().collect())
 }
 
-/// Those of the ids whose nodes have a type of one of these names, ascending.
+/// Returns the ids of nodes with a type of one of these names, ascending.
 ///
 /// # Errors
 ///
@@ -179,7 +182,7 @@ pub async fn of_types(tx: &mut Tx, kind: Kind, ids: &[i64], types: &[&str]) -> R
     tx.all(query).await
 }
 
-/// The id of the node that a key names.
+/// The id of the node with this key.
 ///
 /// # Errors
 ///
@@ -209,7 +212,8 @@ pub async fn by_name(tx: &mut Tx, kind: Kind, type_id: i64, name: &str) -> Resul
     Ok(fetch(tx, kind, query).await?.pop())
 }
 
-/// The contexts that an artifact or an execution is in, or the parents of a context, ascending by id.
+/// The contexts that an artifact or an execution is in, or the parents of a context, ascending by
+/// id.
 ///
 /// # Errors
 ///
@@ -298,7 +302,8 @@ pub async fn by_uris(tx: &mut Tx, uris: &[&str]) -> Result<Vec<Node>> {
     fetch(tx, Kind::Artifact, query).await
 }
 
-/// Inserts new nodes with their properties and returns their ids, in order. Both times are `now`, in milliseconds since epoch.
+/// Inserts new nodes with their properties, and returns their ids in order. Both times are `now`,
+/// in milliseconds since epoch.
 ///
 /// # Errors
 ///
@@ -314,7 +319,7 @@ pub async fn insert(tx: &mut Tx, kind: Kind, nodes: &[&NodeInput], now: i64) -> 
     Ok(ids)
 }
 
-/// Stores the columns of nodes that exist; properties are [`properties`]'s.
+/// Updates the columns of existing nodes; [`properties`] updates their properties.
 ///
 /// # Errors
 ///
@@ -329,7 +334,7 @@ pub async fn update(tx: &mut Tx, kind: Kind, nodes: &[&Node]) -> Result<()> {
     tx.upsert_rows(&rows).await
 }
 
-/// The cells of a node but its id, in the order of `NodeTables::new_nodes`.
+/// The cells of a node without its id, in the order of `NodeTables::new_nodes`.
 fn cells(
     kind: Kind,
     type_id: Option<i64>,

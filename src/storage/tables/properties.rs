@@ -1,7 +1,9 @@
-//! The tables `ArtifactProperty`, `ExecutionProperty` and `ContextProperty`, and how a value becomes a row.
+//! The tables `ArtifactProperty`, `ExecutionProperty` and `ContextProperty`, and how a value
+//! becomes a row.
 //!
-//! A value has a column of its own type. A struct is text behind a prefix, a proto message is base64 text in a binary column
-//! (its bytes on PostgreSQL); this is upstream's format, which other readers of the database know.
+//! Each type of value has a column. A struct is text with a prefix; a proto message is base64 text
+//! in a binary column, on PostgreSQL its bytes. This is upstream's format, which other readers of
+//! the database rely on.
 
 use std::collections::HashMap;
 
@@ -18,17 +20,17 @@ use crate::storage::column::{FromRows, Row};
 use crate::storage::query::Cell;
 use crate::storage::{Dialect, Tx};
 
-/// What a text that holds a serialized `google.protobuf.Struct` starts with.
+/// Prefix of a text that holds a serialized `google.protobuf.Struct`.
 const STRUCT_PREFIX: &str = "mlmd-struct::";
 
-/// A property as its row has it.
+/// A row of a property.
 pub(super) struct Property {
     name: String,
     custom: bool,
     value: Option<StoredValue>,
 }
 
-/// The value in one of the columns.
+/// The value of a row, by the column that holds it.
 enum StoredValue {
     Int(i64),
     Double(f64),
@@ -38,8 +40,8 @@ enum StoredValue {
 }
 
 impl Property {
-    /// Its columns, from this place on: name, whether it is custom, and values, of which the first that is there counts. Those behind it
-    /// are not read. `None` where an outer join found no property.
+    /// Decodes the columns from this index on: name, custom flag, values. The first value that is
+    /// not NULL counts; those behind it are not read. `None` where an outer join found no property.
     pub(super) fn read<R: Row>(row: &R, place: usize) -> Result<Option<Self>, R::Error> {
         let Some(name) = row.get(place)? else {
             return Ok(None);
@@ -70,7 +72,7 @@ impl StoredValue {
     }
 }
 
-/// Properties and the ids of the nodes that have them.
+/// Properties with the ids of their nodes.
 #[derive(Default)]
 struct Owned(Vec<(i64, Property)>);
 
@@ -83,7 +85,7 @@ impl FromRows for Owned {
     }
 }
 
-/// Reads the properties of nodes into them.
+/// Reads the properties of nodes and adds them.
 pub(super) async fn attach(tx: &mut Tx, kind: Kind, nodes: &mut [Node]) -> Result<()> {
     if nodes.is_empty() {
         return Ok(());
@@ -215,7 +217,7 @@ fn push_all<'a>(
     }
 }
 
-/// Stores the properties of new nodes, given with their ids.
+/// Inserts the properties of new nodes, given with their ids.
 pub(super) async fn insert<'a>(
     tx: &mut Tx,
     kind: Kind,
@@ -229,7 +231,7 @@ pub(super) async fn insert<'a>(
     tx.insert_rows(&rows).await
 }
 
-/// Makes the stored properties of nodes equal to those of `(before, after)`'s second half, given that the first is stored.
+/// Updates the properties of nodes from the first of each pair, which is stored, to the second.
 ///
 /// # Errors
 ///

@@ -45,7 +45,7 @@ pub(super) static PARENT_TYPE: Table = Table {
     key: 2,
 };
 
-/// Types of rows that have a type, one of its properties and its base type, if it has any.
+/// Collects types from rows of a type, one of its properties and its base type, if it has any.
 #[derive(Default)]
 struct JoinedTypes(BTreeMap<i64, Stored<NodeType>>);
 
@@ -87,7 +87,7 @@ fn simple_type(name: &str) -> Option<BaseType> {
     simple.map(|(_, name)| BaseType::Simple(name))
 }
 
-/// Starts a query for whole types `t` of a kind; append conditions, then call [`fetch`].
+/// Starts a query for whole types `t` of a kind. Append conditions, then call [`fetch`].
 fn select(name: &'static str, dialect: Dialect, kind: Kind) -> Query {
     let mut query = Query::new(
         name,
@@ -102,14 +102,15 @@ fn select(name: &'static str, dialect: Dialect, kind: Kind) -> Query {
     query
 }
 
-/// The types of a query made by [`select`], ascending by id, with properties and base types. To sort them here takes no time; databases
-/// make a table for it.
+/// Runs a query made by [`select`]. Returns the types ascending by id, sorted here: databases would
+/// build a temporary table.
 async fn fetch(tx: &mut Tx, query: Query) -> Result<Vec<Stored<NodeType>>> {
     let JoinedTypes(types) = tx.gather(query).await?;
     Ok(types.into_values().collect())
 }
 
-/// The type of a kind with this name and version; of duplicates, which old servers could make, the oldest.
+/// The type of a kind with this name and version. Old servers could create duplicates; the oldest
+/// counts.
 ///
 /// # Errors
 ///
@@ -127,7 +128,7 @@ pub async fn find(
         None => query.push(" AND t.version IS NULL"),
     };
     let found = fetch(tx, query).await?;
-    // A collation may find more than what was asked for.
+    // A loose collation can match other names.
     let exact = |Stored { value, .. }: &Stored<NodeType>| {
         value.name == name && value.version.as_deref() == version
     };
@@ -138,7 +139,7 @@ pub async fn find(
     Ok(found)
 }
 
-/// The id of the type that [`find`] finds. It never changes, so it is asked for once.
+/// The id of the type that [`find`] returns. It never changes, so it is cached.
 ///
 /// # Errors
 ///
@@ -181,7 +182,7 @@ pub async fn by_ids(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Stored<N
     fetch(tx, query).await
 }
 
-/// The ids of the types of a kind that have one of these names.
+/// The ids of the types of a kind with one of these names.
 ///
 /// # Errors
 ///
@@ -198,8 +199,8 @@ pub async fn ids_by_names(tx: &mut Tx, kind: Kind, names: &[&str]) -> Result<Vec
     tx.all(query).await
 }
 
-/// The types of a kind with these ids, ascending by id; ids of other kinds are left out. Types that were read before are as they
-/// were then: what they declare is declared, and what they lack may have come since.
+/// The types of a kind with these ids, ascending by id; ids of other kinds are left out. Cached
+/// types can lack what was declared later.
 ///
 /// # Errors
 ///
@@ -218,7 +219,7 @@ pub async fn known(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Arc<Store
     Ok(found)
 }
 
-/// As [`known`], with all that is stored now.
+/// As [`known`], read from the database.
 ///
 /// # Errors
 ///
@@ -265,7 +266,7 @@ pub async fn by_external_ids(
     fetch(tx, query).await
 }
 
-/// Inserts a type without its properties and returns its id.
+/// Inserts a type without its properties, and returns its id.
 ///
 /// # Errors
 ///
@@ -309,7 +310,7 @@ pub async fn add_properties<'a>(
     tx.insert_rows(&rows).await
 }
 
-/// Gives a type another external id.
+/// Sets the external id of a type.
 ///
 /// # Errors
 ///
@@ -328,7 +329,7 @@ pub async fn set_external_id(tx: &mut Tx, id: i64, external_id: &str) -> Result<
 ///
 /// # Errors
 ///
-/// `AlreadyExists` when it is.
+/// `AlreadyExists` when it is already.
 pub async fn insert_parent(tx: &mut Tx, id: i64, parent: i64) -> Result<()> {
     tx.change_types();
     let mut rows = Rows::new(&PARENT_TYPE);
