@@ -24,7 +24,7 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Whether texts that differ in case or in trailing spaces are the same to its keys and comparisons (spec section 3.6).
+    /// Whether texts that differ in case or in trailing spaces are the same to its keys and comparisons.
     pub const fn folds_case(self) -> bool {
         matches!(self, Self::MySql)
     }
