@@ -21,8 +21,9 @@ KUBEFLOW_MYSQL = [
     "grpc.max_receive_message_length=104857600,grpc.max_send_message_length=104857600",
 ]
 
-# What its PostgreSQL overlay passes, whose ConfigMap has no host: that is the name of its Service. It says nothing about the channel, where
-# upstream's limit of 4 MiB would do for no larger pipeline, so the chart says the same in both modes.
+# What its PostgreSQL overlay passes, whose ConfigMap has no host: that is the name of its Service.
+# It says nothing about the channel, where upstream's limit of 4 MiB would do for no larger
+# pipeline, so the chart says the same in both modes.
 KUBEFLOW_POSTGRES = [
     "--grpc_port=8080",
     "--metadata_source_config_type=postgresql",

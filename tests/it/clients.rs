@@ -1,6 +1,7 @@
 //! Clients in other languages against the program: `tests/clients/README.md` says what each does.
 //!
-//! Each language's own tools make the stubs from `proto/` and build the clients, once for all tests.
+//! Each language's own tools make the stubs from `proto/` and build the clients, once for all
+//! tests.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -42,7 +43,8 @@ fn the_parts_of_kubeflow_pipelines_get_the_answers_they_rely_on(backend: Backend
     against_new_server(backend, |address| kubeflow_pipelines(address, None));
 }
 
-/// Makes the calls of Kubeflow Pipelines to a new store, with TLS where there is a file with the authorities to trust.
+/// Makes the calls of Kubeflow Pipelines to a new store, with TLS where there is a file with the
+/// authorities to trust.
 pub fn kubeflow_pipelines(address: &str, ca: Option<&Path>) {
     let trust = ["CA_CERT_PATH", "NODE_EXTRA_CA_CERTS"].map(|name| Some((name, ca?)));
     let trust: Vec<_> = trust.into_iter().flatten().collect();
@@ -104,7 +106,8 @@ impl Clients {
         self.run_with(&[], program, arguments)
     }
 
-    /// [`Self::run`] with more in the environment. What `tests/run` has installed is found before what the system has.
+    /// [`Self::run`] with more in the environment. What `tests/run` has installed is found before
+    /// what the system has.
     fn run_with(&self, environment: &[(&str, &Path)], program: &str, arguments: &[&str]) -> String {
         let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/venv/bin");
         let theirs = std::env::var_os("PATH").unwrap_or_default();

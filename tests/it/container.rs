@@ -1,4 +1,5 @@
-//! The program as it is in its image: by both its names, with the variables of the image, as a user who owns nothing.
+//! The program as it is in its image: by both its names, with the variables of the image, as a user
+//! who owns nothing.
 
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
@@ -24,8 +25,9 @@ impl Image {
         let dir = open_folder();
         for name in NAMES {
             let (program, link) = (env!("CARGO_BIN_EXE_pedigree"), dir.path().join(name));
-            // A symbolic link may lead where the user below cannot go. A process of its own copies: a file that this one has
-            // open for writing, and with it each child that is forked meanwhile, could not be run.
+            // A symbolic link may lead where the user below cannot go. A process of its own copies:
+            // a file that this one has open for writing, and with it each child that is forked
+            // meanwhile, could not be run.
             if fs::hard_link(program, &link).is_err() {
                 let copied = Command::new("cp").arg(program).arg(&link).status();
                 assert!(copied.unwrap().success());
@@ -38,8 +40,8 @@ impl Image {
         self.0.path()
     }
 
-    /// A command line as in a container: the directory cannot be written, and where this test is root, the user is not. But it is
-    /// reached from this machine only.
+    /// A command line as in a container: the directory cannot be written, and where this test is
+    /// root, the user is not. But it is reached from this machine only.
     pub fn command(&self, name: &str, arguments: &[String]) -> Command {
         let mut command = Command::new(self.path().join(name));
         command

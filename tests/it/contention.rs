@@ -1,5 +1,5 @@
-//! Fan-out: many clients write around the same nodes, all of them succeed, and the database sees no more connections than it was
-//! promised.
+//! Fan-out: many clients write around the same nodes, all of them succeed, and the database sees no
+//! more connections than it was promised.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -55,7 +55,8 @@ where
     answers
 }
 
-/// Looks at how many connections the server has to its database, until it is told to stop. Returns the most that were seen.
+/// Looks at how many connections the server has to its database, until it is told to stop. Returns
+/// the most that were seen.
 async fn most_connections(store: Store, stop: Arc<AtomicBool>) -> usize {
     let sql = match store.backend() {
         Backend::SqliteFile | Backend::SqliteMemory => return 0,
@@ -86,7 +87,8 @@ async fn executions_around_one_artifact_and_two_contexts(store: Store) {
     let watch = tokio::spawn(most_connections(store.clone(), stop.clone()));
 
     let put = move |number: usize| {
-        // Some name the contexts, as clients do that do not know their ids, and some change the artifact.
+        // Some name the contexts, as clients do that do not know their ids, and some change the
+        // artifact.
         let mut contexts = contexts.clone();
         if number.is_multiple_of(2) {
             for context in &mut contexts {

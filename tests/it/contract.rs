@@ -19,7 +19,8 @@ const NOT_COMPARED: [&str; 2] = ["json_name", "source_code_info"];
 /// The option of an enum value of a base type that names the simple type.
 const TYPE_NAME_OPTION: &str = "ml_metadata.system_type_extension";
 
-/// Every statement of the descriptors under the path that it is about, such as `ArtifactType.field.name.number` → `2`.
+/// Every statement of the descriptors under the path that it is about, such as
+/// `ArtifactType.field.name.number` → `2`.
 type Facts = BTreeMap<String, String>;
 
 fn pool() -> DescriptorPool {
@@ -93,7 +94,8 @@ fn name_of(names: &EnumDescriptor, number: i32) -> String {
     value.map_or_else(|| number.to_string(), |value| value.name().to_owned())
 }
 
-/// What an element of a list is called: by its name or text, so that order does not count, or by its place.
+/// What an element of a list is called: by its name or text, so that order does not count, or by
+/// its place.
 fn name_in_list(value: &Value, index: usize) -> String {
     let name = match value {
         Value::Message(message) => text(message, "name"),

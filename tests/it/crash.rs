@@ -1,4 +1,5 @@
-//! `kill -9` while eight clients write: what was acknowledged is there, and nothing is there in part.
+//! `kill -9` while eight clients write: what was acknowledged is there, and nothing is there in
+//! part.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -210,7 +211,8 @@ pub async fn put_types(client: Client) -> Types {
     }
 }
 
-/// An execution with a property, an input and an output artifact, their events with paths, and a context of them all.
+/// An execution with a property, an input and an output artifact, their events with paths, and a
+/// context of them all.
 pub fn execution(types: Types, name: &str) -> PutExecutionRequest {
     let used = |role: &str, of: event::Type| ArtifactAndEvent {
         artifact: Some(Artifact::new(types.artifact, &format!("{name} {role}"))),

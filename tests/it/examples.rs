@@ -33,7 +33,8 @@ fn examples_in_all_languages_print_one_provenance(backend: Backend) {
     let java = JAVA.run("java", &["-jar", "target/train.jar", &address, "-java"]);
     assert_eq!(java, expected, "Java");
 
-    // Five trainings have been three runs each, and have made three artifacts each from the same two datasets.
+    // Five trainings have been three runs each, and have made three artifacts each from the same
+    // two datasets.
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let counts = runtime.block_on(async {
         let client = server.client().await;

@@ -207,7 +207,8 @@ async fn a_list_that_nobody_reads_is_ended(backend: Backend) {
     let store = store.await;
     let put = put_many(&store, LARGE).await;
     let unread = UnderWay::begin(store.port()).await;
-    // This one has its turn when the server has had enough of the other, which a store in memory keeps as it is.
+    // This one has its turn when the server has had enough of the other, which a store in memory
+    // keeps as it is.
     let other = UnderWay::begin(store.port()).await;
     use_the_store(&store).await;
     assert_eq!(ids(&other.read_all().await.unwrap())[..MANY], put);

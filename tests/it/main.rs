@@ -1,6 +1,7 @@
 //! The behaviour of the server as a client sees it: the same cases on every database.
 //!
-//! A case is an `async fn case(store: Store)`; [`support`] opens the store, and `on_every_database!` registers the case.
+//! A case is an `async fn case(store: Store)`; [`support`] opens the store, and
+//! `on_every_database!` registers the case.
 
 #![expect(
     clippy::unwrap_used,

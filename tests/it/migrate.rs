@@ -232,7 +232,8 @@ async fn of_many_at_once_one_works(backend: Backend) {
     }
 }
 
-/// A database as ML Metadata creates it has integers of 32 bits on a server, and PostgreSQL indexes whole texts.
+/// A database as ML Metadata creates it has integers of 32 bits on a server, and PostgreSQL indexes
+/// whole texts.
 async fn a_narrow_database_is_widened_on_request(backend: Backend) {
     let script = match backend {
         Backend::Postgres => schema!("postgres/v10"),

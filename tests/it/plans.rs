@@ -1,7 +1,8 @@
-//! How the databases find what is asked for: every statement that requests run often goes through an index.
+//! How the databases find what is asked for: every statement that requests run often goes through
+//! an index.
 //!
-//! A server logs the statements that it runs with their values. The database is then asked how it runs each, on tables that are large
-//! enough to make it prefer indexes.
+//! A server logs the statements that it runs with their values. The database is then asked how it
+//! runs each, on tables that are large enough to make it prefer indexes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,7 +39,8 @@ const NODES: i64 = 6000;
 /// Types of each kind.
 const TYPES: i64 = 10;
 
-/// Statements that may read a table as a whole: what they are called, what their texts have, and why.
+/// Statements that may read a table as a whole: what they are called, what their texts have, and
+/// why.
 const EXCEPTIONS: [(&str, &str, &str); 2] = [
     (
         "changes::trim",

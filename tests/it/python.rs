@@ -34,7 +34,8 @@ pub fn script(tool: &str, arguments: &[&str]) -> Output {
     output
 }
 
-/// The size of the randomised tests: `full` when `PEDIGREE_TEST_FULL` is 1, as `tests/run` explains, and `short` otherwise.
+/// The size of the randomised tests: `full` when `PEDIGREE_TEST_FULL` is 1, as `tests/run`
+/// explains, and `short` otherwise.
 pub fn sized<T>(short: T, full: T) -> T {
     if std::env::var("PEDIGREE_TEST_FULL").is_ok_and(|value| value == "1") {
         full

@@ -1,4 +1,5 @@
-//! Many calls at once: one of them wins where only one can, the others are told why, and nobody is told to try again.
+//! Many calls at once: one of them wins where only one can, the others are told why, and nobody is
+//! told to try again.
 
 use std::time::Duration;
 
@@ -46,7 +47,8 @@ where
     answers
 }
 
-/// The answer of the one call that succeeded; all others were refused with this code and a text that starts so.
+/// The answer of the one call that succeeded; all others were refused with this code and a text
+/// that starts so.
 #[track_caller]
 fn only_winner<T>(answers: Vec<Result<T, Status>>, code: Code, lead: &str) -> T {
     let mut winners = Vec::new();
@@ -305,8 +307,9 @@ async fn cancelled_calls_leave_nothing_behind(store: Store) {
         ],
         ..Default::default()
     };
-    // The calls end at all stages of their work: some before it begins, some after it is done. Few of them at a time, as
-    // HTTP/2 servers hang up on a client that cancels many calls which they have not even seen.
+    // The calls end at all stages of their work: some before it begins, some after it is done. Few
+    // of them at a time, as HTTP/2 servers hang up on a client that cancels many calls which they
+    // have not even seen.
     for wave in 0..20 {
         let calls = (0..10).map(|number| {
             let (store, put) = (store.clone(), put());

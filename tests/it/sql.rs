@@ -54,7 +54,8 @@ pub fn query_now(url: &str, sql: &'static str) -> Vec<String> {
     block_on(async move { query(&url, sql).await })
 }
 
-/// Waits for a database in a thread of its own: the one that asks may belong to a runtime, which must not wait.
+/// Waits for a database in a thread of its own: the one that asks may belong to a runtime, which
+/// must not wait.
 pub fn block_on<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     thread::spawn(move || runtime.block_on(work))

@@ -1,4 +1,5 @@
-//! The program against the released ml-metadata wheel: `tests/wheel/README.md` says what each tool checks.
+//! The program against the released ml-metadata wheel: `tests/wheel/README.md` says what each tool
+//! checks.
 
 use crate::binary::{Server, pedigree_on, run};
 use crate::python::{python, sized};

@@ -23,7 +23,8 @@ from oracle import Core, sqlite_file
 OUT = Path(__file__).resolve().parent.parent / "data" / "schema"
 LATEST = 10
 
-# Facts that the API of today cannot write: a NULL uri, and ids that were given to rows which are gone.
+# Facts that the API of today cannot write: a NULL uri, and ids that were given to rows which are
+# gone.
 FACTS = """
 UPDATE Artifact SET create_time_since_epoch = 1700000000000 + id, last_update_time_since_epoch = 1700000001000 + id;
 UPDATE Execution SET create_time_since_epoch = 1700000002000 + id, last_update_time_since_epoch = 1700000003000 + id;

@@ -21,7 +21,8 @@ from oracle import database as connection
 
 NAME = "pedigree_dump"
 WIDEST = (1 << 31) - 1  # the wheel's columns have 32 bits here
-# Statements about the session, which belong to the program that would load the dump; psql's own commands.
+# Statements about the session, which belong to the program that would load the dump; psql's own
+# commands.
 NOISE = re.compile(r"(SET |/\*[!M]|\\|SELECT pg_catalog\.set_config)")
 
 

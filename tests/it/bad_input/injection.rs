@@ -204,7 +204,8 @@ async fn put_and_find_edges(
     assert_eq!(store.ask(request).await.context_ids, [context]);
 }
 
-/// Sends every method requests whose texts are all hostile, and whose ids exist, so that they get as far as they can.
+/// Sends every method requests whose texts are all hostile, and whose ids exist, so that they get
+/// as far as they can.
 async fn hostile_texts_are_harmless_in_every_field_of_every_method(store: Store) {
     let canary = store.put_two_of_each().await;
     let pool = DescriptorPool::decode(DESCRIPTORS).unwrap();
@@ -238,7 +239,8 @@ async fn hostile_texts_are_harmless_in_every_field_of_every_method(store: Store)
     store.dump().await;
 }
 
-/// Sets every field, messages to this depth: texts to the hostile one, numbers to 1, which every kind has as an id.
+/// Sets every field, messages to this depth: texts to the hostile one, numbers to 1, which every
+/// kind has as an id.
 fn fill(message: &mut DynamicMessage, hostile: &str, depth: usize) {
     for field in message.descriptor().fields() {
         let Some(value) = value_of(&field, hostile, depth) else {

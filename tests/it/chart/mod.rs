@@ -1,4 +1,5 @@
-//! The Helm chart: the tests in `tests/chart/`, which render it with the helm that `tests/run` builds.
+//! The Helm chart: the tests in `tests/chart/`, which render it with the helm that `tests/run`
+//! builds.
 
 mod pod;
 mod serving;

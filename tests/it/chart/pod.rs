@@ -1,4 +1,5 @@
-//! Pods as processes of this machine: commands, environment and volumes are what the chart renders, resolved as a cluster does.
+//! Pods as processes of this machine: commands, environment and volumes are what the chart renders,
+//! resolved as a cluster does.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -22,7 +23,8 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// What the chart renders for a mode with these arguments of helm, beside what was there before.
+    /// What the chart renders for a mode with these arguments of helm, beside what was there
+    /// before.
     pub fn new(mode: &str, arguments: &[String], before: Vec<Value>) -> Self {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let rendered = script("tests/chart/render.py", &[&[mode], &*arguments].concat());
@@ -65,7 +67,8 @@ impl Cluster {
         found.unwrap_or_else(|| panic!("{source}")).1.to_owned()
     }
 
-    /// The command line of the only container of what makes a pod. It serves at free ports of loopback.
+    /// The command line of the only container of what makes a pod. It serves at free ports of
+    /// loopback.
     pub fn command(&self, workload: &Value) -> Command {
         let pod = pod(workload);
         let container = container(pod);

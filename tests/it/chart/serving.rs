@@ -1,4 +1,5 @@
-//! What the chart renders is run here, in each mode, and serves: twice on the same database, as a release that is upgraded does.
+//! What the chart renders is run here, in each mode, and serves: twice on the same database, as a
+//! release that is upgraded does.
 
 use std::process::Command;
 

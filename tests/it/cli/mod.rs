@@ -122,7 +122,8 @@ async fn trace_prints_a_tree_json_or_a_graph() {
 
 type Responses<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
-/// A server that stores ids in a list, loses each stream after some messages, and refuses those called `bad`.
+/// A server that stores ids in a list, loses each stream after some messages, and refuses those
+/// called `bad`.
 #[derive(Clone, Default)]
 struct Fake {
     stored: Arc<Mutex<Vec<String>>>,

@@ -101,7 +101,8 @@ async fn edges_of_a_subgraph_must_be_sound(store: Store) {
         ..ends(Some(artifact), Some(execution))
     };
     let (invalid, range) = (Code::InvalidArgument, Code::OutOfRange);
-    // The artifacts and executions of the request are, in this order: a new one, the one that is there.
+    // The artifacts and executions of the request are, in this order: a new one, the one that is
+    // there.
     for (edge, code, text) in [
         (
             EventEdge::default(),

@@ -1,4 +1,5 @@
-//! How the program reaches its database: addresses, upstream's settings, TLS, and what it says when it cannot.
+//! How the program reaches its database: addresses, upstream's settings, TLS, and what it says when
+//! it cannot.
 
 mod secrets;
 mod tls;

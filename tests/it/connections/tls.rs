@@ -18,7 +18,8 @@ with_servers!(postgres, mysql);
 /// The passphrase of `client-encrypted.key`.
 const PASSPHRASE: &str = "open sesame";
 
-/// A folder of certificates: of the server `localhost`, of the client `certified`, and of an authority that signed neither.
+/// A folder of certificates: of the server `localhost`, of the client `certified`, and of an
+/// authority that signed neither.
 fn certificates() -> TempDir {
     let dir = TempDir::new().unwrap();
     let write = |name: &str, text: String| fs::write(dir.path().join(name), text).unwrap();

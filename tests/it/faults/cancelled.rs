@@ -22,7 +22,8 @@ const MYSQL_SESSIONS: &str = "
     JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id
     WHERE p.db = DATABASE()";
 
-/// One of the calls, given up after a while that depends on its number. Tells whether it ended before.
+/// One of the calls, given up after a while that depends on its number. Tells whether it ended
+/// before.
 async fn give_up(store: Store, types: Types, number: usize) -> bool {
     let patience = Duration::from_micros((number as u64 * 7919) % 250_000);
     let name = format!("cancelled {number}");

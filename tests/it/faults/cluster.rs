@@ -32,7 +32,8 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts a server with an empty database for a store, its user, for whom the limits of ordinary users hold, and another one.
+    /// Starts a server with an empty database for a store, its user, for whom the limits of
+    /// ordinary users hold, and another one.
     pub async fn start(backend: Backend) -> Self {
         let folder = TempDir::new().unwrap();
         // The server's user is another one where the tests run as root.
@@ -100,7 +101,8 @@ impl Cluster {
         self.run(&["thaw"]);
     }
 
-    /// Lets the new sessions of PostgreSQL write no file beyond so many bytes, which no privilege is needed for.
+    /// Lets the new sessions of PostgreSQL write no file beyond so many bytes, which no privilege
+    /// is needed for.
     pub fn limit_files(&self, bytes: &str) {
         self.run(&["limit", bytes]);
     }

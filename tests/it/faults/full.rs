@@ -33,7 +33,8 @@ const SIZE: usize = 1_000_000;
 /// The most artifacts that are written before there must have been no room.
 const MOST: usize = 200;
 
-/// A limit for the size of files. No block ends there, so that the last write of a file ends early, as on a disk that is full.
+/// A limit for the size of files. No block ends there, so that the last write of a file ends early,
+/// as on a disk that is full.
 const LIMIT: u64 = (40 << 20) + 1000;
 
 /// Lets a process write no file beyond so many bytes.
@@ -64,7 +65,8 @@ async fn put(client: &Client, type_id: i64, number: usize) -> Result<(), Status>
     Ok(())
 }
 
-/// Writes until there is no room, which is told so. Returns the type of the artifacts and how many there are.
+/// Writes until there is no room, which is told so. Returns the type of the artifacts and how many
+/// there are.
 async fn fill(client: &Client, code: Code, texts: &[&str]) -> (i64, usize) {
     let type_id = Artifact::put_type("T", &[]).ask(client.clone()).await;
     let type_id = type_id.unwrap();

@@ -1,4 +1,5 @@
-//! A statement of SQLite's that takes long: it runs in the server's process, which goes on all the same.
+//! A statement of SQLite's that takes long: it runs in the server's process, which goes on all the
+//! same.
 
 use std::time::Duration;
 
@@ -25,7 +26,8 @@ async fn in_memory() {
 /// More than the runtime has threads.
 const CALLS: u32 = 4;
 
-/// How many contexts an execution has: the filter below compares each with each of the others, again and again.
+/// How many contexts an execution has: the filter below compares each with each of the others,
+/// again and again.
 const CONTEXTS: usize = 60;
 
 /// Nothing is found before all combinations are tried, which would take days.

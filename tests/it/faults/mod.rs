@@ -1,5 +1,5 @@
-//! The database fails in all the ways it can: callers are told so, writes are there entirely or not at all, and the server heals
-//! without a restart.
+//! The database fails in all the ways it can: callers are told so, writes are there entirely or not
+//! at all, and the server heals without a restart.
 
 mod cancelled;
 mod cluster;

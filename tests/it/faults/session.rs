@@ -194,7 +194,8 @@ async fn a_reader_does_not_wait(store: Store) {
     call.await.unwrap().unwrap();
 }
 
-/// Its connection is closed, and with it the session: a pool whose sessions wait for nobody is of no use.
+/// Its connection is closed, and with it the session: a pool whose sessions wait for nobody is of
+/// no use.
 async fn a_statement_that_nobody_waits_for(store: Store) {
     let type_id = store.put_type::<Artifact>("T", &[]).await;
     store.put(Artifact::new(type_id, "n")).await;

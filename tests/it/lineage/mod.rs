@@ -8,7 +8,8 @@ mod graph;
 mod subgraph;
 mod trace;
 
-/// The graph that the original server was asked about, in its ids: artifacts 1 to 6, executions 1 to 4.
+/// The graph that the original server was asked about, in its ids: artifacts 1 to 6, executions 1
+/// to 4.
 ///
 /// `a1 → e1 → a2 → e2 → a3 → e3 → a4 → e4 → a6`, and `a1 → e2`; a5 is alone.
 async fn put_graph(store: &Store) {

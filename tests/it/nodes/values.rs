@@ -137,7 +137,8 @@ async fn values_of_every_case_come_back(store: Store) {
 }
 
 async fn texts_of_every_script_come_back(store: Store) {
-    /// What the keys of some collations take for one of those before it: their UTF-8 read as latin1, that is.
+    /// What the keys of some collations take for one of those before it: their UTF-8 read as
+    /// latin1, that is.
     const FOLDED: [&str; 3] = ["E\u{301}", "A", "a "];
     async fn check<N: TestNode>(store: &Store) {
         let type_id = store.put_type::<N>("类型 \u{1f600}", &[]).await;

@@ -1,5 +1,5 @@
-//! As Kubeflow Pipelines runs `metadata_store_server`: with its arguments for MySQL, with those of its overlay for PostgreSQL, and with
-//! the file that its overlay for TLS writes.
+//! As Kubeflow Pipelines runs `metadata_store_server`: with its arguments for MySQL, with those of
+//! its overlay for PostgreSQL, and with the file that its overlay for TLS writes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -180,7 +180,8 @@ fn it_listens_before_it_has_its_database(swapped: Swapped) {
     swapped.server.stop();
 }
 
-/// All of it passes on each database in `wheel.rs`; in the short form of the suite a part of it shows that each form comes to the same.
+/// All of it passes on each database in `wheel.rs`; in the short form of the suite a part of it
+/// shows that each form comes to the same.
 fn the_test_file_of_the_wheel_passes(swapped: Swapped) {
     let port = swapped.server.port.to_string();
     let every = sized("6", "1");

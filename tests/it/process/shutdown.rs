@@ -55,7 +55,8 @@ impl Unfinished {
                 .await
                 .map(tonic::Response::into_inner)
         });
-        // The message has left when there is room for another. The next request on the same connection comes after it.
+        // The message has left when there is room for another. The next request on the same
+        // connection comes after it.
         drop(end.reserve().await.unwrap());
         let _ = Artifact::list(None).ask(client).await;
         Self { end, answer }
@@ -127,7 +128,8 @@ async fn requests_that_do_not_end_are_cut_off() {
     assert_eq!(names, [""; 0]);
 }
 
-/// Puts artifacts one after another until the server is gone. Returns the names of those that it acknowledged.
+/// Puts artifacts one after another until the server is gone. Returns the names of those that it
+/// acknowledged.
 async fn write(client: Client, type_id: i64, writer: usize) -> Vec<String> {
     let mut acknowledged = Vec::new();
     loop {
@@ -144,7 +146,8 @@ async fn write(client: Client, type_id: i64, writer: usize) -> Vec<String> {
     }
 }
 
-/// What the server took it acknowledges: every stored write was, and every acknowledged one is stored.
+/// What the server took it acknowledges: every stored write was, and every acknowledged one is
+/// stored.
 async fn no_call_of_32_writers_is_cut() {
     let dir = TempDir::new().unwrap();
     let mut server = Server::start(dir.path(), "store.db", &[]);

@@ -174,7 +174,8 @@ impl<S: tracing::Subscriber> Layer<S> for Statements {
     }
 }
 
-/// The event of a run that is one of many, each with artifacts and a context of its own, and with others that all share.
+/// The event of a run that is one of many, each with artifacts and a context of its own, and with
+/// others that all share.
 fn one_of_many(moment: pedigree::graph::Moment, number: usize) -> RunEvent {
     let mut own = context(&format!("c{number}"));
     own.parents = vec![context("pipeline")];
@@ -190,7 +191,8 @@ fn one_of_many(moment: pedigree::graph::Moment, number: usize) -> RunEvent {
 }
 
 async fn statements_do_not_depend_on_how_many_events(store: TestGraph) {
-    // While there is one listener only, a span that is first met asks nobody but the thread it is on, of whatever case.
+    // While there is one listener only, a span that is first met asks nobody but the thread it is
+    // on, of whatever case.
     static ANOTHER: LazyLock<Dispatch> =
         LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
     let counted = Arc::new(AtomicUsize::new(0));

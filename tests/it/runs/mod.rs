@@ -20,7 +20,8 @@ pub fn type_name(name: &str) -> TypeName {
     }
 }
 
-/// An event about the run of that name, of the type `Train`, at a time, which may do all about types.
+/// An event about the run of that name, of the type `Train`, at a time, which may do all about
+/// types.
 pub fn run(moment: Moment, name: &str, time: i64) -> RunEvent {
     RunEvent {
         moment: Some(moment),

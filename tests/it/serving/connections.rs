@@ -22,8 +22,8 @@ async fn put(client: &Http2) {
     assert_eq!(answer.header("grpc-status"), Some("0"), "{answer:?}");
 }
 
-/// Serves with connections that are closed after a while, while another has a request that is older than theirs. The while is long enough
-/// for a call on a busy machine.
+/// Serves with connections that are closed after a while, while another has a request that is older
+/// than theirs. The while is long enough for a call on a busy machine.
 async fn closes(arguments: &[&str]) {
     let database = TestDatabase::new(Backend::SqliteFile);
     let server = Server::on(&database, arguments);

@@ -96,7 +96,8 @@ async fn spans_continue_the_trace_of_the_caller() {
     );
 }
 
-/// Has a server answer calls of these ids, the second of which has a trace already. Returns the log, and the traces by OTLP.
+/// Has a server answer calls of these ids, the second of which has a trace already. Returns the
+/// log, and the traces by OTLP.
 async fn log_of(calls: [&'static str; 2], more: &[&str]) -> (String, Vec<String>) {
     let (endpoint, mut spans) = collector().await;
     let database = TestDatabase::new(Backend::SqliteFile);

@@ -20,7 +20,8 @@ once! {
 
 const SERVICE: &str = "/ml_metadata.MetadataStoreService";
 
-/// Frames: a byte that tells data (0x00) from trailers (0x80), the length in four bytes, and so many bytes.
+/// Frames: a byte that tells data (0x00) from trailers (0x80), the length in four bytes, and so
+/// many bytes.
 pub fn frames(mut body: &[u8]) -> Vec<(u8, Vec<u8>)> {
     let mut frames = Vec::new();
     while let Some((head, rest)) = body.split_first_chunk::<5>() {

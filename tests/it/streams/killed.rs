@@ -1,4 +1,5 @@
-//! A client streams what happens to runs while the server is killed again and again, and sends again what was not answered.
+//! A client streams what happens to runs while the server is killed again and again, and sends
+//! again what was not answered.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! The order of changes is that of their commits, whatever the transactions do and through whichever server.
+//! The order of changes is that of their commits, whatever the transactions do and through
+//! whichever server.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -57,8 +58,8 @@ async fn a_slow_transaction_is_not_skipped(store: Store) {
 const WRITERS: usize = 8;
 const WATCHERS: usize = 4;
 
-/// Writers by stream and by call through two servers, some of which wait for rows that somebody holds, and watchers that come and
-/// go: all watchers see the same, all of it, in one order.
+/// Writers by stream and by call through two servers, some of which wait for rows that somebody
+/// holds, and watchers that come and go: all watchers see the same, all of it, in one order.
 async fn watchers_agree(store: Store) {
     let other = store.replica().await;
     let channels = [store.channel.clone(), other.channel.clone()];
@@ -79,7 +80,8 @@ async fn watchers_agree(store: Store) {
             tokio::spawn(write(channel, writer, type_id, shared, rounds))
         })
         .collect();
-    // The type, the shared artifact, and ten artifacts a round of a writer, one of which is an update of the shared one.
+    // The type, the shared artifact, and ten artifacts a round of a writer, one of which is an
+    // update of the shared one.
     let expected = 2 + WRITERS * rounds * 10;
     let watchers: Vec<_> = (0..WATCHERS)
         .map(|number| tokio::spawn(watch(channels.clone(), number, expected)))
@@ -143,7 +145,8 @@ async fn hold_rows(url: String, backend: Backend, done: Arc<AtomicBool>) {
     }
 }
 
-/// Half of the writers use a stream, the others calls. Each round is nine new artifacts and an update of the shared one.
+/// Half of the writers use a stream, the others calls. Each round is nine new artifacts and an
+/// update of the shared one.
 async fn write(channel: Channel, writer: usize, type_id: i64, shared: i64, rounds: usize) {
     let client = Client::new(channel.clone());
     let mut recording = (writer % 4 < 2).then_some(Recording::start(channel).await);
@@ -175,7 +178,8 @@ struct Seen {
     uri: String,
 }
 
-/// Watches until so much was seen, now on one server, now on the other, each time for a few responses.
+/// Watches until so much was seen, now on one server, now on the other, each time for a few
+/// responses.
 async fn watch(channels: [Channel; 2], number: usize, expected: usize) -> Vec<Seen> {
     let mut seen = Vec::new();
     let mut request = from_the_beginning();

@@ -80,8 +80,8 @@ async fn an_unreadable_answer_refuses_its_own_message(backend: Backend) {
     assert_eq!(store.ask(Artifact::list(None)).await.nodes.len(), 5);
 }
 
-/// Messages of the kinds of those in the store. Of a known id only the kind matters, and how many types
-/// there are of each kind.
+/// Messages of the kinds of those in the store. Of a known id only the kind matters, and how many
+/// types there are of each kind.
 fn known_messages() -> Vec<RecordRequest> {
     let run = || Change::Run(RunEvent::default());
     let types = PutTypesRequest {

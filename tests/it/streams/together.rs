@@ -1,4 +1,5 @@
-//! Writes that come at once, which a database with one writer stores together: each is whole or not there, whatever the others are.
+//! Writes that come at once, which a database with one writer stores together: each is whole or not
+//! there, whatever the others are.
 
 use pb::{PutExecutionRequest, PutExecutionResponse, put_execution_request::ArtifactAndEvent};
 use tonic::Status;
@@ -42,7 +43,8 @@ fn put(types: [i64; 2], number: usize, input: i64) -> PutExecutionRequest {
     }
 }
 
-/// Every third write names an artifact that does not exist, after it has put an execution and an artifact.
+/// Every third write names an artifact that does not exist, after it has put an execution and an
+/// artifact.
 async fn of_writes_at_once_the_refused_leave_nothing(store: Store) {
     let types = [
         store.put_type::<Artifact>("Data", &[]).await,

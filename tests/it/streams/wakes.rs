@@ -9,7 +9,8 @@ use crate::support::prelude::*;
 
 on_backend!(postgres, Postgres: a_write_is_told_to_other_servers);
 
-/// A server that nobody watches says it at once, and once more when it has given the change its position.
+/// A server that nobody watches says it at once, and once more when it has given the change its
+/// position.
 async fn a_write_is_told_to_other_servers(store: Store) {
     let mut listener = PgListener::connect(store.url()).await.unwrap();
     listener.listen("pedigree").await.unwrap();

@@ -26,7 +26,8 @@ on_every_database!(
 // Watchers read the history by the connection that writes it.
 in_memory_too!(every_kind_of_change_is_seen, a_cursor_goes_on_where_it_was);
 
-/// A run with an input and an output, in a context. Returns the ids of the types of artifacts, executions and contexts.
+/// A run with an input and an output, in a context. Returns the ids of the types of artifacts,
+/// executions and contexts.
 async fn run(store: &Store, name: &str) -> (i64, i64, i64) {
     let artifact = store.ask(Artifact::put_type("Data", &[])).await;
     let execution = store.ask(Execution::put_type("Train", &[])).await;

@@ -207,7 +207,8 @@ impl Store {
         }
     }
 
-    /// Two artifacts, two executions and two contexts, with nothing between them: `[a1, a2], [e1, e2], [c1, c2]`.
+    /// Two artifacts, two executions and two contexts, with nothing between them: `[a1, a2], [e1,
+    /// e2], [c1, c2]`.
     pub async fn put_two_of_each(&self) -> [Vec<i64>; 3] {
         let artifact_type = self.put_type::<Artifact>("A", &[]).await;
         let execution_type = self.put_type::<Execution>("E", &[]).await;

@@ -1,4 +1,5 @@
-//! Messages as bytes, for who spends no time on what they mean, or sends what no client library would.
+//! Messages as bytes, for who spends no time on what they mean, or sends what no client library
+//! would.
 
 use prost::bytes::{Buf, BufMut};
 use tonic::Status;

@@ -1,5 +1,5 @@
-//! How cases are registered: every case of a file is in one of the lists at its top. What is in no list is dead code, which the
-//! compiler reports.
+//! How cases are registered: every case of a file is in one of the lists at its top. What is in no
+//! list is dead code, which the compiler reports.
 
 use super::{Backend, Store, TestGraph};
 
@@ -55,8 +55,9 @@ macro_rules! on_every_server {
     };
 }
 
-/// Registers cases once more, on a store in memory. Its SQL is that of a SQLite file, but one connection is all it has: this is for
-/// cases about connections, transactions at the same time, and streams.
+/// Registers cases once more, on a store in memory. Its SQL is that of a SQLite file, but one
+/// connection is all it has: this is for cases about connections, transactions at the same time,
+/// and streams.
 macro_rules! in_memory_too {
     ($($case:ident),* $(,)?) => {
         on_backend!(sqlite_memory, SqliteMemory: $($case)*);

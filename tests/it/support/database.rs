@@ -14,7 +14,8 @@ use uuid::Uuid;
 
 use crate::sql::{block_on, query_now, run_now, sqlite};
 
-/// A kind of database to run the cases on. To add one: a variant here, a line in `on_every_database!`.
+/// A kind of database to run the cases on. To add one: a variant here, a line in
+/// `on_every_database!`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
     SqliteFile,
@@ -24,7 +25,8 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Whether texts that differ in case or in trailing spaces are the same to its keys and comparisons.
+    /// Whether texts that differ in case or in trailing spaces are the same to its keys and
+    /// comparisons.
     pub const fn folds_case(self) -> bool {
         matches!(self, Self::MySql)
     }
@@ -185,7 +187,8 @@ static POSTGRES_TEMPLATE: LazyLock<TestDatabase> =
 static MYSQL_TEMPLATE: LazyLock<TestDatabase> =
     LazyLock::new(|| template_on_server(Backend::MySql));
 
-/// A migrated database. Statics are not dropped, so that the server keeps it until the next process of tests deletes it.
+/// A migrated database. Statics are not dropped, so that the server keeps it until the next process
+/// of tests deletes it.
 fn template_on_server(backend: Backend) -> TestDatabase {
     let names = match backend {
         Backend::Postgres => POSTGRES_DATABASES,

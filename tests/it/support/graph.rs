@@ -77,7 +77,8 @@ impl TestGraph {
             .remove(0)
     }
 
-    /// Everything that the graph holds, a line each, with names in the place of ids and without the times of the server.
+    /// Everything that the graph holds, a line each, with names in the place of ids and without the
+    /// times of the server.
     pub async fn lines(&self) -> BTreeSet<String> {
         let mut lines = BTreeSet::new();
         let mut labels = BTreeMap::new();

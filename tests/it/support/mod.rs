@@ -1,4 +1,5 @@
-//! What the cases are written with: a server with its database, short ways to build requests, and assertions.
+//! What the cases are written with: a server with its database, short ways to build requests, and
+//! assertions.
 
 mod ask;
 mod build;

@@ -155,7 +155,8 @@ impl Store {
         }
     }
 
-    /// Sends a request that must be refused with this code and a text that starts so, and must change nothing.
+    /// Sends a request that must be refused with this code and a text that starts so, and must
+    /// change nothing.
     #[track_caller]
     pub fn refuses<A: Ask>(
         &self,

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use crate::python::sized;
 
-/// Seconds that a case may take unless [`BUDGETS_SECONDS`] lists it. Most take less than one, so that a slow machine, or one
-/// with other work, is within it too.
+/// Seconds that a case may take unless [`BUDGETS_SECONDS`] lists it. Most take less than one, so
+/// that a slow machine, or one with other work, is within it too.
 const BUDGET_SECONDS: u64 = 90;
 
 /// Seconds that cases may take whose names contain a text, with the reason.

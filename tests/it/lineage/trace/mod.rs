@@ -31,7 +31,8 @@ async fn begin(store: &Store, request: TraceRequest) -> Result<Streaming<TraceRe
 /// The ids at the ends of an event, and its type.
 type Ends = (i64, i64, i32);
 
-/// The distances of artifacts and executions, and the ids at the ends of events with their types, ascending.
+/// The distances of artifacts and executions, and the ids at the ends of events with their types,
+/// ascending.
 #[derive(Debug, Default, PartialEq)]
 struct Found {
     artifacts: BTreeMap<i64, i64>,

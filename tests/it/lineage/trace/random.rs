@@ -27,8 +27,8 @@ impl Numbers {
 
 const PUT: usize = 5000;
 
-/// As many artifacts as executions, with events at random between neighbours and some between any two: cycles in every
-/// direction, and parts that are not connected.
+/// As many artifacts as executions, with events at random between neighbours and some between any
+/// two: cycles in every direction, and parts that are not connected.
 async fn put_random(store: &Store, count: i64) -> Vec<Ends> {
     let artifact_type = store.put_type::<Artifact>("A", &[]).await;
     let execution_type = store.put_type::<Execution>("E", &[]).await;
@@ -161,13 +161,15 @@ async fn a_trace_finds_what_a_reference_walk_finds(backend: Backend) {
             }
         }
     }
-    // What is on its way to the client would be all of a small graph. In memory nothing waits for the client.
+    // What is on its way to the client would be all of a small graph. In memory nothing waits for
+    // the client.
     if sized(false, true) && backend != Backend::SqliteMemory {
         the_first_message_comes_before_the_end(&store, middle).await;
     }
 }
 
-/// The client has read a message, and the walk is still under way: there is no room for another one.
+/// The client has read a message, and the walk is still under way: there is no room for another
+/// one.
 async fn the_first_message_comes_before_the_end(store: &Store, start: i64) {
     let all = || from_artifacts(&[start], Direction::Both);
     let mut responses = begin(store, all()).await.unwrap();

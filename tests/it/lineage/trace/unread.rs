@@ -25,7 +25,8 @@ in_memory_too! {
 /// Artifacts in a row.
 const LENGTH: i64 = 60;
 
-/// Puts a row of artifacts, each made from the one before, that are too large to wait on their way to a client.
+/// Puts a row of artifacts, each made from the one before, that are too large to wait on their way
+/// to a client.
 async fn put_chain(store: &Store) {
     let artifact_type = store.put_type::<Artifact>("A", &[]).await;
     let execution_type = store.put_type::<Execution>("E", &[]).await;
@@ -72,7 +73,8 @@ async fn use_the_store(store: &Store) {
     assert_eq!(ids(&store.ask(Execution::by_ids(&[2])).await), [2]);
 }
 
-/// What is read first comes while the walk has most of its way to go, and what is written meanwhile is not seen.
+/// What is read first comes while the walk has most of its way to go, and what is written meanwhile
+/// is not seen.
 async fn a_trace_is_of_one_state_of_the_graph(store: Store) {
     put_chain(&store).await;
     let mut responses = begin(&store, along_the_chain()).await.unwrap();
