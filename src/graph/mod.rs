@@ -27,6 +27,7 @@ use crate::model::{Caller, Door, Event, Kind, Node, NodeId, NodeType, Side, Stor
 use crate::storage::{Database, Tx};
 use changes::feed::Feed;
 use commit::engine::{Engine, Transactions};
+use ingest::batch::Batch;
 
 pub use changes::feed::History;
 pub use changes::watch::{Changes, Since, Topic, Watch, WatchQuery};
@@ -98,6 +99,16 @@ impl Graph {
     /// `Uncertain` when it may or may not be stored.
     pub async fn write<W: Write + 'static>(&self, caller: &Caller, write: W) -> Result<W::Answer> {
         self.engine.write(caller, write).await
+    }
+
+    /// Stores messages by one commit. The replies are in their order.
+    ///
+    /// # Errors
+    ///
+    /// Those that are not of a single message: then nothing is stored, or it is `Uncertain`. It is
+    /// safe to send the messages again.
+    pub async fn record(&self, caller: &Caller, messages: Vec<Message>) -> Result<Vec<Reply>> {
+        self.write(caller, Batch::new(messages)).await
     }
 
     /// Begins a transaction that sees one state of the graph.

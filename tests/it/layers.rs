@@ -10,6 +10,9 @@ blocking_once! {
     no_statement_is_put_together_from_values,
     no_file_is_too_long,
     dialects_are_not_compared,
+    rooms_of_the_graph_do_not_import_its_page,
+    the_graph_exports_nothing_of_storage,
+    no_id_has_a_default,
 }
 
 /// The longest a source file may be, in lines.
@@ -170,6 +173,51 @@ fn dialects_are_not_compared() {
     for (path, text) in files("storage/dialect.rs") {
         let not_exhaustive = ["matches!", "== Self::", "!= Self::", "_ =>"];
         wrong.extend(naming(&path, &text, &not_exhaustive));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Files of `graph` that still import the page of all operations, `graph/mod.rs`.
+const IMPORTS_OF_THE_PAGE: [&str; 4] = [
+    "changes/feed.rs",
+    "changes/reconcile.rs",
+    "changes/watch.rs",
+    "registry.rs",
+];
+
+/// `graph/mod.rs` calls the rooms; a room imports the rooms below it by their own paths.
+fn rooms_of_the_graph_do_not_import_its_page() {
+    let is_of_page = |line: &str| {
+        let mut paths = line.split("crate::graph::").skip(1);
+        paths.any(|path| path.starts_with(|first: char| first == '{' || first.is_uppercase()))
+    };
+    let mut wrong = Vec::new();
+    for (path, text) in files("graph") {
+        let is_listed = IMPORTS_OF_THE_PAGE
+            .iter()
+            .any(|known| path.ends_with(known));
+        if !is_listed && !path.ends_with("graph/mod.rs") {
+            let lines = naming(&path, &text, &["crate::graph::"]);
+            wrong.extend(lines.into_iter().filter(|line| is_of_page(line)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn the_graph_exports_nothing_of_storage() {
+    let mut wrong = Vec::new();
+    for (path, text) in files("graph") {
+        wrong.extend(naming(&path, &text, &["pub use crate::storage"]));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What is stored has an id by its type. A default would turn a fault into the id 0.
+fn no_id_has_a_default() {
+    let mut wrong = Vec::new();
+    for (path, text) in files("") {
+        let defaults = [".id.unwrap_or_default()", "_id.unwrap_or_default()"];
+        wrong.extend(naming(&path, &text, &defaults));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

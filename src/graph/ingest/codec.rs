@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Recorded;
 use crate::error::{Error, Result};
-use crate::graph::{PutExecutionAnswer, PutSubgraphAnswer, RunRecorded};
+use crate::graph::composite::execution::PutExecutionAnswer;
+use crate::graph::composite::subgraph::PutSubgraphAnswer;
+use crate::graph::ingest::runs::RunRecorded;
 use crate::model::ExecutionState;
 
 /// A message that was stored before.

@@ -3,19 +3,22 @@
 //! A batch of messages is one transaction. It is first tried as a whole; when one of its messages is refused, each is tried alone,
 //! so that the others are stored all the same.
 
-mod batch;
+pub(in crate::graph) mod batch;
 mod codec;
 pub(in crate::graph) mod runs;
 
 use crate::error::{Error, Result};
-use crate::graph::{
-    Graph, PutEvents, PutExecution, PutExecutionAnswer, PutMemberships, PutNodes,
-    PutParentContexts, PutSubgraph, PutSubgraphAnswer, PutTypes, RecordRuns, RunEvent, RunRecorded,
-    Write,
-};
-use crate::model::{Caller, Origin};
+use crate::graph::commit::command::Write;
+use crate::graph::composite::execution::{PutExecution, PutExecutionAnswer};
+use crate::graph::composite::subgraph::{PutSubgraph, PutSubgraphAnswer};
+use crate::graph::edges::events::PutEvents;
+use crate::graph::edges::memberships::PutMemberships;
+use crate::graph::edges::parents::PutParentContexts;
+use crate::graph::ingest::runs::{RecordRuns, RunEvent, RunRecorded};
+use crate::graph::nodes::put::PutNodes;
+use crate::graph::types::put::PutTypes;
+use crate::model::Origin;
 use crate::storage::Tx;
-use batch::Batch;
 
 /// The longest id of a message, in bytes.
 const LONGEST_ID: usize = 255;
@@ -124,18 +127,6 @@ pub enum Reply {
     Repeated(Recorded),
     /// Nothing of it was stored.
     Refused(Error),
-}
-
-impl Graph {
-    /// Stores messages by one commit, and tells what became of each, in their order.
-    ///
-    /// # Errors
-    ///
-    /// One that is not of a single message's making: then nothing was stored, or it is `Uncertain`. A client that sends the
-    /// messages again is safe.
-    pub async fn record(&self, caller: &Caller, messages: Vec<Message>) -> Result<Vec<Reply>> {
-        self.write(caller, Batch::new(messages)).await
-    }
 }
 
 impl Message {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{ArtifactIdentity, ArtifactUse, ContextUse, RunEvent, TypeName, TypePolicy};
 use crate::error::{Error, Result};
-use crate::graph::Write;
+use crate::graph::commit::command::Write;
 use crate::graph::nodes::rules as node_rules;
 use crate::graph::types::put::{Identity, PutTypes, stored_types};
 use crate::model::{Kind, Node, NodeType, Origin, Properties, Stored, distinct_ids};

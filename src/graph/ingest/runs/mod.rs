@@ -19,7 +19,7 @@ mod target;
 use std::borrow::Borrow;
 
 use crate::error::Result;
-use crate::graph::Write;
+use crate::graph::commit::command::Write;
 use crate::graph::edges::parents as contexts;
 use crate::model::{
     EventPath, EventType, ExecutionState, Kind, Membership, NodeState, Origin, Properties,
