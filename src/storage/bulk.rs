@@ -8,13 +8,13 @@ use super::{Dialect, Tx};
 use crate::error::Result;
 
 /// Maximum number of rows of a statement that lists them as VALUES.
-const ROWS_PER_STATEMENT: usize = 128;
+const MAX_ROWS_PER_VALUES_STATEMENT: usize = 128;
 
 /// Maximum number of rows that one statement lists without a split into powers of two.
-const ROWS_AT_ONCE: usize = 24;
+const MAX_ROWS_UNSPLIT: usize = 24;
 
 /// Maximum number of rows of a statement that binds columns as arrays.
-const ROWS_PER_ARRAY: usize = 16_384;
+const MAX_ROWS_PER_ARRAY_STATEMENT: usize = 16_384;
 
 /// The SQL type of a column, for arrays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,11 +98,11 @@ impl<'a> Rows<'a> {
                 return None;
             }
             let batch = if dialect.has_arrays() {
-                rows.min(ROWS_PER_ARRAY)
-            } else if rows <= ROWS_AT_ONCE {
+                rows.min(MAX_ROWS_PER_ARRAY_STATEMENT)
+            } else if rows <= MAX_ROWS_UNSPLIT {
                 rows
             } else {
-                (1 << rows.ilog2()).min(ROWS_PER_STATEMENT)
+                (1 << rows.ilog2()).min(MAX_ROWS_PER_VALUES_STATEMENT)
             };
             let (head, tail) = rest.split_at(batch * width);
             rest = tail;

@@ -14,7 +14,7 @@ use super::dialect::ListParameter;
 use crate::error::{Error, Result};
 
 /// The target of the log of statements with their values, at level TRACE.
-const LOG: &str = "pedigree::statements";
+const LOG_TARGET: &str = "pedigree::statements";
 
 /// Maximum number of values of a list that are bound one by one, where the database has no arrays.
 /// A longer list is bound as one JSON text.
@@ -145,7 +145,7 @@ impl Query {
             parameters: 0,
             refused: None,
             long: false,
-            logged: enabled!(target: LOG, Level::TRACE).then(Vec::new),
+            logged: enabled!(target: LOG_TARGET, Level::TRACE).then(Vec::new),
         };
         query.push(sql);
         query
@@ -372,7 +372,7 @@ impl Query {
     pub(super) fn into_parts(self) -> Result<(AssertSqlSafe<String>, Args)> {
         if let Some(values) = &self.logged {
             let values = serde_json::json!(values);
-            tracing::trace!(target: LOG, statement = self.name, text = %self.text, %values, "runs");
+            tracing::trace!(target: LOG_TARGET, statement = self.name, text = %self.text, %values, "runs");
         }
         match self.refused {
             None => Ok((AssertSqlSafe(self.text), self.args)),

@@ -7,7 +7,7 @@ use crate::storage::Tx;
 use crate::storage::tables::schema::MLMD_TABLES;
 
 /// Tables and indexes that `pedigree.sql` creates.
-const OWN: [&str; 11] = [
+const OWN_TABLES_AND_INDEXES: [&str; 11] = [
     "PedigreeChange",
     "PedigreeOutbox",
     "PedigreeMessage",
@@ -22,7 +22,7 @@ const OWN: [&str; 11] = [
 ];
 
 /// The tables of version 0, which does not store its version.
-const TABLES_0: [&str; 8] = [
+const VERSION_0_TABLES: [&str; 8] = [
     "Artifact",
     "ArtifactProperty",
     "Event",
@@ -71,12 +71,13 @@ impl Layout {
 
     /// Whether these are the tables of version 0, which does not store its version.
     pub(super) fn is_version_0(&self) -> bool {
-        TABLES_0.iter().all(|table| self.has(table, [])) && self.has("Type", ["is_artifact_type"])
+        VERSION_0_TABLES.iter().all(|table| self.has(table, []))
+            && self.has("Type", ["is_artifact_type"])
     }
 
     /// Whether our own tables and indexes exist.
     pub(super) fn has_own(&self) -> bool {
-        OWN.iter().all(|name| self.has(name, []))
+        OWN_TABLES_AND_INDEXES.iter().all(|name| self.has(name, []))
     }
 
     /// Compares with the library's version. Additional columns are ignored.

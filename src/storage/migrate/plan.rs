@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::layout::{Completeness, Layout};
-use super::scripts::{Script, Scripts, Step};
+use super::scripts::{MigrationStep, Script, Scripts};
 use super::{LIBRARY_VERSION, Migration};
 use crate::error::{Error, Result};
 use crate::storage::Tx;
@@ -187,7 +187,7 @@ fn downgrade(scripts: &Scripts, found: Option<i64>, target: i64) -> Result<Plan>
              The current library does not know how to downgrade it; use a newer one."
         )));
     }
-    let undone = |step: &&Step| (target + 1..=from).contains(&step.version);
+    let undone = |step: &&MigrationStep| (target + 1..=from).contains(&step.version);
     let steps = scripts.steps.iter().rev().filter(undone);
     Ok(Plan {
         found,

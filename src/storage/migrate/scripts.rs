@@ -12,7 +12,7 @@ pub struct Script {
 }
 
 /// One step between two versions.
-pub(super) struct Step {
+pub(super) struct MigrationStep {
     /// The version that `up` leads to and `down` leaves.
     pub version: i64,
     pub up: Script,
@@ -40,7 +40,7 @@ pub(super) struct Scripts {
     /// Creates the tables and indexes of our own that are missing.
     pub own: Script,
     /// The steps, oldest first; the last one leads to the library's version.
-    pub steps: &'static [Step],
+    pub steps: &'static [MigrationStep],
     pub widening: Option<Widening>,
     pub lock: Option<Lock>,
     /// Whether a failed script leaves no changes, nor do the scripts before it.
@@ -60,7 +60,7 @@ macro_rules! script {
 
 macro_rules! step {
     ($version:literal, $path:literal) => {
-        Step {
+        MigrationStep {
             version: $version,
             up: script!(concat!($path, ".up.sql")),
             down: script!(concat!($path, ".down.sql")),

@@ -56,14 +56,14 @@ impl NodeRow {
 /// Collects nodes from rows of a node and one of its properties, if it has any. A node is decoded
 /// once.
 #[derive(Default)]
-struct Joined {
+struct JoinedNodes {
     nodes: Vec<NodeRow>,
     places: HashMap<i64, usize>,
     /// Each with the index of its node.
     properties: Vec<(usize, Property)>,
 }
 
-impl FromRows for Joined {
+impl FromRows for JoinedNodes {
     fn add_row<R: Row>(&mut self, row: &R) -> Result<(), R::Error> {
         let id = row.get(0)?;
         let place = *self.places.entry(id).or_insert(self.nodes.len());
@@ -109,7 +109,7 @@ pub(super) async fn fetch(tx: &mut Tx, kind: Kind, query: Query) -> Result<Vec<N
 async fn fetch_joined(tx: &mut Tx, kind: Kind, mut query: Query) -> Result<Vec<Node>> {
     let (before, after) = NodeTables::of(kind).property_join;
     query.surround(before, after);
-    let Joined {
+    let JoinedNodes {
         nodes, properties, ..
     } = tx.gather(query).await?;
     let mut nodes: Vec<Node> = nodes.into_iter().map(|row| row.into_node(kind)).collect();
