@@ -1,9 +1,57 @@
-//! Turns `proto/` into Rust, without protoc, and keeps the descriptors.
+//! Turns `proto/` into Rust, without protoc, and keeps the descriptors. Finds the commit.
 
-use std::path::PathBuf;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    compile_protos()?;
+    let commit = commit()?.unwrap_or_else(|| "unknown".to_owned());
+    println!("cargo:rustc-env=PEDIGREE_COMMIT={commit}");
+    Ok(())
+}
+
+/// The commit that is built: the variable `PEDIGREE_COMMIT`, as for images, or that of the
+/// checkout. Debug builds do not ask git, as each commit would then compile the crate again.
+fn commit() -> Result<Option<String>, env::VarError> {
+    println!("cargo:rerun-if-env-changed=PEDIGREE_COMMIT");
+    if let Ok(commit) = env::var("PEDIGREE_COMMIT")
+        && !commit.is_empty()
+    {
+        return Ok(Some(commit));
+    }
+    // A source archive may lie within the checkout of something else.
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
+    if env::var("PROFILE")? != "release" || !root.join(".git").exists() {
+        return Ok(None);
+    }
+    let mut changed = vec!["HEAD".to_owned(), "packed-refs".to_owned()];
+    changed.extend(git(&root, &["symbolic-ref", "--quiet", "HEAD"]));
+    for file in changed {
+        // A path that does not exist would count as changed in every build.
+        if let Some(path) = git(&root, &["rev-parse", "--git-path", &file])
+            && root.join(&path).exists()
+        {
+            println!("cargo:rerun-if-changed={path}");
+        }
+    }
+    Ok(git(&root, &["rev-parse", "HEAD"]))
+}
+
+/// The output of git, or none without git or with a checkout that it does not accept.
+fn git(root: &Path, arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(root)
+        .args(arguments)
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    (output.status.success() && !text.is_empty()).then(|| text.trim().to_owned())
+}
+
+fn compile_protos() -> Result<(), Box<dyn std::error::Error>> {
+    let out = PathBuf::from(env::var("OUT_DIR")?);
     let files = [
         "ml_metadata/proto/metadata_store_service.proto",
         "pedigree/lineage/v1/lineage_service.proto",
@@ -22,7 +70,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .build_client(true)
         .build_server(true)
         .btree_map(".")
-        // Its field 1 is reserved, yet a request that has it must be refused: a decoder of our own looks for it.
+        // Field 1 is reserved, yet a request that has it is refused: `src/proto.rs` decodes it.
         .extern_path(
             ".ml_metadata.GetArtifactsByURIRequest",
             "crate::proto::GetArtifactsByUriRequest",

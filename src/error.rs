@@ -28,6 +28,9 @@ pub enum Error {
     /// finds it; if that is not possible, the error is the inner one.
     #[error(transparent)]
     Raced(Box<Self>),
+    /// The client's time limit has passed.
+    #[error("{0}")]
+    DeadlineExceeded(String),
     /// A resource is used up: disk, memory or connections.
     #[error("{0}")]
     Exhausted(String),

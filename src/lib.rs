@@ -13,6 +13,7 @@
 //! * [`model`]: the vocabulary; [`error`]: what can go wrong; [`proto`]: generated code.
 
 pub mod api;
+pub mod build_info;
 pub mod cli;
 pub mod config;
 pub mod error;

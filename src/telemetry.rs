@@ -3,6 +3,7 @@
 //! Logs are one event a line, on standard error. Metrics are counted everywhere through the `metrics` crate and rendered here for
 //! Prometheus. Traces are the spans of requests and statements, sent over OTLP where an endpoint is configured.
 
+use std::any::Any;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::filter::{FilterExt, LevelFilter, Targets, filter_fn};
 use tracing_subscriber::prelude::*;
 
+use crate::build_info;
 use crate::config::{Log, LogFormat};
 use crate::error::{Error, Result};
 
@@ -90,7 +92,7 @@ fn tracer_provider(endpoint: &str) -> Result<SdkTracerProvider> {
         .with_service_name("pedigree")
         .with_attribute(opentelemetry::KeyValue::new(
             "service.version",
-            env!("CARGO_PKG_VERSION"),
+            build_info::VERSION,
         ));
     Ok(SdkTracerProvider::builder()
         .with_batch_exporter(exporter)
@@ -124,6 +126,14 @@ impl Extractor for Headers<'_> {
     fn keys(&self) -> Vec<&str> {
         self.0.keys().map(http::HeaderName::as_str).collect()
     }
+}
+
+/// Logs and counts a panic that a handler ended with.
+pub fn report_panic(panic: Box<dyn Any + Send>) {
+    let text = panic.downcast::<String>().map(|text| *text);
+    let text = text.or_else(|panic| panic.downcast::<&str>().map(|text| (*text).to_owned()));
+    tracing::error!(panic = text.ok(), "a handler panicked");
+    counter!("pedigree_panics_total").increment(1);
 }
 
 /// The metrics of the process.
@@ -168,6 +178,18 @@ fn install() -> std::result::Result<PrometheusHandle, metrics_exporter_prometheu
         "Time from a request to the end of its answer"
     );
     describe_gauge!("pedigree_rpc_in_flight", "Requests under way");
+    describe_counter!(
+        "pedigree_http_requests_total",
+        "HTTP requests by method, route and status"
+    );
+    describe_histogram!(
+        "pedigree_http_duration_seconds",
+        "Time from an HTTP request to the end of its response"
+    );
+    describe_gauge!("pedigree_http_in_flight", "HTTP requests under way");
+    describe_counter!("pedigree_panics_total", "Panics of request handlers");
+    // Alerts need the zero before the first panic.
+    counter!("pedigree_panics_total").increment(0);
     describe_gauge!(
         "pedigree_db_connections",
         "Connections to the database by pool and state"
@@ -184,8 +206,7 @@ fn install() -> std::result::Result<PrometheusHandle, metrics_exporter_prometheu
     counter!("pedigree_transaction_retries_total").increment(0);
     describe_counter!("pedigree_db_errors_total", "Errors of the database by kind");
     describe_gauge!("pedigree_build_info", "1, with the version as a label");
-    let commit = option_env!("PEDIGREE_COMMIT").unwrap_or("unknown");
-    gauge!("pedigree_build_info", "version" => env!("CARGO_PKG_VERSION"), "commit" => commit)
-        .set(1);
+    let (version, commit) = (build_info::VERSION, build_info::COMMIT);
+    gauge!("pedigree_build_info", "version" => version, "commit" => commit).set(1);
     Ok(recorder)
 }

@@ -1,4 +1,5 @@
-//! The doors of the server, one folder per family of protocols: convert, call the graph, convert back.
+//! The doors of the server, a folder per protocol: convert, call the graph, convert back.
 
 pub mod call;
 pub mod grpc;
+pub mod http;

@@ -1,14 +1,21 @@
-//! The admin port: what operators and probes ask over plain HTTP.
+//! The admin port: probes and metrics over HTTP.
+
+use std::future::pending;
+use std::io;
+use std::net::SocketAddr;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use tokio::net::TcpListener;
+use axum::serve::Listener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::health::Health;
+use super::listener;
 use crate::error::{Error, Result};
 use crate::telemetry::Metrics;
 
@@ -34,13 +41,48 @@ pub(super) async fn serve(
         .route("/readyz", get(ready))
         .route("/metrics", get(scrape))
         .with_state(Admin { health, metrics });
-    axum::serve(listener, router)
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await
-        .map_err(|error| Error::Internal {
-            context: "the admin listener failed".into(),
-            source: Some(error.into()),
-        })
+    let (failed, failure) = oneshot::channel();
+    let listener = ReportingListener {
+        listener,
+        failed: Some(failed),
+    };
+    let serving = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
+    let served = tokio::select! {
+        served = serving.into_future() => served,
+        Ok(error) = failure => Err(error),
+    };
+    served.map_err(|error| Error::Internal {
+        context: "the admin listener failed".into(),
+        source: Some(error.into()),
+    })
+}
+
+/// Reports the error that ends a listener, where axum would try again for ever.
+struct ReportingListener {
+    listener: TcpListener,
+    failed: Option<oneshot::Sender<io::Error>>,
+}
+
+impl Listener for ReportingListener {
+    type Io = TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        match listener::accept(&self.listener).await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                if let Some(failed) = self.failed.take() {
+                    // The receiver is dropped only with this listener.
+                    let _ = failed.send(error);
+                }
+                pending().await
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
 }
 
 async fn ready(State(admin): State<Admin>) -> impl IntoResponse {
@@ -54,8 +96,8 @@ async fn ready(State(admin): State<Admin>) -> impl IntoResponse {
     }
 }
 
-/// The text format 0.0.4 of Prometheus.
+/// All metrics, in version 0.0.4 of the Prometheus text format.
 async fn scrape(State(admin): State<Admin>) -> impl IntoResponse {
-    let text = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
-    (text, admin.metrics.render())
+    let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+    (content_type, admin.metrics.render())
 }

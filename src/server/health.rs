@@ -1,4 +1,4 @@
-//! Whether requests can be served, as `grpc.health.v1` and the admin port tell it.
+//! Whether the server can serve requests, for `grpc.health.v1` and the admin port.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,32 +6,36 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-/// What is known about the server. Clones share it.
+/// Services that need the database; `""` is the server as a whole.
+const SERVICES: [&str; 3] = [
+    "",
+    "ml_metadata.MetadataStoreService",
+    "pedigree.lineage.v1.LineageService",
+];
+
+/// The health of the server. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Health {
     reporter: HealthReporter,
-    services: &'static [&'static str],
     serving: Arc<AtomicBool>,
 }
 
 impl Health {
-    /// Not serving yet. `services` are those that need the database; the server as a whole, `""`, is one of them.
-    pub(super) async fn new(reporter: HealthReporter, services: &'static [&'static str]) -> Self {
+    /// A health that is not serving yet.
+    pub(super) async fn new(reporter: HealthReporter) -> Self {
         let health = Self {
             reporter,
-            services,
             serving: Arc::default(),
         };
         health.report(false).await;
         health
     }
 
-    /// Whether requests can be served now.
     pub(super) fn is_serving(&self) -> bool {
         self.serving.load(Ordering::Relaxed)
     }
 
-    /// Tells whether requests can be served from now on.
+    /// Reports the health to all clients that watch it, if it has changed.
     pub(super) async fn set_serving(&self, serving: bool) {
         if self.serving.swap(serving, Ordering::Relaxed) != serving {
             tracing::info!(serving, "health");
@@ -45,7 +49,7 @@ impl Health {
         } else {
             ServingStatus::NotServing
         };
-        for service in self.services {
+        for service in SERVICES {
             self.reporter.set_service_status(service, status).await;
         }
     }

@@ -1,9 +1,11 @@
-//! The database behind the server: opened when it can be had, watched from then on.
+//! The database behind the server: opened when it is reachable, probed from then on.
 
 use std::time::Duration;
 
 use backon::{ConstantBuilder, ExponentialBuilder, Retryable};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::health::Health;
 use crate::config::Config;
@@ -12,20 +14,24 @@ use crate::graph::{Clock, Graph, Graphs};
 use crate::storage::Database;
 use crate::storage::migrate::{self, Prepared};
 
-/// The time between two looks at a schema that is not complete.
-const RETRY: Duration = Duration::from_millis(500);
+/// Interval between two attempts while another server migrates the schema.
+const MIGRATION_RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The longest pause between two attempts to open a database that is away.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Shortest and longest delay between two attempts to open a database that is away.
+const MIN_OPEN_DELAY: Duration = Duration::from_millis(100);
+const MAX_OPEN_DELAY: Duration = Duration::from_secs(5);
 
-/// How often the database is asked whether it is there.
-const PULSE: Duration = Duration::from_secs(2);
+/// Interval between two probes of the database.
+const PROBE_INTERVAL: Duration = Duration::from_secs(2);
 
-/// How long it may take to answer.
-const PULSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time limit of a probe.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long the database may take to close.
-const CLOSING: Duration = Duration::from_secs(3);
+/// Time limit for the tasks of requests that were cut off.
+const TASKS_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Time limit for closing the database.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Connects to the database of a configuration and prepares its schema. Waits while another process
 /// creates the schema.
@@ -38,7 +44,7 @@ pub async fn prepare(config: &Config) -> Result<(Database, Prepared)> {
     let prepared = (|| migrate::prepare(&database, &config.migration))
         .retry(
             ConstantBuilder::default()
-                .with_delay(RETRY)
+                .with_delay(MIGRATION_RETRY_INTERVAL)
                 .with_max_times(config.database.retries),
         )
         .when(|error| matches!(error, Error::Contention(_)))
@@ -62,12 +68,13 @@ pub async fn open(config: &Config) -> Result<Database> {
     Ok(database)
 }
 
-/// Opens the database, hands out its graph, and keeps the health true until `stop` is cancelled. A database that cannot be
-/// reached is waited for, however long that takes. The clock gives the times that the graph stores.
+/// Opens the database, publishes its graph, and keeps its history and the health up to date until
+/// `stop` is cancelled. Waits for a database that cannot be reached, without limit. The clock gives
+/// the times that the graph stores.
 ///
 /// # Errors
 ///
-/// Those of opening it that waiting does not mend, such as a schema that is too old.
+/// Those of opening the database that do not pass with time, such as a schema that is too old.
 pub(super) async fn keep(
     config: &Config,
     graphs: &Graphs,
@@ -78,8 +85,8 @@ pub(super) async fn keep(
     let opening = (|| open(config))
         .retry(
             ExponentialBuilder::default()
-                .with_min_delay(Duration::from_millis(100))
-                .with_max_delay(LONGEST_PAUSE)
+                .with_min_delay(MIN_OPEN_DELAY)
+                .with_max_delay(MAX_OPEN_DELAY)
                 .with_jitter()
                 .without_max_times(),
         )
@@ -98,39 +105,41 @@ pub(super) async fn keep(
     let graph = Graph::new(database.clone(), config.history, clock);
     graphs.set(graph.clone());
     health.set_serving(true).await;
-    let keeping = graph.keep_history(stop);
-    let watching = watch(&database, health, stop);
-    tokio::join!(keeping, watching);
+    let history = graph.keep_history(stop);
+    let probes = probe(&database, health, stop);
+    tokio::join!(history, probes);
     Ok(Some(database))
 }
 
-/// Keeps the health true until `stop` is cancelled.
-async fn watch(database: &Database, health: &Health, stop: &CancellationToken) {
+/// Probes the database until `stop` is cancelled, and reports the health.
+async fn probe(database: &Database, health: &Health, stop: &CancellationToken) {
     while stop
-        .run_until_cancelled(tokio::time::sleep(PULSE))
+        .run_until_cancelled(tokio::time::sleep(PROBE_INTERVAL))
         .await
         .is_some()
     {
-        health.set_serving(answers(database).await).await;
+        health.set_serving(is_available(database).await).await;
         database.count_connections();
     }
 }
 
-/// Whether the database answers. One whose connections are all in use does.
-async fn answers(database: &Database) -> bool {
-    match tokio::time::timeout(PULSE_TIMEOUT, database.ping()).await {
+/// Whether the database answers. It is available while all connections are in use.
+async fn is_available(database: &Database) -> bool {
+    match timeout(PROBE_TIMEOUT, database.ping()).await {
         Ok(Ok(())) => true,
         Ok(Err(error)) => !matches!(error, Error::Unavailable(_)),
         Err(_) => false,
     }
 }
 
-/// Closes the database. A transaction of a request that was cut off may still run.
-pub(super) async fn close(database: Database) {
-    if tokio::time::timeout(CLOSING, database.close())
-        .await
-        .is_err()
-    {
+/// Closes the database after the tasks of requests. Those of requests that were cut off may still
+/// run.
+pub(super) async fn close(database: Database, tasks: &TaskTracker) {
+    tasks.close();
+    if timeout(TASKS_TIMEOUT, tasks.wait()).await.is_err() {
+        tracing::warn!(tasks = tasks.len(), "tasks of requests were cut off");
+    }
+    if timeout(CLOSE_TIMEOUT, database.close()).await.is_err() {
         tracing::warn!("the database was left while in use");
     }
 }

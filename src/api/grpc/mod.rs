@@ -4,3 +4,4 @@ pub mod lineage;
 pub mod mlmd;
 mod sink;
 pub mod status;
+pub mod timeout;

@@ -5,10 +5,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use metrics::counter;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::time::timeout;
 use tokio_stream::Stream;
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tonic::Status;
 use tracing::{Instrument, Span};
 
@@ -34,7 +35,11 @@ impl<T> Responses<T> {
 
     /// The responses that a task sends to its sink. Dropping them aborts the task; an error of the
     /// task comes after everything that it sent before.
-    pub(super) fn from_task<Work, Running>(slow_reader_timeout: Duration, work: Work) -> Self
+    pub(super) fn from_task<Work, Running>(
+        tasks: &TaskTracker,
+        slow_reader_timeout: Duration,
+        work: Work,
+    ) -> Self
     where
         T: Send + 'static,
         Work: FnOnce(ResponseSink<T>) -> Running,
@@ -46,7 +51,7 @@ impl<T> Responses<T> {
             slow_reader_timeout,
             buffered: VecDeque::new(),
         });
-        let task = tokio::spawn(work.in_current_span());
+        let task = tasks.spawn(work.in_current_span());
         Self::new(TaskResponses {
             receiver,
             task: Some(AbortOnDropHandle::new(task)),
@@ -129,6 +134,9 @@ impl<T> Stream for TaskResponses<T> {
         let ended = ready!(Pin::new(task).poll(context));
         self.task = None;
         let ended = ended.unwrap_or_else(|failure| {
+            if failure.is_panic() {
+                counter!("pedigree_panics_total").increment(1);
+            }
             Err(Error::Internal {
                 context: "the task of a stream failed".into(),
                 source: Some(failure.into()),
@@ -147,15 +155,19 @@ mod tests {
 
     #[tokio::test]
     async fn an_error_comes_after_the_responses() {
-        let mut responses = Responses::from_task(Duration::from_mins(1), async |mut sink| {
-            for number in 0..5 {
-                sink.try_send_or_buffer(number);
-            }
-            for number in 5..10 {
-                sink.send(number).await?;
-            }
-            Err(Error::NotFound("no more".into()))
-        });
+        let mut responses = Responses::from_task(
+            &TaskTracker::new(),
+            Duration::from_mins(1),
+            async |mut sink| {
+                for number in 0..5 {
+                    sink.try_send_or_buffer(number);
+                }
+                for number in 5..10 {
+                    sink.send(number).await?;
+                }
+                Err(Error::NotFound("no more".into()))
+            },
+        );
         for number in 0..10 {
             assert_eq!(responses.next().await.unwrap().unwrap(), number);
         }
@@ -167,14 +179,18 @@ mod tests {
     #[tokio::test]
     async fn a_slow_reader_gets_an_error() {
         let (giving_up, gave_up) = tokio::sync::oneshot::channel();
-        let mut responses = Responses::from_task(Duration::ZERO, async move |mut sink| {
-            loop {
-                if let Err(error) = sink.send(()).await {
-                    let _ = giving_up.send(());
-                    return Err(error);
+        let mut responses = Responses::from_task(
+            &TaskTracker::new(),
+            Duration::ZERO,
+            async move |mut sink| {
+                loop {
+                    if let Err(error) = sink.send(()).await {
+                        let _ = giving_up.send(());
+                        return Err(error);
+                    }
                 }
-            }
-        });
+            },
+        );
         gave_up.await.unwrap();
         for _ in 0..CHANNEL_RESPONSES {
             responses.next().await.unwrap().unwrap();
@@ -188,6 +204,7 @@ mod tests {
     async fn a_disconnected_client_aborts_the_task() {
         let (alive, mut ended) = mpsc::channel::<()>(1);
         let responses = Responses::from_task(
+            &TaskTracker::new(),
             Duration::from_mins(1),
             async move |sink: ResponseSink<()>| {
                 let _alive = alive;

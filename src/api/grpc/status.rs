@@ -22,6 +22,7 @@ pub fn code(error: &Error) -> Code {
         Error::FailedPrecondition(_) => Code::FailedPrecondition,
         Error::Unimplemented(_) => Code::Unimplemented,
         Error::Contention(_) => Code::Aborted,
+        Error::DeadlineExceeded(_) => Code::DeadlineExceeded,
         Error::Exhausted(_) => Code::ResourceExhausted,
         Error::DataLoss(_) => Code::DataLoss,
         Error::Unavailable(_) | Error::Uncertain(_) => Code::Unavailable,

@@ -155,6 +155,7 @@ const fn is_refusal(error: &Error) -> bool {
         | Error::Internal { .. } => true,
         Error::Raced(_)
         | Error::Contention(_)
+        | Error::DeadlineExceeded(_)
         | Error::Exhausted(_)
         | Error::Unavailable(_)
         | Error::Uncertain(_) => false,

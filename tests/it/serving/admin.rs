@@ -1,5 +1,16 @@
 //! The admin port.
 
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use pedigree::config::Config;
+use pedigree::error::Error;
+use pedigree::graph::Clock;
+use pedigree::server::{self, Listeners};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
 use super::get;
 use crate::binary::Server;
 use crate::support::prelude::*;
@@ -82,4 +93,51 @@ async fn requests_and_connections_are_counted() {
     }
     assert_eq!(get(server.admin(), "/none").await.status, 404);
     server.stop();
+}
+
+async fn local_listener() -> TcpListener {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap()
+}
+
+/// Ends a listener from outside, as nothing in the program does.
+fn end(listener: impl AsFd) {
+    let socket: OwnedFd = listener.as_fd().try_clone_to_owned().unwrap();
+    TcpStream::from(socket).shutdown(Shutdown::Both).unwrap();
+}
+
+/// Ends one listener of a server, which must end with this error.
+async fn a_dead_listener_ends_the_server(which: fn(&Listeners) -> &TcpListener, expected: &str) {
+    let database = TestDatabase::new(Backend::SqliteMemory);
+    let config = Config::with_url(&database.url).unwrap();
+    let listeners = Listeners {
+        main: local_listener().await,
+        admin: Some(local_listener().await),
+    };
+    let admin = listeners.admin.as_ref().unwrap().local_addr().unwrap();
+    let twin = which(&listeners).as_fd().try_clone_to_owned().unwrap();
+    let stop = CancellationToken::new();
+    let running =
+        tokio::spawn(async move { server::run(&config, listeners, Clock::default(), stop).await });
+    while get(admin.port(), "/readyz").await.status != 200 {
+        tokio::task::yield_now().await;
+    }
+    end(twin);
+    let ended = tokio::time::timeout(Duration::from_mins(1), running).await;
+    let error = ended.unwrap().unwrap().unwrap_err();
+    assert!(matches!(error, Error::Internal { .. }), "{error:?}");
+    assert!(error.to_string().contains(expected), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_admin_listener_ends_the_server() {
+    a_dead_listener_ends_the_server(
+        |listeners| listeners.admin.as_ref().unwrap(),
+        "the admin listener failed",
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_main_listener_ends_the_server() {
+    a_dead_listener_ends_the_server(|listeners| &listeners.main, "the listener failed").await;
 }

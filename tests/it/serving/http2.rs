@@ -18,6 +18,32 @@ pub async fn more_of(body: &mut RecvStream) -> Option<Bytes> {
     Some(data)
 }
 
+fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> Request<()> {
+    let uri = format!("http://here{path}");
+    let mut request = Request::builder().method(method).uri(uri);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(()).unwrap()
+}
+
+/// All of an answer, with its trailers after the headers.
+async fn read(head: Parts, mut body: RecvStream) -> Http {
+    let mut bytes = Vec::new();
+    while let Some(data) = more_of(&mut body).await {
+        bytes.extend(data);
+    }
+    let trailers = body.trailers().await.unwrap().unwrap_or_default();
+    let headers = head.headers.iter().chain(&trailers);
+    Http {
+        status: head.status.as_u16(),
+        headers: headers
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .collect(),
+        body: bytes,
+    }
+}
+
 /// A connection.
 pub struct Http2 {
     sender: SendRequest<Bytes>,
@@ -47,35 +73,27 @@ impl Http2 {
         headers: &[(&str, &str)],
         body: Vec<u8>,
     ) -> (Parts, RecvStream) {
-        let mut request = Request::post(format!("http://here{path}"));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
+        let request = request("POST", path, headers);
         let mut sender = self.sender.clone().ready().await.unwrap();
-        let (answer, mut sending) = sender
-            .send_request(request.body(()).unwrap(), false)
-            .unwrap();
+        let (answer, mut sending) = sender.send_request(request, false).unwrap();
         // A server that has already answered takes no body. What counts is its answer.
         let _ = sending.send_data(body.into(), true);
         answer.await.unwrap().into_parts()
     }
 
+    /// The answer to a request without a body.
+    pub async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Http {
+        let request = request("GET", path, headers);
+        let mut sender = self.sender.clone().ready().await.unwrap();
+        let (answer, _) = sender.send_request(request, true).unwrap();
+        let (head, body) = answer.await.unwrap().into_parts();
+        read(head, body).await
+    }
+
     /// The answer to a request, whose trailers come after the headers.
     pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Http {
-        let (head, mut body) = self.send(path, headers, body).await;
-        let mut bytes = Vec::new();
-        while let Some(data) = more_of(&mut body).await {
-            bytes.extend(data);
-        }
-        let trailers = body.trailers().await.unwrap().unwrap_or_default();
-        let headers = head.headers.iter().chain(&trailers);
-        Http {
-            status: head.status.as_u16(),
-            headers: headers
-                .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
-                .collect(),
-            body: bytes,
-        }
+        let (head, body) = self.send(path, headers, body).await;
+        read(head, body).await
     }
 
     /// Waits until the server has closed it.

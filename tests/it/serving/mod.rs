@@ -4,6 +4,7 @@ mod admin;
 mod connections;
 mod deadline;
 mod health;
+mod http;
 mod http2;
 mod limits;
 mod reflection;

@@ -63,7 +63,7 @@ impl Authority {
     }
 
     /// Writes a new certificate and its key, and returns the certificate.
-    fn write_to(&self, folder: &Path) -> CertificateDer<'static> {
+    pub fn write_to(&self, folder: &Path) -> CertificateDer<'static> {
         let (certificate, key) = self.sign();
         fs::write(folder.join("key.pem"), key).unwrap();
         fs::write(folder.join("cert.pem"), &certificate).unwrap();
@@ -73,7 +73,7 @@ impl Authority {
 
 const FILES: [&str; 4] = ["--tls-cert", "cert.pem", "--tls-key", "key.pem"];
 
-fn serve(database: &TestDatabase, folder: &TempDir, more: &[&str]) -> Server {
+pub fn serve(database: &TestDatabase, folder: &TempDir, more: &[&str]) -> Server {
     let mut command = pedigree_on(database, &[&FILES, more].concat());
     command.current_dir(folder.path());
     Server::wait(Process::start(command))
@@ -90,7 +90,7 @@ fn trusting(authority: &Authority) -> ClientTlsConfig {
 }
 
 /// A new connection, whose client would rather have these protocols on it.
-async fn connect(
+pub async fn connect(
     server: &Server,
     authority: &Authority,
     protocols: &[&[u8]],

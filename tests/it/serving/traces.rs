@@ -157,7 +157,7 @@ async fn errors_name_the_request_whatever_the_level() {
     let reached = database.port();
     database.go_through(way.port);
     // The listener's line, which tells the port, and no other below an error.
-    let level = "error,pedigree::server=info,pedigree::server::requests=error";
+    let level = "error,pedigree::server=info,pedigree::server::layers=error";
     let arguments = ["--log-format", "json", "--log-level", level];
     let process = Process::start(pedigree_on(&database, &arguments));
     let server = Server::early(process);

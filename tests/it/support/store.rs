@@ -62,7 +62,7 @@ async fn serve(
     let stop = CancellationToken::new();
     let guard = stop.clone().drop_guard();
     let listeners = Listeners {
-        grpc: listener,
+        main: listener,
         admin: None,
     };
     tokio::spawn(async move { Box::pin(server::run(&config, listeners, clock, stop)).await });

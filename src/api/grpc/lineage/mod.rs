@@ -10,10 +10,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::api::call::Call;
+use crate::api::call::{Call, Calls};
 use crate::api::grpc::sink::Responses;
 use crate::error::Error;
-use crate::graph::Graphs;
 use crate::model::Door;
 use crate::proto::pedigree::lineage::v1::lineage_service_server::LineageService;
 use crate::proto::pedigree::lineage::v1::{
@@ -21,10 +20,10 @@ use crate::proto::pedigree::lineage::v1::{
 };
 pub use record::Batches;
 
-/// The service on the graph of each request.
+/// The service.
 #[derive(Clone, Debug)]
 pub struct Service {
-    graphs: Graphs,
+    calls: Calls,
     batches: Batches,
     /// How long a client may leave a stream unread that holds something of the server's.
     patience: Duration,
@@ -35,13 +34,13 @@ pub struct Service {
 impl Service {
     #[must_use]
     pub const fn new(
-        graphs: Graphs,
+        calls: Calls,
         batches: Batches,
         patience: Duration,
         stop: CancellationToken,
     ) -> Self {
         Self {
-            graphs,
+            calls,
             batches,
             patience,
             stop,
@@ -49,7 +48,7 @@ impl Service {
     }
 
     fn call(&self, extensions: &http::Extensions) -> Result<Call, Error> {
-        Call::new(&self.graphs, Door::Pedigree, extensions)
+        self.calls.call(Door::Pedigree, extensions)
     }
 }
 

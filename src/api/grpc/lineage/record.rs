@@ -42,13 +42,14 @@ pub(super) fn run(
     stop: CancellationToken,
 ) -> Responses<RecordResponse> {
     let (sender, receiver) = mpsc::channel(UNREAD);
+    let tasks = call.tasks.clone();
     let recording = Recording {
         call,
         requests,
         batches,
         sender,
     };
-    tokio::spawn(recording.run(stop));
+    tasks.spawn(recording.run(stop));
     Responses::new(ReceiverStream::new(receiver))
 }
 

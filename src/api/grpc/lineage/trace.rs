@@ -28,7 +28,7 @@ pub(super) async fn run(
     patience: Duration,
 ) -> Result<Responses<TraceResponse>> {
     let trace = call.graph.trace(request.try_into()?).await?;
-    Ok(Responses::from_task(patience, move |sink| {
+    Ok(Responses::from_task(&call.tasks, patience, move |sink| {
         walk(trace, sink)
     }))
 }

@@ -31,7 +31,8 @@ pub(super) async fn run(
     let heartbeat = heartbeat(request.heartbeat)?;
     let mut watch = call.graph.watch(query(request)?).await?;
     let (sender, receiver) = mpsc::channel(1);
-    tokio::spawn(async move {
+    let tasks = &call.tasks;
+    tasks.spawn(async move {
         loop {
             // Waiting for a place first: what nobody reads yet is not read from the database either.
             let Ok(place) = sender.reserve().await else {

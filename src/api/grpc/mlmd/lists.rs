@@ -33,7 +33,7 @@ pub(super) async fn run<R: ListRpc>(
 ) -> Result<Response<R::Response>> {
     let (scope, options) = request.split();
     let Some(options) = options else {
-        return unpaged.answer::<R>(&call.graph, &scope).await;
+        return unpaged.answer::<R>(call, &scope).await;
     };
     let parsed = ListOptions::try_from(&options);
     let page = call.graph.list(R::Node::KIND, &scope, parsed).await?;

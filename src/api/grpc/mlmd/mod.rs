@@ -20,9 +20,9 @@ use tonic::service::{LayerExt, Layered};
 use tonic::{Request, Response, Status};
 use tower::util::{MapResponse, MapResponseLayer};
 
-use crate::api::call::Call;
+use crate::api::call::{Call, Calls};
 use crate::error::Result;
-use crate::graph::{Graphs, Write};
+use crate::graph::Write;
 use crate::model::Door;
 use crate::proto::ml_metadata as pb;
 use crate::proto::ml_metadata::metadata_store_service_server::{
@@ -30,10 +30,10 @@ use crate::proto::ml_metadata::metadata_store_service_server::{
 };
 use unpaged::{ReplaceBody, UnpagedLists};
 
-/// The service. Each request gets its graph from `graphs`.
+/// The service.
 #[derive(Clone, Debug)]
 pub struct Service {
-    graphs: Graphs,
+    calls: Calls,
     unpaged: UnpagedLists,
 }
 
@@ -55,11 +55,11 @@ type Server = MetadataStoreServiceServer<Service>;
 /// The service and the layer that replaces the bodies of unpaged lists.
 pub type Replacing = Layered<MapResponse<Server, ReplaceBody>, Server>;
 
-/// The service on these graphs.
+/// The service, whose requests get their context from `calls`.
 #[must_use]
-pub fn service(graphs: Graphs, limits: Limits) -> Replacing {
+pub fn service(calls: Calls, limits: Limits) -> Replacing {
     let service = Service {
-        graphs,
+        calls,
         unpaged: UnpagedLists::new(limits),
     };
     let service = MetadataStoreServiceServer::new(service)
@@ -119,14 +119,14 @@ macro_rules! methods {
                 &self,
                 request: Request<pb::$request>,
             ) -> Result<Response<pb::$response>, Status> {
-                let call = Call::new(&self.graphs, Door::MlMetadata, request.extensions())?;
+                let call = self.calls.call(Door::MlMetadata, request.extensions())?;
                 Ok(Response::new(request.into_inner().run(&call).await?))
             })*
             $(async fn $list(
                 &self,
                 request: Request<pb::$list_request>,
             ) -> Result<Response<pb::$list_response>, Status> {
-                let call = Call::new(&self.graphs, Door::MlMetadata, request.extensions())?;
+                let call = self.calls.call(Door::MlMetadata, request.extensions())?;
                 Ok(lists::run(request.into_inner(), &call, &self.unpaged).await?)
             })*
         }

@@ -27,9 +27,10 @@ use super::Limits;
 use super::convert::all;
 use super::lists::ListRpc;
 use super::nodes::NodeMessage;
+use crate::api::call::Call;
 use crate::api::grpc::sink::Responses;
 use crate::error::{Error, Result};
-use crate::graph::{Graph, ListScope, NodeStream};
+use crate::graph::{ListScope, NodeStream};
 
 /// The unit of the buffer budget, in bytes.
 const BUDGET_UNIT_BYTES: usize = 1 << 10;
@@ -60,13 +61,13 @@ impl UnpagedLists {
     ///
     /// # Errors
     ///
-    /// Those of [`Graph::list_all_streamed`], and `OutOfRange` for a response above the limit.
+    /// Those of `Graph::list_all_streamed`, and `OutOfRange` for a response above the limit.
     pub(super) async fn answer<R: ListRpc>(
         &self,
-        graph: &Graph,
+        call: &Call,
         scope: &ListScope,
     ) -> Result<Response<R::Response>> {
-        let mut parts = Parts::<R>::of(graph.list_all(R::Node::KIND, scope).await?);
+        let mut parts = Parts::<R>::of(call.graph.list_all(R::Node::KIND, scope).await?);
         let first = parts.next().await?.unwrap_or_default();
         if parts.is_done() {
             return Ok(Response::new(first));
@@ -82,8 +83,8 @@ impl UnpagedLists {
         let bytes = if let Some(bytes) = buffered {
             bytes
         } else {
-            let nodes = graph.list_all_streamed(R::Node::KIND, scope).await?;
-            self.read_twice(Parts::<R>::of(nodes)).await?
+            let nodes = call.graph.list_all_streamed(R::Node::KIND, scope).await?;
+            self.read_twice(call, Parts::<R>::of(nodes)).await?
         };
         let mut response = Response::new(R::Response::default());
         response.extensions_mut().insert(BodyOverride::new(bytes));
@@ -119,7 +120,11 @@ impl UnpagedLists {
     }
 
     /// The encoded parts, read a first time for their length, and again while the client reads.
-    async fn read_twice<R: ListRpc>(&self, mut parts: Parts<R>) -> Result<Responses<Bytes>> {
+    async fn read_twice<R: ListRpc>(
+        &self,
+        call: &Call,
+        mut parts: Parts<R>,
+    ) -> Result<Responses<Bytes>> {
         if parts.nodes.blocks_other_readers() {
             // A store in memory has no other connection, and is smaller than the memory.
             let buffered = self.buffer(R::Response::default(), parts, None).await?;
@@ -132,6 +137,7 @@ impl UnpagedLists {
         let header = self.header(length)?;
         parts.nodes.rewind();
         Ok(Responses::from_task(
+            &call.tasks,
             self.slow_reader_timeout,
             async move |mut sink| {
                 sink.send(header).await?;

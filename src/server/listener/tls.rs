@@ -1,5 +1,5 @@
-//! TLS: certificates from files or from the configuration. Files are read again, so that a new certificate is served to new
-//! connections, and those that are open go on.
+//! TLS on the main port. Certificates in files are reloaded: new connections get the new
+//! certificate, open ones go on.
 
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -14,17 +14,16 @@ use rustls::{RootCertStore, pki_types};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use tokio_util::sync::CancellationToken;
 
 use crate::config::tls::{Certificates, Pems};
 use crate::error::{Error, Result};
 
-/// How often the files are read.
-const RELOAD: Duration = Duration::from_secs(2);
+/// Interval at which the certificate files are read.
+const RELOAD_INTERVAL: Duration = Duration::from_secs(2);
 
-/// What new connections are accepted with.
-pub(super) struct Tls {
-    from: Certificates,
+/// The acceptor of new connections with the current certificates.
+pub(in crate::server) struct Tls {
+    source: Certificates,
     current: RwLock<(Pems, TlsAcceptor)>,
 }
 
@@ -34,11 +33,11 @@ impl Tls {
     /// # Errors
     ///
     /// `InvalidArgument` when they cannot be read or do not fit together.
-    pub(super) fn new(from: Certificates) -> Result<Self> {
-        let pems = from.read()?;
+    pub(in crate::server) fn new(source: Certificates) -> Result<Self> {
+        let pems = source.read()?;
         let acceptor = acceptor(&pems)?;
         Ok(Self {
-            from,
+            source,
             current: RwLock::new((pems, acceptor)),
         })
     }
@@ -51,31 +50,29 @@ impl Tls {
         acceptor.accept(stream).await
     }
 
-    /// Follows the files until `stop` is cancelled. What cannot be used is reported once, and what was served is served on.
-    pub(super) async fn follow(&self, stop: &CancellationToken) {
-        let mut refused = None;
-        while stop
-            .run_until_cancelled(tokio::time::sleep(RELOAD))
-            .await
-            .is_some()
-        {
+    /// Reloads the files for ever. An error is logged once; until it is mended, the certificates
+    /// from before stay.
+    pub(in crate::server) async fn reload_forever(&self) -> Result<()> {
+        let mut logged = None;
+        loop {
+            tokio::time::sleep(RELOAD_INTERVAL).await;
             match self.reload() {
                 Ok(true) => tracing::info!("serving new certificates"),
-                Ok(false) => refused = None,
+                Ok(false) => logged = None,
                 Err(error) => {
                     let error = error.chain();
-                    if refused.as_ref() != Some(&error) {
+                    if logged.as_ref() != Some(&error) {
                         tracing::error!(error, "the old certificates are served on");
-                        refused = Some(error);
+                        logged = Some(error);
                     }
                 }
             }
         }
     }
 
-    /// Takes what the files hold now. Whether it is something new.
+    /// Reads the files, and returns whether they have changed.
     fn reload(&self) -> Result<bool> {
-        let pems = self.from.read()?;
+        let pems = self.source.read()?;
         {
             let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
             if current.0 == pems {
@@ -119,7 +116,7 @@ fn acceptor(pems: &Pems) -> Result<TlsAcceptor> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// All certificates of a PEM text, of which there must be one.
+/// All certificates of a PEM text, which has at least one.
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, pki_types::pem::Error> {
     let all: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>()?;
     if all.is_empty() {

@@ -1,42 +1,29 @@
-//! Deadlines: how long a client says that it waits for an answer (`grpc-timeout`).
+//! The header `grpc-timeout`, which limits the time of a call.
 
 use std::time::Duration;
 
 use http::HeaderMap;
-use tokio::time::{Instant, timeout_at};
 
-/// The header with the time that a client gives a call.
-const TIMEOUT: &str = "grpc-timeout";
+/// Largest number of digits that the protocol allows.
+const MAX_DIGITS: usize = 8;
 
-/// The most digits that the protocol has for it.
-const DIGITS: usize = 8;
+/// By how much the deadline of the server is earlier than the client's. The transport ends calls
+/// at the client's, with `CANCELLED` instead of `DEADLINE_EXCEEDED`. Timers of an earlier tick,
+/// which is a millisecond, always fire first.
+const MARGIN: Duration = Duration::from_millis(1);
 
-/// How much sooner a call ends than the client said. The transport ends calls too, at the deadline itself and with `CANCELLED`, where
-/// the protocol wants `DEADLINE_EXCEEDED`; a timer of an earlier tick is always the first of the two.
-const SOONER: Duration = Duration::from_millis(1);
-
-/// When the call with these headers ends, if ever. A header that cannot be read counts for nothing.
-pub(super) fn of(headers: &HeaderMap) -> Option<Instant> {
-    let allowed = parse(headers.get(TIMEOUT)?.to_str().ok()?)?;
-    Instant::now().checked_add(allowed.saturating_sub(SOONER))
-}
-
-/// What comes of some work until then; none when it takes longer.
-pub(super) async fn until<T>(
-    deadline: Option<Instant>,
-    work: impl Future<Output = T>,
-) -> Option<T> {
-    match deadline {
-        Some(deadline) => timeout_at(deadline, work).await.ok(),
-        None => Some(work.await),
-    }
+/// The time limit of the call with these headers. A header that cannot be parsed is ignored.
+#[must_use]
+pub fn from_headers(headers: &HeaderMap) -> Option<Duration> {
+    let timeout = parse(headers.get("grpc-timeout")?.to_str().ok()?)?;
+    Some(timeout.saturating_sub(MARGIN))
 }
 
 /// A number of up to eight digits, and its unit.
 fn parse(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.is_empty()
-        || digits.len() > DIGITS
+        || digits.len() > MAX_DIGITS
         || !digits.bytes().all(|byte| byte.is_ascii_digit())
     {
         return None;
@@ -58,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_unit_of_the_protocol_is_known() {
+    fn every_unit_is_parsed() {
         for (text, expected) in [
             ("1H", Duration::from_hours(1)),
             ("2M", Duration::from_mins(2)),
@@ -73,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_no_deadline() {
+    fn malformed_timeouts_are_ignored() {
         for text in [
             "",
             "S",

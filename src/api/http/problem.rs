@@ -1,0 +1,90 @@
+//! Problem details, the JSON form of errors (RFC 9457), and the HTTP status of an error.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::json;
+
+use crate::error::Error;
+
+/// A failed request.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    status: StatusCode,
+    detail: String,
+    /// The cause, for logs only.
+    error: Option<Arc<Error>>,
+}
+
+impl Problem {
+    /// A problem that is no error of an operation. `detail` is for the caller.
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            detail: detail.into(),
+            error: None,
+        }
+    }
+
+    /// Logs the error with all its causes, if the server or its database is at fault.
+    pub fn log(&self) {
+        let is_fault = matches!(
+            self.status,
+            StatusCode::INTERNAL_SERVER_ERROR | StatusCode::SERVICE_UNAVAILABLE
+        );
+        if let Some(error) = &self.error
+            && is_fault
+        {
+            let code = self.status.as_u16();
+            tracing::error!(code, error = error.chain(), "request failed");
+        }
+    }
+}
+
+/// The HTTP status of an error, as `google/rpc/code.proto` maps the codes of gRPC.
+fn status(error: &Error) -> StatusCode {
+    match error {
+        Error::Raced(inner) => status(inner),
+        Error::InvalidArgument(_) | Error::OutOfRange(_) | Error::FailedPrecondition(_) => {
+            StatusCode::BAD_REQUEST
+        }
+        Error::NotFound(_) => StatusCode::NOT_FOUND,
+        Error::AlreadyExists(_) | Error::Contention(_) => StatusCode::CONFLICT,
+        Error::Unimplemented(_) => StatusCode::NOT_IMPLEMENTED,
+        Error::DeadlineExceeded(_) => StatusCode::GATEWAY_TIMEOUT,
+        Error::Exhausted(_) => StatusCode::TOO_MANY_REQUESTS,
+        Error::Unavailable(_) | Error::Uncertain(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::DataLoss(_) | Error::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Self {
+            status: status(&error),
+            detail: error.to_string(),
+            error: Some(Arc::new(error)),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    /// The response has the problem as an extension, for the log.
+    fn into_response(self) -> Response {
+        let body = json!({
+            "type": "about:blank",
+            "title": self.status.canonical_reason(),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        let mut response = (self.status, Json(body)).into_response();
+        let content_type = HeaderValue::from_static("application/problem+json");
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, content_type);
+        response.extensions_mut().insert(self);
+        response
+    }
+}

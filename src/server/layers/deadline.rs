@@ -1,0 +1,24 @@
+//! Ends a request at its deadline.
+
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+use tokio::time::timeout_at;
+
+use super::classify::Protocol;
+use crate::api::call::RequestContext;
+use crate::error::Error;
+
+/// Drops the handler at the deadline, and with it everything that it waits for.
+pub(in crate::server) async fn enforce<P: Protocol>(request: Request, next: Next) -> Response {
+    let context = request.extensions().get::<RequestContext>();
+    let Some(deadline) = context.and_then(|context| context.deadline) else {
+        return next.run(request).await;
+    };
+    let response = timeout_at(deadline, next.run(request)).await;
+    response.unwrap_or_else(|_| {
+        P::refusal(Error::DeadlineExceeded(
+            "the deadline of the call has passed".into(),
+        ))
+    })
+}

@@ -1,0 +1,14 @@
+//! The layers around every request: one file and one job each, for every protocol.
+//!
+//! `router.rs` has them in their order. What depends on the protocol is in `classify.rs`.
+
+pub(super) mod activity;
+mod body;
+pub(super) mod classify;
+pub(super) mod context;
+pub(super) mod cors;
+pub(super) mod deadline;
+pub(super) mod limit;
+pub(super) mod observe;
+pub(super) mod panic;
+pub(super) mod request_id;

@@ -1,0 +1,94 @@
+//! The span, the metrics and the log line of a request.
+
+use std::time::Instant;
+
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+use metrics::gauge;
+use tracing::{Instrument, Span};
+
+use super::body::{End, Follower, follow};
+use super::classify::Protocol;
+use crate::api::call::RequestContext;
+use crate::telemetry;
+
+/// A request lasts until its response has ended, or until it is dropped: then it was cancelled.
+pub(in crate::server) async fn observe<P: Protocol>(request: Request, next: Next) -> Response {
+    let observation = Observation::<P>::begin(&request);
+    let span = observation.span.clone();
+    let answered = async move {
+        let response = next.run(request).await;
+        P::log_error(&response);
+        observation.follow(response)
+    };
+    answered.instrument(span).await
+}
+
+struct Observation<P: Protocol> {
+    operation: P::Operation,
+    began: Instant,
+    span: Span,
+    outcome: P::Outcome,
+}
+
+impl<P: Protocol> Observation<P> {
+    fn begin(request: &Request) -> Self {
+        let operation = P::operation(request);
+        let context = request.extensions().get().cloned();
+        let context: RequestContext = context.unwrap_or_default();
+        let span = P::span(&operation, &context);
+        telemetry::trace(&span, request.headers());
+        gauge!(P::IN_FLIGHT).increment(1);
+        Self {
+            operation,
+            began: Instant::now(),
+            span,
+            outcome: P::CANCELLED,
+        }
+    }
+
+    fn follow(self, response: Response) -> Response {
+        if let Some(outcome) = P::final_outcome(&self.operation, &response) {
+            self.end(outcome);
+            return response;
+        }
+        let head = P::outcome(&response);
+        let answer = Answer {
+            head,
+            request: self,
+        };
+        follow(response, answer)
+    }
+
+    fn end(mut self, outcome: P::Outcome) {
+        self.outcome = outcome;
+    }
+}
+
+impl<P: Protocol> Drop for Observation<P> {
+    fn drop(&mut self) {
+        gauge!(P::IN_FLIGHT).decrement(1);
+        let duration = self.began.elapsed();
+        self.span
+            .in_scope(|| P::record(&self.operation, self.outcome, duration));
+    }
+}
+
+/// A response under way.
+struct Answer<P: Protocol> {
+    /// The outcome that the head of the response tells.
+    head: P::Outcome,
+    request: Observation<P>,
+}
+
+impl<P: Protocol> Follower for Answer<P> {
+    fn end(self, end: End<'_>) {
+        let outcome = match end {
+            End::Trailers(trailers) => P::outcome_of_trailers(trailers).unwrap_or(self.head),
+            End::Data => self.head,
+            End::Error => P::FAILED,
+        };
+        self.request.end(outcome);
+    }
+}

@@ -1,0 +1,235 @@
+//! Everything that the main port serves, on one router: the gRPC services, the HTTP routes, and
+//! the layers around them.
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::{from_fn, from_fn_with_state};
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tonic_health::pb::health_server::{Health as HealthRpc, HealthServer};
+use tonic_reflection::server::Builder as Reflection;
+use tonic_web::GrpcWebLayer;
+use tower::{ServiceBuilder, ServiceExt};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::Cors;
+use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
+
+use super::layers::classify::{Grpc, Http, Protocol};
+use super::layers::limit::{self, Limit};
+use super::layers::{activity, context, cors, deadline, observe, panic, request_id};
+use crate::api::call::Calls;
+use crate::api::grpc::{lineage, mlmd};
+use crate::api::http as http_api;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::proto::DESCRIPTORS;
+use crate::proto::pedigree::lineage::v1::lineage_service_server::LineageServiceServer;
+
+/// The router of the main port.
+///
+/// # Errors
+///
+/// `Internal` when the descriptors of the services cannot be read.
+pub(super) fn router(
+    config: &Config,
+    calls: &Calls,
+    health: HealthServer<impl HealthRpc>,
+    stop: &CancellationToken,
+) -> Result<Cors<Router>> {
+    let services = services(config, calls, health, stop)?;
+    let router = with_layers(services, http_api::routes(), config.serving.max_requests);
+    Ok(ServiceBuilder::new()
+        .layer(cors::layer(&config.serving.web_origins))
+        .service(router))
+}
+
+/// The services and routes with the layers around them. Requests at unknown paths belong to the
+/// protocol that their content type names.
+fn with_layers(services: Routes, http_routes: Router, max_requests: usize) -> Router {
+    let limit = Limit::new(max_requests);
+    let grpc = layered::<Grpc>(services.into_axum_router(), &limit).layer(
+        ServiceBuilder::new()
+            .layer(GrpcWebLayer::new())
+            .map_request(|request: http::Request<tonic::body::Body>| request.map(Body::new)),
+    );
+    let http = layered::<Http>(http_routes, &limit);
+    let known = grpc.clone().reset_fallback();
+    known
+        .merge(http.clone().reset_fallback())
+        .fallback(move |request: Request| {
+            let router = if is_grpc(&request) { &grpc } else { &http };
+            router.clone().oneshot(request)
+        })
+        .with_state(())
+}
+
+/// The layers around every request, from the outermost to the innermost.
+fn layered<P: Protocol>(router: Router, limit: &Limit) -> Router {
+    router.layer(
+        ServiceBuilder::new()
+            .map_request(request_id::sanitize)
+            .layer(SetRequestIdLayer::x_request_id(request_id::NewRequestId))
+            .layer(PropagateRequestIdLayer::x_request_id())
+            .map_request(context::attach::<P>)
+            .layer(from_fn(activity::mark))
+            .layer(from_fn(observe::observe::<P>))
+            .layer(CatchPanicLayer::custom(panic::respond::<P>))
+            .layer(from_fn(deadline::enforce::<P>))
+            .layer(from_fn_with_state(limit.clone(), limit::enforce::<P>)),
+    )
+}
+
+fn is_grpc(request: &Request) -> bool {
+    let content_type = request.headers().get(CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
+fn services(
+    config: &Config,
+    calls: &Calls,
+    health: HealthServer<impl HealthRpc>,
+    stop: &CancellationToken,
+) -> Result<Routes> {
+    let serving = &config.serving;
+    let limits = mlmd::Limits {
+        request_bytes: serving.max_request,
+        response_bytes: serving.max_response,
+        list_buffer_bytes: serving.list_buffer,
+        slow_reader_timeout: serving.slow_reader_timeout,
+    };
+    let lineage = lineage::Service::new(
+        calls.clone(),
+        config.batches,
+        serving.slow_reader_timeout,
+        stop.clone(),
+    );
+    let unreadable = |error: tonic_reflection::server::Error| Error::Internal {
+        context: "the descriptors cannot be read".into(),
+        source: Some(error.into()),
+    };
+    let mut services = Routes::builder();
+    services
+        .add_service(mlmd::service(calls.clone(), limits))
+        .add_service(
+            LineageServiceServer::new(lineage)
+                .max_decoding_message_size(serving.max_request)
+                .max_encoding_message_size(serving.max_response),
+        )
+        .add_service(health)
+        .add_service(reflection().build_v1().map_err(unreadable)?)
+        .add_service(reflection().build_v1alpha().map_err(unreadable)?);
+    Ok(services.routes())
+}
+
+fn reflection() -> Reflection<'static> {
+    Reflection::configure()
+        .register_encoded_file_descriptor_set(DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::net::Ipv4Addr;
+    use std::sync::{Arc, Mutex};
+
+    use axum::http::StatusCode;
+    use axum::routing::{any, get};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tonic::client::Grpc as GrpcClient;
+    use tonic::transport::{Channel, Server};
+    use tonic::{Code, Status};
+    use tonic_prost::ProstCodec;
+
+    use super::*;
+    use crate::telemetry::Metrics;
+
+    async fn panics() -> StatusCode {
+        panic!("on purpose")
+    }
+
+    /// Serves two handlers that panic, and returns the port.
+    async fn serve_panics() -> u16 {
+        let service = Router::new().route("/test.Service/Panic", any(panics));
+        let route = Router::new().route("/panic", get(panics));
+        let router = with_layers(service.into(), route, 1);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
+        let server = Server::builder().accept_http1(true);
+        tokio::spawn(server.serve_with_incoming(router, incoming));
+        port
+    }
+
+    async fn call(channel: Channel) -> Status {
+        let mut client = GrpcClient::new(channel);
+        client.ready().await.unwrap();
+        let path = http::uri::PathAndQuery::from_static("/test.Service/Panic");
+        let codec = ProstCodec::<(), ()>::default();
+        let answer = client.unary(tonic::Request::new(()), path, codec).await;
+        answer.unwrap_err()
+    }
+
+    async fn get_text(port: u16) -> String {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+            .await
+            .unwrap();
+        let request = "GET /panic HTTP/1.1\r\nHost: here\r\nX-Request-Id: run-7\r\n\
+                       Connection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The server goes on after a panic: the limit is one request at once.
+    #[tokio::test]
+    async fn panics_are_answered_counted_and_logged() {
+        let metrics = Metrics::of_process().unwrap();
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone());
+        let _logging = tracing::subscriber::set_default(subscriber.finish());
+        let port = serve_panics().await;
+        let channel = Channel::from_shared(format!("http://127.0.0.1:{port}"));
+        let channel = channel.unwrap().connect().await.unwrap();
+        for _ in 0..2 {
+            let status = call(channel.clone()).await;
+            assert_eq!(status.code(), Code::Internal);
+            assert_eq!(status.message(), "internal error: the handler panicked");
+            assert!(status.metadata().contains_key("x-request-id"));
+            let answer = get_text(port).await;
+            assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+            assert!(answer.contains("application/problem+json"), "{answer}");
+        }
+        let metrics = metrics.render();
+        for counted in [
+            "pedigree_panics_total 4\n",
+            "pedigree_rpc_requests_total{method=\"unknown\",code=\"INTERNAL\"} 2\n",
+            "pedigree_http_requests_total{method=\"GET\",route=\"/panic\",code=\"500\"} 2\n",
+        ] {
+            assert!(metrics.contains(counted), "no {counted} in {metrics}");
+        }
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let line = log.lines().find(|line| line.contains("run-7"));
+        assert!(line.unwrap().contains("a handler panicked"), "{log}");
+        assert!(line.unwrap().contains("on purpose"), "{log}");
+    }
+}
