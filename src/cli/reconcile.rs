@@ -7,7 +7,8 @@ use clap::Args;
 use super::output::report;
 use super::{Failure, migrate};
 use crate::config::{Config, ConfigArgs};
-use crate::graph::{Clock, Graph};
+use crate::graph::{Clock, Graph, ReconcileScope};
+use crate::model::{Caller, Door};
 use crate::server;
 
 #[derive(Debug, Args)]
@@ -25,10 +26,16 @@ pub(super) async fn run(args: &ReconcileArgs, config: &Config) -> Result<(), Fai
     if config.migration.downgrades() {
         return migrate::downgrade(config).await;
     }
+    let scope = if args.all {
+        ReconcileScope::All
+    } else {
+        ReconcileScope::SinceOldestChange
+    };
+    let caller = Caller::anonymous(Door::Command);
     let done = async {
         let database = server::open(config).await?;
         let graph = Graph::new(database.clone(), config.history, Clock::default());
-        let added = graph.reconcile(args.all).await;
+        let added = graph.reconcile(&caller, scope).await;
         database.close().await;
         added
     };

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use super::compat::UpstreamSettings;
 use super::options::Options;
-use crate::graph::History;
+use crate::graph::Retention;
 use crate::storage::connect::{Address, Connect};
 use crate::storage::migrate::Migration;
 
@@ -63,8 +63,8 @@ pub(super) fn migration(options: &Options) -> Migration {
     }
 }
 
-pub(super) fn history(options: &Options) -> History {
-    History {
+pub(super) fn history(options: &Options) -> Retention {
+    Retention {
         changes: options.change_retention,
         messages: options.dedup_window,
     }

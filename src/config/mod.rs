@@ -37,7 +37,7 @@ use self::serving::Serving;
 use self::sources::{GivenOptions, OptionSource};
 pub use self::values::parse_duration;
 use crate::api::grpc::lineage::Batches;
-use crate::graph::History;
+use crate::graph::Retention;
 use crate::storage::connect::Connect;
 use crate::storage::migrate::Migration;
 
@@ -47,7 +47,7 @@ pub struct Config {
     pub listen: SocketAddr,
     pub database: Connect,
     pub migration: Migration,
-    pub history: History,
+    pub history: Retention,
     /// How messages of a Record stream share commits.
     pub batches: Batches,
     /// How clients reach the server.

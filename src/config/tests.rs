@@ -301,7 +301,7 @@ fn defaults_are_those_of_the_types() {
     let config = load_in(&ProcessEnv::default(), &[]).unwrap();
     let usual = Connect::new("sqlite:pedigree.db".parse().unwrap());
     assert_eq!(format!("{:?}", config.database), format!("{usual:?}"));
-    assert_eq!(config.history, History::default());
+    assert_eq!(config.history, Retention::default());
     let with_url = Config::with_url("sqlite:pedigree.db").unwrap();
     assert_eq!(format!("{with_url:?}"), format!("{config:?}"));
 }

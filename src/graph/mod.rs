@@ -22,14 +22,18 @@ mod types;
 
 use std::collections::BTreeMap;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::error::Result;
 use crate::model::{Caller, Door, Event, Kind, Node, NodeId, NodeType, Side, Stored};
-use crate::storage::{Database, Tx};
+use crate::storage::Database;
 use changes::feed::Feed;
-use commit::engine::{Engine, Transactions};
+use changes::history::History;
+use commit::engine::Engine;
 use ingest::batch::Batch;
 
-pub use changes::feed::History;
+pub use changes::history::Retention;
+pub use changes::reconcile::ReconcileScope;
 pub use changes::watch::{Changes, Since, Topic, Watch, WatchQuery};
 pub use clock::Clock;
 pub use commit::command::Write;
@@ -64,9 +68,7 @@ pub use types::put::PutTypes;
 #[derive(Clone, Debug)]
 pub struct Graph {
     database: Database,
-    clock: Clock,
     history: History,
-    feed: Feed,
     engine: Engine,
 }
 
@@ -74,20 +76,17 @@ impl Graph {
     /// A handle on the graph in this database, whose schema is ready. The clock dates what is
     /// written.
     #[must_use]
-    pub fn new(database: Database, history: History, clock: Clock) -> Self {
-        let feed = Feed::default();
-        let engine = Engine::new(Transactions {
+    pub fn new(database: Database, retention: Retention, clock: Clock) -> Self {
+        let history = History {
             database: database.clone(),
-            clock: clock.clone(),
-            feed: feed.clone(),
-            keeps_history: !history.changes.is_zero(),
-        });
+            clock,
+            retention,
+            feed: Feed::default(),
+        };
         Self {
             database,
-            clock,
+            engine: Engine::new(history.clone()),
             history,
-            feed,
-            engine,
         }
     }
 
@@ -101,19 +100,41 @@ impl Graph {
         self.engine.write(caller, write).await
     }
 
-    /// Stores messages by one commit. The replies are in their order.
+    /// Stores messages by one commit, each once, and returns their replies in the same order.
     ///
     /// # Errors
     ///
-    /// Those that are not of a single message: then nothing is stored, or it is `Uncertain`. It is
-    /// safe to send the messages again.
-    pub async fn record(&self, caller: &Caller, messages: Vec<Message>) -> Result<Vec<Reply>> {
-        self.write(caller, Batch::new(messages)).await
+    /// As [`Self::write`], for errors that do not belong to one message. Messages can be sent again.
+    pub async fn store_messages(
+        &self,
+        caller: &Caller,
+        messages: Vec<Message>,
+    ) -> Result<Vec<Reply>> {
+        self.engine.write(caller, Batch::new(messages)).await
     }
 
-    /// Begins a transaction that sees one state of the graph.
-    async fn read(&self) -> Result<Tx> {
-        self.database.read().await
+    /// Assigns positions to committed changes and prunes old ones, until `stop` is cancelled.
+    pub async fn maintain_history(&self, stop: &CancellationToken) {
+        self.history.maintain(stop).await;
+    }
+
+    /// Begins a watch of changes.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` for a cursor of another database and for a malformed filter; `OutOfRange`
+    /// for a cursor outside of the history; `FailedPrecondition` when no history is kept.
+    pub async fn watch(&self, query: WatchQuery) -> Result<Watch> {
+        Watch::begin(&self.history, query).await
+    }
+
+    /// Adds to the history what other programs wrote, and returns the number of changes added.
+    ///
+    /// # Errors
+    ///
+    /// `FailedPrecondition` when no history is kept.
+    pub async fn reconcile(&self, caller: &Caller, scope: ReconcileScope) -> Result<usize> {
+        changes::reconcile::reconcile(&self.history, caller, scope).await
     }
 
     /// Creates the simple types that do not exist yet.

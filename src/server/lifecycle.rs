@@ -105,7 +105,7 @@ pub(super) async fn keep(
     let graph = Graph::new(database.clone(), config.history, clock);
     graphs.set(graph.clone());
     health.set_serving(true).await;
-    let history = graph.keep_history(stop);
+    let history = graph.maintain_history(stop);
     let probes = probe(&database, health, stop);
     tokio::join!(history, probes);
     Ok(Some(database))

@@ -43,7 +43,7 @@ const TYPES: i64 = 10;
 /// why.
 const EXCEPTIONS: [(&str, &str, &str); 2] = [
     (
-        "changes::trim",
+        "changes::prunable",
         "LIMIT 1000",
         "it reads the first thousand rows of the history, by its key, and a short history has no more",
     ),

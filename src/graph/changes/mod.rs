@@ -1,5 +1,8 @@
-//! The change history: how committed changes get their positions, and how they are read.
+//! The change history: positions of committed changes, watches, and reconciliation with writes of
+//! other programs.
 
 pub(in crate::graph) mod feed;
+pub(in crate::graph) mod history;
+mod maintenance;
 pub(in crate::graph) mod reconcile;
 pub(in crate::graph) mod watch;

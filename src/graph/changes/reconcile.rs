@@ -1,12 +1,13 @@
-//! What other programs wrote to the database and the history does not know.
+//! Reconciliation: adds to the history what other programs wrote to the tables of ML Metadata.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::graph::Graph;
+use crate::graph::changes::history::History;
+use crate::graph::types;
 use crate::model::{
-    Caller, Change, Door, JournalEntry, Kind, Membership, Node, NodeType, Operation, OrderBy,
+    Caller, Change, JournalEntry, Kind, Membership, Node, NodeType, Operation, OrderBy,
     PagePosition, Side, Subject,
 };
 use crate::storage::Tx;
@@ -15,13 +16,21 @@ use crate::storage::tables::events::{self, EventKey};
 use crate::storage::tables::lists::{self, Page, Scope};
 use crate::storage::tables::memberships::{self, End};
 
-/// How many nodes are looked at in one transaction.
-const NODES: i64 = 1000;
+/// The nodes that are compared in one transaction.
+const NODES_PER_TRANSACTION: i64 = 1000;
 
-/// How many entries of the history are read at once.
-const ENTRIES: i64 = 256;
+/// The rows of the history that are read at once.
+const HISTORY_ROWS: i64 = 256;
 
-/// What the history knows.
+/// Which nodes are compared with the history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReconcileScope {
+    /// Those last updated after the oldest change in the history, and their edges.
+    SinceOldestChange,
+    All,
+}
+
+/// The state of the graph that the history ends in.
 #[derive(Default)]
 struct Known {
     /// The update times of nodes, in milliseconds since epoch.
@@ -29,13 +38,30 @@ struct Known {
     types: HashMap<(Kind, i64), NodeType>,
     events: HashSet<EventKey>,
     memberships: HashSet<(Kind, Membership)>,
-    /// When the oldest entry was written, in milliseconds since epoch.
-    begins: Option<i64>,
+    /// The time of the oldest row, in milliseconds since epoch.
+    oldest: Option<i64>,
 }
 
 impl Known {
-    fn learn(&mut self, change: Change) {
-        match change.subject {
+    /// Reads the history.
+    async fn read(history: &History) -> Result<Self> {
+        let mut known = Self::default();
+        let mut position = 0;
+        loop {
+            let mut tx = history.database.read().await?;
+            let rows = changes::rows_after(&mut tx, position, HISTORY_ROWS).await?;
+            let Some(last) = rows.last() else {
+                return Ok(known);
+            };
+            position = last.position;
+            known.oldest = known.oldest.or(rows.first().map(|first| first.time));
+            let entries = rows.into_iter().flat_map(|row| row.changes);
+            entries.for_each(|entry| known.add(entry.change.subject));
+        }
+    }
+
+    fn add(&mut self, subject: Subject) {
+        match subject {
             Subject::Node(kind, node) => {
                 self.nodes.insert((kind, node.id), node.update_time);
             }
@@ -47,7 +73,7 @@ impl Known {
         }
     }
 
-    fn knows(&self, subject: &Subject) -> bool {
+    fn contains(&self, subject: &Subject) -> bool {
         match subject {
             Subject::Node(kind, node) => {
                 self.nodes.get(&(*kind, node.id)) == Some(&node.update_time)
@@ -59,131 +85,123 @@ impl Known {
     }
 }
 
-impl Graph {
-    /// Adds to the history what it does not know of the graph, and returns how many changes that was. Without `all`, what was last
-    /// written before the history begins is left out, with the edges of such nodes.
-    ///
-    /// Another program that writes meanwhile may be seen in part; a server's writes are all seen, some of them perhaps twice.
-    ///
-    /// # Errors
-    ///
-    /// `FailedPrecondition` where no history is kept; those of the database.
-    pub async fn reconcile(&self, all: bool) -> Result<usize> {
-        self.require_history()?;
-        self.advance().await?;
-        let known = self.known().await?;
-        let since = if all {
-            i64::MIN
-        } else {
-            known.begins.unwrap_or(i64::MIN)
-        };
-        let mut added = self.reconcile_types(&known).await?;
-        for kind in Kind::ALL {
-            let mut after = None;
-            while let Some(last) = self
-                .reconcile_nodes(kind, after, since, &known, &mut added)
-                .await?
-            {
-                after = Some(PagePosition::Id(last));
-            }
-        }
-        self.advance().await?;
-        Ok(added)
-    }
-
-    /// Reads the history.
-    async fn known(&self) -> Result<Known> {
-        let mut known = Known::default();
-        let mut position = 0;
+/// Adds what the history lacks, as changes of this caller, and returns the number of changes.
+///
+/// Writes of other programs during the call may be seen in part. Concurrent writes of servers are
+/// all in the history, some of them possibly twice.
+///
+/// # Errors
+///
+/// `FailedPrecondition` when no history is kept; those of the database.
+pub(in crate::graph) async fn reconcile(
+    history: &History,
+    caller: &Caller,
+    scope: ReconcileScope,
+) -> Result<usize> {
+    history.require()?;
+    history.sequence_outbox().await?;
+    let known = Known::read(history).await?;
+    let since = match scope {
+        ReconcileScope::All => None,
+        ReconcileScope::SinceOldestChange => known.oldest,
+    };
+    let mut added = 0;
+    let types = all_types(history).await?;
+    added += add(history, caller, types, &known).await?;
+    for kind in Kind::ALL {
+        let mut after = None;
         loop {
-            let mut tx = self.read().await?;
-            let entries = changes::after(&mut tx, position, ENTRIES).await?;
-            let Some(last) = entries.last() else {
-                return Ok(known);
-            };
-            position = last.position;
-            known.begins = known.begins.or(entries.first().map(|first| first.time));
-            let changes = entries.into_iter().flat_map(|entry| entry.changes);
-            changes.for_each(|entry| known.learn(entry.change));
+            let mut tx = history.database.read().await?;
+            let nodes = nodes_after(&mut tx, kind, after).await?;
+            after = nodes.last().map(|node| node.id);
+            if after.is_none() {
+                break;
+            }
+            let found = with_edges(&mut tx, kind, nodes, since).await?;
+            drop(tx);
+            added += add(history, caller, found, &known).await?;
         }
     }
-
-    /// Types have no time: all that the history does not know are new to it.
-    async fn reconcile_types(&self, known: &Known) -> Result<usize> {
-        let mut found = Vec::new();
-        for kind in Kind::ALL {
-            let types = self.types(kind).await?;
-            found.extend(types.into_iter().map(|found| Subject::Type(kind, found)));
-        }
-        self.add(found, known).await
-    }
-
-    /// The next nodes of a kind and their edges. Returns the last id, while there is one.
-    async fn reconcile_nodes(
-        &self,
-        kind: Kind,
-        after: Option<PagePosition>,
-        since: i64,
-        known: &Known,
-        added: &mut usize,
-    ) -> Result<Option<i64>> {
-        let mut tx = self.read().await?;
-        let page = Page {
-            scope: Scope::All,
-            filter: None,
-            order_by: OrderBy::Id,
-            ascending: true,
-            after: after.as_ref(),
-            limit: NODES,
-        };
-        let mut nodes = lists::page(&mut tx, kind, &page).await?;
-        let last = nodes.last().map(|node| node.id);
-        nodes.retain(|node| node.update_time >= since);
-        let ids: Vec<i64> = nodes.iter().map(|node| node.id).collect();
-        let node = |node: Node| Subject::Node(kind, node);
-        let mut found: Vec<Subject> = nodes.into_iter().map(node).collect();
-        found.extend(edges(&mut tx, kind, &ids).await?);
-        drop(tx);
-        *added += self.add(found, known).await?;
-        Ok(last)
-    }
-
-    /// Adds those that the history does not know.
-    async fn add(&self, found: Vec<Subject>, known: &Known) -> Result<usize> {
-        let new = found.into_iter().filter(|subject| !known.knows(subject));
-        let now = self.clock.now();
-        let origin = Arc::new(Caller::anonymous(Door::Command).at(now));
-        let entry = |subject| JournalEntry {
-            origin: origin.clone(),
-            change: Change {
-                operation: Operation::Reconciled,
-                subject,
-            },
-        };
-        let new: Vec<JournalEntry> = new.map(entry).collect();
-        let count = new.len();
-        if count > 0 {
-            let tx = self.database.write().await?;
-            changes::commit(tx, new, now).await?;
-        }
-        Ok(count)
-    }
+    history.sequence_outbox().await?;
+    Ok(added)
 }
 
-/// The edges of nodes, each at one of its ends: events at their executions, memberships at the nodes that are in a context.
-async fn edges(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Subject>> {
-    let members = memberships::find(tx, kind, End::Node, ids).await?;
-    let members = members.into_iter();
-    let mut found: Vec<Subject> = members
-        .map(|member| Subject::Membership(kind, member))
-        .collect();
-    if kind == Kind::Execution {
-        let stored = events::whole_of_nodes(tx, Side::Execution, ids).await?;
-        found.extend(
-            stored
-                .into_iter()
-                .map(|stored| Subject::Event(stored.value)),
-        );
+/// All types. They have no times: each that the history lacks is added.
+async fn all_types(history: &History) -> Result<Vec<Subject>> {
+    let mut found = Vec::new();
+    for kind in Kind::ALL {
+        let types = types::read::all(&history.database, kind).await?;
+        found.extend(types.into_iter().map(|found| Subject::Type(kind, found)));
     }
     Ok(found)
+}
+
+/// The next nodes of a kind, ascending by id.
+async fn nodes_after(tx: &mut Tx, kind: Kind, after: Option<i64>) -> Result<Vec<Node>> {
+    let after = after.map(PagePosition::Id);
+    let page = Page {
+        scope: Scope::All,
+        filter: None,
+        order_by: OrderBy::Id,
+        ascending: true,
+        after: after.as_ref(),
+        limit: NODES_PER_TRANSACTION,
+    };
+    lists::page(tx, kind, &page).await
+}
+
+/// Those of the nodes that were updated since a time in milliseconds since epoch, and their edges.
+async fn with_edges(
+    tx: &mut Tx,
+    kind: Kind,
+    mut nodes: Vec<Node>,
+    since: Option<i64>,
+) -> Result<Vec<Subject>> {
+    let is_older = |time: i64| since.is_some_and(|since| time < since);
+    nodes.retain(|node| !is_older(node.update_time));
+    let ids: Vec<i64> = nodes.iter().map(|node| node.id).collect();
+    let node = |node: Node| Subject::Node(kind, node);
+    let mut found: Vec<Subject> = nodes.into_iter().map(node).collect();
+    found.extend(edges(tx, kind, &ids).await?);
+    Ok(found)
+}
+
+/// The edges of nodes, each at one of its ends only: events at their executions, memberships at
+/// the members of contexts.
+async fn edges(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Subject>> {
+    let members = memberships::find(tx, kind, End::Node, ids).await?;
+    let member = |member| Subject::Membership(kind, member);
+    let mut found: Vec<Subject> = members.into_iter().map(member).collect();
+    if kind == Kind::Execution {
+        let stored = events::whole_of_nodes(tx, Side::Execution, ids).await?;
+        let events = stored.into_iter();
+        found.extend(events.map(|stored| Subject::Event(stored.value)));
+    }
+    Ok(found)
+}
+
+/// Adds those subjects that the history lacks, and returns their number.
+async fn add(
+    history: &History,
+    caller: &Caller,
+    found: Vec<Subject>,
+    known: &Known,
+) -> Result<usize> {
+    let now = history.clock.now();
+    let origin = Arc::new(caller.at(now));
+    let entry = |subject| JournalEntry {
+        origin: origin.clone(),
+        change: Change {
+            operation: Operation::Reconciled,
+            subject,
+        },
+    };
+    let new = found.into_iter().filter(|subject| !known.contains(subject));
+    let new: Vec<JournalEntry> = new.map(entry).collect();
+    let count = new.len();
+    if count > 0 {
+        let tx = history.database.write().await?;
+        changes::commit(tx, new, now).await?;
+    }
+    Ok(count)
 }

@@ -1,4 +1,4 @@
-//! Watching the graph change: from some point in history on, without end.
+//! Watches: the changes of the graph from a position in the history on, without end.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -7,33 +7,33 @@ use tokio::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::filter::Filter;
-use crate::graph::Graph;
-use crate::graph::changes::feed::Watching;
+use crate::graph::changes::feed::Subscription;
+use crate::graph::changes::history::History;
 use crate::graph::nodes::filters::parse_filter;
 use crate::model::{Change, JournalEntry, Kind, Membership, Operation, Subject};
 use crate::storage::Tx;
-use crate::storage::tables::changes::{self, Entry};
+use crate::storage::tables::changes::{self, HistoryRow};
 use crate::storage::tables::memberships::{self, End};
 use crate::storage::tables::{lists, nodes};
 
-/// How many entries are read at once.
-const ENTRIES: i64 = 64;
+/// The rows of the history that are read at once.
+const HISTORY_ROWS: i64 = 64;
 
-/// About how many bytes of changes are sent together.
+/// The size up to which rows are sent together, in bytes.
 const BATCH_BYTES: usize = 512 << 10;
 
-/// Where to begin.
+/// Where a watch begins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Since {
     #[default]
     Now,
-    /// With the oldest change that is kept.
+    /// At the oldest change in the history.
     Beginning,
-    /// Behind a cursor.
+    /// After the changes up to this cursor.
     Cursor(String),
 }
 
-/// What a change is about.
+/// The kind of subject that a change has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Topic {
     Node(Kind),
@@ -53,7 +53,7 @@ impl Topic {
     }
 }
 
-/// Which changes to watch (`Watch`): those that pass everything that is given.
+/// Which changes a watch returns (`Watch`): those that match each field that is not empty.
 #[derive(Clone, Debug, Default)]
 pub struct WatchQuery {
     pub since: Since,
@@ -65,77 +65,36 @@ pub struct WatchQuery {
     pub filter_query: String,
 }
 
-/// Changes, and where to go on behind them.
+/// Changes, and the cursor after them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Changes {
     pub cursor: String,
-    /// With the origin of each. Empty when nothing happened for a while.
+    /// Empty in a heartbeat.
     pub changes: Vec<JournalEntry>,
 }
 
-/// A watch under way.
+/// A watch in progress.
 #[derive(Debug)]
 pub struct Watch {
-    graph: Graph,
-    watching: Watching,
+    history: History,
+    subscription: Subscription,
     query: WatchQuery,
-    /// The filter for each kind for which it has a meaning; none is set when no filter is.
+    /// The filter for each kind whose columns it fits; empty when the query has none.
     filters: HashMap<Kind, Filter>,
     store_id: String,
+    /// The last position that was read.
     position: i64,
-}
-
-impl Graph {
-    /// Begins to watch.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidArgument` for a cursor that is none of this database and for a wrong filter; `OutOfRange` for a cursor from
-    /// before the history that is kept, or from behind its end; `FailedPrecondition` where none is kept.
-    pub async fn watch(&self, query: WatchQuery) -> Result<Watch> {
-        self.require_history()?;
-        let filters = filters(&query.filter_query)?;
-        let watching = self.feed.join();
-        self.advance().await?;
-        let mut tx = self.read().await?;
-        let store_id = changes::store_id(&mut tx).await?;
-        let span = changes::span(&mut tx).await?;
-        let (oldest, newest) = span.map_or((1, 0), |span| (span.oldest, span.newest));
-        let position = match &query.since {
-            Since::Now => newest,
-            Since::Beginning => oldest - 1,
-            Since::Cursor(cursor) => position(cursor, &store_id)?,
-        };
-        if position < oldest - 1 {
-            return Err(expired());
-        }
-        if position > newest {
-            return Err(Error::OutOfRange(
-                "the cursor is from a later state of this database, which was restored since; read the graph anew and \
-                 watch from now on"
-                    .into(),
-            ));
-        }
-        Ok(Watch {
-            graph: self.clone(),
-            watching,
-            query,
-            filters,
-            store_id,
-            position,
-        })
-    }
 }
 
 fn expired() -> Error {
     Error::OutOfRange(
-        "the history since the cursor is not kept any more; read the graph anew and watch from now on, and let the server \
-         keep a longer history"
+        "the history since the cursor is not kept any more; read the graph anew and watch from \
+         now on, and let the server keep a longer history"
             .into(),
     )
 }
 
-/// The filter as each kind understands it. One that none does is wrong.
+/// The filter for each kind whose columns it fits. If it fits none, the error of the first.
 fn filters(text: &str) -> Result<HashMap<Kind, Filter>> {
     let mut filters = HashMap::new();
     let mut wrong = None;
@@ -151,11 +110,12 @@ fn filters(text: &str) -> Result<HashMap<Kind, Filter>> {
     }
 }
 
-/// A position of this store, as clients keep it.
+/// The cursor of a position in this store.
 fn cursor(position: i64, store_id: &str) -> String {
     format!("{position}@{store_id}")
 }
 
+/// The position of a cursor, which must be of this store.
 fn position(cursor: &str, store_id: &str) -> Result<i64> {
     let read = cursor.split_once('@').and_then(|(position, store)| {
         let position = position.parse().ok().filter(|position| *position >= 0)?;
@@ -165,61 +125,107 @@ fn position(cursor: &str, store_id: &str) -> Result<i64> {
 }
 
 impl Watch {
-    /// The next changes. When there are none for as long as `heartbeat`, a cursor alone.
+    /// Begins a watch.
     ///
     /// # Errors
     ///
-    /// `OutOfRange` when the watch is so slow that what would come next is not kept any more; those of the database.
+    /// `InvalidArgument` for a cursor of another database and for a malformed filter; `OutOfRange`
+    /// for a cursor from before the oldest change in the history or from after the newest one;
+    /// `FailedPrecondition` when no history is kept.
+    pub(in crate::graph) async fn begin(history: &History, query: WatchQuery) -> Result<Self> {
+        history.require()?;
+        let filters = filters(&query.filter_query)?;
+        let subscription = history.feed.subscribe();
+        history.sequence_outbox().await?;
+        let mut tx = history.database.read().await?;
+        let store_id = changes::store_id(&mut tx).await?;
+        let range = changes::positions(&mut tx).await?;
+        let (oldest, newest) = range.map_or((1, 0), |range| (range.oldest, range.newest));
+        let position = match &query.since {
+            Since::Now => newest,
+            Since::Beginning => oldest - 1,
+            Since::Cursor(cursor) => position(cursor, &store_id)?,
+        };
+        if position < oldest - 1 {
+            return Err(expired());
+        }
+        if position > newest {
+            return Err(Error::OutOfRange(
+                "the cursor is from a later state of this database, which was restored since; \
+                 read the graph anew and watch from now on"
+                    .into(),
+            ));
+        }
+        Ok(Self {
+            history: history.clone(),
+            subscription,
+            query,
+            filters,
+            store_id,
+            position,
+        })
+    }
+
+    /// The next changes. After `heartbeat` without any, a cursor alone.
+    ///
+    /// # Errors
+    ///
+    /// `OutOfRange` when the next changes were pruned, because the watch was not read for too long;
+    /// those of the database.
     pub async fn next(&mut self, heartbeat: Duration) -> Result<Changes> {
-        let end = Instant::now() + heartbeat;
+        let deadline = Instant::now() + heartbeat;
         loop {
-            let mut tx = self.graph.read().await?;
-            let mut entries = changes::after(&mut tx, self.position, ENTRIES).await?;
-            if entries
-                .first()
-                .is_some_and(|first| first.position != self.position + 1)
-            {
-                return Err(expired());
-            }
-            let mut bytes = 0;
-            let fits = entries.iter().take_while(|entry| {
-                bytes += entry.bytes;
-                bytes <= BATCH_BYTES
-            });
-            let fits = fits.count().max(1);
-            entries.truncate(fits);
-            let read = !entries.is_empty();
-            self.position = entries.last().map_or(self.position, |last| last.position);
-            let changes = self.filter(&mut tx, entries).await?;
+            let mut tx = self.history.database.read().await?;
+            let rows = self.read_rows(&mut tx).await?;
+            let has_rows = !rows.is_empty();
+            self.position = rows.last().map_or(self.position, |last| last.position);
+            let changes = self.filter(&mut tx, rows).await?;
             drop(tx);
-            if !changes.is_empty() || (Instant::now() >= end) {
+            if !changes.is_empty() || Instant::now() >= deadline {
                 return Ok(Changes {
                     cursor: cursor(self.position, &self.store_id),
                     changes,
                 });
             }
-            if !read {
-                self.watching.wait(self.position, end).await;
+            if !has_rows {
+                self.subscription.wait_past(self.position, deadline).await;
             }
         }
     }
 
-    /// The changes that pass.
-    async fn filter(&self, tx: &mut Tx, entries: Vec<Entry>) -> Result<Vec<JournalEntry>> {
+    /// The next rows of about [`BATCH_BYTES`], at least one if there is any.
+    async fn read_rows(&self, tx: &mut Tx) -> Result<Vec<HistoryRow>> {
+        let mut rows = changes::rows_after(tx, self.position, HISTORY_ROWS).await?;
+        let first = rows.first();
+        if first.is_some_and(|first| first.position != self.position + 1) {
+            return Err(expired());
+        }
+        let mut bytes = 0;
+        let fits = rows.iter().take_while(|row| {
+            bytes += row.bytes;
+            bytes <= BATCH_BYTES
+        });
+        let count = fits.count().max(1);
+        rows.truncate(count);
+        Ok(rows)
+    }
+
+    /// The changes that match the query.
+    async fn filter(&self, tx: &mut Tx, rows: Vec<HistoryRow>) -> Result<Vec<JournalEntry>> {
         let query = &self.query;
         let wanted = |change: &Change| {
             (query.topics.is_empty() || query.topics.contains(&Topic::of(&change.subject)))
                 && (query.operations.is_empty() || query.operations.contains(&change.operation))
         };
-        let mut changes: Vec<JournalEntry> = entries
+        let mut changes: Vec<JournalEntry> = rows
             .into_iter()
-            .flat_map(|entry| entry.changes)
+            .flat_map(|row| row.changes)
             .filter(|entry| wanted(&entry.change))
             .collect();
-        if changes.is_empty() || !self.asks_for_nodes() {
+        if changes.is_empty() || !self.matches_nodes() {
             return Ok(changes);
         }
-        let mut passing = HashSet::new();
+        let mut matching = HashSet::new();
         for kind in Kind::ALL {
             let mut ids: Vec<i64> = changes
                 .iter()
@@ -229,22 +235,22 @@ impl Watch {
                 .collect();
             ids.sort_unstable();
             ids.dedup();
-            let ids = self.passing(tx, kind, ids).await?;
-            passing.extend(ids.into_iter().map(|id| (kind, id)));
+            let ids = self.matching(tx, kind, ids).await?;
+            matching.extend(ids.into_iter().map(|id| (kind, id)));
         }
-        changes.retain(|entry| self.passes(&entry.change.subject, &passing));
+        changes.retain(|entry| self.matches(&entry.change.subject, &matching));
         Ok(changes)
     }
 
-    /// Whether it matters which nodes a change is about.
-    fn asks_for_nodes(&self) -> bool {
+    /// Whether the query has conditions on nodes.
+    fn matches_nodes(&self) -> bool {
         !self.query.types.is_empty()
             || !self.query.context_ids.is_empty()
             || !self.filters.is_empty()
     }
 
-    /// Those of the nodes that pass.
-    async fn passing(&self, tx: &mut Tx, kind: Kind, mut ids: Vec<i64>) -> Result<Vec<i64>> {
+    /// Those of the nodes that match the query now.
+    async fn matching(&self, tx: &mut Tx, kind: Kind, mut ids: Vec<i64>) -> Result<Vec<i64>> {
         let query = &self.query;
         if !self.filters.is_empty() {
             let Some(filter) = self.filters.get(&kind) else {
@@ -275,7 +281,8 @@ impl Watch {
         Ok(ids)
     }
 
-    fn passes(&self, subject: &Subject, passing: &HashSet<(Kind, i64)>) -> bool {
+    /// Whether a subject matches, given the nodes that do. An edge matches with one of its ends.
+    fn matches(&self, subject: &Subject, matching: &HashSet<(Kind, i64)>) -> bool {
         match subject {
             Subject::Type(_, found) => {
                 self.query.types.contains(&found.value.name)
@@ -285,13 +292,13 @@ impl Watch {
             Subject::Event(_) | Subject::Membership(..) if !self.filters.is_empty() => false,
             subject => {
                 let mut ends = ends(subject).into_iter().flatten();
-                ends.any(|end| passing.contains(&end))
+                ends.any(|end| matching.contains(&end))
             }
         }
     }
 }
 
-/// The nodes that a change is about: itself, or the ends of an edge.
+/// The nodes of a subject: itself, or the ends of an edge.
 fn ends(subject: &Subject) -> [Option<(Kind, i64)>; 2] {
     match subject {
         Subject::Node(kind, node) => [Some((*kind, node.id)), None],

@@ -12,13 +12,12 @@ use backon::{ExponentialBuilder, Retryable};
 use metrics::counter;
 
 use crate::error::{Error, Result};
-use crate::graph::changes::feed::Feed;
-use crate::graph::clock::Clock;
+use crate::graph::changes::history::History;
 use crate::graph::commit::command::Write;
 use crate::graph::commit::group::{Admission, GroupCommit};
 use crate::model::Caller;
+use crate::storage::Tx;
 use crate::storage::tables::changes;
-use crate::storage::{Database, Tx};
 
 /// The most retries of a write that lost to concurrent ones.
 const MAX_RETRIES: usize = 16;
@@ -43,8 +42,10 @@ pub(in crate::graph) struct Engine {
 }
 
 impl Engine {
-    pub(in crate::graph) fn new(transactions: Transactions) -> Self {
-        let timeout = transactions.database.group_commit_timeout();
+    /// The engine for the database of this history.
+    pub(in crate::graph) fn new(history: History) -> Self {
+        let timeout = history.database.group_commit_timeout();
+        let transactions = Transactions { history };
         let group = timeout.map(|timeout| GroupCommit::new(transactions.clone(), timeout));
         Self {
             transactions,
@@ -111,18 +112,15 @@ impl Engine {
     }
 }
 
-/// Transactions that store their changes for the history. Cheap to clone.
+/// Transactions that store their changes in the history. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(in crate::graph) struct Transactions {
-    pub database: Database,
-    pub clock: Clock,
-    pub feed: Feed,
-    pub keeps_history: bool,
+pub(super) struct Transactions {
+    history: History,
 }
 
 impl Transactions {
     pub(super) async fn begin(&self) -> Result<Tx> {
-        self.database.write().await
+        self.history.database.write().await
     }
 
     /// Applies a caller's write now.
@@ -132,8 +130,8 @@ impl Transactions {
         caller: &Caller,
         write: &W,
     ) -> Result<W::Answer> {
-        let origin = caller.at(self.clock.now());
-        if self.keeps_history {
+        let origin = caller.at(self.history.clock.now());
+        if self.history.is_kept() {
             tx.set_origin(&origin);
         }
         write.apply(tx, &origin).await
@@ -143,9 +141,9 @@ impl Transactions {
     pub(super) async fn commit(&self, mut tx: Tx) -> Result<()> {
         let journal = tx.take_journal();
         let has_changed = !journal.is_empty();
-        changes::commit(tx, journal, self.clock.now()).await?;
+        changes::commit(tx, journal, self.history.clock.now()).await?;
         if has_changed {
-            self.feed.wrote();
+            self.history.feed.notify_commit();
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The table `PedigreeMessage`: which messages were recorded, and what was answered.
+//! The table `PedigreeMessage`: the ids of stored messages and their answers.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ static MESSAGE: Table = Table {
     key: 1,
 };
 
-/// The answers to those of the messages that were recorded, by the ids of the messages.
+/// The answers of the messages with these ids, as far as they were stored, by id.
 ///
 /// # Errors
 ///
@@ -36,17 +36,17 @@ pub async fn answers(tx: &mut Tx, ids: &[&str]) -> Result<HashMap<String, String
     Ok(rows.into_iter().collect())
 }
 
-/// Keeps others from recording messages with these ids, which none has recorded, until the transaction ends. Needs [`insert`] for
-/// each that is recorded, and [`release`] for the others.
+/// Locks new ids until the end of the transaction, so that no concurrent one stores messages with
+/// them. Needs [`insert`] for each message that is stored, and [`release`] for the others.
 ///
 /// # Errors
 ///
-/// `AlreadyExists` when one of them was recorded meanwhile.
+/// `AlreadyExists` when a concurrent transaction has stored one of them.
 pub async fn claim(tx: &mut Tx, ids: &[&str], now: i64) -> Result<()> {
     if !tx.dialect().has_row_locks() {
         return Ok(());
     }
-    // In one order, so that two that claim the same ids wait for each other in one direction only.
+    // Sorted, so that transactions that claim the same ids do not deadlock.
     let mut ids = ids.to_vec();
     ids.sort_unstable();
     let mut rows = Rows::new(&MESSAGE);
@@ -56,7 +56,7 @@ pub async fn claim(tx: &mut Tx, ids: &[&str], now: i64) -> Result<()> {
     tx.insert_rows(&rows).await
 }
 
-/// Notes messages, pairs of id and answer, as recorded now, in milliseconds since epoch.
+/// Stores messages, as pairs of id and answer, at a time in milliseconds since epoch.
 ///
 /// # Errors
 ///
@@ -69,7 +69,7 @@ pub async fn insert(tx: &mut Tx, messages: &[(&str, String)], now: i64) -> Resul
     tx.upsert_rows(&rows).await
 }
 
-/// Gives up the claim on these ids.
+/// Deletes the claims of these ids.
 ///
 /// # Errors
 ///
@@ -84,14 +84,14 @@ pub async fn release(tx: &mut Tx, ids: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Forgets the messages that were recorded before this time, in milliseconds since epoch.
+/// Deletes the messages that were stored before a time in milliseconds since epoch.
 ///
 /// # Errors
 ///
 /// Those of the database.
-pub async fn trim(tx: &mut Tx, before: i64) -> Result<u64> {
+pub async fn prune(tx: &mut Tx, before: i64) -> Result<u64> {
     let mut query = tx.sql(
-        "messages::trim",
+        "messages::prune",
         "DELETE FROM PedigreeMessage WHERE time_since_epoch < ?",
     );
     query.bind(before).takes_long();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use pedigree::graph::{Message, PutNodes, PutTypes, Reply, Since, WatchQuery};
+use pedigree::graph::{Message, PutNodes, PutTypes, ReconcileScope, Reply, Since, WatchQuery};
 use pedigree::model::{
     Caller, Door, JournalEntry, Kind, Node, NodeContent, NodeInput, NodeType, Operation, Subject,
 };
@@ -140,7 +140,11 @@ async fn a_batch_of_messages_has_the_origin_of_its_stream(graph: TestGraph) {
             change: put(type_id, 10 * stream + number).into(),
         };
         let messages = (0..3).map(message).collect();
-        let replies = graph.graph.record(&caller(stream), messages).await.unwrap();
+        let replies = graph
+            .graph
+            .store_messages(&caller(stream), messages)
+            .await
+            .unwrap();
         assert!(replies.iter().all(|it| matches!(it, Reply::Stored(_))));
     }
     let mut of_names = BTreeMap::new();
@@ -158,11 +162,19 @@ async fn reconciled_changes_have_a_door_of_their_own(graph: TestGraph) {
          VALUES ({type_id}, '', 'theirs', 1, 1)"
     );
     run_sql(graph.url(), insert).await;
-    assert!(graph.graph.reconcile(true).await.unwrap() > 0);
+    let reconciler = Caller::anonymous(Door::Command);
+    assert!(
+        graph
+            .graph
+            .reconcile(&reconciler, ReconcileScope::All)
+            .await
+            .unwrap()
+            > 0
+    );
     let found = history(&graph).await;
     assert_eq!(found.len(), 1);
     let (_, entry) = &found[0];
     assert_eq!(entry.change.operation, Operation::Reconciled);
-    assert_eq!(entry.origin.caller, Caller::anonymous(Door::Command));
+    assert_eq!(entry.origin.caller, reconciler);
     assert!(entry.origin.time > 1);
 }

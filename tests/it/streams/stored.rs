@@ -8,7 +8,7 @@ use pb::{
     PutTypesRequest,
 };
 use pedigree::api::grpc::lineage::Batches;
-use pedigree::graph::{Clock, Graph, History, Since, WatchQuery};
+use pedigree::graph::{Clock, Graph, Retention, Since, WatchQuery};
 use pedigree::model::Origin;
 use pedigree::proto::pedigree::lineage::v1::record_request::Change;
 use pedigree::proto::pedigree::lineage::v1::record_response::Answer;
@@ -238,7 +238,7 @@ async fn check_that_origins_are_unknown(url: &str) {
     migrate::prepare(&database, &Migration::default())
         .await
         .unwrap();
-    let graph = Graph::new(database.clone(), History::default(), Clock::default());
+    let graph = Graph::new(database.clone(), Retention::default(), Clock::default());
     let query = WatchQuery {
         since: Since::Beginning,
         ..WatchQuery::default()

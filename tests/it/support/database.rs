@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, fs, process};
 
-use pedigree::graph::{Clock, Graph, History};
+use pedigree::graph::{Clock, Graph, Retention};
 use pedigree::storage::Database;
 use pedigree::storage::migrate::{self, Migration};
 use percent_encoding::percent_decode_str;
@@ -220,7 +220,7 @@ fn migrated(database: TestDatabase) -> TestDatabase {
 pub async fn prepare(database: &Database) {
     let migration = Migration::default();
     migrate::prepare(database, &migration).await.unwrap();
-    let graph = Graph::new(database.clone(), History::default(), Clock::default());
+    let graph = Graph::new(database.clone(), Retention::default(), Clock::default());
     graph.put_simple_types().await.unwrap();
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pedigree::error::Result;
 use pedigree::graph::{
-    Clock, Graph, History, ListScope, RecordRuns, Relatives, RunEvent, RunRecorded,
+    Clock, Graph, ListScope, RecordRuns, Relatives, Retention, RunEvent, RunRecorded,
 };
 use pedigree::model::{Caller, Door, Kind, Node, Side};
 use pedigree::storage::Database;
@@ -31,7 +31,7 @@ impl TestGraph {
         if backend == Backend::SqliteMemory {
             prepare(&opened).await;
         }
-        let graph = Graph::new(opened, History::default(), Clock::default());
+        let graph = Graph::new(opened, Retention::default(), Clock::default());
         Self { graph, database }
     }
 

@@ -130,7 +130,7 @@ async fn record(call: &Call, batch: Vec<RecordRequest>) -> Vec<RecordResponse> {
         });
         waiting.push((id, converted));
     }
-    let replies = call.graph.record(&call.caller, messages).await;
+    let replies = call.graph.store_messages(&call.caller, messages).await;
     let mut replies = match replies {
         Ok(replies) => Ok(replies.into_iter()),
         Err(error) => Err(status::logged(error)),

@@ -1,9 +1,12 @@
-//! The tables `PedigreeChange`, `PedigreeOutbox` and `PedigreeStore`: every change of the graph, in the order of the commits.
+//! The tables `PedigreeChange`, `PedigreeOutbox` and `PedigreeStore`: the history of the graph.
 //!
-//! A number that a transaction draws before it commits says nothing about the order of the commits. So where writers overlap,
-//! a transaction leaves its changes in the outbox, as the last thing before its commit, and [`order`] moves what is committed
-//! there to `PedigreeChange`, one mover at a time. It keeps the order of the outbox's ids among what it finds at once: of two
-//! transactions that touch the same rows, the later one waited for the commit of the other before it drew its id.
+//! The history has every change, at positions in the order of the commits. A number that a
+//! transaction draws before it commits says nothing about that order. Databases with concurrent
+//! writers therefore use a transactional outbox: as the last statement before its commit, a
+//! transaction inserts its changes into `PedigreeOutbox`, and [`assign_positions`] moves committed
+//! rows to `PedigreeChange`, in one transaction at a time. It keeps the order of the outbox ids
+//! among the rows that it finds: of two transactions that touch the same rows, the later one has
+//! waited for the commit of the earlier one before it drew its id.
 
 mod codec;
 mod subject;
@@ -16,12 +19,12 @@ use crate::storage::bulk::ColumnType::{Bytes as BytesColumn, Int as IntColumn};
 use crate::storage::bulk::{Rows, Table};
 use codec::DecodedChange;
 
-/// Up to how many bytes of changes are a literal of the text that commits: a statement of its own is dearer than to read twice as
-/// many digits.
-const SHORT: usize = 8 << 10;
+/// The largest row, in bytes, that is inlined as a hexadecimal literal into the round trip of the
+/// commit. A separate INSERT costs one more round trip.
+const MAX_INLINE_BYTES: usize = 8 << 10;
 
-/// How many rows are moved from the outbox at once.
-const MOVED: i64 = 256;
+/// The most rows that one transaction moves out of the outbox.
+const MAX_MOVED_ROWS: i64 = 256;
 
 static OUTBOX: Table = Table {
     name: "PedigreeOutbox",
@@ -30,44 +33,44 @@ static OUTBOX: Table = Table {
     key: 0,
 };
 
-/// Where changes get their positions by themselves, in the order of the commits.
+/// On a database with a single writer, rows are inserted here directly: positions then have the
+/// order of the commits.
 static CHANGE: Table = Table {
     name: "PedigreeChange",
     unwritten: &["position"],
     ..OUTBOX
 };
 
-/// Changes that were written together, or a part of them.
+/// A row of the history: the changes of a commit, or a part of them.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
-    /// Its place in the order of the commits, from 1 on. Places may be left out.
+pub struct HistoryRow {
+    /// Its place in the order of the commits, from 1 on. There may be gaps.
     pub position: i64,
-    /// When it was written, in milliseconds since epoch.
+    /// The time of the commit, in milliseconds since epoch.
     pub time: i64,
-    /// About how much there is of it.
+    /// The stored size, in bytes.
     pub bytes: usize,
-    /// With the origin of each, which is unknown in rows of older versions.
     pub changes: Vec<JournalEntry>,
 }
 
-/// The first and the last position that is kept.
+/// The first and the last position in the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
+pub struct PositionRange {
     pub oldest: i64,
     pub newest: i64,
 }
 
-/// Commits a transaction together with its changes. `now` is in milliseconds since epoch.
+/// Commits a transaction together with its changes at a time in milliseconds since epoch.
 ///
 /// # Errors
 ///
 /// As [`Tx::commit`].
 pub async fn commit(mut tx: Tx, entries: Vec<JournalEntry>, now: i64) -> Result<()> {
-    let parts = codec::encode_rows(entries);
+    let encoded = codec::encode_rows(entries);
     let has_outbox = tx.dialect().has_row_locks();
-    if let [only] = parts.as_slice()
+    if let [only] = encoded.as_slice()
         && has_outbox
-        && only.len() <= SHORT
+        && only.len() <= MAX_INLINE_BYTES
     {
         let mut last = tx.sql(
             "PedigreeOutbox",
@@ -77,106 +80,119 @@ pub async fn commit(mut tx: Tx, entries: Vec<JournalEntry>, now: i64) -> Result<
         return tx.commit_with(last).await;
     }
     let mut rows = Rows::new(if has_outbox { &OUTBOX } else { &CHANGE });
-    for part in parts {
-        rows.push([now.into(), part.into()]);
+    for row in encoded {
+        rows.push([now.into(), row.into()]);
     }
     tx.insert_rows(&rows).await?;
     tx.commit().await
 }
 
-/// Gives positions to changes that are committed and have none, and tells whether there may be more of them. Of several that do so
-/// at once, one works and the others wait.
+/// Moves committed rows from the outbox to the history, and returns whether there may be more.
+/// Concurrent calls wait for each other.
 ///
 /// # Errors
 ///
-/// Those of the database; `Contention` when the wait is too long.
-pub async fn order(tx: &mut Tx) -> Result<bool> {
+/// Those of the database; `Contention` when the wait takes too long.
+pub async fn assign_positions(tx: &mut Tx) -> Result<bool> {
     if !tx.dialect().has_row_locks() {
         return Ok(false);
     }
     let lock = "SELECT store_id FROM PedigreeStore FOR UPDATE";
     tx.all::<String>(tx.sql("changes::lock", lock)).await?;
     let mut query = tx.sql(
-        "changes::waiting",
+        "changes::outbox_ids",
         "SELECT id FROM PedigreeOutbox ORDER BY id LIMIT ?",
     );
-    query.bind(MOVED);
+    query.bind(MAX_MOVED_ROWS);
     let ids: Vec<i64> = tx.all(query).await?;
     if ids.is_empty() {
         return Ok(false);
     }
-    let newest = span(tx).await?.map_or(0, |span| span.newest);
-    let mut placed = tx.sql(
-        "changes::placed",
+    let newest = positions(tx).await?.map_or(0, |range| range.newest);
+    let mut insert = tx.sql(
+        "changes::assign_positions",
         "INSERT INTO PedigreeChange (position, time_since_epoch, changes) \
-         SELECT ? + ROW_NUMBER() OVER (ORDER BY id), time_since_epoch, changes FROM PedigreeOutbox WHERE id",
+         SELECT ? + ROW_NUMBER() OVER (ORDER BY id), time_since_epoch, changes \
+         FROM PedigreeOutbox \
+         WHERE id",
     );
-    placed.bind(newest).push_in(&ids);
-    tx.run(placed).await?;
-    let mut moved = tx.sql("changes::moved", "DELETE FROM PedigreeOutbox WHERE id");
-    moved.push_in(&ids);
-    tx.run(moved).await?;
+    insert.bind(newest).push_in(&ids);
+    tx.run(insert).await?;
+    let mut delete = tx.sql(
+        "changes::clear_outbox",
+        "DELETE FROM PedigreeOutbox WHERE id",
+    );
+    delete.push_in(&ids);
+    tx.run(delete).await?;
     tx.notify().await?;
-    Ok(i64::try_from(ids.len()) == Ok(MOVED))
+    Ok(i64::try_from(ids.len()) == Ok(MAX_MOVED_ROWS))
 }
 
-/// Whether changes wait for their positions.
+/// Whether the outbox has committed rows.
 ///
 /// # Errors
 ///
 /// Those of the database.
-pub async fn are_waiting(tx: &mut Tx) -> Result<bool> {
+pub async fn has_outbox_rows(tx: &mut Tx) -> Result<bool> {
     let query = tx.sql(
-        "changes::are_waiting",
+        "changes::has_outbox_rows",
         "SELECT id FROM PedigreeOutbox LIMIT 1",
     );
     Ok(tx.first::<i64>(query).await?.is_some())
 }
 
-/// The positions that are kept; `None` before the first change.
+/// The range of positions in the history; `None` before the first change.
 ///
 /// # Errors
 ///
 /// Those of the database.
-pub async fn span(tx: &mut Tx) -> Result<Option<Span>> {
+pub async fn positions(tx: &mut Tx) -> Result<Option<PositionRange>> {
     let query = tx.sql(
-        "changes::span",
-        // Each on its own is an end of the index; SQLite reads the whole table for both at once.
-        "SELECT (SELECT MIN(position) FROM PedigreeChange), (SELECT MAX(position) FROM PedigreeChange)",
+        "changes::positions",
+        // Two subqueries read the two ends of the index. With both aggregates in one SELECT,
+        // SQLite scans the table.
+        "SELECT \
+         (SELECT MIN(position) FROM PedigreeChange), \
+         (SELECT MAX(position) FROM PedigreeChange)",
     );
-    let span: Option<(Option<i64>, Option<i64>)> = tx.first(query).await?;
-    Ok(span.and_then(|(oldest, newest)| {
-        Some(Span {
+    let ends: Option<(Option<i64>, Option<i64>)> = tx.first(query).await?;
+    Ok(ends.and_then(|(oldest, newest)| {
+        Some(PositionRange {
             oldest: oldest?,
             newest: newest?,
         })
     }))
 }
 
-/// What tells this database from others.
+/// The id of this database, which no other one has.
 ///
 /// # Errors
 ///
-/// Those of the database; `Internal` when it has no such thing.
+/// Those of the database; `Internal` when the id is missing.
 pub async fn store_id(tx: &mut Tx) -> Result<String> {
     let query = tx.sql("changes::store_id", "SELECT store_id FROM PedigreeStore");
     let id: Option<String> = tx.first(query).await?;
     id.ok_or_else(|| Error::internal("the table PedigreeStore is empty"))
 }
 
-/// The entries behind a position, in order, at most `limit` of them. Nodes that were too large to be kept are as they are now.
+/// The rows after a position, in order, at most `limit`. A node that was too large to be stored with
+/// its change is read from its own table, as it is now.
 ///
 /// # Errors
 ///
-/// Those of the database; `DataLoss` for an entry that cannot be read.
-pub async fn after(tx: &mut Tx, position: i64, limit: i64) -> Result<Vec<Entry>> {
+/// Those of the database; `DataLoss` for a row that cannot be decoded.
+pub async fn rows_after(tx: &mut Tx, position: i64, limit: i64) -> Result<Vec<HistoryRow>> {
     let mut query = tx.sql(
-        "changes::after",
-        "SELECT position, time_since_epoch, changes FROM PedigreeChange WHERE position > ? ORDER BY position LIMIT ?",
+        "changes::rows_after",
+        "SELECT position, time_since_epoch, changes \
+         FROM PedigreeChange \
+         WHERE position > ? \
+         ORDER BY position \
+         LIMIT ?",
     );
     query.bind(position).bind(limit);
     let rows: Vec<(i64, i64, Vec<u8>)> = tx.all(query).await?;
-    let mut entries = Vec::with_capacity(rows.len());
+    let mut history = Vec::with_capacity(rows.len());
     for (position, time, bytes) in rows {
         let decoded = codec::decode_row(&bytes, time).map_err(|error| {
             Error::DataLoss(format!(
@@ -188,23 +204,23 @@ pub async fn after(tx: &mut Tx, position: i64, limit: i64) -> Result<Vec<Entry>>
             let change = match decoded.change {
                 DecodedChange::Whole(change) => Some(*change),
                 DecodedChange::IdOnly(operation, kind, id) => {
-                    as_it_is_now(tx, operation, kind, id).await?
+                    current_node(tx, operation, kind, id).await?
                 }
             };
             let origin = decoded.origin;
             changes.extend(change.map(|change| JournalEntry { origin, change }));
         }
-        entries.push(Entry {
+        history.push(HistoryRow {
             position,
             time,
             bytes: bytes.len(),
             changes,
         });
     }
-    Ok(entries)
+    Ok(history)
 }
 
-async fn as_it_is_now(
+async fn current_node(
     tx: &mut Tx,
     operation: Operation,
     kind: Kind,
@@ -217,18 +233,18 @@ async fn as_it_is_now(
     }))
 }
 
-/// Deletes entries written before this time, in milliseconds since epoch, but for the newest one. Returns how many; there may be
-/// more when there are any.
+/// Deletes the oldest rows if they were committed before a time in milliseconds since epoch, except
+/// the newest row. Returns the number of deleted rows: unless it is 0, there may be more to delete.
 ///
 /// # Errors
 ///
 /// Those of the database.
-pub async fn trim(tx: &mut Tx, before: i64) -> Result<u64> {
-    let Some(span) = span(tx).await? else {
+pub async fn prune(tx: &mut Tx, before: i64) -> Result<u64> {
+    let Some(range) = positions(tx).await? else {
         return Ok(0);
     };
     let mut query = tx.sql(
-        "changes::trim",
+        "changes::prunable",
         "SELECT MAX(position) FROM \
          (SELECT position, time_since_epoch FROM PedigreeChange ORDER BY position LIMIT 1000) AS oldest \
          WHERE time_since_epoch < ?",
@@ -238,9 +254,9 @@ pub async fn trim(tx: &mut Tx, before: i64) -> Result<u64> {
     let Some(Some(last)) = last else {
         return Ok(0);
     };
-    let last = last.min(span.newest - 1);
+    let last = last.min(range.newest - 1);
     let mut query = tx.sql(
-        "changes::trim",
+        "changes::prune",
         "DELETE FROM PedigreeChange WHERE position <= ?",
     );
     query.bind(last).takes_long();

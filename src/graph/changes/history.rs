@@ -1,0 +1,102 @@
+//! The history of changes and its retention.
+
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::graph::changes::feed::Feed;
+use crate::graph::clock::Clock;
+use crate::storage::Database;
+use crate::storage::tables::{changes, messages};
+
+/// The time for which stored data is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Of changes. Zero keeps no history, and there is nothing to watch.
+    pub changes: Duration,
+    /// Of the ids and answers of messages: the deduplication window.
+    pub messages: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        let week = Duration::from_hours(7 * 24);
+        Self {
+            changes: week,
+            messages: week,
+        }
+    }
+}
+
+/// The history of one graph. Clones share its feed.
+#[derive(Clone, Debug)]
+pub(in crate::graph) struct History {
+    pub database: Database,
+    pub clock: Clock,
+    pub retention: Retention,
+    pub feed: Feed,
+}
+
+impl History {
+    /// Whether changes are stored.
+    pub(in crate::graph) const fn is_kept(&self) -> bool {
+        !self.retention.changes.is_zero()
+    }
+
+    /// # Errors
+    ///
+    /// `FailedPrecondition` when no history is kept.
+    pub(super) fn require(&self) -> Result<()> {
+        if self.is_kept() {
+            return Ok(());
+        }
+        Err(Error::FailedPrecondition(
+            "this server keeps no history of changes: it runs with --change-retention 0".into(),
+        ))
+    }
+
+    /// Assigns positions to committed changes that have none, and publishes the newest position.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub(super) async fn sequence_outbox(&self) -> Result<()> {
+        let mut tx = self.database.read().await?;
+        let mut has_more = changes::has_outbox_rows(&mut tx).await?;
+        let mut range = changes::positions(&mut tx).await?;
+        drop(tx);
+        while has_more {
+            let mut tx = self.database.write().await?;
+            has_more = changes::assign_positions(&mut tx).await?;
+            range = changes::positions(&mut tx).await?;
+            tx.commit().await?;
+        }
+        self.feed.publish(range.map_or(0, |range| range.newest));
+        Ok(())
+    }
+
+    /// Deletes changes and messages whose retention has ended.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub(super) async fn prune(&self) -> Result<()> {
+        loop {
+            let mut tx = self.database.write().await?;
+            let before = self.start_of(self.retention.changes);
+            let pruned = changes::prune(&mut tx, before).await?;
+            tx.commit().await?;
+            if pruned == 0 {
+                break;
+            }
+        }
+        let mut tx = self.database.write().await?;
+        messages::prune(&mut tx, self.start_of(self.retention.messages)).await?;
+        tx.commit().await
+    }
+
+    /// The time at which a period began that ends now, in milliseconds since epoch.
+    fn start_of(&self, period: Duration) -> i64 {
+        let period = i64::try_from(period.as_millis()).unwrap_or(i64::MAX);
+        self.clock.now().saturating_sub(period)
+    }
+}
