@@ -1,5 +1,8 @@
 //! The errors of every operation, by what a caller can do about them.
 
+use std::io;
+use std::net::SocketAddr;
+
 /// The result of every operation of the graph and its storage.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -50,6 +53,29 @@ pub enum Error {
         #[source]
         source: Option<Source>,
     },
+}
+
+/// Why a server cannot start, or has to end. The text is for its operator; no client sees it.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be bound.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        address: SocketAddr,
+        source: io::Error,
+    },
+    /// The certificates of the main port cannot be read or do not fit together.
+    #[error("{0}")]
+    Certificates(String),
+    /// Traces cannot be sent to the collector.
+    #[error("cannot send traces to {endpoint}: {problem}")]
+    Traces { endpoint: String, problem: String },
+    /// The database cannot be used, and waiting does not help.
+    #[error("cannot use the database {address}: {}", source.chain())]
+    Database { address: String, source: Error },
+    /// A part of the server failed.
+    #[error("{}", .0.chain())]
+    Failed(#[from] Error),
 }
 
 /// The cause of an error, for logs only.

@@ -23,7 +23,7 @@ use tracing_subscriber::prelude::*;
 
 use crate::build_info;
 use crate::config::{Log, LogFormat};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, StartError};
 
 /// Upper ends of the buckets of durations, in seconds.
 const SECONDS: [f64; 14] = [
@@ -44,8 +44,8 @@ impl Telemetry {
     ///
     /// # Errors
     ///
-    /// `InvalidArgument` for an endpoint of OTLP that cannot be used.
-    pub fn start(log: &Log, otlp_endpoint: Option<&str>) -> Result<Self> {
+    /// If the OTLP endpoint cannot be used.
+    pub fn start(log: &Log, otlp_endpoint: Option<&str>) -> Result<Self, StartError> {
         let traces = otlp_endpoint.map(tracer_provider).transpose()?;
         let filter: Targets = log.level.parse().unwrap_or_default();
         let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
@@ -82,12 +82,15 @@ impl Telemetry {
     }
 }
 
-fn tracer_provider(endpoint: &str) -> Result<SdkTracerProvider> {
+fn tracer_provider(endpoint: &str) -> Result<SdkTracerProvider, StartError> {
     let exporter = SpanExporter::builder()
         .with_tonic()
         .with_endpoint(endpoint)
         .build()
-        .map_err(|error| Error::invalid(format!("cannot send traces to {endpoint}: {error}")))?;
+        .map_err(|error| StartError::Traces {
+            endpoint: endpoint.to_owned(),
+            problem: error.to_string(),
+        })?;
     let resource = Resource::builder()
         .with_service_name("pedigree")
         .with_attribute(opentelemetry::KeyValue::new(

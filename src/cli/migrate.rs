@@ -50,13 +50,13 @@ pub(super) async fn run(args: &MigrateArgs, config: &Config) -> Result<(), Failu
     } else {
         migrate(config, &migration, out).await
     };
-    done.map_err(|error| config.database.name_in(&error).into())
+    done.map_err(|error| config.database.unusable(error).into())
 }
 
 /// Downgrades the schema as `--downgrade-schema-to` asks for, and prints upstream's sentence.
 pub(super) async fn downgrade(config: &Config) -> Result<(), Failure> {
     let prepared = server::prepare(config).await;
-    let (database, prepared) = prepared.map_err(|error| config.database.name_in(&error))?;
+    let (database, prepared) = prepared.map_err(|error| config.database.unusable(error))?;
     database.close().await;
     if let Prepared::Downgraded { version } = prepared {
         let sentence = format!(

@@ -20,7 +20,7 @@ use tonic::Status;
 
 use self::args::Invocation;
 use crate::config::{self, Config, ConfigArgs, ConfigError, LoadedConfig, ProcessEnv};
-use crate::error::Error;
+use crate::error::StartError;
 use crate::telemetry::Telemetry;
 
 /// Why a command failed, in one line for the user.
@@ -39,9 +39,9 @@ impl From<ConfigError> for Failure {
     }
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self(error.chain())
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        Self(error.to_string())
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) async fn run(args: &ReconcileArgs, config: &Config) -> Result<(), Fai
     let address = &config.database.address;
     let added = done
         .await
-        .map_err(|error| config.database.name_in(&error))?;
+        .map_err(|error| config.database.unusable(error))?;
     let line = format!("{address}: {added} changes added to the history");
     report(&mut stdout(), line);
     Ok(())

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::error::{Error, Result};
+use crate::error::StartError;
 
 /// PEM, in a file or as text.
 #[derive(Clone, PartialEq, Eq)]
@@ -22,11 +22,11 @@ impl fmt::Debug for Pem {
 }
 
 impl Pem {
-    fn read(&self) -> Result<Vec<u8>> {
+    fn read(&self) -> Result<Vec<u8>, StartError> {
         match self {
             Self::Text(text) => Ok(text.clone().into_bytes()),
             Self::File(path) => std::fs::read(path).map_err(|error| {
-                Error::invalid(format!("cannot read {}: {error}", path.display()))
+                StartError::Certificates(format!("cannot read {}: {error}", path.display()))
             }),
         }
     }
@@ -56,7 +56,7 @@ impl Certificates {
     /// # Errors
     ///
     /// If a file cannot be read.
-    pub fn read(&self) -> Result<Pems> {
+    pub fn read(&self) -> Result<Pems, StartError> {
         Ok(Pems {
             certificate: self.certificate.read()?,
             key: self.key.read()?,

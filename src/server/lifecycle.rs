@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use super::health::Health;
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, StartError};
 use crate::graph::{Clock, Graph, Graphs};
 use crate::storage::Database;
 use crate::storage::migrate::{self, Prepared};
@@ -81,7 +81,7 @@ pub(super) async fn keep(
     health: &Health,
     clock: Clock,
     stop: &CancellationToken,
-) -> Result<Option<Database>> {
+) -> Result<Option<Database>, StartError> {
     let opening = (|| open(config))
         .retry(
             ExponentialBuilder::default()
@@ -96,7 +96,7 @@ pub(super) async fn keep(
             tracing::warn!(error, ?pause, "the database is not there yet");
         });
     let database = tokio::select! {
-        database = opening => database.map_err(|error| config.database.name_in(&error))?,
+        database = opening => database.map_err(|error| config.database.unusable(error))?,
         () = stop.cancelled() => return Ok(None),
     };
     let address = config.database.address.to_string();

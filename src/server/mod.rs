@@ -21,7 +21,7 @@ use tonic::transport::Server;
 use crate::api::call::Calls;
 use crate::config::Config;
 use crate::config::serving::Connections;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, StartError};
 use crate::graph::Clock;
 use crate::telemetry::Metrics;
 use health::Health;
@@ -53,8 +53,8 @@ impl Listeners {
     ///
     /// # Errors
     ///
-    /// `InvalidArgument` when an address cannot be bound.
-    pub async fn bind(config: &Config) -> Result<Self> {
+    /// If an address cannot be bound.
+    pub async fn bind(config: &Config) -> Result<Self, StartError> {
         let listeners = Self {
             main: bind(config.listen).await?,
             admin: match config.serving.admin {
@@ -73,9 +73,9 @@ impl Listeners {
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener> {
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     let bound = TcpListener::bind(address).await;
-    bound.map_err(|error| Error::invalid(format!("cannot listen on {address}: {error}")))
+    bound.map_err(|source| StartError::Listen { address, source })
 }
 
 /// Serves until `stop` is cancelled. The clock gives the times that the graph stores.
@@ -86,14 +86,14 @@ async fn bind(address: SocketAddr) -> Result<TcpListener> {
 ///
 /// # Errors
 ///
-/// `InvalidArgument` for unusable certificates; `Internal` when a listener fails; those of opening
-/// the database that do not pass with time.
+/// If certificates cannot be used, a listener or another part fails, or the database cannot be
+/// opened for a reason that does not pass with time.
 pub async fn run(
     config: &Config,
     listeners: Listeners,
     clock: Clock,
     stop: CancellationToken,
-) -> Result<()> {
+) -> Result<(), StartError> {
     let metrics = Metrics::of_process()?;
     let tls = config.serving.tls.clone().map(Tls::new).transpose()?;
     let tls = tls.map(Arc::new);
@@ -152,7 +152,7 @@ pub async fn run(
         if let Some(database) = database? {
             lifecycle::close(database, &calls.tasks).await;
         }
-        served
+        Ok(served?)
     });
     supervise(work, background, &stop).await
 }
@@ -170,10 +170,10 @@ async fn grace_period(config: &Config, stop: &CancellationToken) {
 /// Runs `work` to its end beside its background tasks. A failed task stops the work, and its error
 /// is the result.
 async fn supervise(
-    mut work: impl Future<Output = Result<()>> + Unpin,
+    mut work: impl Future<Output = Result<(), StartError>> + Unpin,
     mut background: JoinSet<Result<()>>,
     stop: &CancellationToken,
-) -> Result<()> {
+) -> Result<(), StartError> {
     let mut failure = Ok(());
     loop {
         tokio::select! {
@@ -182,7 +182,7 @@ async fn supervise(
                 let ended = ended.unwrap_or_else(|error| Err(panicked(error)));
                 if ended.is_err() {
                     stop.cancel();
-                    failure = failure.and(ended);
+                    failure = failure.and(ended.map_err(StartError::from));
                 }
             }
         }

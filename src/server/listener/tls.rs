@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::config::tls::{Certificates, Pems};
-use crate::error::{Error, Result};
+use crate::error::{Result, StartError};
 
 /// Interval at which the certificate files are read.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(2);
@@ -32,8 +32,8 @@ impl Tls {
     ///
     /// # Errors
     ///
-    /// `InvalidArgument` when they cannot be read or do not fit together.
-    pub(in crate::server) fn new(source: Certificates) -> Result<Self> {
+    /// If they cannot be read or do not fit together.
+    pub(in crate::server) fn new(source: Certificates) -> Result<Self, StartError> {
         let pems = source.read()?;
         let acceptor = acceptor(&pems)?;
         Ok(Self {
@@ -60,7 +60,7 @@ impl Tls {
                 Ok(true) => tracing::info!("serving new certificates"),
                 Ok(false) => logged = None,
                 Err(error) => {
-                    let error = error.chain();
+                    let error = error.to_string();
                     if logged.as_ref() != Some(&error) {
                         tracing::error!(error, "the old certificates are served on");
                         logged = Some(error);
@@ -71,7 +71,7 @@ impl Tls {
     }
 
     /// Reads the files, and returns whether they have changed.
-    fn reload(&self) -> Result<bool> {
+    fn reload(&self) -> Result<bool, StartError> {
         let pems = self.source.read()?;
         {
             let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
@@ -86,9 +86,9 @@ impl Tls {
     }
 }
 
-fn acceptor(pems: &Pems) -> Result<TlsAcceptor> {
+fn acceptor(pems: &Pems) -> Result<TlsAcceptor, StartError> {
     let refused = |what: &str, why: &dyn std::fmt::Display| {
-        Error::invalid(format!("cannot use the TLS {what}: {why}"))
+        StartError::Certificates(format!("cannot use the TLS {what}: {why}"))
     };
     let chain = certificates(&pems.certificate).map_err(|why| refused("certificate", &why))?;
     let key = PrivateKeyDer::from_pem_slice(&pems.key).map_err(|why| refused("key", &why))?;

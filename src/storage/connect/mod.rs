@@ -23,7 +23,7 @@ pub use self::postgres::Postgres;
 pub use self::sqlite::Sqlite;
 use super::database::Database;
 use super::{Dialect, db_error};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, StartError};
 
 /// Prepared statements that a connection keeps.
 const STATEMENTS: usize = 512;
@@ -108,11 +108,11 @@ impl Connect {
         }
     }
 
-    /// An error of this database with its address.
+    /// The error of a start that fails because of this database.
     #[must_use]
-    pub fn name_in(&self, error: &Error) -> Error {
-        let (address, error) = (&self.address, error.chain());
-        Error::invalid(format!("cannot use the database {address}: {error}"))
+    pub fn unusable(&self, source: Error) -> StartError {
+        let address = self.address.to_string();
+        StartError::Database { address, source }
     }
 
     /// Whether opening the database is tried again after this error. A SQLite file does not come by waiting.

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use pedigree::config::Config;
-use pedigree::error::Error;
+use pedigree::error::{Error, StartError};
 use pedigree::graph::Clock;
 use pedigree::server::{self, Listeners};
 use tokio::net::TcpListener;
@@ -124,7 +124,8 @@ async fn a_dead_listener_ends_the_server(which: fn(&Listeners) -> &TcpListener, 
     end(twin);
     let ended = tokio::time::timeout(Duration::from_mins(1), running).await;
     let error = ended.unwrap().unwrap().unwrap_err();
-    assert!(matches!(error, Error::Internal { .. }), "{error:?}");
+    let is_internal = matches!(error, StartError::Failed(Error::Internal { .. }));
+    assert!(is_internal, "{error:?}");
     assert!(error.to_string().contains(expected), "{error}");
 }
 
