@@ -1,7 +1,8 @@
 //! Logs, metrics and traces: what the server tells about itself.
 //!
-//! Logs are one event a line, on standard error. Metrics are counted everywhere through the `metrics` crate and rendered here for
-//! Prometheus. Traces are the spans of requests and statements, sent over OTLP where an endpoint is configured.
+//! Logs are one event a line, on standard error. Metrics are counted everywhere through the
+//! `metrics` crate and rendered here for Prometheus. Traces are the spans of requests and
+//! statements, sent over OTLP where an endpoint is configured.
 
 use std::any::Any;
 use std::sync::OnceLock;
@@ -49,7 +50,8 @@ impl Telemetry {
         let traces = otlp_endpoint.map(tracer_provider).transpose()?;
         let filter: Targets = log.level.parse().unwrap_or_default();
         let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-        // Requests are named in every line about them, also where the level keeps the lines of their own away.
+        // Requests are named in every line about them, also where the level keeps the lines of
+        // their own away.
         let requests = filter_fn(|span| {
             let ours = span.target().starts_with("pedigree");
             ours && span.is_span() && *span.level() <= Level::INFO
@@ -103,8 +105,8 @@ fn tracer_provider(endpoint: &str) -> Result<SdkTracerProvider, StartError> {
         .build())
 }
 
-/// Makes a span part of the trace that the headers of a request name (W3C Trace Context), or of a new one where traces are sent, and
-/// notes the trace's id in it.
+/// Makes a span part of the trace that the headers of a request name (W3C Trace Context), or of a
+/// new one where traces are sent, and notes the trace's id in it.
 pub fn trace(span: &Span, headers: &HeaderMap) {
     let caller = TraceContextPropagator::new().extract(&Headers(headers));
     let mut trace = caller.span().span_context().clone();
@@ -205,7 +207,8 @@ fn install() -> std::result::Result<PrometheusHandle, metrics_exporter_prometheu
         "pedigree_transaction_retries_total",
         "Transactions that were run again"
     );
-    // The rate of a counter begins with its second value: without this the first retry would not be seen.
+    // The rate of a counter begins with its second value: without this the first retry would not be
+    // seen.
     counter!("pedigree_transaction_retries_total").increment(0);
     describe_counter!("pedigree_db_errors_total", "Errors of the database by kind");
     describe_gauge!("pedigree_build_info", "1, with the version as a label");

@@ -148,7 +148,8 @@ impl Peer {
             Rival::Wheel => Ok(wheel("wheel")),
             // Only SQLite has journal modes.
             Rival::WheelWal => Ok(wheel("wheel-wal").filter(|peer| is_sqlite(&peer.url))),
-            // It writes to a database with the server's schema, and reads the server's own database.
+            // It writes to a database with the server's schema, and reads the server's own
+            // database.
             Rival::Limit => {
                 let url = url_of(database, "limit");
                 drop(Server::start(Path::new(PROGRAM), &url, &[])?);
@@ -158,7 +159,8 @@ impl Peer {
         }
     }
 
-    /// Fills the store for the workloads, with `more` executions. The limit reads the server's store.
+    /// Fills the store for the workloads, with `more` executions. The limit reads the server's
+    /// store.
     pub async fn fill(&self) -> Result<()> {
         if self.name == "limit" {
             return Ok(());

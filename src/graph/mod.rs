@@ -2,7 +2,8 @@
 //!
 //! This page lists what a graph can do. Each operation is a function of a room:
 //!
-//! * `types`, `nodes`, `edges`: types, artifacts, executions and contexts, and the links between them.
+//! * `types`, `nodes`, `edges`: types, artifacts, executions and contexts, and the links between
+//!   them.
 //! * `composite`: several of these in one write.
 //! * `ingest`: messages, each stored once, and events of runs.
 //! * `lineage`: traversals from nodes to those that they depend on, or that depend on them.
@@ -104,7 +105,8 @@ impl Graph {
     ///
     /// # Errors
     ///
-    /// As [`Self::write`], for errors that do not belong to one message. Messages can be sent again.
+    /// As [`Self::write`], for errors that do not belong to one message. Messages can be sent
+    /// again.
     pub async fn store_messages(
         &self,
         caller: &Caller,
@@ -325,7 +327,8 @@ impl Graph {
         edges::parents::relatives(&self.database, of, ids).await
     }
 
-    /// The lineage of some nodes: ids of nodes only, with events, memberships and types as asked for.
+    /// The lineage of some nodes: ids of nodes only, with events, memberships and types as asked
+    /// for.
     ///
     /// # Errors
     ///

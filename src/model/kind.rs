@@ -1,7 +1,7 @@
 use std::fmt;
 
-/// The three kinds of node. One code path serves all three; what differs between them is a method here or a
-/// column list in `storage::tables`.
+/// The three kinds of node. One code path serves all three; what differs between them is a method
+/// here or a column list in `storage::tables`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// Something produced or consumed: a dataset, a model, a metric.

@@ -19,7 +19,8 @@ pub enum Door {
     Unknown,
 }
 
-/// The source of a request: the principal, its address, the door and the request id. Cheap to clone.
+/// The source of a request: the principal, its address, the door and the request id. Cheap to
+/// clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The authenticated identity, or [`ANONYMOUS`].

@@ -49,7 +49,8 @@ pub enum BaseType {
     Simple(&'static str),
 }
 
-/// The simple types, which every store has: ids 1-9 of a fresh one, hidden from the calls that list all types.
+/// The simple types, which every store has: ids 1-9 of a fresh one, hidden from the calls that list
+/// all types.
 pub const SIMPLE_TYPES: [(Kind, &str); 9] = [
     (Kind::Artifact, "mlmd.Dataset"),
     (Kind::Artifact, "mlmd.Model"),

@@ -4,8 +4,8 @@ use super::PropertyType;
 
 /// The value of a property.
 ///
-/// Equality is by case and content: `Int(1)` differs from `Double(1.0)`, and a NaN differs from itself, which is
-/// what decides whether an update changes a node.
+/// Equality is by case and content: `Int(1)` differs from `Double(1.0)`, and a NaN differs from
+/// itself, which is what decides whether an update changes a node.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     Int(i64),

@@ -12,14 +12,16 @@ use super::type_cache::{Moment, TypeCache};
 use super::{Dialect, sqlite};
 use crate::error::{Error, Result};
 
-/// A database: connections for transactions that write, and others for those that only read. Cheap to clone.
+/// A database: connections for transactions that write, and others for those that only read. Cheap
+/// to clone.
 #[derive(Clone, Debug)]
 pub struct Database {
     pools: Pools,
     types: TypeCache,
 }
 
-/// On SQLite the writer is one connection. A store in memory has one connection for everything, because it lives in that connection.
+/// On SQLite the writer is one connection. A store in memory has one connection for everything,
+/// because it lives in that connection.
 #[derive(Clone, Debug)]
 pub(super) enum Pools {
     Sqlite {
@@ -114,12 +116,13 @@ impl Database {
         })
     }
 
-    /// Begins a transaction that may write. On SQLite it holds the write lock from the start, so that it never has to
-    /// give up half-way because somebody else wrote.
+    /// Begins a transaction that may write. On SQLite it holds the write lock from the start, so
+    /// that it never has to give up half-way because somebody else wrote.
     ///
     /// # Errors
     ///
-    /// As [`Self::read`], and `Contention` when another process holds the lock of a SQLite file for too long.
+    /// As [`Self::read`], and `Contention` when another process holds the lock of a SQLite file for
+    /// too long.
     pub async fn write(&self) -> Result<Tx> {
         let began = self.types.moment();
         let open = match &self.pools {
@@ -135,8 +138,9 @@ impl Database {
         Tx::of(self.dialect(), open, self.types.clone(), began)
     }
 
-    /// How long a write may wait to join a group commit; `None` where there are no group commits. They
-    /// pay where one transaction writes at a time and every commit waits for a disk: a SQLite file.
+    /// How long a write may wait to join a group commit; `None` where there are no group commits.
+    /// They pay where one transaction writes at a time and every commit waits for a disk: a SQLite
+    /// file.
     #[must_use]
     pub fn group_commit_timeout(&self) -> Option<Duration> {
         match &self.pools {
@@ -203,7 +207,8 @@ impl Database {
     pub async fn close(&self) {
         match &self.pools {
             Pools::Sqlite { writer, reader } => {
-                // One after the other: the last to close a file takes its log away, if nobody else has it open in that moment.
+                // One after the other: the last to close a file takes its log away, if nobody else
+                // has it open in that moment.
                 reader.close().await;
                 writer.close().await;
             }

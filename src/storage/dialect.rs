@@ -58,8 +58,8 @@ impl Dialect {
         }
     }
 
-    /// The query that notifies other servers of new changes ([`super::notifications`]). It returns one
-    /// NULL.
+    /// The query that notifies other servers of new changes ([`super::notifications`]). It returns
+    /// one NULL.
     pub(super) const fn notify_query(self) -> Option<&'static str> {
         match self {
             Self::Postgres => Some("SELECT CAST(NULL AS TEXT) FROM pg_notify('pedigree', '')"),
@@ -104,8 +104,8 @@ impl Dialect {
         }
     }
 
-    /// Whether a serialized `google.protobuf.Any` is stored as its bytes; elsewhere as base64 text in
-    /// the same column.
+    /// Whether a serialized `google.protobuf.Any` is stored as its bytes; elsewhere as base64 text
+    /// in the same column.
     #[must_use]
     pub const fn stores_raw_proto(self) -> bool {
         match self {
@@ -123,8 +123,8 @@ impl Dialect {
         }
     }
 
-    /// Whether indexes of long text columns have their first 255 characters only, so that a condition
-    /// has to name these too.
+    /// Whether indexes of long text columns have their first 255 characters only, so that a
+    /// condition has to name these too.
     pub(super) const fn indexes_text_prefixes(self) -> bool {
         match self {
             Self::Postgres => true,
@@ -201,8 +201,8 @@ impl Dialect {
 
 /// Reading rows.
 impl Dialect {
-    /// Whether a scan copies all selected columns of a row before it checks the conditions, so that a
-    /// query should find ids first and join the columns to them: a late row lookup.
+    /// Whether a scan copies all selected columns of a row before it checks the conditions, so that
+    /// a query should find ids first and join the columns to them: a late row lookup.
     #[must_use]
     pub const fn wants_late_row_lookup(self) -> bool {
         match self {

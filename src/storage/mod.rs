@@ -6,7 +6,8 @@
 //! * [`connect`]: how connections are made.
 //! * [`database`]: pools, and how transactions begin.
 //! * [`driver`]: transactions and rows; with `database` the only file that matches on the driver.
-//! * `session`: a connection to a server while a transaction is open on it, and how it is given back.
+//! * `session`: a connection to a server while a transaction is open on it, and how it is given
+//!   back.
 //! * `sqlite`: the same for SQLite, and how it runs statements.
 //! * `permits`: how many connections of a pool are in use.
 //! * `db_error`: database errors, classified by what a caller can do about them.

@@ -1,8 +1,10 @@
-//! A connection while a transaction is open on it: how it is had, and how it is given back whatever becomes of the caller.
+//! A connection while a transaction is open on it: how it is had, and how it is given back whatever
+//! becomes of the caller.
 //!
-//! A server drops its handlers when their clients go away, which may be in the middle of a statement. The driver is never
-//! dropped there: what it has begun goes on in a task of its own ([`to_the_end`]), and a connection of which it is not known
-//! what the database does on it is closed.
+//! A server drops its handlers when their clients go away, which may be in the middle of a
+//! statement. The driver is never dropped there: what it has begun goes on in a task of its own
+//! ([`to_the_end`]), and a connection of which it is not known what the database does on it is
+//! closed.
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -18,18 +20,20 @@ use super::db_error;
 use super::permits::{ConnectionPermits, Permit};
 use crate::error::Result;
 
-/// How long something that nobody waits for any more may go on before its connection is closed. Connections are dear, and almost
-/// everything has ended by then.
+/// How long something that nobody waits for any more may go on before its connection is closed.
+/// Connections are dear, and almost everything has ended by then.
 const ABANDONED: Duration = Duration::from_secs(1);
 
-/// How long a new connection may take before a look at what keeps it: the pool tries until its own time is over.
+/// How long a new connection may take before a look at what keeps it: the pool tries until its own
+/// time is over.
 const SLOW: Duration = Duration::from_millis(500);
 
 /// How long a statement may take before a look at whether the database is still there.
 const SILENT: Duration = Duration::from_secs(15);
 
-/// How long a connection is passed from one transaction to the next before it goes back to the pool, which asks each that it gets
-/// whether it is alive: a round trip, which is too much for every transaction.
+/// How long a connection is passed from one transaction to the next before it goes back to the
+/// pool, which asks each that it gets whether it is alive: a round trip, which is too much for
+/// every transaction.
 const PASSED_ON: Duration = Duration::from_secs(1);
 
 /// A driver of a database server.
@@ -57,7 +61,8 @@ server!(Postgres, MySql);
 pub(super) struct Sessions<DB: Database> {
     pool: Pool<DB>,
     permits: ConnectionPermits,
-    /// Connections for the next transactions, the last one used at the end; `None` once all are closed.
+    /// Connections for the next transactions, the last one used at the end; `None` once all are
+    /// closed.
     spare: Arc<Mutex<Option<Vec<Held<DB>>>>>,
 }
 
@@ -98,8 +103,8 @@ impl<DB: Server> Sessions<DB> {
     ///
     /// # Errors
     ///
-    /// `Exhausted` when no connection becomes free in time or the database has none left, `Unavailable` when it cannot be
-    /// reached.
+    /// `Exhausted` when no connection becomes free in time or the database has none left,
+    /// `Unavailable` when it cannot be reached.
     pub(super) async fn begin(&self, statement: &'static str) -> Result<Session<DB>> {
         let permit = self.permits.acquire().await?;
         to_the_end(begin(self.clone(), permit, statement)).await
@@ -181,7 +186,8 @@ impl<DB: Server> Sessions<DB> {
     }
 }
 
-/// A connection that died while it was idle shows it here, where nothing is lost yet: the next one is tried.
+/// A connection that died while it was idle shows it here, where nothing is lost yet: the next one
+/// is tried.
 async fn begin<DB: Server>(
     sessions: Sessions<DB>,
     permit: Permit,
@@ -254,8 +260,8 @@ async fn greet<DB: Database>(pool: &Pool<DB>) -> sqlx::Result<()> {
     }
 }
 
-/// Waits for the end of a statement, but not for a database that has vanished without a word: one that says nothing for long must
-/// greet a new client.
+/// Waits for the end of a statement, but not for a database that has vanished without a word: one
+/// that says nothing for long must greet a new client.
 pub(super) async fn watch<DB: Database, T>(
     pool: &Pool<DB>,
     statement: impl Future<Output = sqlx::Result<T>>,
@@ -273,7 +279,8 @@ pub(super) async fn watch<DB: Database, T>(
     }
 }
 
-/// A connection, usually with a transaction, which is rolled back when this is dropped without [`Session::commit`].
+/// A connection, usually with a transaction, which is rolled back when this is dropped without
+/// [`Session::commit`].
 #[derive(Debug)]
 pub(super) struct Session<DB: Server> {
     /// Away once it is given back.
@@ -372,7 +379,8 @@ impl<DB: Server> Session<DB> {
         .await
     }
 
-    /// Commits by this text, which may have statements before its COMMIT, and drops `held` when the outcome is known.
+    /// Commits by this text, which may have statements before its COMMIT, and drops `held` when the
+    /// outcome is known.
     ///
     /// # Errors
     ///
@@ -422,7 +430,8 @@ impl<DB: Server> Drop for Session<DB> {
     }
 }
 
-/// A future that goes on in a task of its own when it is dropped before its end, for as long as [`ABANDONED`].
+/// A future that goes on in a task of its own when it is dropped before its end, for as long as
+/// [`ABANDONED`].
 pub(super) fn to_the_end<F: Future<Output: Send> + Send + 'static>(future: F) -> ToTheEnd<F> {
     ToTheEnd(Some(Box::pin(future)))
 }

@@ -1,8 +1,8 @@
 //! Transactions on SQLite, which runs in this process.
 //!
-//! A short statement runs where its caller is: to wake another thread and to be woken by it takes longer. A statement that turns out
-//! not to be short, or has to wait for a lock, begins again on a thread of its own, so that it holds up nobody else, and is stopped
-//! when its caller goes away.
+//! A short statement runs where its caller is: to wake another thread and to be woken by it takes
+//! longer. A statement that turns out not to be short, or has to wait for a lock, begins again on a
+//! thread of its own, so that it holds up nobody else, and is stopped when its caller goes away.
 
 use std::cell::Cell;
 use std::fmt;
@@ -171,8 +171,9 @@ impl Link {
         !self.connection.is_autocommit()
     }
 
-    /// Runs a statement, for no longer than `limit` if there is one and what was begun can begin again: then rows are looked at and nothing
-    /// changes. `BEGIN` changes nothing that is stored, but SQLite may stop it when it has done its work already.
+    /// Runs a statement, for no longer than `limit` if there is one and what was begun can begin
+    /// again: then rows are looked at and nothing changes. `BEGIN` changes nothing that is stored,
+    /// but SQLite may stop it when it has done its work already.
     fn run<T>(
         &self,
         statement: &Statement,
@@ -275,7 +276,8 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// `Exhausted` when no connection becomes free in time, `Contention` when another process holds a lock for too long.
+    /// `Exhausted` when no connection becomes free in time, `Contention` when another process holds
+    /// a lock for too long.
     pub(super) async fn begin(&self, statement: &'static str) -> Result<Session> {
         let permit = self.permits.acquire().await?;
         let session = Session {
@@ -312,7 +314,8 @@ impl Sessions {
     }
 }
 
-/// A connection with a transaction, which is rolled back when this is dropped without [`Session::commit`].
+/// A connection with a transaction, which is rolled back when this is dropped without
+/// [`Session::commit`].
 #[derive(Debug)]
 pub(super) struct Session {
     /// There until this is dropped.
@@ -338,7 +341,8 @@ impl Session {
         statement: Statement,
         read: Read<T>,
     ) -> (Option<Self>, Result<T>) {
-        // Where SQLite has no room it may roll back on its own, and what follows must not be stored without what went before.
+        // Where SQLite has no room it may roll back on its own, and what follows must not be stored
+        // without what went before.
         if !self.link.as_ref().is_some_and(Link::has_transaction) {
             return (Some(self), Err(ended()));
         }
@@ -371,7 +375,8 @@ impl Session {
         self.apart(|link| link.connection.execute_batch(sql)).await
     }
 
-    /// Works on a thread that may be blocked. The work is stopped when nobody waits for it any more.
+    /// Works on a thread that may be blocked. The work is stopped when nobody waits for it any
+    /// more.
     async fn apart<T: Send + 'static>(
         self,
         work: impl FnOnce(&Link) -> rusqlite::Result<T> + Send + 'static,
@@ -398,7 +403,8 @@ impl Session {
         }
     }
 
-    /// Commits, and waits for the disk where its caller is: there is one writer, and the runtime has a thread to spare for it.
+    /// Commits, and waits for the disk where its caller is: there is one writer, and the runtime
+    /// has a thread to spare for it.
     ///
     /// # Errors
     ///
@@ -421,8 +427,8 @@ impl Drop for Session {
     }
 }
 
-/// Stops some work on a connection when it is dropped, also work that has not begun yet, of which SQLite's own interruption knows
-/// nothing.
+/// Stops some work on a connection when it is dropped, also work that has not begun yet, of which
+/// SQLite's own interruption knows nothing.
 struct Stop {
     end: Arc<End>,
     work: u64,

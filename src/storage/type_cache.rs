@@ -1,10 +1,11 @@
-//! Types that were read before. Ids never change, types are never deleted, and what a type declares only grows, so a type that
-//! is here exists, and a property that it declares is declared.
+//! Types that were read before. Ids never change, types are never deleted, and what a type declares
+//! only grows, so a type that is here exists, and a property that it declares is declared.
 //!
-//! What a type lacks may have come since, from this process or from another. So what is known is enough to let a node through;
-//! who would refuse one reads the type again. Answers to clients have everything that is stored: they come from here only
-//! where this process is the one that writes, by [`Dialect::is_single_process`](super::Dialect::is_single_process), and not for
-//! longer than [`FRESH`].
+//! What a type lacks may have come since, from this process or from another. So what is known is
+//! enough to let a node through; who would refuse one reads the type again. Answers to clients have
+//! everything that is stored: they come from here only where this process is the one that writes,
+//! by [`Dialect::is_single_process`](super::Dialect::is_single_process), and not for longer than
+//! [`FRESH`].
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -26,7 +26,8 @@ pub const RUN_TYPE: i64 = 14;
 pub const ARTIFACTS: i64 = 12_000;
 /// Executions, ids from 1.
 pub const EXECUTIONS: i64 = 2_000;
-/// Contexts of type `RUN_TYPE`. They follow one of type `PIPELINE_TYPE`, which every execution is in too.
+/// Contexts of type `RUN_TYPE`. They follow one of type `PIPELINE_TYPE`, which every execution is
+/// in too.
 pub const RUNS: i64 = 100;
 /// Executions in each run.
 pub const TASKS: i64 = EXECUTIONS / RUNS;

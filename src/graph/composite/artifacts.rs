@@ -65,7 +65,8 @@ impl<'a> ArtifactWriter<'a> {
 
     /// Puts the artifacts; the ids are aligned with them.
     pub(in crate::graph) async fn put(mut self, tx: &mut Tx) -> Result<Vec<i64>> {
-        // External ids that first appear in this request, with the place of the artifact that brings them.
+        // External ids that first appear in this request, with the place of the artifact that
+        // brings them.
         let mut fresh: HashMap<&str, usize> = HashMap::new();
         for artifact in std::mem::take(&mut self.artifacts) {
             let external_id = reusable(artifact).filter(|_| self.reuse != ArtifactReuse::Never);

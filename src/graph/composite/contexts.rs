@@ -112,7 +112,8 @@ impl<'a> ContextWriter<'a> {
         Ok(slots.into_iter().map(id).collect())
     }
 
-    /// The id of the stored context of that type and name. Where names that look different can be equal, the database decides.
+    /// The id of the stored context of that type and name. Where names that look different can be
+    /// equal, the database decides.
     async fn stored(&mut self, tx: &mut Tx, type_id: i64, name: &str) -> Result<Option<i64>> {
         match self.known.get(&(type_id, name.to_owned())) {
             Some(&id) => Ok(Some(id)),

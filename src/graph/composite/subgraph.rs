@@ -1,4 +1,5 @@
-//! `PutLineageSubgraph`: executions, artifacts, contexts and the events between them, in one transaction.
+//! `PutLineageSubgraph`: executions, artifacts, contexts and the events between them, in one
+//! transaction.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -26,7 +27,8 @@ pub struct EventEdge {
     pub event: Option<EventInput>,
 }
 
-/// Stores a subgraph (`PutLineageSubgraph`). All executions and artifacts of it are put into all of its contexts.
+/// Stores a subgraph (`PutLineageSubgraph`). All executions and artifacts of it are put into all of
+/// its contexts.
 #[derive(Clone, Debug, Default)]
 pub struct PutSubgraph {
     pub executions: Vec<NodeInput>,
@@ -192,7 +194,8 @@ fn check_against(
     Ok(())
 }
 
-/// The event of an edge with both ends: the id of the event itself, or that of the node at the index.
+/// The event of an edge with both ends: the id of the event itself, or that of the node at the
+/// index.
 fn resolve(edge: &EventEdge, artifact_ids: &[i64], execution_ids: &[i64]) -> Option<EventInput> {
     let at = |index: Option<i32>, ids: &[i64]| ids.get(usize::try_from(index?).ok()?).copied();
     let event = edge.event.clone()?;

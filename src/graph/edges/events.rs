@@ -65,7 +65,8 @@ fn created(new: Vec<Event>) -> impl Iterator<Item = Change> {
     new.into_iter().map(change)
 }
 
-/// Records those of the events whose artifact, execution and type have none yet, each once. Both ends must exist.
+/// Records those of the events whose artifact, execution and type have none yet, each once. Both
+/// ends must exist.
 ///
 /// # Errors
 ///

@@ -9,7 +9,8 @@ use crate::storage::tables::memberships::{self, Nodes};
 use crate::storage::tables::nodes;
 use crate::storage::{Database, Tx};
 
-/// Puts artifacts and executions into contexts (`PutAttributionsAndAssociations`). An unset id counts as 0.
+/// Puts artifacts and executions into contexts (`PutAttributionsAndAssociations`). An unset id
+/// counts as 0.
 #[derive(Clone, Debug, Default)]
 pub struct PutMemberships {
     pub attributions: Vec<Membership>,

@@ -65,8 +65,8 @@ pub(in crate::graph) async fn are_linked(tx: &mut Tx, links: &[Membership]) -> R
     Ok(links.iter().all(|link| found.contains(link)))
 }
 
-/// Makes contexts that exist the parents of others, in order, where they are not yet. Who calls this with links that are missing
-/// holds the lock of the structure.
+/// Makes contexts that exist the parents of others, in order, where they are not yet. Who calls
+/// this with links that are missing holds the lock of the structure.
 ///
 /// # Errors
 ///
@@ -197,8 +197,8 @@ impl Ancestry {
     }
 }
 
-/// The parents or the children of contexts, ascending by id, by the context that they are asked for.
-/// A context without any has no entry.
+/// The parents or the children of contexts, ascending by id, by the context that they are asked
+/// for. A context without any has no entry.
 ///
 /// # Errors
 ///

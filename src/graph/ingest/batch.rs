@@ -84,7 +84,8 @@ impl Write for Batch {
     }
 }
 
-/// The reply to a message: to the first one with an id what became of it, to others that it is known, or not.
+/// The reply to a message: to the first one with an id what became of it, to others that it is
+/// known, or not.
 fn reply(
     message: &Message,
     known: &HashMap<&str, Known>,
@@ -226,7 +227,8 @@ impl Batch {
     }
 }
 
-/// Stores all of the messages or fails. Events about runs that follow each other are stored together.
+/// Stores all of the messages or fails. Events about runs that follow each other are stored
+/// together.
 async fn all_at_once(
     tx: &mut Tx,
     new: &[&Message],

@@ -1,7 +1,8 @@
-//! Recording messages: each has an id of the client's own, and is stored once however often it comes.
+//! Recording messages: each has an id of the client's own, and is stored once however often it
+//! comes.
 //!
-//! A batch of messages is one transaction. It is first tried as a whole; when one of its messages is refused, each is tried alone,
-//! so that the others are stored all the same.
+//! A batch of messages is one transaction. It is first tried as a whole; when one of its messages
+//! is refused, each is tried alone, so that the others are stored all the same.
 
 pub(in crate::graph) mod batch;
 mod codec;

@@ -94,8 +94,8 @@ fn stop(filter: Option<&String>) -> Boundary {
     }
 }
 
-/// A traversal whose parts are read one by one. It sees one state of the graph, and holds a database
-/// connection until it is dropped.
+/// A traversal whose parts are read one by one. It sees one state of the graph, and holds a
+/// database connection until it is dropped.
 pub struct Trace {
     tx: Tx,
     permit: LongReadPermit,

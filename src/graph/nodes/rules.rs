@@ -122,8 +122,8 @@ fn replace(stored: &mut Properties, given: &Properties, mask: &PropertyMask) {
 }
 
 /// Whether an update writes the node and moves its update time: a property changed, or the request
-/// differs from the stored node in one of these fields, presence included. All fields of the request
-/// count, also those outside the mask.
+/// differs from the stored node in one of these fields, presence included. All fields of the
+/// request count, also those outside the mask.
 pub(in crate::graph) fn is_change(stored: &Node, given: &NodeInput, merged: &Node) -> bool {
     let (before, after) = (&stored.content, &merged.content);
     let request = &given.content;

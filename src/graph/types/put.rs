@@ -197,7 +197,8 @@ async fn derive(
     Ok(stored)
 }
 
-/// The id of the simple type of that name, after a walk up its own parents that must not meet the child.
+/// The id of the simple type of that name, after a walk up its own parents that must not meet the
+/// child.
 async fn simple_parent(tx: &mut Tx, kind: Kind, child: i64, name: &'static str) -> Result<i64> {
     let parent = find_simple(tx, kind, name).await?;
     let parent_id = parent.id;

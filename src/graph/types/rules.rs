@@ -1,4 +1,5 @@
-//! Rules of type evolution, decided without the database: whether a type may be created or extended.
+//! Rules of type evolution, decided without the database: whether a type may be created or
+//! extended.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,7 @@
 //! How connections are made: addresses, limits, TLS, and the database itself when it is missing.
 //!
-//! An [`Address`] is read from a URL in [`url`], or built from upstream's settings by whoever has them.
+//! An [`Address`] is read from a URL in [`url`], or built from upstream's settings by whoever has
+//! them.
 
 pub mod mysql;
 mod passfile;
@@ -40,16 +41,19 @@ pub struct Connect {
     pub idle: Duration,
     /// How long any connection stays open.
     pub age: Duration,
-    /// Whether a missing PostgreSQL or MySQL database is created. SQLite's address says that of its file.
+    /// Whether a missing PostgreSQL or MySQL database is created. SQLite's address says that of its
+    /// file.
     pub create: bool,
-    /// Whether MySQL text travels as utf8mb4. Upstream's servers send UTF-8 as if it were latin1, and databases that they
-    /// share need the same.
+    /// Whether MySQL text travels as utf8mb4. Upstream's servers send UTF-8 as if it were latin1,
+    /// and databases that they share need the same.
     pub mysql_utf8mb4: bool,
-    /// How often a schema is looked at again that is not complete, as while a server without our lock creates it.
+    /// How often a schema is looked at again that is not complete, as while a server without our
+    /// lock creates it.
     pub retries: usize,
 }
 
-/// A database and how to log in to it. What it displays is fit to be shown: no user, password or option.
+/// A database and how to log in to it. What it displays is fit to be shown: no user, password or
+/// option.
 #[derive(Clone, Debug)]
 pub enum Address {
     Sqlite(Sqlite),
@@ -68,7 +72,8 @@ impl Address {
         }
     }
 
-    /// The same address for this user with this password, of which those that are not given stay. SQLite has neither.
+    /// The same address for this user with this password, of which those that are not given stay.
+    /// SQLite has neither.
     #[must_use]
     pub fn with_login(mut self, user: Option<String>, password: Option<SecretString>) -> Self {
         let (of_user, of_password) = match &mut self {
@@ -115,7 +120,8 @@ impl Connect {
         StartError::Database { address, source }
     }
 
-    /// Whether opening the database is tried again after this error. A SQLite file does not come by waiting.
+    /// Whether opening the database is tried again after this error. A SQLite file does not come by
+    /// waiting.
     #[must_use]
     pub const fn waits_for(&self, error: &Error) -> bool {
         let is_away = matches!(error, Error::Unavailable(_) | Error::Exhausted(_));
@@ -128,7 +134,8 @@ impl Connect {
             .acquire_timeout(self.wait)
             .idle_timeout(self.idle)
             .max_lifetime(self.age)
-            // A connection that died is noticed when a transaction begins on it, which then begins on another.
+            // A connection that died is noticed when a transaction begins on it, which then begins
+            // on another.
             .test_before_acquire(false)
     }
 
@@ -156,8 +163,9 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// `InvalidArgument` when the address names files that cannot be used, `FailedPrecondition` when the database is missing
-    /// and is not to be created, `Unavailable` when it cannot be reached.
+    /// `InvalidArgument` when the address names files that cannot be used, `FailedPrecondition`
+    /// when the database is missing and is not to be created, `Unavailable` when it cannot be
+    /// reached.
     pub async fn connect(to: &Connect) -> Result<Self> {
         let pools = match &to.address {
             Address::Sqlite(address) => Some(address.pools(to).await?),
@@ -169,7 +177,8 @@ impl Database {
             .ok_or_else(|| Error::FailedPrecondition("the database does not exist".into()))
     }
 
-    /// Connects to look at what is there, which this leaves as it is; `None` when the database is missing.
+    /// Connects to look at what is there, which this leaves as it is; `None` when the database is
+    /// missing.
     ///
     /// # Errors
     ///
@@ -198,8 +207,8 @@ enum Login<O> {
     NoDatabase(O),
 }
 
-/// Logs in by the first of several ways that server and network let through: libpq's `allow` and `prefer` are a way with TLS and
-/// one without. Sqlx knows only the offer of the server.
+/// Logs in by the first of several ways that server and network let through: libpq's `allow` and
+/// `prefer` are a way with TLS and one without. Sqlx knows only the offer of the server.
 async fn login<O>(ways: Vec<O>) -> Result<Login<O>>
 where
     O: ConnectOptions,
@@ -228,8 +237,8 @@ where
     Err(refusal)
 }
 
-/// Whether a login failed for a reason that may not be there with TLS, or without: the handshake itself, or a rule of the server
-/// that asks for the other, which PostgreSQL has.
+/// Whether a login failed for a reason that may not be there with TLS, or without: the handshake
+/// itself, or a rule of the server that asks for the other, which PostgreSQL has.
 fn depends_on_tls(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Tls(_) => true,

@@ -18,17 +18,20 @@ use crate::storage::session::Sessions;
 /// The port of a server that is given none.
 pub const PORT: u16 = 3306;
 
-/// Bounds for what others could make last for ever, as for PostgreSQL; only MariaDB ends idle transactions.
+/// Bounds for what others could make last for ever, as for PostgreSQL; only MariaDB ends idle
+/// transactions.
 const SESSION: &str = "SET SESSION innodb_lock_wait_timeout = 5, lock_wait_timeout = 5 \
                        /*M!100302 , idle_transaction_timeout = 60 */";
 
-/// Statements that only read end after five minutes, as on PostgreSQL. MariaDB counts in seconds, MySQL in milliseconds.
+/// Statements that only read end after five minutes, as on PostgreSQL. MariaDB counts in seconds,
+/// MySQL in milliseconds.
 const READING: &str = "SET SESSION lock_wait_timeout = 5 \
                        /*M!100302 , max_statement_time = 300 */ /*!50708 , max_execution_time = 300000 */";
 
 const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
-/// A transaction begins with the first statement after the last one's end, without a statement of its own.
+/// A transaction begins with the first statement after the last one's end, without a statement of
+/// its own.
 const WRITING: &str = "SET SESSION autocommit = 0";
 
 /// A MySQL database.
@@ -40,7 +43,8 @@ pub struct MySql {
     pub password: Option<SecretString>,
     pub database: String,
     pub ssl_mode: SslMode,
-    /// Paths of files, or of folders with files, of authorities to trust beside the public ones, in PEM.
+    /// Paths of files, or of folders with files, of authorities to trust beside the public ones, in
+    /// PEM.
     pub authorities: Vec<PathBuf>,
     pub identity: Option<Identity>,
 }
@@ -79,7 +83,8 @@ impl MySql {
             Login::NoDatabase(_) => return Ok(None),
         };
         let pool: MySqlPoolOptions = to.limits(to.half());
-        // A write sees what others committed while it waited for their locks; a read sees one state.
+        // A write sees what others committed while it waited for their locks; a read sees one
+        // state.
         let readers = pool.clone().after_connect(|connection, _| {
             Box::pin(async move {
                 connection.execute(SESSION).await?;
@@ -134,7 +139,8 @@ impl MySql {
         Ok(options)
     }
 
-    /// The modes to try, in this order: sqlx does not go on without TLS when a server offers a kind of it that is too old.
+    /// The modes to try, in this order: sqlx does not go on without TLS when a server offers a kind
+    /// of it that is too old.
     fn modes(&self) -> &'static [SslMode] {
         match self.ssl_mode {
             SslMode::Disabled => &[SslMode::Disabled],

@@ -1,5 +1,5 @@
-//! libpq's password file: lines of `host:port:database:user:password`, where `*` matches anything and a backslash takes the
-//! meaning from a colon or a backslash.
+//! libpq's password file: lines of `host:port:database:user:password`, where `*` matches anything
+//! and a backslash takes the meaning from a colon or a backslash.
 
 use std::env;
 use std::fs::File;
@@ -17,7 +17,8 @@ pub(super) struct Login<'a> {
     pub user: &'a str,
 }
 
-/// The password in this file, or else in the user's own. A file that others may read is not used, as with libpq.
+/// The password in this file, or else in the user's own. A file that others may read is not used,
+/// as with libpq.
 pub(super) fn find(file: Option<&Path>, login: &Login) -> Option<SecretString> {
     let path = file.map(Path::to_path_buf).or_else(default_file)?;
     let text = match read(&path) {
@@ -79,7 +80,8 @@ impl Field {
     }
 }
 
-/// The fields of a line; `None` for a comment or an empty line. The password is the rest of the line after the fourth colon.
+/// The fields of a line; `None` for a comment or an empty line. The password is the rest of the
+/// line after the fourth colon.
 fn fields(line: &str) -> Option<Vec<Field>> {
     if line.is_empty() || line.starts_with('#') {
         return None;

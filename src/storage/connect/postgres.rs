@@ -18,16 +18,16 @@ use crate::storage::session::Sessions;
 /// The port of a server that is given none.
 pub const PORT: u16 = 5432;
 
-/// Bounds for what others could make last for ever. Our transactions hold a lock for milliseconds: who waits for seconds waits for
-/// somebody else's, and holds up those behind it. A server that stands still in the midst of a transaction, as when its machine is
-/// suspended, loses it.
+/// Bounds for what others could make last for ever. Our transactions hold a lock for milliseconds:
+/// who waits for seconds waits for somebody else's, and holds up those behind it. A server that
+/// stands still in the midst of a transaction, as when its machine is suspended, loses it.
 const SESSION: &str = "SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '60s'";
 
 /// A statement whose client is gone ends, rather than run on for hours.
 const CLIENT_CHECK: &str = "SET client_connection_check_interval = '1s'";
 
-/// Statements that only read end after this, should the database have chosen a way that never ends: it knows nothing yet about rows
-/// that were stored a moment ago.
+/// Statements that only read end after this, should the database have chosen a way that never ends:
+/// it knows nothing yet about rows that were stored a moment ago.
 const READING: &str = "SET statement_timeout = '5min'";
 
 /// A PostgreSQL database.
@@ -44,8 +44,8 @@ pub struct Postgres {
     pub passfile: Option<PathBuf>,
     pub database: String,
     pub sslmode: SslMode,
-    /// Path of the authorities to trust beside the public ones, in PEM. With it a server's certificate is checked in every mode
-    /// that speaks TLS.
+    /// Path of the authorities to trust beside the public ones, in PEM. With it a server's
+    /// certificate is checked in every mode that speaks TLS.
     pub sslrootcert: Option<PathBuf>,
     pub identity: Option<Identity>,
 }

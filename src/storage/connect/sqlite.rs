@@ -23,7 +23,8 @@ const DURABLE: &str = "PRAGMA synchronous = FULL";
 /// Part of a transaction that may be taken back costs no file.
 const SCRATCH: &str = "PRAGMA temp_store = MEMORY";
 
-/// How long the log may grow, in pages of usually 4096 bytes, before its pages go into the file: those that many commits write go once.
+/// How long the log may grow, in pages of usually 4096 bytes, before its pages go into the file:
+/// those that many commits write go once.
 const LONG_LOG: &str = "PRAGMA wal_autocheckpoint = 4000";
 
 /// Pages that the writer keeps in memory, in KiB.

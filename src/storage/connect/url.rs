@@ -1,4 +1,5 @@
-//! An address as a URL: `sqlite:PATH`, `postgres://user:password@host:port/database?sslmode=…`, `mysql://…`.
+//! An address as a URL: `sqlite:PATH`, `postgres://user:password@host:port/database?sslmode=…`,
+//! `mysql://…`.
 //!
 //! Errors quote no value: any could be a password that stands in the wrong place.
 
@@ -36,7 +37,8 @@ impl FromStr for Address {
 impl FromStr for Sqlite {
     type Err = Error;
 
-    /// Reads a path, or a URI as SQLite takes it, such as `file:store.db?mode=ro`; nothing and `:memory:` mean memory.
+    /// Reads a path, or a URI as SQLite takes it, such as `file:store.db?mode=ro`; nothing and
+    /// `:memory:` mean memory.
     fn from_str(name: &str) -> Result<Self> {
         if let Some(place) = name.strip_prefix("file:") {
             return sqlite(place);

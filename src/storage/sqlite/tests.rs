@@ -41,7 +41,8 @@ fn a_statement_that_was_given_up_before_it_began_does_not_go_on() {
     });
 }
 
-/// SQLite looks at the clock after so many steps of all runs of a statement, so that it may be when this one is done.
+/// SQLite looks at the clock after so many steps of all runs of a statement, so that it may be when
+/// this one is done.
 #[test]
 fn a_transaction_that_has_begun_is_not_stopped() {
     let link = Link::open(&in_memory()).unwrap();

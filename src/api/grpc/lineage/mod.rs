@@ -1,4 +1,5 @@
-//! Our own `pedigree.lineage.v1.LineageService`: write lineage, watch it, trace it, each in the file of its method.
+//! Our own `pedigree.lineage.v1.LineageService`: write lineage, watch it, trace it, each in the
+//! file of its method.
 
 mod record;
 mod run_event;

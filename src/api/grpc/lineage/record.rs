@@ -22,7 +22,8 @@ use crate::proto::pedigree::lineage::v1::{self as pb, RecordRequest, RecordRespo
 /// About how many bytes of requests are put into a batch.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// How many responses may wait for a client to read them. Until it does, no more requests are read from it.
+/// How many responses may wait for a client to read them. Until it does, no more requests are read
+/// from it.
 const UNREAD: usize = 256;
 
 /// How messages are put together in batches.
@@ -86,8 +87,8 @@ impl Recording {
     }
 }
 
-/// The next requests, those of one commit; none at the end of the stream. Nothing is lost when it is dropped before its end
-/// but what the client sends again.
+/// The next requests, those of one commit; none at the end of the stream. Nothing is lost when it
+/// is dropped before its end but what the client sends again.
 async fn batch(
     requests: &mut Streaming<RecordRequest>,
     batches: Batches,

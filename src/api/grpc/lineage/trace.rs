@@ -14,11 +14,13 @@ use crate::proto::ml_metadata::{Artifact, Event, Execution};
 use crate::proto::pedigree::lineage::v1::trace_request::Direction as WireDirection;
 use crate::proto::pedigree::lineage::v1::{EventType, TraceEnd, TraceRequest, TraceResponse};
 
-/// The most nodes of a response, and of the first one, of which it is not known yet how large nodes are.
+/// The most nodes of a response, and of the first one, of which it is not known yet how large nodes
+/// are.
 const MOST: usize = 500;
 const FIRST: usize = 100;
 
-/// How large a response may be, in bytes, unless a single node is larger. Clients take 4 MiB where they are not told otherwise.
+/// How large a response may be, in bytes, unless a single node is larger. Clients take 4 MiB where
+/// they are not told otherwise.
 const LARGE: usize = 1 << 20;
 
 /// Begins a trace, whose walk goes on while the client reads.
@@ -52,7 +54,8 @@ async fn walk(mut trace: Trace, mut sink: ResponseSink<TraceResponse>) -> Result
         end: Some(TraceEnd { nodes, cut }),
         ..TraceResponse::default()
     };
-    // The database is not needed while the rest waits to be read. What is kept counts as a trace, so that it is not kept often.
+    // The database is not needed while the rest waits to be read. What is kept counts as a trace,
+    // so that it is not kept often.
     let _permit = trace.into_permit();
     sink.send(last).await
 }

@@ -34,7 +34,8 @@ pub(super) async fn run(
     let tasks = &call.tasks;
     tasks.spawn(async move {
         loop {
-            // Waiting for a place first: what nobody reads yet is not read from the database either.
+            // Waiting for a place first: what nobody reads yet is not read from the database
+            // either.
             let Ok(place) = sender.reserve().await else {
                 return;
             };

@@ -31,8 +31,8 @@ impl Catalog {
     ///
     /// # Errors
     ///
-    /// `NotFound` for a type that may not be created and for an artifact with an unknown id, `InvalidArgument` for a property
-    /// that is not declared with the type of its value.
+    /// `NotFound` for a type that may not be created and for an artifact with an unknown id,
+    /// `InvalidArgument` for a property that is not declared with the type of its value.
     pub(super) async fn settle(tx: &mut Tx, events: &[&RunEvent], origin: &Origin) -> Result<Self> {
         let artifacts = types_of_artifacts(tx, events).await?;
         let uses = uses(events, &artifacts)?;
@@ -144,7 +144,8 @@ impl TypeUse<'_> {
     }
 }
 
-/// Goes through the uses in order and makes of the stored types what each may; the answer names those that changed.
+/// Goes through the uses in order and makes of the stored types what each may; the answer names
+/// those that changed.
 fn settle(
     stored: &mut HashMap<Identity, Candidate>,
     uses: &[TypeUse<'_>],
@@ -286,8 +287,8 @@ mod tests {
     use crate::model::{PropertyType, Value};
     use TypePolicy::{Create, Extend, MustExist};
 
-    /// Uses an execution type `T` with these policies and properties, in order; the answer is how many types change, and what `T`
-    /// declares afterwards.
+    /// Uses an execution type `T` with these policies and properties, in order; the answer is how
+    /// many types change, and what `T` declares afterwards.
     fn after(
         stored: &[(&str, PropertyType)],
         given: &[(TypePolicy, &[(&str, Value)])],

@@ -1,4 +1,5 @@
-//! What stands between the nodes of events: events of runs and artifacts, and the places of both in contexts.
+//! What stands between the nodes of events: events of runs and artifacts, and the places of both in
+//! contexts.
 //!
 //! The artifacts of a run are in the contexts of the run, whichever of them was known first.
 
@@ -14,8 +15,8 @@ use crate::storage::tables::memberships::End;
 use crate::storage::tables::memberships::Nodes;
 use crate::storage::tables::{events as stored_events, locks, memberships as stored_memberships};
 
-/// The stored runs that get artifacts or contexts, locked: of two events at once, one with artifacts and one with contexts, the later
-/// one sees what the other put.
+/// The stored runs that get artifacts or contexts, locked: of two events at once, one with
+/// artifacts and one with contexts, the later one sees what the other put.
 ///
 /// # Errors
 ///
@@ -39,8 +40,8 @@ fn has_artifacts(event: &RunEvent) -> bool {
     !event.inputs.is_empty() || !event.outputs.is_empty()
 }
 
-/// Puts the events between runs and artifacts, and both into the contexts, where they are not yet. `known` are the runs that were
-/// there before.
+/// Puts the events between runs and artifacts, and both into the contexts, where they are not yet.
+/// `known` are the runs that were there before.
 ///
 /// # Errors
 ///

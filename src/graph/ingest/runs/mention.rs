@@ -240,10 +240,11 @@ fn artifact<'e>(given: &'e ArtifactUse, catalog: &Catalog) -> Result<Mention<'e>
     })
 }
 
-/// The external id of the artifact of a type with this digest at this URI. No unique key guards these, but one guards external ids.
+/// The external id of the artifact of a type with this digest at this URI. No unique key guards
+/// these, but one guards external ids.
 ///
-/// `content:` and the SHA-256, as hexadecimal digits, of the four texts, each behind its length in bytes as a number of 64 bits,
-/// big-endian; a type without version has the empty one.
+/// `content:` and the SHA-256, as hexadecimal digits, of the four texts, each behind its length in
+/// bytes as a number of 64 bits, big-endian; a type without version has the empty one.
 fn external_id_of(type_name: &TypeName, uri: &str, digest_of: &str) -> String {
     let version = type_name.version.as_deref().unwrap_or_default();
     let mut bytes = Vec::new();

@@ -1,13 +1,15 @@
-//! What happened to runs, in the words of an orchestrator (`LineageService.Record`): a run is an execution, found by its name or
-//! external id and created by the first event about it.
+//! What happened to runs, in the words of an orchestrator (`LineageService.Record`): a run is an
+//! execution, found by its name or external id and created by the first event about it.
 //!
-//! * `check`: what can be refused without the database; `state`: what an event makes of the state of a run.
+//! * `check`: what can be refused without the database; `state`: what an event makes of the state
+//!   of a run.
 //! * `catalog`: the types that events name, created or extended as they allow.
 //! * `mention`: events taken apart into what they say about one node each.
 //! * `target`: which node each mention means, and what all of its mentions make of it.
 //! * `edges`: what stands between the nodes: events, and places in contexts.
 //!
-//! Each step is for all events of a batch together, so that the number of statements does not depend on how many they are.
+//! Each step is for all events of a batch together, so that the number of statements does not
+//! depend on how many they are.
 
 mod catalog;
 mod check;
@@ -41,7 +43,8 @@ pub struct RunEvent {
     pub type_policy: Option<TypePolicy>,
     /// The execution type. Required.
     pub run_type: TypeName,
-    /// Not empty. One of name and external id is required; with both, the external id finds the run.
+    /// Not empty. One of name and external id is required; with both, the external id finds the
+    /// run.
     pub name: Option<String>,
     /// Not empty.
     pub external_id: Option<String>,
@@ -139,8 +142,8 @@ pub struct RunRecorded {
 
 /// Stores events about runs, in order, all or none of them.
 ///
-/// With several events the error is that of some event that is refused, or of what they do to each other: who needs to know which,
-/// applies them one by one.
+/// With several events the error is that of some event that is refused, or of what they do to each
+/// other: who needs to know which, applies them one by one.
 #[derive(Clone, Debug, Default)]
 pub struct RecordRuns<E> {
     /// Events, or references to them.
@@ -153,16 +156,18 @@ impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
 
     /// # Errors
     ///
-    /// `InvalidArgument` for what is malformed, has values that its type does not declare, or closes a ring of contexts;
-    /// `NotFound` for a type that may not be created, an artifact without such an id, and an update of an unknown run;
-    /// `FailedPrecondition` for a digest that contradicts the stored one; `AlreadyExists` for a new run whose name is taken.
+    /// `InvalidArgument` for what is malformed, has values that its type does not declare, or
+    /// closes a ring of contexts; `NotFound` for a type that may not be created, an artifact
+    /// without such an id, and an update of an unknown run; `FailedPrecondition` for a digest that
+    /// contradicts the stored one; `AlreadyExists` for a new run whose name is taken.
     async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<Vec<RunRecorded>> {
         let now = origin.time;
         let events: Vec<&RunEvent> = self.events.iter().map(Borrow::borrow).collect();
         for event in &events {
             check::event(event)?;
         }
-        // Locks are taken in one order by all writes: the structure, contexts, executions, artifacts.
+        // Locks are taken in one order by all writes: the structure, contexts, executions,
+        // artifacts.
         let catalog = Catalog::settle(tx, &events, origin).await?;
         let mentions = Mentions::of(&events, &catalog, now)?;
         let contexts = Targets::find(tx, Kind::Context, &mentions.contexts, &catalog, now).await?;

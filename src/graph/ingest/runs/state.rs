@@ -1,4 +1,5 @@
-//! The state of a run: that of the latest of its START and ending events, in whatever order they arrive.
+//! The state of a run: that of the latest of its START and ending events, in whatever order they
+//! arrive.
 
 use super::Moment;
 use crate::model::{ExecutionState, NodeContent, NodeState, Value};
@@ -23,7 +24,8 @@ impl Moment {
     }
 }
 
-/// Which of two endings of the same time counts: that of the higher rank, so that no failure is hidden.
+/// Which of two endings of the same time counts: that of the higher rank, so that no failure is
+/// hidden.
 const fn rank(state: Option<NodeState>) -> u8 {
     match state {
         Some(NodeState::Execution(ExecutionState::Failed)) => 4,
@@ -36,8 +38,8 @@ const fn rank(state: Option<NodeState>) -> u8 {
 
 /// Merges an event of this time, in milliseconds since epoch, into a run.
 ///
-/// Of events at the same time, an ending comes after a START. The kind of an ending that is older than the latest START is
-/// forgotten, as nothing can make it count again.
+/// Of events at the same time, an ending comes after a START. The kind of an ending that is older
+/// than the latest START is forgotten, as nothing can make it count again.
 pub(super) fn merge(run: &mut NodeContent, moment: Moment, time: i64) {
     let Some(state) = moment.state().map(NodeState::from) else {
         return;

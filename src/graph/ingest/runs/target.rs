@@ -43,8 +43,8 @@ impl<'e> Targets<'e> {
     ///
     /// # Errors
     ///
-    /// `NotFound` for a node that is not there and may not be created, `InvalidArgument` for one of another type, `AlreadyExists`
-    /// for a new one whose name another node has.
+    /// `NotFound` for a node that is not there and may not be created, `InvalidArgument` for one of
+    /// another type, `AlreadyExists` for a new one whose name another node has.
     pub(super) async fn find(
         tx: &mut Tx,
         kind: Kind,
@@ -77,8 +77,8 @@ impl<'e> Targets<'e> {
         self.meant[self.slots[mention]].id
     }
 
-    /// Locks the nodes that change, and stores what the mentions make of them and of new ones. The answer is aligned with the
-    /// mentions.
+    /// Locks the nodes that change, and stores what the mentions make of them and of new ones. The
+    /// answer is aligned with the mentions.
     ///
     /// # Errors
     ///
@@ -110,7 +110,8 @@ impl<'e> Targets<'e> {
         Ok(stored.collect())
     }
 
-    /// What the mentions make of a node, as it is now known; the state after each goes to its place.
+    /// What the mentions make of a node, as it is now known; the state after each goes to its
+    /// place.
     fn edited(&self, target: &Target, states: &mut [Option<NodeState>]) -> Result<NodeInput> {
         let known = target.id.and_then(|id| self.writer.node(id)).cloned();
         let known = known.map(NodeInput::from);
@@ -132,7 +133,8 @@ impl<'e> Targets<'e> {
     }
 }
 
-/// Goes through the mentions in order and says which node each means. Decided without the database, given what it has.
+/// Goes through the mentions in order and says which node each means. Decided without the database,
+/// given what it has.
 fn resolve<'n>(
     kind: Kind,
     mentions: &[Mention<'_>],
@@ -261,8 +263,9 @@ async fn ids_by_keys<'e>(
     Ok(found)
 }
 
-/// Adds the ids of keys that are equal to stored texts which look different. Where that can be, the database returned rows that
-/// nobody asked for in these letters; the database then decides for each key that could be one of them.
+/// Adds the ids of keys that are equal to stored texts which look different. Where that can be, the
+/// database returned rows that nobody asked for in these letters; the database then decides for
+/// each key that could be one of them.
 async fn add_look_alikes<'e>(
     tx: &mut Tx,
     kind: Kind,

@@ -1,5 +1,5 @@
-//! The migrations against what the wheel makes of the same databases: `tests/data/schema/` holds its dumps, written by
-//! `tests/wheel/make_schema_dumps.py`.
+//! The migrations against what the wheel makes of the same databases: `tests/data/schema/` holds
+//! its dumps, written by `tests/wheel/make_schema_dumps.py`.
 
 mod described;
 mod mysql;
@@ -205,7 +205,8 @@ async fn a_downgrade_stops_on_the_way_and_goes_on() {
     assert_eq!(store.rows().await, wheel.rows().await);
 }
 
-/// Every table that is copied keeps the highest id that it ever gave, even where no row is left that has it.
+/// Every table that is copied keeps the highest id that it ever gave, even where no row is left
+/// that has it.
 #[tokio::test]
 async fn ids_of_deleted_rows_are_not_given_again() {
     const GIVEN: &str = "SELECT name || ' ' || seq FROM sqlite_sequence \

@@ -67,7 +67,8 @@ async fn downgrades_end_as_those_of_the_wheel() {
     }
 }
 
-/// Every step can be done again when it was interrupted before it said so, which is the last thing it does.
+/// Every step can be done again when it was interrupted before it said so, which is the last thing
+/// it does.
 #[tokio::test]
 async fn interrupted_steps_are_done_again() {
     let store = load(WHEEL[0].downgraded).await;

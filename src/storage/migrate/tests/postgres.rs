@@ -17,7 +17,8 @@ async fn load(script: &'static str) -> Store {
     Store::load(Dialect::Postgres, script).await
 }
 
-/// The columns; the wheel rebuilds the property tables, with other names of keys and other conditions of indexes.
+/// The columns; the wheel rebuilds the property tables, with other names of keys and other
+/// conditions of indexes.
 async fn columns(store: &Store) -> Vec<String> {
     let mut lines = store.schema().await;
     lines.retain(|line| !line.contains("property_") && !line.contains("_pkey"));

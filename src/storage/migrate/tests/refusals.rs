@@ -146,7 +146,8 @@ async fn a_downgrade_to_where_the_database_is_or_above() {
     }
 }
 
-/// The step to version 9 fails when others are done already; so does the one down to 8 after the one to 9.
+/// The step to version 9 fails when others are done already; so does the one down to 8 after the
+/// one to 9.
 #[tokio::test]
 async fn a_step_that_fails_undoes_those_before_it() {
     const IN_THE_WAY: &str = "CREATE TABLE NewContext (a)";
@@ -164,7 +165,8 @@ async fn a_step_that_fails_undoes_those_before_it() {
     );
 }
 
-/// Steps that work on tables which are not the library's whole set end in the check, in the same transaction.
+/// Steps that work on tables which are not the library's whole set end in the check, in the same
+/// transaction.
 #[tokio::test]
 async fn an_upgrade_that_ends_with_gaps() {
     assert_refused!(

@@ -108,7 +108,8 @@ async fn administer(admin: &str, statement: &str) {
     }
 }
 
-/// Ends the sessions in a database: dropping it would wait for them, but nothing runs any more that would close them.
+/// Ends the sessions in a database: dropping it would wait for them, but nothing runs any more that
+/// would close them.
 async fn end_sessions(admin: &str, name: &str) {
     const SESSIONS: &str = "SELECT id FROM information_schema.processlist WHERE db = ?";
     let mut server = MySqlConnection::connect(admin).await.unwrap();

@@ -1,4 +1,5 @@
-//! What holds on both servers. The dumps in `tests/data/schema/{mysql,postgres}/` are from `tests/wheel/make_server_dumps.py`.
+//! What holds on both servers. The dumps in `tests/data/schema/{mysql,postgres}/` are from
+//! `tests/wheel/make_server_dumps.py`.
 
 use super::server::{Store, assert_same};
 use super::{UPGRADE, WIDEN, downgrade_to, mysql, postgres};

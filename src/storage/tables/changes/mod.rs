@@ -175,8 +175,8 @@ pub async fn store_id(tx: &mut Tx) -> Result<String> {
     id.ok_or_else(|| Error::internal("the table PedigreeStore is empty"))
 }
 
-/// The rows after a position, in order, at most `limit`. A node that was too large to be stored with
-/// its change is read from its own table, as it is now.
+/// The rows after a position, in order, at most `limit`. A node that was too large to be stored
+/// with its change is read from its own table, as it is now.
 ///
 /// # Errors
 ///
