@@ -13,6 +13,7 @@ use tonic::Code;
 #[expect(
     clippy::pedantic,
     clippy::large_enum_variant,
+    clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
     reason = "generated code"
 )]
@@ -24,6 +25,7 @@ pub mod ml_metadata {
 /// Our own services, a module per package of `proto/pedigree`.
 #[expect(
     clippy::pedantic,
+    clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
     reason = "generated code"
 )]

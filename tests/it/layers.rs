@@ -24,7 +24,7 @@ const MAX_FILE_LINES: usize = 500;
 const MAX_COMMENT_COLUMNS: usize = 100;
 
 /// The folders whose comments are checked.
-const COMMENTED_FOLDERS: [&str; 4] = ["src", "tests", "benches/load", "proto"];
+const COMMENTED_FOLDERS: [&str; 4] = ["src", "tests/it", "benches/load", "proto"];
 
 /// What a command that is a client of a server must not name.
 const NOT_FOR_CLIENTS: &[&str] = &[

@@ -201,6 +201,10 @@ const KNOWN_CHANGES: [&str; 37] = [
     "created parent 3 of 2",
 ];
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the server of this case has the real clock"
+)]
 async fn a_store_of_an_older_version_keeps_its_history_and_its_answers() {
     let database = TestDatabase::missing(Backend::SqliteFile);
     run_sql(&database.url, WITHOUT_ORIGINS).await;
