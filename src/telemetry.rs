@@ -1,4 +1,4 @@
-//! Logs, metrics and traces: what the server tells about itself.
+//! Logs, metrics and traces.
 //!
 //! Logs are one event a line, on standard error. Metrics are counted everywhere through the
 //! `metrics` crate and rendered here for Prometheus. Traces are the spans of requests and
@@ -34,7 +34,7 @@ const SECONDS: [f64; 14] = [
 /// How long the last spans may take to be sent.
 const FLUSH: Duration = Duration::from_secs(3);
 
-/// What the process tells about itself. Ends with [`Self::flush`].
+/// The telemetry of the process. [`Self::flush`] ends it.
 #[derive(Debug)]
 pub struct Telemetry {
     traces: Option<SdkTracerProvider>,

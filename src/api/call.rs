@@ -14,7 +14,7 @@ use crate::model::{ANONYMOUS, Caller, Door};
 #[derive(Clone, Debug)]
 pub struct Call {
     /// The graph that the caller may see.
-    pub graph: Graph,
+    pub graph: Arc<Graph>,
     pub caller: Caller,
     /// When the client stops waiting, if ever.
     pub deadline: Option<Instant>,
@@ -65,7 +65,7 @@ impl Calls {
     ///
     /// `Unavailable` until the database is ready.
     pub fn call(&self, door: Door, extensions: &Extensions) -> Result<Call> {
-        let graph = self.graphs.get()?.clone();
+        let graph = Arc::clone(self.graphs.get()?);
         let context = extensions.get::<RequestContext>().cloned();
         let context = context.unwrap_or_default();
         Ok(Call {

@@ -25,5 +25,5 @@ pub use page::{OrderBy, PagePosition};
 pub use side::{PerSide, Side};
 pub use state::{ArtifactState, ExecutionState, NodeState};
 pub use stored::Stored;
-pub use types::{BaseType, NodeType, PropertyType, SIMPLE_TYPES};
+pub use types::{BaseType, NodeType, PropertyType, SIMPLE_TYPES, TypeIdentity};
 pub use value::Value;

@@ -40,7 +40,7 @@ impl PropertyType {
     }
 }
 
-/// What a client says about the simple type that a type derives from.
+/// A request's base type: the simple type that a type derives from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BaseType {
     /// The enum value UNSET was given explicitly.
@@ -63,9 +63,10 @@ pub const SIMPLE_TYPES: [(Kind, &str); 9] = [
     (Kind::Execution, "mlmd.Deploy"),
 ];
 
+/// The identity of a type: kind, name and version.
+pub type TypeIdentity = (Kind, String, Option<String>);
+
 /// The type of a node: a name, perhaps a version, and the properties that its nodes may carry.
-///
-/// Identity is (kind, name, version).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NodeType {
     pub name: String,
@@ -79,4 +80,12 @@ pub struct NodeType {
     pub input_type: Option<String>,
     /// As `input_type`.
     pub output_type: Option<String>,
+}
+
+impl NodeType {
+    /// The identity of this type among the types of all kinds.
+    #[must_use]
+    pub fn identity(&self, kind: Kind) -> TypeIdentity {
+        (kind, self.name.clone(), self.version.clone())
+    }
 }

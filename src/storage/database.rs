@@ -116,8 +116,8 @@ impl Database {
         })
     }
 
-    /// Begins a transaction that may write. On SQLite it holds the write lock from the start, so
-    /// that it never has to give up half-way because somebody else wrote.
+    /// Begins a transaction that may write. On SQLite it takes the write lock at the start, so that
+    /// a concurrent write never aborts it half-way.
     ///
     /// # Errors
     ///
@@ -207,8 +207,8 @@ impl Database {
     pub async fn close(&self) {
         match &self.pools {
             Pools::Sqlite { writer, reader } => {
-                // One after the other: the last to close a file takes its log away, if nobody else
-                // has it open in that moment.
+                // One after the other: the last connection of a file removes its log when it closes,
+                // if no other one is open at that moment.
                 reader.close().await;
                 writer.close().await;
             }

@@ -20,9 +20,9 @@ use super::db_error;
 use super::permits::{ConnectionPermits, Permit};
 use crate::error::Result;
 
-/// How long something that nobody waits for any more may go on before its connection is closed.
-/// Connections are dear, and almost everything has ended by then.
-const ABANDONED: Duration = Duration::from_secs(1);
+/// How long a statement whose caller was dropped may continue before its connection is closed. New
+/// connections are expensive, and almost every statement has ended by then.
+const DETACHED_TIME_LIMIT: Duration = Duration::from_secs(1);
 
 /// How long a new connection may take before a look at what keeps it: the pool tries until its own
 /// time is over.
@@ -133,7 +133,7 @@ impl<DB: Server> Sessions<DB> {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A connection for a caller who has a permit: the one used last, or one of the pool's.
+    /// A connection, for a caller with a permit: the one used last, or one of the pool.
     async fn connection(&self) -> sqlx::Result<Held<DB>> {
         match self.last_used() {
             Some(last) => Ok(last),
@@ -141,7 +141,7 @@ impl<DB: Server> Sessions<DB> {
         }
     }
 
-    /// The connection used last. One that nobody has used for a while goes back to the pool.
+    /// The connection used last. One that has been idle for a while goes back to the pool.
     fn last_used(&self) -> Option<Held<DB>> {
         let mut spare = self.spare();
         let spare = spare.as_mut()?;
@@ -212,7 +212,7 @@ async fn begin<DB: Server>(
     }
 }
 
-/// A connection of the pool's that has answered just now, for a caller who has a permit.
+/// A connection of the pool that has just answered a ping, for a caller with a permit.
 async fn living<DB: Server>(pool: &Pool<DB>) -> sqlx::Result<Held<DB>> {
     let mut stale = pool.options().get_max_connections();
     loop {
@@ -228,7 +228,7 @@ async fn living<DB: Server>(pool: &Pool<DB>) -> sqlx::Result<Held<DB>> {
 }
 
 impl<DB: Database> Held<DB> {
-    /// A connection of the pool's, for a caller who has a permit.
+    /// A connection of the pool, for a caller with a permit.
     async fn from(pool: &Pool<DB>) -> sqlx::Result<Self> {
         let acquired = match timeout(SLOW, pool.acquire()).await {
             Ok(acquired) => acquired,
@@ -418,7 +418,7 @@ impl<DB: Server> Drop for Session<DB> {
                 let (sessions, permit) = (self.sessions.clone(), self.permit.take());
                 tokio::spawn(async move {
                     let rollback = DB::run(&mut held.connection, "ROLLBACK".into_sql_str());
-                    match timeout(ABANDONED, rollback).await {
+                    match timeout(DETACHED_TIME_LIMIT, rollback).await {
                         Ok(Ok(())) => sessions.give_back(held),
                         _ => held.connection.close_on_drop(),
                     }
@@ -431,7 +431,7 @@ impl<DB: Server> Drop for Session<DB> {
 }
 
 /// A future that goes on in a task of its own when it is dropped before its end, for as long as
-/// [`ABANDONED`].
+/// [`DETACHED_TIME_LIMIT`].
 pub(super) fn to_the_end<F: Future<Output: Send> + Send + 'static>(future: F) -> ToTheEnd<F> {
     ToTheEnd(Some(Box::pin(future)))
 }
@@ -456,7 +456,7 @@ impl<F: Future<Output: Send> + Send + 'static> Future for ToTheEnd<F> {
 impl<F: Future<Output: Send> + Send + 'static> Drop for ToTheEnd<F> {
     fn drop(&mut self) {
         if let Some(rest) = self.0.take() {
-            tokio::spawn(timeout(ABANDONED, rest));
+            tokio::spawn(timeout(DETACHED_TIME_LIMIT, rest));
         }
     }
 }

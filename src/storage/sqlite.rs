@@ -1,8 +1,8 @@
 //! Transactions on SQLite, which runs in this process.
 //!
-//! A short statement runs where its caller is: to wake another thread and to be woken by it takes
-//! longer. A statement that turns out not to be short, or has to wait for a lock, begins again on a
-//! thread of its own, so that it holds up nobody else, and is stopped when its caller goes away.
+//! A short statement runs on the thread of its caller: waking another thread takes longer. A
+//! statement that exceeds the time limit, or waits for a lock, begins again on a blocking thread, so
+//! that it blocks no other task. It is interrupted when its caller is dropped.
 
 use std::cell::Cell;
 use std::fmt;
@@ -126,7 +126,8 @@ impl End {
         self.at.store(end.unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Other work begins, whose number this is. Who stops what was before stops nothing of it.
+    /// Starts a new unit of work and returns its number. Interrupts aimed at an earlier number have
+    /// no effect.
     fn next_work(&self) -> u64 {
         self.work.fetch_add(1, Ordering::Relaxed) + 1
     }
@@ -375,8 +376,7 @@ impl Session {
         self.apart(|link| link.connection.execute_batch(sql)).await
     }
 
-    /// Works on a thread that may be blocked. The work is stopped when nobody waits for it any
-    /// more.
+    /// Runs work on a blocking thread. It is interrupted when the caller is dropped.
     async fn apart<T: Send + 'static>(
         self,
         work: impl FnOnce(&Link) -> rusqlite::Result<T> + Send + 'static,

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
-use crate::model::{Kind, NodeType, Stored};
+use crate::model::{Kind, NodeType, Stored, TypeIdentity};
 
 /// How long an answer counts, in case that another process writes the same file.
 const FRESH: Duration = Duration::from_secs(1);
@@ -37,13 +37,10 @@ struct Shared {
 struct Types {
     by_id: HashMap<(Kind, i64), Arc<Stored<NodeType>>>,
     /// Answers for a name and version.
-    by_name: HashMap<Identity, Answer<Arc<Stored<NodeType>>>>,
+    by_name: HashMap<TypeIdentity, Answer<Arc<Stored<NodeType>>>>,
     /// Answers for all types of a kind.
     all: HashMap<Kind, Answer<Arc<[Stored<NodeType>]>>>,
 }
-
-/// What identifies a type: kind, name and version.
-type Identity = (Kind, String, Option<String>);
 
 /// What was read, from when to what change it counts.
 #[derive(Clone, Debug)]
@@ -78,7 +75,7 @@ impl TypeCache {
         }
     }
 
-    /// For who has changed types, to hold until the end of the commit is known.
+    /// A guard for a transaction that changes types. It is held until the outcome of the commit.
     pub(super) fn changing(&self) -> Changing {
         Changing(self.shared.clone())
     }

@@ -70,7 +70,7 @@ fn created(new: Vec<Event>) -> impl Iterator<Item = Change> {
 ///
 /// # Errors
 ///
-/// `Contention` when somebody else records one of them at the same time.
+/// `Contention` when a concurrent write records one of them.
 pub(in crate::graph) async fn put_missing(tx: &mut Tx, mut given: Vec<Event>) -> Result<()> {
     let mut known = events::existing(tx, &given).await?;
     given.retain(|event| known.insert(events::key(event)));

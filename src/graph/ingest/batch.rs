@@ -104,7 +104,7 @@ fn reply(
     }
 }
 
-/// A message that was stored by somebody else since it was looked for: the next attempt finds it.
+/// The error of an id that a concurrent write has claimed: the next attempt finds its message.
 fn taken_meanwhile(error: Error) -> Error {
     match error {
         Error::AlreadyExists(_) => Error::Contention(
@@ -179,7 +179,7 @@ impl Batch {
         origin: &Origin,
     ) -> Result<Vec<Result<Recorded>>> {
         if self.messages.len() == 1 {
-            // What refuses it ends the transaction, and nobody else is in it.
+            // A refusal ends the transaction, and no other message is in it.
             return all_at_once(tx, new, origin).await;
         }
         tx.savepoint().await?;

@@ -6,7 +6,9 @@ use crate::error::{Error, Result};
 use crate::graph::commit::command::Write;
 use crate::graph::types::rules as type_rules;
 use crate::graph::types::rules::Evolution;
-use crate::model::{BaseType, Change, Kind, NodeType, Origin, SIMPLE_TYPES, Stored, Subject};
+use crate::model::{
+    BaseType, Change, Kind, NodeType, Origin, SIMPLE_TYPES, Stored, Subject, TypeIdentity,
+};
 use crate::storage::Tx;
 use crate::storage::tables::{locks, types};
 
@@ -54,9 +56,8 @@ impl Write for PutTypes {
         };
         let mut stored = stored_types(tx, &self.types).await?;
         let changes = |(kind, given): &(Kind, NodeType)| {
-            let key = (*kind, given.name.clone(), given.version.clone());
             !stored
-                .get(&key)
+                .get(&given.identity(*kind))
                 .is_some_and(|known| is_same(&known.value, given))
         };
         // No unique key prevents a type from being created twice; the lock does.
@@ -65,7 +66,7 @@ impl Write for PutTypes {
         }
         let mut ids = Vec::with_capacity(self.types.len());
         for (kind, given) in &self.types {
-            let key = (*kind, given.name.clone(), given.version.clone());
+            let key = given.identity(*kind);
             let before = stored.remove(&key);
             let known = match before.clone() {
                 Some(known) => extend(tx, known, given, allowed).await?,
@@ -104,14 +105,11 @@ fn is_same(stored: &NodeType, given: &NodeType) -> bool {
         && (given.base_type.is_none() || given.base_type == stored.base_type)
 }
 
-/// The identity of a type: kind, name and version.
-pub(in crate::graph) type Identity = (Kind, String, Option<String>);
-
 /// The stored types with the names of the given types, by identity.
 pub(in crate::graph) async fn stored_types(
     tx: &mut Tx,
     given: &[(Kind, NodeType)],
-) -> Result<HashMap<Identity, Stored<NodeType>>> {
+) -> Result<HashMap<TypeIdentity, Stored<NodeType>>> {
     let mut stored = HashMap::new();
     for kind in Kind::ALL {
         let names: Vec<&str> = given
@@ -120,9 +118,8 @@ pub(in crate::graph) async fn stored_types(
             .map(|(_, given)| given.name.as_str())
             .collect();
         for found in types::by_names(tx, kind, &names).await? {
-            let value = &found.value;
-            let key = (kind, value.name.clone(), value.version.clone());
             // Old servers could create duplicates: the one with the lowest id counts.
+            let key = found.value.identity(kind);
             stored.entry(key).or_insert(found);
         }
     }

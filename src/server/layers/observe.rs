@@ -35,9 +35,10 @@ struct Observation<P: Protocol> {
 impl<P: Protocol> Observation<P> {
     fn begin(request: &Request) -> Self {
         let operation = P::operation(request);
-        let context = request.extensions().get().cloned();
-        let context: RequestContext = context.unwrap_or_default();
-        let span = P::span(&operation, &context);
+        let span = match request.extensions().get::<RequestContext>() {
+            Some(context) => P::span(&operation, context),
+            None => P::span(&operation, &RequestContext::default()),
+        };
         telemetry::trace(&span, request.headers());
         gauge!(P::IN_FLIGHT).increment(1);
         Self {
@@ -77,7 +78,7 @@ impl<P: Protocol> Drop for Observation<P> {
 
 /// A response under way.
 struct Answer<P: Protocol> {
-    /// The outcome that the head of the response tells.
+    /// The outcome by the head of the response.
     head: P::Outcome,
     request: Observation<P>,
 }

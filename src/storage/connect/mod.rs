@@ -1,7 +1,6 @@
 //! How connections are made: addresses, limits, TLS, and the database itself when it is missing.
 //!
-//! An [`Address`] is read from a URL in [`url`], or built from upstream's settings by whoever has
-//! them.
+//! An [`Address`] comes from a URL, in [`url`], or from the settings of upstream's server.
 
 pub mod mysql;
 mod passfile;

@@ -23,7 +23,7 @@ pub(super) fn find(file: Option<&Path>, login: &Login) -> Option<SecretString> {
     let path = file.map(Path::to_path_buf).or_else(default_file)?;
     let text = match read(&path) {
         Ok(text) => text,
-        // Nobody said that the user's own file is there.
+        // The user's own file is optional.
         Err(_) if file.is_none() && !path.exists() => return None,
         Err(problem) => {
             tracing::warn!(file = %path.display(), "the password file is not used: {problem}");
@@ -109,7 +109,7 @@ fn fields(line: &str) -> Option<Vec<Field>> {
 
 impl Login<'_> {
     fn matches(&self, fields: &[Field]) -> bool {
-        // Whoever connects by a Unix socket is at home.
+        // A Unix socket is the host `localhost`.
         let local = self.host.starts_with('/') && fields[0].matches("localhost");
         (local || fields[0].matches(self.host))
             && fields[1].matches(&self.port.to_string())

@@ -18,9 +18,9 @@ use crate::storage::session::Sessions;
 /// The port of a server that is given none.
 pub const PORT: u16 = 5432;
 
-/// Bounds for what others could make last for ever. Our transactions hold a lock for milliseconds:
-/// who waits for seconds waits for somebody else's, and holds up those behind it. A server that
-/// stands still in the midst of a transaction, as when its machine is suspended, loses it.
+/// Limits of waiting. Transactions of this server hold a lock for milliseconds: a wait of seconds is
+/// for a lock of another program, and blocks the requests behind it. A transaction of a server that
+/// stands still, as when its machine is suspended, is ended.
 const SESSION: &str = "SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '60s'";
 
 /// A statement whose client is gone ends, rather than run on for hours.

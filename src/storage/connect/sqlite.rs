@@ -14,7 +14,7 @@ use crate::storage::sqlite::{Opening, Sessions};
 /// How long a statement waits for another process that writes the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Readers go on while somebody writes.
+/// Reads continue during writes.
 const LOG: &str = "PRAGMA journal_mode = WAL";
 
 /// A commit is on the disk.

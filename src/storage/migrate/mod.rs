@@ -73,9 +73,9 @@ pub async fn prepare(database: &Database, options: &Migration) -> Result<Prepare
     })
 }
 
-/// Creates the schema where there is none and runs the steps that `options` allow; `done` is told
-/// of each when it has run. Returns what there was to do. Of several processes that do so at once,
-/// one works and the others wait and find it done.
+/// Creates the schema where there is none and runs the steps that `options` allow. Calls `done`
+/// after each step. Returns the steps. Of several concurrent processes, one runs the steps; the
+/// others wait and find them done.
 ///
 /// All scripts run in one transaction, except on MySQL, where statements about the schema commit:
 /// after a failure the database keeps the completed part, and the next run continues from there.
@@ -83,7 +83,7 @@ pub async fn prepare(database: &Database, options: &Migration) -> Result<Prepare
 /// # Errors
 ///
 /// - `FailedPrecondition` for a schema that is too new, or too old without leave to upgrade it.
-/// - `Contention` when the schema is there in part, as while somebody else creates it.
+/// - `Contention` when the schema is there in part, as while another process creates it.
 /// - `DataLoss` when it has several versions at once, or on PostgreSQL none.
 /// - `InvalidArgument` for a downgrade that cannot be.
 ///

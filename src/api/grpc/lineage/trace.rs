@@ -14,14 +14,14 @@ use crate::proto::ml_metadata::{Artifact, Event, Execution};
 use crate::proto::pedigree::lineage::v1::trace_request::Direction as WireDirection;
 use crate::proto::pedigree::lineage::v1::{EventType, TraceEnd, TraceRequest, TraceResponse};
 
-/// The most nodes of a response, and of the first one, of which it is not known yet how large nodes
-/// are.
-const MOST: usize = 500;
-const FIRST: usize = 100;
+/// The maximum number of nodes of a response, and of the first response: the size of nodes is not
+/// known before it.
+const MAX_NODES: usize = 500;
+const MAX_FIRST_NODES: usize = 100;
 
-/// How large a response may be, in bytes, unless a single node is larger. Clients take 4 MiB where
-/// they are not told otherwise.
-const LARGE: usize = 1 << 20;
+/// The target size of a response, in bytes. A single node may be larger. Clients accept 4 MiB by
+/// default.
+const RESPONSE_BYTES: usize = 1 << 20;
 
 /// Begins a trace, whose walk goes on while the client reads.
 pub(super) async fn run(
@@ -36,7 +36,7 @@ pub(super) async fn run(
 }
 
 async fn walk(mut trace: Trace, mut sink: ResponseSink<TraceResponse>) -> Result<()> {
-    let mut most = FIRST;
+    let mut most = MAX_FIRST_NODES;
     while let Some(part) = trace.next(most).await? {
         let responses = responses(part);
         most = room(&responses).unwrap_or(most);
@@ -65,7 +65,7 @@ fn room(responses: &[TraceResponse]) -> Option<usize> {
     let nodes: usize = responses.iter().map(count).sum();
     let bytes: usize = responses.iter().map(Message::encoded_len).sum();
     let size = bytes.checked_div(nodes)?;
-    Some((LARGE / size.max(1)).clamp(1, MOST))
+    Some((RESPONSE_BYTES / size.max(1)).clamp(1, MAX_NODES))
 }
 
 fn count(response: &TraceResponse) -> usize {
@@ -77,7 +77,7 @@ fn responses(part: TracePart) -> Vec<TraceResponse> {
     let mut packer = Packer {
         hop: part.hop,
         done: Vec::new(),
-        size: LARGE,
+        size: RESPONSE_BYTES,
     };
     for artifact in part.artifacts {
         let artifact = Artifact::from(artifact);
@@ -111,7 +111,7 @@ impl Packer {
         };
         self.size += size;
         match self.done.pop() {
-            Some(last) if self.size <= LARGE => self.done.push(last),
+            Some(last) if self.size <= RESPONSE_BYTES => self.done.push(last),
             last => {
                 self.size = size;
                 self.done.extend(last);
@@ -187,9 +187,9 @@ mod tests {
         for (sizes, expected) in [
             (vec![], vec![]),
             (vec![10; 500], vec![500]),
-            (vec![LARGE / 4; 8], vec![3, 3, 2]),
+            (vec![RESPONSE_BYTES / 4; 8], vec![3, 3, 2]),
             // A node that is larger comes alone.
-            (vec![10, LARGE * 2, 10], vec![1, 1, 1]),
+            (vec![10, RESPONSE_BYTES * 2, 10], vec![1, 1, 1]),
         ] {
             let responses = responses(part(&sizes));
             let counts: Vec<usize> = responses.iter().map(count).collect();
@@ -202,9 +202,9 @@ mod tests {
     fn the_next_part_is_as_large_as_the_nodes_allow() {
         for (sizes, expected) in [
             (vec![], None),
-            (vec![10; 3], Some(MOST)),
-            (vec![LARGE / 10; 3], Some(9)),
-            (vec![LARGE * 3], Some(1)),
+            (vec![10; 3], Some(MAX_NODES)),
+            (vec![RESPONSE_BYTES / 10; 3], Some(9)),
+            (vec![RESPONSE_BYTES * 3], Some(1)),
         ] {
             assert_eq!(room(&responses(part(&sizes))), expected);
         }

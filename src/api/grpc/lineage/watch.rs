@@ -34,8 +34,7 @@ pub(super) async fn run(
     let tasks = &call.tasks;
     tasks.spawn(async move {
         loop {
-            // Waiting for a place first: what nobody reads yet is not read from the database
-            // either.
+            // Backpressure: nothing is read from the database before the client has room for it.
             let Ok(place) = sender.reserve().await else {
                 return;
             };

@@ -6,8 +6,8 @@ use super::{ArtifactIdentity, ArtifactUse, ContextUse, RunEvent, TypeName, TypeP
 use crate::error::{Error, Result};
 use crate::graph::commit::command::Write;
 use crate::graph::nodes::rules as node_rules;
-use crate::graph::types::put::{Identity, PutTypes, stored_types};
-use crate::model::{Kind, Node, NodeType, Origin, Properties, Stored, distinct_ids};
+use crate::graph::types::put::{PutTypes, stored_types};
+use crate::model::{Kind, Node, NodeType, Origin, Properties, Stored, TypeIdentity, distinct_ids};
 use crate::storage::Tx;
 use crate::storage::tables::{locks, nodes, types};
 
@@ -21,7 +21,7 @@ struct TypeUse<'e> {
 
 /// The types of a batch, as they are when its events are stored.
 pub(super) struct Catalog {
-    types: HashMap<Identity, Stored<NodeType>>,
+    types: HashMap<TypeIdentity, Stored<NodeType>>,
     /// The types of the artifacts that are given by id.
     artifacts: HashMap<i64, TypeName>,
 }
@@ -49,7 +49,7 @@ impl Catalog {
             types = candidates(tx, &named).await?;
             changed = settle(&mut types, &uses)?;
         }
-        let with_type = |key: &Identity| Some((key.0, types.get(key)?.value.clone()));
+        let with_type = |key: &TypeIdentity| Some((key.0, types.get(key)?.value.clone()));
         let put = PutTypes {
             types: changed.iter().filter_map(with_type).collect(),
             can_add_fields: true,
@@ -96,7 +96,7 @@ struct Candidate {
 async fn candidates(
     tx: &mut Tx,
     named: &[(Kind, NodeType)],
-) -> Result<HashMap<Identity, Candidate>> {
+) -> Result<HashMap<TypeIdentity, Candidate>> {
     let stored = stored_types(tx, named).await?.into_iter();
     let candidate = |(key, Stored { id, value })| {
         let id = Some(id);
@@ -105,7 +105,7 @@ async fn candidates(
     Ok(stored.map(candidate).collect())
 }
 
-fn identity(kind: Kind, name: &TypeName) -> Identity {
+fn identity(kind: Kind, name: &TypeName) -> TypeIdentity {
     (kind, name.name.clone(), name.version.clone())
 }
 
@@ -118,7 +118,7 @@ impl TypeUse<'_> {
         }
     }
 
-    /// Declares the properties given that are not declared yet, and tells whether there were any.
+    /// Declares the given properties that are missing. Returns whether there were any.
     fn declare(&self, of: &mut NodeType) -> bool {
         let before = of.properties.len();
         for (name, value) in self.properties {
@@ -147,10 +147,10 @@ impl TypeUse<'_> {
 /// Goes through the uses in order and makes of the stored types what each may; the answer names
 /// those that changed.
 fn settle(
-    stored: &mut HashMap<Identity, Candidate>,
+    stored: &mut HashMap<TypeIdentity, Candidate>,
     uses: &[TypeUse<'_>],
-) -> Result<Vec<Identity>> {
-    let mut changed: Vec<Identity> = Vec::new();
+) -> Result<Vec<TypeIdentity>> {
+    let mut changed: Vec<TypeIdentity> = Vec::new();
     for used in uses {
         let key = identity(used.kind, used.name);
         let is_new = !stored.contains_key(&key);

@@ -142,8 +142,8 @@ pub struct RunRecorded {
 
 /// Stores events about runs, in order, all or none of them.
 ///
-/// With several events the error is that of some event that is refused, or of what they do to each
-/// other: who needs to know which, applies them one by one.
+/// The error of several events is that of one of them, or of their combination. To find the refused
+/// event, apply them one by one.
 #[derive(Clone, Debug, Default)]
 pub struct RecordRuns<E> {
     /// Events, or references to them.

@@ -263,9 +263,8 @@ async fn ids_by_keys<'e>(
     Ok(found)
 }
 
-/// Adds the ids of keys that are equal to stored texts which look different. Where that can be, the
-/// database returned rows that nobody asked for in these letters; the database then decides for
-/// each key that could be one of them.
+/// Adds the ids of keys whose stored text is equal by the collation of the database and differs in
+/// its letters. The database returned rows with such texts; it then decides which keys they equal.
 async fn add_look_alikes<'e>(
     tx: &mut Tx,
     kind: Kind,

@@ -10,7 +10,7 @@ use crate::storage::migrate::tests::downgrade_to;
 use crate::storage::migrate::{Migration, Prepared, prepare};
 
 /// Columns, keys and indexes of the tables that are ML Metadata's, one a line. The text of a
-/// statement counts only where no pragma tells the same: AUTOINCREMENT, and the condition of a
+/// statement counts only for what no pragma returns: AUTOINCREMENT, and the condition of a
 /// partial index.
 const SCHEMA: &str = "
     SELECT format('%s AUTOINCREMENT %d', name, sql LIKE '%AUTOINCREMENT%')
