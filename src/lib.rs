@@ -5,12 +5,14 @@
 //! * [`cli`]: the commands: serve, migrate and reconcile; record, watch and trace as clients.
 //! * [`config`]: flags, environment and file become one validated configuration.
 //! * [`telemetry`]: logs, metrics, traces.
-//! * [`server`]: the listeners, health, what stands around every request, the way up and down.
+//! * [`server`]: the listeners, the router with the layers around every request, health, start and
+//!   stop.
 //! * [`api`]: the doors, one folder per protocol: convert, call the graph, convert back.
 //! * [`graph`]: the metadata graph and its rules.
 //! * [`filter`]: the filter language, from text to SQL with bound values.
 //! * [`storage`]: SQL for three databases.
-//! * [`model`]: the vocabulary; [`error`]: what can go wrong; [`proto`]: generated code.
+//! * [`model`]: the vocabulary; [`error`]: what can go wrong; [`proto`]: generated code;
+//!   [`build_info`]: the version and commit of the build.
 
 pub mod api;
 pub mod build_info;

@@ -14,7 +14,7 @@ use tokio::runtime::Builder;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    // One more than the processors, as SQLite's commits block a thread: see `storage/sqlite.rs`.
+    // One more than the processors, as SQLite's commits block a thread: see `storage/sqlite/`.
     let threads = available_parallelism().map_or(2, |processors| processors.get() + 1);
     let runtime = Builder::new_multi_thread()
         .worker_threads(threads)
