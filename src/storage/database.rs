@@ -207,8 +207,8 @@ impl Database {
     pub async fn close(&self) {
         match &self.pools {
             Pools::Sqlite { writer, reader } => {
-                // One after the other: the last connection of a file removes its log when it closes,
-                // if no other one is open at that moment.
+                // One after the other: the last connection of a file removes its log when it
+                // closes, if no other one is open at that moment.
                 reader.close().await;
                 writer.close().await;
             }

@@ -3,7 +3,7 @@
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use super::classify::Protocol;
 use crate::api::call::RequestContext;
@@ -15,10 +15,17 @@ pub(in crate::server) async fn enforce<P: Protocol>(request: Request, next: Next
     let Some(deadline) = context.and_then(|context| context.deadline) else {
         return next.run(request).await;
     };
+    // A timer fires at the next tick at the earliest, which is too late for a deadline that has
+    // passed: the transport would end the call first, with another code.
+    if deadline <= Instant::now() {
+        return passed::<P>();
+    }
     let response = timeout_at(deadline, next.run(request)).await;
-    response.unwrap_or_else(|_| {
-        P::refusal(Error::DeadlineExceeded(
-            "the deadline of the call has passed".into(),
-        ))
-    })
+    response.unwrap_or_else(|_| passed::<P>())
+}
+
+fn passed<P: Protocol>() -> Response {
+    P::refusal(Error::DeadlineExceeded(
+        "the deadline of the call has passed".into(),
+    ))
 }

@@ -18,9 +18,9 @@ use crate::storage::session::Sessions;
 /// The port of a server that is given none.
 pub const PORT: u16 = 5432;
 
-/// Limits of waiting. Transactions of this server hold a lock for milliseconds: a wait of seconds is
-/// for a lock of another program, and blocks the requests behind it. A transaction of a server that
-/// stands still, as when its machine is suspended, is ended.
+/// Limits of waiting. Transactions of this server hold a lock for milliseconds: a wait of seconds
+/// is for a lock of another program, and blocks the requests behind it. A transaction of a server
+/// that stands still, as when its machine is suspended, is ended.
 const SESSION: &str = "SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '60s'";
 
 /// A statement whose client is gone ends, rather than run on for hours.

@@ -1,8 +1,8 @@
 //! Transactions on SQLite, which runs in this process.
 //!
 //! A short statement runs on the thread of its caller: waking another thread takes longer. A
-//! statement that exceeds the time limit, or waits for a lock, begins again on a blocking thread, so
-//! that it blocks no other task. It is interrupted when its caller is dropped.
+//! statement that exceeds the time limit, or waits for a lock, begins again on a blocking thread,
+//! so that it blocks no other task. It is interrupted when its caller is dropped.
 
 use std::cell::Cell;
 use std::fmt;
