@@ -1,5 +1,15 @@
 -- Counts what widen.sql has to change.
 SELECT COUNT(*)
+    /*M!100303 + (
+        SELECT COUNT(*)
+        FROM information_schema.tables AS paths
+        WHERE paths.table_schema = DATABASE() AND paths.table_name = 'EventPath'
+            AND NOT EXISTS (
+                SELECT 1 FROM information_schema.columns AS keys_of_paths
+                WHERE keys_of_paths.table_schema = DATABASE() AND keys_of_paths.table_name = 'EventPath'
+                    AND keys_of_paths.column_name = 'pedigree_id'
+            )
+    ) */
 FROM information_schema.columns
 WHERE table_schema = DATABASE() AND data_type = 'int'
     AND table_name IN (

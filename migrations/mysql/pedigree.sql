@@ -91,7 +91,7 @@ CREATE TABLE IF NOT EXISTS PedigreeMessage (
 
 -- One row: what tells this database from others, and the lock of who gives positions.
 CREATE TABLE IF NOT EXISTS PedigreeStore (
-    store_id VARCHAR(36) NOT NULL
+    store_id VARCHAR(36) PRIMARY KEY
 ) ENGINE = InnoDB;
 
 INSERT INTO PedigreeStore (store_id)

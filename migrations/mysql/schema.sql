@@ -2,8 +2,14 @@
 -- Ids, step_index and int_value are BIGINT where ML Metadata has INT. It reads and writes them all the same.
 -- Character set and collation are those of the database. AUTO_INCREMENT: the id of a deleted row is not given again.
 -- Each table comes with its keys and indexes in one statement, because MySQL commits after each.
+-- Every statement does nothing where it is done already: a creation that was cut off runs again from the start.
 
-CREATE TABLE Type (
+-- The mark of a creation that has begun and is not done. It tells a schema that is to be completed from one that lost tables.
+CREATE TABLE IF NOT EXISTS PedigreeCreation (
+    id INT PRIMARY KEY
+) ENGINE = InnoDB;
+
+CREATE TABLE IF NOT EXISTS Type (
     id BIGINT AUTO_INCREMENT PRIMARY KEY,
     name VARCHAR(255) NOT NULL,
     version VARCHAR(255),
@@ -16,20 +22,20 @@ CREATE TABLE Type (
     INDEX idx_type_external_id (external_id)
 ) ENGINE = InnoDB;
 
-CREATE TABLE TypeProperty (
+CREATE TABLE IF NOT EXISTS TypeProperty (
     type_id BIGINT NOT NULL,
     name VARCHAR(255) NOT NULL,
     data_type INT,
     PRIMARY KEY (type_id, name)
 ) ENGINE = InnoDB;
 
-CREATE TABLE ParentType (
+CREATE TABLE IF NOT EXISTS ParentType (
     type_id BIGINT NOT NULL,
     parent_type_id BIGINT NOT NULL,
     PRIMARY KEY (type_id, parent_type_id)
 ) ENGINE = InnoDB;
 
-CREATE TABLE Artifact (
+CREATE TABLE IF NOT EXISTS Artifact (
     id BIGINT AUTO_INCREMENT PRIMARY KEY,
     type_id BIGINT NOT NULL,
     uri TEXT,
@@ -45,7 +51,7 @@ CREATE TABLE Artifact (
     INDEX idx_artifact_external_id (external_id)
 ) ENGINE = InnoDB;
 
-CREATE TABLE ArtifactProperty (
+CREATE TABLE IF NOT EXISTS ArtifactProperty (
     artifact_id BIGINT NOT NULL,
     name VARCHAR(255) NOT NULL,
     is_custom_property TINYINT(1) NOT NULL,
@@ -61,7 +67,7 @@ CREATE TABLE ArtifactProperty (
     INDEX idx_artifact_property_string (name, is_custom_property, string_value(255))
 ) ENGINE = InnoDB;
 
-CREATE TABLE Execution (
+CREATE TABLE IF NOT EXISTS Execution (
     id BIGINT AUTO_INCREMENT PRIMARY KEY,
     type_id BIGINT NOT NULL,
     last_known_state INT,
@@ -75,7 +81,7 @@ CREATE TABLE Execution (
     INDEX idx_execution_external_id (external_id)
 ) ENGINE = InnoDB;
 
-CREATE TABLE ExecutionProperty (
+CREATE TABLE IF NOT EXISTS ExecutionProperty (
     execution_id BIGINT NOT NULL,
     name VARCHAR(255) NOT NULL,
     is_custom_property TINYINT(1) NOT NULL,
@@ -91,7 +97,7 @@ CREATE TABLE ExecutionProperty (
     INDEX idx_execution_property_string (name, is_custom_property, string_value(255))
 ) ENGINE = InnoDB;
 
-CREATE TABLE Event (
+CREATE TABLE IF NOT EXISTS Event (
     id BIGINT AUTO_INCREMENT PRIMARY KEY,
     artifact_id BIGINT NOT NULL,
     execution_id BIGINT NOT NULL,
@@ -101,20 +107,23 @@ CREATE TABLE Event (
     INDEX idx_event_execution_id (execution_id)
 ) ENGINE = InnoDB;
 
--- The steps of a path are in the order of insertion; no column says it.
-CREATE TABLE EventPath (
+-- The steps of a path are in the order of insertion. ML Metadata's table has no primary key, which some servers demand: ours is a
+-- column that ML Metadata does not see, where the server has such columns (MariaDB 10.3, MySQL 8.0.23).
+CREATE TABLE IF NOT EXISTS EventPath (
     event_id BIGINT NOT NULL,
     is_index_step TINYINT(1) NOT NULL,
     step_index BIGINT,
     step_key TEXT,
+    /*M!100303 pedigree_id BIGINT NOT NULL INVISIBLE AUTO_INCREMENT PRIMARY KEY, */
+    /*!80023 pedigree_id BIGINT NOT NULL AUTO_INCREMENT INVISIBLE PRIMARY KEY, */
     INDEX idx_eventpath_event_id (event_id)
 ) ENGINE = InnoDB;
 
-CREATE TABLE MLMDEnv (
+CREATE TABLE IF NOT EXISTS MLMDEnv (
     schema_version INT PRIMARY KEY
 ) ENGINE = InnoDB;
 
-CREATE TABLE Context (
+CREATE TABLE IF NOT EXISTS Context (
     id BIGINT AUTO_INCREMENT PRIMARY KEY,
     type_id BIGINT NOT NULL,
     name VARCHAR(255) NOT NULL,
@@ -127,7 +136,7 @@ CREATE TABLE Context (
     INDEX idx_context_external_id (external_id)
 ) ENGINE = InnoDB;
 
-CREATE TABLE ContextProperty (
+CREATE TABLE IF NOT EXISTS ContextProperty (
     context_id BIGINT NOT NULL,
     name VARCHAR(255) NOT NULL,
     is_custom_property TINYINT(1) NOT NULL,
@@ -143,25 +152,30 @@ CREATE TABLE ContextProperty (
     INDEX idx_context_property_string (name, is_custom_property, string_value(255))
 ) ENGINE = InnoDB;
 
-CREATE TABLE ParentContext (
+CREATE TABLE IF NOT EXISTS ParentContext (
     context_id BIGINT NOT NULL,
     parent_context_id BIGINT NOT NULL,
     PRIMARY KEY (context_id, parent_context_id),
     INDEX idx_parentcontext_parent_context_id (parent_context_id)
 ) ENGINE = InnoDB;
 
-CREATE TABLE Association (
+CREATE TABLE IF NOT EXISTS Association (
     id BIGINT AUTO_INCREMENT PRIMARY KEY,
     context_id BIGINT NOT NULL,
     execution_id BIGINT NOT NULL,
     UNIQUE (context_id, execution_id)
 ) ENGINE = InnoDB;
 
-CREATE TABLE Attribution (
+CREATE TABLE IF NOT EXISTS Attribution (
     id BIGINT AUTO_INCREMENT PRIMARY KEY,
     context_id BIGINT NOT NULL,
     artifact_id BIGINT NOT NULL,
     UNIQUE (context_id, artifact_id)
 ) ENGINE = InnoDB;
 
-INSERT INTO MLMDEnv (schema_version) VALUES (10);
+INSERT INTO MLMDEnv (schema_version)
+SELECT 10 FROM (SELECT COUNT(*) AS versions FROM MLMDEnv) AS counted
+WHERE versions = 0;
+
+-- This commits the version before it.
+DROP TABLE PedigreeCreation;

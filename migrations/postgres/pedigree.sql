@@ -37,7 +37,7 @@ CREATE INDEX IF NOT EXISTS idx_pedigree_message_time ON PedigreeMessage (time_si
 
 -- One row: what tells this database from others, and the lock of who gives positions.
 CREATE TABLE IF NOT EXISTS PedigreeStore (
-    store_id VARCHAR(36) NOT NULL
+    store_id VARCHAR(36) PRIMARY KEY
 );
 
 INSERT INTO PedigreeStore (store_id)

@@ -21,6 +21,10 @@ const OWN_TABLES_AND_INDEXES: [&str; 11] = [
     "idx_pedigree_context_type",
 ];
 
+/// The table that exists while a creation is under way, where each statement about the schema
+/// commits. A creation that was cut off leaves it.
+const CREATION_MARK: &str = "PedigreeCreation";
+
 /// The tables of version 0, which does not store its version.
 const VERSION_0_TABLES: [&str; 8] = [
     "Artifact",
@@ -73,6 +77,11 @@ impl Layout {
     pub(super) fn is_version_0(&self) -> bool {
         VERSION_0_TABLES.iter().all(|table| self.has(table, []))
             && self.has("Type", ["is_artifact_type"])
+    }
+
+    /// Whether a creation of ours has begun and is not done, so that it has to run again.
+    pub(super) fn is_creation_pending(&self) -> bool {
+        self.has(CREATION_MARK, [])
     }
 
     /// Whether our own tables and indexes exist.

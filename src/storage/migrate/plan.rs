@@ -103,8 +103,12 @@ impl Plan {
     }
 }
 
-/// The version that the database stores, or `None` without a schema.
+/// The version that the database stores, or `None` without a schema or with one whose creation was
+/// cut off.
 async fn version(tx: &mut Tx, scripts: &Scripts, layout: &Layout) -> Result<Option<i64>> {
+    if layout.is_creation_pending() {
+        return Ok(None);
+    }
     if !layout.has("MLMDEnv", ["schema_version"]) {
         return Ok(layout.is_version_0().then_some(0));
     }
@@ -127,8 +131,10 @@ async fn version(tx: &mut Tx, scripts: &Scripts, layout: &Layout) -> Result<Opti
 }
 
 fn create(scripts: &Scripts, layout: &Layout) -> Result<Vec<Planned>> {
+    let creation = || Ok(vec![Change::Create.by(scripts.create)]);
     match layout.completeness() {
-        Completeness::Absent => Ok(vec![Change::Create.by(scripts.create)]),
+        Completeness::Absent => creation(),
+        _ if layout.is_creation_pending() => creation(),
         Completeness::Complete | Completeness::Partial { .. } => {
             layout.check().map(|()| Vec::new())
         }

@@ -3,6 +3,7 @@
 
 mod cancelled;
 mod cluster;
+mod first_start;
 mod full;
 mod killed;
 mod long;

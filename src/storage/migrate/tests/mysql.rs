@@ -2,9 +2,10 @@
 
 use super::server::{Store, assert_same};
 use super::{OLD_ROWS, UPGRADE, Wheel};
+use crate::error::Error;
 use crate::storage::Dialect;
-use crate::storage::migrate::LIBRARY_VERSION;
 use crate::storage::migrate::scripts::Scripts;
+use crate::storage::migrate::{LIBRARY_VERSION, Migration};
 
 macro_rules! dump {
     ($name:expr) => {
@@ -129,6 +130,73 @@ async fn a_step_that_fails_goes_on_later() {
     store.prepare(UPGRADE).await.unwrap();
     let upgraded = load(wheel(7).upgraded).await;
     assert_eq!(store.schema().await, upgraded.schema().await);
+}
+
+/// The statements of the scripts that make a new database.
+fn creating_statements() -> Vec<&'static str> {
+    let scripts = Scripts::of(Dialect::MySql);
+    [scripts.create.sql, scripts.own.sql]
+        .iter()
+        .flat_map(|sql| sql.split_inclusive(";\n"))
+        .filter(|statement| !statement.trim().is_empty())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_creation_that_was_cut_after_any_statement_is_completed() {
+    let new = load("").await;
+    new.prepare(Migration::default()).await.unwrap();
+    let (schema, tables) = (new.schema().await, tables_of(&new).await);
+    let statements = creating_statements();
+    assert!(statements.len() > 30, "{}", statements.len());
+    for done in 0..=statements.len() {
+        let store = load("").await;
+        for statement in &statements[..done] {
+            store.run(statement).await;
+        }
+        store.prepare(Migration::default()).await.unwrap();
+        let what = format!("cut after {done} statements");
+        assert_same(&store.schema().await, &schema, &what);
+        assert_same(&tables_of(&store).await, &tables, &what);
+        assert_eq!(store.rows().await, ["MLMDEnv: '10'"], "{what}");
+        assert!(store.files(Migration::default()).await.is_empty(), "{what}");
+    }
+}
+
+/// All tables, ours too.
+async fn tables_of(store: &Store) -> Vec<String> {
+    let tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY 1";
+    store.texts(tables).await
+}
+
+/// A schema that lost tables, or that another program has begun, is not ours to complete.
+#[tokio::test]
+async fn a_schema_in_part_without_the_mark_of_a_creation_is_refused() {
+    let statements = creating_statements();
+    let store = load("").await;
+    store.run(statements[1]).await;
+    let error = store.refused(UPGRADE).await;
+    assert!(matches!(error, Error::Contention(_)), "{error:?}");
+    let new = load("").await;
+    new.prepare(Migration::default()).await.unwrap();
+    new.run("DROP TABLE Attribution").await;
+    let error = new.refused(UPGRADE).await;
+    assert!(
+        error.to_string().ends_with("incomplete: Attribution."),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn every_table_of_a_new_database_has_a_primary_key() {
+    let store = load("").await;
+    store.prepare(Migration::default()).await.unwrap();
+    let without = "SELECT table_name FROM information_schema.tables AS t
+         WHERE table_schema = DATABASE() AND NOT EXISTS (
+             SELECT 1 FROM information_schema.statistics AS s
+             WHERE s.table_schema = DATABASE() AND s.table_name = t.table_name AND s.index_name = 'PRIMARY'
+         )";
+    assert_eq!(store.texts(without).await, [""; 0]);
 }
 
 #[tokio::test]

@@ -47,15 +47,16 @@ const MYSQL_ROWS: &str = "
         'SELECT CONCAT(''', table_name, ': '', CONCAT_WS('', '', ',
         GROUP_CONCAT('QUOTE(', column_name, ')' ORDER BY ordinal_position SEPARATOR ', '), ')) FROM ', table_name
     )
-    FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name NOT LIKE 'Pedigree%' GROUP BY table_name ORDER BY table_name";
+    FROM information_schema.columns
+    WHERE table_schema = DATABASE() AND table_name NOT LIKE 'Pedigree%' AND column_name <> 'pedigree_id' GROUP BY table_name ORDER BY table_name";
 const POSTGRES_ROWS: &str = "
     SELECT format('SELECT ''%s: '' || CAST(t AS TEXT) FROM %I AS t', tablename, tablename)
     FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE 'pedigree%' ORDER BY tablename";
 
-/// The next id of each table.
+/// The next id of each table. Those of `EventPath` are invisible.
 const MYSQL_NEXT: &str = "
     SELECT CONCAT(table_name, ' ', auto_increment) FROM information_schema.tables
-    WHERE table_schema = DATABASE() AND table_name NOT LIKE 'Pedigree%' AND auto_increment IS NOT NULL ORDER BY 1";
+    WHERE table_schema = DATABASE() AND table_name NOT LIKE 'Pedigree%' AND table_name <> 'EventPath' AND auto_increment IS NOT NULL ORDER BY 1";
 const POSTGRES_NEXT: &str = "
     SELECT format('%s %s', sequencename, last_value) FROM pg_sequences WHERE schemaname = 'public' AND sequencename NOT LIKE 'pedigree%' ORDER BY 1";
 
