@@ -27,12 +27,12 @@ use crate::config::{Log, LogFormat};
 use crate::error::{Error, Result, StartError};
 
 /// Upper ends of the buckets of durations, in seconds.
-const SECONDS: [f64; 14] = [
+const DURATION_BUCKETS_SECONDS: [f64; 14] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
 ];
 
 /// How long the last spans may take to be sent.
-const FLUSH: Duration = Duration::from_secs(3);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The telemetry of the process. [`Self::flush`] ends it.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl Telemetry {
     /// Sends what has not been sent yet.
     pub fn flush(self) {
         if let Some(traces) = self.traces
-            && let Err(error) = traces.shutdown_with_timeout(FLUSH)
+            && let Err(error) = traces.shutdown_with_timeout(FLUSH_TIMEOUT)
         {
             tracing::warn!(%error, "the last spans were not sent");
         }
@@ -172,7 +172,10 @@ impl Metrics {
 
 fn install() -> std::result::Result<PrometheusHandle, metrics_exporter_prometheus::BuildError> {
     let recorder = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)?
+        .set_buckets_for_metric(
+            Matcher::Suffix("_seconds".into()),
+            &DURATION_BUCKETS_SECONDS,
+        )?
         .install_recorder()?;
     describe_counter!(
         "pedigree_rpc_requests_total",

@@ -17,10 +17,10 @@ use crate::proto::pedigree::lineage::v1::lineage_service_client::LineageServiceC
 pub(super) type Client = LineageServiceClient<Channel>;
 
 /// The delay before the first new attempt to connect; each further one takes twice as long.
-const FIRST_DELAY: Duration = Duration::from_millis(100);
+const MIN_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// The longest delay between two attempts.
-const MAX_DELAY: Duration = Duration::from_secs(5);
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct ServerArgs {
@@ -70,8 +70,8 @@ impl ServerArgs {
 
     pub(super) fn reconnects(&self) -> Reconnects {
         let delays = ExponentialBuilder::default()
-            .with_min_delay(FIRST_DELAY)
-            .with_max_delay(MAX_DELAY)
+            .with_min_delay(MIN_RETRY_DELAY)
+            .with_max_delay(MAX_RETRY_DELAY)
             .without_max_times()
             .with_total_delay(Some(self.retry));
         Reconnects {

@@ -163,7 +163,7 @@ const PRINTED_FIELDS: [&str; 12] = [
 ];
 
 /// The last millisecond of the year 9999: later times have no date in RFC 3339.
-const MAX_TIME: u64 = 253_402_300_799_999;
+const MAX_TIME_MILLISECONDS: u64 = 253_402_300_799_999;
 
 /// A change in one line: time, operation, subject, and the fields that identify it.
 fn sentence(change: &Value) -> String {
@@ -191,7 +191,7 @@ fn sentence(change: &Value) -> String {
 /// A time in milliseconds since the epoch as a date and a time of day in UTC.
 fn date(milliseconds: &str) -> String {
     let time = milliseconds.parse().unwrap_or_default();
-    let time = UNIX_EPOCH + Duration::from_millis(MAX_TIME.min(time));
+    let time = UNIX_EPOCH + Duration::from_millis(MAX_TIME_MILLISECONDS.min(time));
     humantime::format_rfc3339_millis(time).to_string()
 }
 

@@ -7,8 +7,8 @@ use sqlx::{MySql, Postgres};
 use super::driver::{Open, Tx};
 use super::notifications::NotificationListener;
 use super::permits::LongReadPermit;
-use super::session::{Server, Sessions};
-use super::type_cache::{Moment, TypeCache};
+use super::session::{ServerDriver, Sessions};
+use super::type_cache::{ReadTime, TypeCache};
 use super::{Dialect, sqlite};
 use crate::error::{Error, Result};
 
@@ -25,8 +25,8 @@ pub struct Database {
 #[derive(Clone, Debug)]
 pub(super) enum Pools {
     Sqlite {
-        writer: sqlite::Sessions,
-        reader: sqlite::Sessions,
+        writer: sqlite::SqliteSessions,
+        reader: sqlite::SqliteSessions,
     },
     Postgres {
         writer: Sessions<Postgres>,
@@ -134,7 +134,7 @@ impl Database {
         Ok(self.tx(open, began))
     }
 
-    fn tx(&self, open: Open, began: Moment) -> Tx {
+    fn tx(&self, open: Open, began: ReadTime) -> Tx {
         Tx::of(self.dialect(), open, self.types.clone(), began)
     }
 
@@ -222,7 +222,7 @@ impl Database {
     }
 }
 
-fn count<DB: Server>(writer: &Sessions<DB>, reader: &Sessions<DB>) {
+fn count<DB: ServerDriver>(writer: &Sessions<DB>, reader: &Sessions<DB>) {
     writer.count("write");
     reader.count("read");
 }

@@ -11,7 +11,7 @@ use super::journal::Journal;
 use super::query::{Args, Query};
 use super::session::{Session, to_the_end, watch};
 use super::statement::instrument;
-use super::type_cache::{Moment, TypeCache};
+use super::type_cache::{ReadTime, TypeCache};
 use super::{Dialect, db_error, sqlite};
 use crate::error::{Error, Result};
 
@@ -39,14 +39,14 @@ pub struct Tx {
     open: Option<Open>,
     pub(super) journal: Journal,
     types: TypeCache,
-    began: Moment,
+    began: ReadTime,
     changes_types: bool,
 }
 
 /// The connection of a transaction.
 #[derive(Debug)]
 pub(super) enum Open {
-    Sqlite(sqlite::Session),
+    Sqlite(sqlite::SqliteSession),
     Postgres(Session<Postgres>),
     MySql(Session<MySql>),
 }
@@ -119,7 +119,7 @@ macro_rules! with_driver {
 }
 
 impl Tx {
-    pub(super) fn of(dialect: Dialect, open: Open, types: TypeCache, began: Moment) -> Self {
+    pub(super) fn of(dialect: Dialect, open: Open, types: TypeCache, began: ReadTime) -> Self {
         Self {
             dialect,
             open: Some(open),
@@ -137,7 +137,7 @@ impl Tx {
     }
 
     /// The cache of types, unless this transaction changes types: what it reads is not committed.
-    pub(super) fn types(&self) -> Option<(&TypeCache, Moment)> {
+    pub(super) fn types(&self) -> Option<(&TypeCache, ReadTime)> {
         (!self.changes_types).then_some((&self.types, self.began))
     }
 

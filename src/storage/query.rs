@@ -383,10 +383,10 @@ impl Query {
 
 /// Two hexadecimal digits for each byte.
 fn digits(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
     let halves = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     halves
-        .map(|half| char::from(DIGITS[usize::from(half)]))
+        .map(|half| char::from(HEX_DIGITS[usize::from(half)]))
         .collect()
 }
 

@@ -26,18 +26,18 @@ const DETACHED_TIME_LIMIT: Duration = Duration::from_secs(1);
 
 /// How long a new connection may take before a look at what keeps it: the pool tries until its own
 /// time is over.
-const SLOW: Duration = Duration::from_millis(500);
+const SLOW_WAIT_TIME: Duration = Duration::from_millis(500);
 
 /// How long a statement may take before a look at whether the database is still there.
-const SILENT: Duration = Duration::from_secs(15);
+const SILENT_STATEMENT_TIME: Duration = Duration::from_secs(15);
 
 /// How long a connection is passed from one transaction to the next before it goes back to the
 /// pool, which asks each that it gets whether it is alive: a round trip, which is too much for
 /// every transaction.
-const PASSED_ON: Duration = Duration::from_secs(1);
+const MAX_POOL_ABSENCE_TIME: Duration = Duration::from_secs(1);
 
 /// A driver of a database server.
-pub(super) trait Server: Database {
+pub(super) trait ServerDriver: Database {
     /// Runs statements without parameters, which are not prepared.
     fn run(
         connection: &mut Self::Connection,
@@ -47,7 +47,7 @@ pub(super) trait Server: Database {
 
 macro_rules! server {
     ($($driver:ty),*) => { $(
-        impl Server for $driver {
+        impl ServerDriver for $driver {
             async fn run(connection: &mut Self::Connection, sql: SqlStr) -> sqlx::Result<()> {
                 sqlx::raw_sql(sql).execute(connection).await.map(|_| ())
             }
@@ -86,7 +86,7 @@ impl<DB: Database> Clone for Sessions<DB> {
     }
 }
 
-impl<DB: Server> Sessions<DB> {
+impl<DB: ServerDriver> Sessions<DB> {
     pub(super) fn of(pool: Pool<DB>) -> Self {
         let options = pool.options();
         let permits =
@@ -148,7 +148,7 @@ impl<DB: Server> Sessions<DB> {
         let last = spare.pop();
         if spare
             .first()
-            .is_some_and(|first| first.used.elapsed() >= PASSED_ON)
+            .is_some_and(|first| first.used.elapsed() >= MAX_POOL_ABSENCE_TIME)
         {
             spare.remove(0);
         }
@@ -158,7 +158,7 @@ impl<DB: Server> Sessions<DB> {
     /// Takes back a connection on which nothing goes on.
     fn give_back(&self, mut held: Held<DB>) {
         held.used = Instant::now();
-        if held.taken.elapsed() < PASSED_ON
+        if held.taken.elapsed() < MAX_POOL_ABSENCE_TIME
             && let Some(spare) = &mut *self.spare()
         {
             spare.push(held);
@@ -188,7 +188,7 @@ impl<DB: Server> Sessions<DB> {
 
 /// A connection that died while it was idle shows it here, where nothing is lost yet: the next one
 /// is tried.
-async fn begin<DB: Server>(
+async fn begin<DB: ServerDriver>(
     sessions: Sessions<DB>,
     permit: Permit,
     statement: &'static str,
@@ -213,7 +213,7 @@ async fn begin<DB: Server>(
 }
 
 /// A connection of the pool that has just answered a ping, for a caller with a permit.
-async fn living<DB: Server>(pool: &Pool<DB>) -> sqlx::Result<Held<DB>> {
+async fn living<DB: ServerDriver>(pool: &Pool<DB>) -> sqlx::Result<Held<DB>> {
     let mut stale = pool.options().get_max_connections();
     loop {
         let mut held = Held::from(pool).await?;
@@ -230,7 +230,7 @@ async fn living<DB: Server>(pool: &Pool<DB>) -> sqlx::Result<Held<DB>> {
 impl<DB: Database> Held<DB> {
     /// A connection of the pool, for a caller with a permit.
     async fn from(pool: &Pool<DB>) -> sqlx::Result<Self> {
-        let acquired = match timeout(SLOW, pool.acquire()).await {
+        let acquired = match timeout(SLOW_WAIT_TIME, pool.acquire()).await {
             Ok(acquired) => acquired,
             Err(_) => match greet(pool).await {
                 Ok(()) => pool.acquire().await,
@@ -268,7 +268,7 @@ pub(super) async fn watch<DB: Database, T>(
 ) -> sqlx::Result<T> {
     let mut statement = pin!(statement);
     loop {
-        if let Ok(done) = timeout(SILENT, &mut statement).await {
+        if let Ok(done) = timeout(SILENT_STATEMENT_TIME, &mut statement).await {
             return done;
         }
         match greet(pool).await {
@@ -282,7 +282,7 @@ pub(super) async fn watch<DB: Database, T>(
 /// A connection, usually with a transaction, which is rolled back when this is dropped without
 /// [`Session::commit`].
 #[derive(Debug)]
-pub(super) struct Session<DB: Server> {
+pub(super) struct Session<DB: ServerDriver> {
     /// Away once it is given back.
     held: Option<Held<DB>>,
     sessions: Sessions<DB>,
@@ -303,7 +303,7 @@ enum State {
     Busy,
 }
 
-impl<DB: Server> Session<DB> {
+impl<DB: ServerDriver> Session<DB> {
     const fn of(sessions: Sessions<DB>, held: Held<DB>, permit: Permit) -> Self {
         Self {
             held: Some(held),
@@ -407,7 +407,7 @@ impl<DB: Server> Session<DB> {
     }
 }
 
-impl<DB: Server> Drop for Session<DB> {
+impl<DB: ServerDriver> Drop for Session<DB> {
     fn drop(&mut self) {
         let Some(mut held) = self.held.take() else {
             return;

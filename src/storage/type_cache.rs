@@ -5,7 +5,7 @@
 //! enough to let a node through; who would refuse one reads the type again. Answers to clients have
 //! everything that is stored: they come from here only where this process is the one that writes,
 //! by [`Dialect::is_single_process`](super::Dialect::is_single_process), and not for longer than
-//! [`FRESH`].
+//! [`FRESH_TIME`].
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,19 +15,19 @@ use std::time::{Duration, Instant};
 use crate::model::{Kind, NodeType, Stored, TypeIdentity};
 
 /// How long an answer counts, in case that another process writes the same file.
-const FRESH: Duration = Duration::from_secs(1);
+const FRESH_TIME: Duration = Duration::from_secs(1);
 
 /// How many types are kept. A store has tens of them; one that has more starts again.
-const MOST: usize = 16_384;
+const MAX_CACHED_TYPES: usize = 16_384;
 
 /// The types of one database. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct TypeCache {
-    shared: Arc<Shared>,
+    shared: Arc<CacheState>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct CacheState {
     /// How often this process changed types.
     changes: AtomicU64,
     types: RwLock<Types>,
@@ -37,28 +37,28 @@ struct Shared {
 struct Types {
     by_id: HashMap<(Kind, i64), Arc<Stored<NodeType>>>,
     /// Answers for a name and version.
-    by_name: HashMap<TypeIdentity, Answer<Arc<Stored<NodeType>>>>,
+    by_name: HashMap<TypeIdentity, CachedAnswer<Arc<Stored<NodeType>>>>,
     /// Answers for all types of a kind.
-    all: HashMap<Kind, Answer<Arc<[Stored<NodeType>]>>>,
+    all: HashMap<Kind, CachedAnswer<Arc<[Stored<NodeType>]>>>,
 }
 
 /// What was read, from when to what change it counts.
 #[derive(Clone, Debug)]
-struct Answer<T> {
-    read: Moment,
+struct CachedAnswer<T> {
+    read: ReadTime,
     found: T,
 }
 
 /// The moment before something is read.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Moment {
+pub(super) struct ReadTime {
     time: Instant,
     changes: u64,
 }
 
 /// Holds that types are being changed: when it is dropped, no earlier answer counts any more.
 #[derive(Debug)]
-pub(super) struct Changing(Arc<Shared>);
+pub(super) struct Changing(Arc<CacheState>);
 
 impl Drop for Changing {
     fn drop(&mut self) {
@@ -68,8 +68,8 @@ impl Drop for Changing {
 
 impl TypeCache {
     /// Now, before a transaction begins that reads.
-    pub(super) fn moment(&self) -> Moment {
-        Moment {
+    pub(super) fn moment(&self) -> ReadTime {
+        ReadTime {
             time: Instant::now(),
             changes: self.shared.changes.load(Ordering::Acquire),
         }
@@ -114,21 +114,21 @@ impl TypeCache {
         kind: Kind,
         name: &str,
         version: Option<&str>,
-    ) -> Option<Answer<Arc<Stored<NodeType>>>> {
+    ) -> Option<CachedAnswer<Arc<Stored<NodeType>>>> {
         let key = (kind, name.to_owned(), version.map(str::to_owned));
         self.read().by_name.get(&key).cloned()
     }
 
-    fn counting<T: Clone>(&self, answer: &Answer<T>) -> Option<T> {
+    fn counting<T: Clone>(&self, answer: &CachedAnswer<T>) -> Option<T> {
         let counts = answer.read.changes == self.shared.changes.load(Ordering::Acquire)
-            && answer.read.time.elapsed() < FRESH;
+            && answer.read.time.elapsed() < FRESH_TIME;
         counts.then(|| answer.found.clone())
     }
 
     /// Keeps types that are stored.
     pub(super) fn keep(&self, kind: Kind, found: &[Arc<Stored<NodeType>>]) {
         let mut types = self.write();
-        if types.by_id.len() + found.len() > MOST {
+        if types.by_id.len() + found.len() > MAX_CACHED_TYPES {
             types.by_id.clear();
         }
         let by_id = found.iter().map(|found| ((kind, found.id), found.clone()));
@@ -136,14 +136,14 @@ impl TypeCache {
     }
 
     /// Keeps what was found by name and version.
-    pub(super) fn keep_answer(&self, kind: Kind, found: &Arc<Stored<NodeType>>, read: Moment) {
+    pub(super) fn keep_answer(&self, kind: Kind, found: &Arc<Stored<NodeType>>, read: ReadTime) {
         let mut types = self.write();
-        if types.by_name.len() >= MOST {
+        if types.by_name.len() >= MAX_CACHED_TYPES {
             types.by_name.clear();
         }
         let value = &found.value;
         let key = (kind, value.name.clone(), value.version.clone());
-        let answer = Answer {
+        let answer = CachedAnswer {
             read,
             found: found.clone(),
         };
@@ -151,9 +151,9 @@ impl TypeCache {
     }
 
     /// Keeps all types of a kind.
-    pub(super) fn keep_all(&self, kind: Kind, found: &[Stored<NodeType>], read: Moment) {
+    pub(super) fn keep_all(&self, kind: Kind, found: &[Stored<NodeType>], read: ReadTime) {
         let found = found.into();
-        self.write().all.insert(kind, Answer { read, found });
+        self.write().all.insert(kind, CachedAnswer { read, found });
     }
 
     // What is under the lock is whole whenever a thread can panic.

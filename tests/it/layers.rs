@@ -1,5 +1,6 @@
 //! Each layer knows only those below it; the map is in `src/lib.rs`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,8 @@ blocking_once! {
     no_id_has_a_default,
     no_path_climbs_two_modules,
     comments_fit_into_100_columns,
+    no_type_name_is_used_twice,
+    names_of_limits_have_a_noun_and_durations_end_with_it,
 }
 
 /// The maximum length of a source file, in lines.
@@ -22,6 +25,12 @@ const MAX_FILE_LINES: usize = 500;
 
 /// The maximum width of a comment, in characters.
 const MAX_COMMENT_COLUMNS: usize = 100;
+
+/// The last words of the names of durations.
+const DURATION_NOUNS: [&str; 6] = ["AGE", "DELAY", "INTERVAL", "LIMIT", "TIME", "TIMEOUT"];
+
+/// The types of limits that are plain numbers.
+const NUMBERS: [&str; 8] = ["u8", "u16", "u32", "u64", "usize", "i32", "i64", "f64"];
 
 /// The folders whose comments are checked.
 const COMMENTED_FOLDERS: [&str; 4] = ["src", "tests/it", "benches/load", "proto"];
@@ -253,5 +262,74 @@ fn comments_fit_into_100_columns() {
             wrong.extend(wide.map(|(_, number)| format!("{}:{number}", path.display())));
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The text of a source file before its tests, or nothing if all of it is for tests.
+fn without_tests<'a>(path: &Path, text: &'a str) -> &'a str {
+    let is_test = path.components().any(|part| part.as_os_str() == "tests")
+        || path.file_name().is_some_and(|name| name == "tests.rs");
+    let end = text.find("#[cfg(test)]\nmod").unwrap_or(text.len());
+    if is_test { "" } else { &text[..end] }
+}
+
+/// The declaration on a line, without its visibility.
+fn declaration(line: &str) -> &str {
+    let line = line.trim_start();
+    match line.strip_prefix("pub") {
+        Some(rest) if rest.starts_with(' ') => rest.trim_start(),
+        Some(rest) if rest.starts_with('(') => rest.split_once(") ").map_or("", |(_, rest)| rest),
+        _ => line,
+    }
+}
+
+/// A search for a name leads to one type.
+fn no_type_name_is_used_twice() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (path, text) in files("") {
+        for (line, number) in without_tests(&path, &text).lines().zip(1..) {
+            let Some((keyword, rest)) = declaration(line).split_once(' ') else {
+                continue;
+            };
+            if ["struct", "enum", "trait", "union"].contains(&keyword) {
+                let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
+                let name = &rest[..end.unwrap_or(rest.len())];
+                let place = format!("{}:{number}: {name}", path.display());
+                places.entry(name.to_owned()).or_default().push(place);
+            }
+        }
+    }
+    assert!(places.len() > 200, "found only {} types", places.len());
+    let twice = places.into_values().filter(|places| places.len() > 1);
+    let twice: Vec<String> = twice.flatten().collect();
+    assert!(twice.is_empty(), "{}", twice.join("\n"));
+}
+
+/// `MAX_GROUP_WRITES` and `POLL_INTERVAL` say what they limit, where `MOST` and `FRESH` do not.
+fn names_of_limits_have_a_noun_and_durations_end_with_it() {
+    let mut seen = 0;
+    let mut wrong = Vec::new();
+    for (path, text) in files("") {
+        for (line, number) in without_tests(&path, &text).lines().zip(1..) {
+            let Some(constant) = declaration(line).strip_prefix("const ") else {
+                continue;
+            };
+            let Some((name, rest)) = constant.split_once(": ") else {
+                continue;
+            };
+            let of = rest.split([' ', ';']).next().unwrap_or_default();
+            let last = name.rsplit('_').next().unwrap_or_default();
+            let is_named = match of {
+                "Duration" => DURATION_NOUNS.contains(&last) && last.len() < name.len(),
+                _ if NUMBERS.contains(&of) => name.contains('_'),
+                _ => continue,
+            };
+            seen += 1;
+            if !is_named {
+                wrong.push(format!("{}:{number}: {name}", path.display()));
+            }
+        }
+    }
+    assert!(seen > 50, "found only {seen} constants");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -9,7 +9,7 @@ use crate::proto::ml_metadata::{
     MySqlDatabaseConfig, PostgreSqlDatabaseConfig, SqliteMetadataSourceConfig,
 };
 use crate::storage::connect::Address;
-use crate::storage::connect::mysql::{self, MySql, Server};
+use crate::storage::connect::mysql::{self, MySql, MySqlAddress};
 use crate::storage::connect::postgres::{Postgres, SslMode};
 use crate::storage::connect::sqlite::{Mode, Sqlite};
 use crate::storage::connect::tls::Identity;
@@ -96,11 +96,11 @@ fn sqlite(config: &SqliteMetadataSourceConfig, report: &mut impl FnMut(&str)) ->
 fn my_sql(config: MySqlDatabaseConfig, report: &mut impl FnMut(&str)) -> Option<MySql> {
     let server = match (given(config.host), path(config.socket)) {
         (Some(host), None) => match config.port.unwrap_or(0) {
-            0 => Some(mysql::PORT),
+            0 => Some(mysql::DEFAULT_PORT),
             number => port(u16::try_from(number).ok(), report),
         }
-        .map(|port| Server::Tcp { host, port }),
-        (None, Some(socket)) => Some(Server::Socket(socket)),
+        .map(|port| MySqlAddress::Tcp { host, port }),
+        (None, Some(socket)) => Some(MySqlAddress::Socket(socket)),
         _ => {
             report("exactly one of host and socket must be given");
             None

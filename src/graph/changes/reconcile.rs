@@ -14,7 +14,7 @@ use crate::storage::Tx;
 use crate::storage::tables::changes;
 use crate::storage::tables::events::{self, EventKey};
 use crate::storage::tables::lists::{self, Page, Scope};
-use crate::storage::tables::memberships::{self, End};
+use crate::storage::tables::memberships::{self, MembershipEnd};
 
 /// The nodes that are compared in one transaction.
 const NODES_PER_TRANSACTION: i64 = 1000;
@@ -32,7 +32,7 @@ pub enum ReconcileScope {
 
 /// The state of the graph that the history ends in.
 #[derive(Default)]
-struct Known {
+struct KnownNodes {
     /// The update times of nodes, in milliseconds since epoch.
     nodes: HashMap<(Kind, i64), i64>,
     types: HashMap<(Kind, i64), NodeType>,
@@ -42,7 +42,7 @@ struct Known {
     oldest: Option<i64>,
 }
 
-impl Known {
+impl KnownNodes {
     /// Reads the history.
     async fn read(history: &History) -> Result<Self> {
         let mut known = Self::default();
@@ -100,7 +100,7 @@ pub(in crate::graph) async fn reconcile(
 ) -> Result<usize> {
     history.require()?;
     history.sequence_outbox().await?;
-    let known = Known::read(history).await?;
+    let known = KnownNodes::read(history).await?;
     let since = match scope {
         ReconcileScope::All => None,
         ReconcileScope::SinceOldestChange => known.oldest,
@@ -169,7 +169,7 @@ async fn with_edges(
 /// The edges of nodes, each at one of its ends only: events at their executions, memberships at
 /// the members of contexts.
 async fn edges(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Subject>> {
-    let members = memberships::find(tx, kind, End::Node, ids).await?;
+    let members = memberships::find(tx, kind, MembershipEnd::Node, ids).await?;
     let member = |member| Subject::Membership(kind, member);
     let mut found: Vec<Subject> = members.into_iter().map(member).collect();
     if kind == Kind::Execution {
@@ -185,7 +185,7 @@ async fn add(
     history: &History,
     caller: &Caller,
     found: Vec<Subject>,
-    known: &Known,
+    known: &KnownNodes,
 ) -> Result<usize> {
     let now = history.clock.now();
     let origin = Arc::new(caller.at(now));

@@ -13,7 +13,7 @@ use crate::graph::nodes::filters::parse_filter;
 use crate::model::{Change, JournalEntry, Kind, Membership, Operation, Subject};
 use crate::storage::Tx;
 use crate::storage::tables::changes::{self, HistoryRow};
-use crate::storage::tables::memberships::{self, End};
+use crate::storage::tables::memberships::{self, MembershipEnd};
 use crate::storage::tables::{lists, nodes};
 
 /// The rows of the history that are read at once.
@@ -269,7 +269,7 @@ impl Watch {
             let members: HashSet<i64> = match kind {
                 Kind::Context => query.context_ids.iter().copied().collect(),
                 Kind::Artifact | Kind::Execution => {
-                    let members = memberships::find(tx, kind, End::Node, &ids).await?;
+                    let members = memberships::find(tx, kind, MembershipEnd::Node, &ids).await?;
                     let inside =
                         |member: &Membership| query.context_ids.contains(&member.context_id);
                     let members = members.into_iter().filter(inside);

@@ -31,7 +31,7 @@ const MIN_RETRY_DELAY: Duration = Duration::from_millis(2);
 const MAX_RETRY_DELAY: Duration = Duration::from_millis(250);
 
 /// The most retries of a write that found a row missing which was then created concurrently.
-pub(in crate::graph) const MAX_RACES: usize = 3;
+pub(in crate::graph) const MAX_RACE_RETRIES: usize = 3;
 
 /// Stores writes. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -79,7 +79,7 @@ impl Engine {
                 Error::Contention(_) => Instant::now() < end,
                 Error::Raced(_) => {
                     races += 1;
-                    races <= MAX_RACES
+                    races <= MAX_RACE_RETRIES
                 }
                 _ => false,
             })

@@ -31,19 +31,19 @@ const GROUP_FILL_TIME: Duration = Duration::from_millis(20);
 /// The queue of writes. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct GroupCommit {
-    shared: Arc<Shared>,
+    shared: Arc<GroupState>,
 }
 
-struct Shared {
+struct GroupState {
     transactions: Transactions,
     /// The longest time that a write stays queued.
     queue_timeout: Duration,
     state: Mutex<QueueState>,
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for GroupState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").finish_non_exhaustive()
+        f.debug_struct("GroupState").finish_non_exhaustive()
     }
 }
 
@@ -113,7 +113,7 @@ impl<W: Write> QueuedWrite for Queued<W> {
 
 impl GroupCommit {
     pub(super) fn new(transactions: Transactions, queue_timeout: Duration) -> Self {
-        let shared = Shared {
+        let shared = GroupState {
             transactions,
             queue_timeout,
             state: Mutex::default(),
@@ -172,7 +172,7 @@ impl GroupCommit {
     }
 }
 
-impl Shared {
+impl GroupState {
     fn state(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -191,7 +191,7 @@ impl Shared {
 
 /// The right to write, held by one transaction at a time. Dropping it starts the next group.
 pub(super) struct WritePermit {
-    shared: Arc<Shared>,
+    shared: Arc<GroupState>,
     /// False if the task was dropped before it ran, as at the shutdown of the runtime: the queue
     /// is then discarded.
     has_run: bool,
@@ -216,7 +216,7 @@ impl Drop for WritePermit {
 }
 
 impl WritePermit {
-    fn spawn_group(shared: Arc<Shared>) {
+    fn spawn_group(shared: Arc<GroupState>) {
         let mut permit = Self {
             shared,
             has_run: false,

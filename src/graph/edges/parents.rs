@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::graph::commit::command::Write;
 use crate::graph::edges::memberships::created;
 use crate::model::{Kind, Membership, Node, Origin, ParentContext};
-use crate::storage::tables::memberships::{self, End};
+use crate::storage::tables::memberships::{self, MembershipEnd};
 use crate::storage::tables::{locks, nodes};
 use crate::storage::{Database, Tx};
 
@@ -60,7 +60,7 @@ pub enum Relatives {
 /// Whether all of these links from parents to children are there.
 pub(in crate::graph) async fn are_linked(tx: &mut Tx, links: &[Membership]) -> Result<bool> {
     let children: Vec<i64> = links.iter().map(|link| link.node_id).collect();
-    let found = memberships::find(tx, Kind::Context, End::Node, &children).await?;
+    let found = memberships::find(tx, Kind::Context, MembershipEnd::Node, &children).await?;
     let found: HashSet<Membership> = found.into_iter().collect();
     Ok(links.iter().all(|link| found.contains(link)))
 }
@@ -156,7 +156,8 @@ impl Ancestry {
         let mut seen: HashSet<i64> = ids.iter().copied().collect();
         let mut frontier: Vec<i64> = seen.iter().copied().collect();
         while !frontier.is_empty() {
-            let links = memberships::find(tx, Kind::Context, End::Node, &frontier).await?;
+            let links =
+                memberships::find(tx, Kind::Context, MembershipEnd::Node, &frontier).await?;
             frontier.clear();
             for link in links {
                 ancestry.add(link);
@@ -212,8 +213,8 @@ pub(in crate::graph) async fn relatives(
         return Err(Error::invalid("Given context_ids is empty."));
     }
     let end = match of {
-        Relatives::Parents => End::Node,
-        Relatives::Children => End::Context,
+        Relatives::Parents => MembershipEnd::Node,
+        Relatives::Children => MembershipEnd::Context,
     };
     let mut tx = database.read().await?;
     let links = memberships::find(&mut tx, Kind::Context, end, ids).await?;

@@ -7,7 +7,7 @@ use super::codec::{self, StoredMessage};
 use super::{Message, Recordable, Recorded, Reply, apply_runs};
 use crate::error::{Error, Result};
 use crate::graph::commit::command::Write;
-use crate::graph::commit::engine::MAX_RACES;
+use crate::graph::commit::engine::MAX_RACE_RETRIES;
 use crate::graph::ingest::runs::RunEvent;
 use crate::model::Origin;
 use crate::storage::Tx;
@@ -199,7 +199,7 @@ impl Batch {
     /// Whether running the transaction again would not help.
     fn gives_up_on(&self, error: &Error) -> bool {
         let raced = matches!(error, Error::Raced(_));
-        is_refusal(error) || (raced && self.tried.load(Ordering::Relaxed) >= MAX_RACES)
+        is_refusal(error) || (raced && self.tried.load(Ordering::Relaxed) >= MAX_RACE_RETRIES)
     }
 
     async fn one_by_one(

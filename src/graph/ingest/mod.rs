@@ -22,7 +22,7 @@ use crate::model::Origin;
 use crate::storage::Tx;
 
 /// The longest id of a message, in bytes.
-const LONGEST_ID: usize = 255;
+const MAX_ID_BYTES: usize = 255;
 
 /// What a client says, and the id by which it knows that it was stored.
 #[derive(Clone, Debug)]
@@ -132,9 +132,9 @@ pub enum Reply {
 
 impl Message {
     fn check(&self) -> Result<()> {
-        if self.id.is_empty() || self.id.len() > LONGEST_ID {
+        if self.id.is_empty() || self.id.len() > MAX_ID_BYTES {
             return Err(Error::invalid(format!(
-                "the id of a message must have 1 to {LONGEST_ID} bytes: it has {}",
+                "the id of a message must have 1 to {MAX_ID_BYTES} bytes: it has {}",
                 self.id.len()
             )));
         }

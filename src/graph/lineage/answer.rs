@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::graph::lineage::traverse::Traversal;
 use crate::model::{Event, Kind, Membership, Node, NodeId, NodeType, Side, Stored, distinct_ids};
 use crate::storage::Tx;
-use crate::storage::tables::memberships::{self, End};
+use crate::storage::tables::memberships::{self, MembershipEnd};
 use crate::storage::tables::{nodes, types};
 
 /// Nodes, the edges between them, and types. `N` is [`Node`], or [`NodeId`] where nothing else of a
@@ -84,11 +84,11 @@ pub(super) async fn collect(
     let mut graph = LineageGraph::default();
     if parts.attributions || parts.contexts {
         graph.attributions =
-            memberships::find(tx, Kind::Artifact, End::Node, &artifact_ids).await?;
+            memberships::find(tx, Kind::Artifact, MembershipEnd::Node, &artifact_ids).await?;
     }
     if parts.associations || parts.contexts {
         graph.associations =
-            memberships::find(tx, Kind::Execution, End::Node, &execution_ids).await?;
+            memberships::find(tx, Kind::Execution, MembershipEnd::Node, &execution_ids).await?;
     }
     if parts.contexts {
         let members = graph.attributions.iter().chain(&graph.associations);

@@ -9,7 +9,7 @@ use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
 
 /// The end of a response body.
-pub(super) enum End<'a> {
+pub(super) enum BodyEnd<'a> {
     /// With trailers.
     Trailers(&'a HeaderMap),
     /// Without trailers.
@@ -21,21 +21,21 @@ pub(super) enum End<'a> {
 /// Follows a response to its end. It is dropped without a report if the response ends earlier, as
 /// when the client disconnects.
 pub(super) trait Follower: Send + Unpin + 'static {
-    fn end(self, end: End<'_>);
+    fn end(self, end: BodyEnd<'_>);
 }
 
 /// A guard, such as a permit, lasts as long as the response.
 pub(super) struct Guard<T>(pub(super) T);
 
 impl<T: Send + Unpin + 'static> Follower for Guard<T> {
-    fn end(self, _: End<'_>) {}
+    fn end(self, _: BodyEnd<'_>) {}
 }
 
 /// Lets a follower see the end of a response.
 pub(super) fn follow(response: Response, follower: impl Follower) -> Response {
     response.map(|body| {
         if body.is_end_stream() {
-            follower.end(End::Data);
+            follower.end(BodyEnd::Data);
             return body;
         }
         Body::new(Followed {
@@ -62,12 +62,12 @@ impl<F: Follower> http_body::Body for Followed<F> {
         let frame = Pin::new(&mut self.body).poll_frame(context);
         let end = match &frame {
             Poll::Pending => None,
-            Poll::Ready(None) => Some(End::Data),
-            Poll::Ready(Some(Err(_))) => Some(End::Error),
+            Poll::Ready(None) => Some(BodyEnd::Data),
+            Poll::Ready(Some(Err(_))) => Some(BodyEnd::Error),
             Poll::Ready(Some(Ok(frame))) => match frame.trailers_ref() {
-                Some(trailers) => Some(End::Trailers(trailers)),
+                Some(trailers) => Some(BodyEnd::Trailers(trailers)),
                 // A body whose length is known is not polled again.
-                None => self.body.is_end_stream().then_some(End::Data),
+                None => self.body.is_end_stream().then_some(BodyEnd::Data),
             },
         };
         if let Some(end) = end

@@ -8,7 +8,7 @@ use axum::response::Response;
 use metrics::gauge;
 use tracing::{Instrument, Span};
 
-use super::body::{End, Follower, follow};
+use super::body::{BodyEnd, Follower, follow};
 use super::classify::Protocol;
 use crate::api::call::RequestContext;
 use crate::telemetry;
@@ -55,7 +55,7 @@ impl<P: Protocol> Observation<P> {
             return response;
         }
         let head = P::outcome(&response);
-        let answer = Answer {
+        let answer = PendingResponse {
             head,
             request: self,
         };
@@ -77,18 +77,18 @@ impl<P: Protocol> Drop for Observation<P> {
 }
 
 /// A response under way.
-struct Answer<P: Protocol> {
+struct PendingResponse<P: Protocol> {
     /// The outcome by the head of the response.
     head: P::Outcome,
     request: Observation<P>,
 }
 
-impl<P: Protocol> Follower for Answer<P> {
-    fn end(self, end: End<'_>) {
+impl<P: Protocol> Follower for PendingResponse<P> {
+    fn end(self, end: BodyEnd<'_>) {
         let outcome = match end {
-            End::Trailers(trailers) => P::outcome_of_trailers(trailers).unwrap_or(self.head),
-            End::Data => self.head,
-            End::Error => P::FAILED,
+            BodyEnd::Trailers(trailers) => P::outcome_of_trailers(trailers).unwrap_or(self.head),
+            BodyEnd::Data => self.head,
+            BodyEnd::Error => P::FAILED,
         };
         self.request.end(outcome);
     }

@@ -26,7 +26,7 @@ use super::{Dialect, db_error};
 use crate::error::{Error, Result, StartError};
 
 /// Prepared statements that a connection keeps.
-const STATEMENTS: usize = 512;
+const STATEMENT_CACHE_CAPACITY: usize = 512;
 
 /// What to connect to, and with how many connections.
 #[derive(Clone, Debug)]

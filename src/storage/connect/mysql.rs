@@ -9,14 +9,14 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 
 use super::tls::{self, Identity};
-use super::{Connect, Login, STATEMENTS, connect, login, quoted};
+use super::{Connect, Login, STATEMENT_CACHE_CAPACITY, connect, login, quoted};
 use crate::error::Result;
 use crate::storage::database::Pools;
 use crate::storage::db_error;
 use crate::storage::session::Sessions;
 
 /// The port of a server that is given none.
-pub const PORT: u16 = 3306;
+pub const DEFAULT_PORT: u16 = 3306;
 
 /// Bounds for what others could make last for ever, as for PostgreSQL; only MariaDB ends idle
 /// transactions.
@@ -37,7 +37,7 @@ const WRITING: &str = "SET SESSION autocommit = 0";
 /// A MySQL database.
 #[derive(Clone, Debug)]
 pub struct MySql {
-    pub server: Server,
+    pub server: MySqlAddress,
     /// `None` for `root`, the driver's default.
     pub user: Option<String>,
     pub password: Option<SecretString>,
@@ -51,7 +51,7 @@ pub struct MySql {
 
 /// Where the server listens.
 #[derive(Clone, Debug)]
-pub enum Server {
+pub enum MySqlAddress {
     Tcp { host: String, port: u16 },
     Socket(PathBuf),
 }
@@ -59,8 +59,10 @@ pub enum Server {
 impl fmt::Display for MySql {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.server {
-            Server::Tcp { host, port } => write!(f, "mysql://{host}:{port}/{}", self.database),
-            Server::Socket(path) => write!(f, "mysql://{}/{}", path.display(), self.database),
+            MySqlAddress::Tcp { host, port } => {
+                write!(f, "mysql://{host}:{port}/{}", self.database)
+            }
+            MySqlAddress::Socket(path) => write!(f, "mysql://{}/{}", path.display(), self.database),
         }
     }
 }
@@ -116,11 +118,11 @@ impl MySql {
             .pipes_as_concat(false)
             .no_engine_substitution(false)
             .timezone(None)
-            .statement_cache_capacity(STATEMENTS)
+            .statement_cache_capacity(STATEMENT_CACHE_CAPACITY)
             .disable_statement_logging();
         let mut options = match &self.server {
-            Server::Tcp { host, port } => options.host(host).port(*port),
-            Server::Socket(path) => options.socket(path),
+            MySqlAddress::Tcp { host, port } => options.host(host).port(*port),
+            MySqlAddress::Socket(path) => options.socket(path),
         };
         if let Some(user) = &self.user {
             options = options.username(user);

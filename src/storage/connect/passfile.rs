@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 /// What a password is wanted for.
-pub(super) struct Login<'a> {
+pub(super) struct ServerLogin<'a> {
     pub host: &'a str,
     pub port: u16,
     pub database: &'a str,
@@ -19,7 +19,7 @@ pub(super) struct Login<'a> {
 
 /// The password in this file, or else in the user's own. A file that others may read is not used,
 /// as with libpq.
-pub(super) fn find(file: Option<&Path>, login: &Login) -> Option<SecretString> {
+pub(super) fn find(file: Option<&Path>, login: &ServerLogin) -> Option<SecretString> {
     let path = file.map(Path::to_path_buf).or_else(default_file)?;
     let text = match read(&path) {
         Ok(text) => text,
@@ -107,7 +107,7 @@ fn fields(line: &str) -> Option<Vec<Field>> {
     Some(fields)
 }
 
-impl Login<'_> {
+impl ServerLogin<'_> {
     fn matches(&self, fields: &[Field]) -> bool {
         // A Unix socket is the host `localhost`.
         let local = self.host.starts_with('/') && fields[0].matches("localhost");
@@ -126,14 +126,14 @@ mod tests {
 
     use super::*;
 
-    const LOGIN: Login = Login {
+    const LOGIN: ServerLogin = ServerLogin {
         host: "db",
         port: 5432,
         database: "mlmd",
         user: "me",
     };
 
-    fn found(text: &str, mode: u32, login: &Login) -> Option<String> {
+    fn found(text: &str, mode: u32, login: &ServerLogin) -> Option<String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(&file, text).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
@@ -145,7 +145,7 @@ mod tests {
     fn the_first_line_that_matches_counts() {
         let text = "# comment\n\nshort:line\nother:*:*:*:no\ndb:5432:mlmd:me:a\\:b:c\\\\*\n*:*:*:*:later\n";
         assert_eq!(found(text, 0o600, &LOGIN).unwrap(), "a:b:c\\*");
-        let socket = Login {
+        let socket = ServerLogin {
             host: "/run/postgresql",
             ..LOGIN
         };

@@ -9,14 +9,14 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, PgConnection};
 
 use super::tls::{self, Identity};
-use super::{Connect, Login, STATEMENTS, connect, login, passfile, quoted};
+use super::{Connect, Login, STATEMENT_CACHE_CAPACITY, connect, login, passfile, quoted};
 use crate::error::Result;
 use crate::storage::database::Pools;
 use crate::storage::db_error;
 use crate::storage::session::Sessions;
 
 /// The port of a server that is given none.
-pub const PORT: u16 = 5432;
+pub const DEFAULT_PORT: u16 = 5432;
 
 /// Limits of waiting. Transactions of this server hold a lock for milliseconds: a wait of seconds
 /// is for a lock of another program, and blocks the requests behind it. A transaction of a server
@@ -103,12 +103,12 @@ impl Postgres {
             .port(self.port)
             .database(&self.database)
             .application_name("pedigree")
-            .statement_cache_capacity(STATEMENTS)
+            .statement_cache_capacity(STATEMENT_CACHE_CAPACITY)
             .disable_statement_logging();
         if let Some(user) = &self.user {
             options = options.username(user);
         }
-        let login = passfile::Login {
+        let login = passfile::ServerLogin {
             host: &self.host,
             port: self.port,
             database: &self.database,

@@ -6,31 +6,31 @@ use std::time::Duration;
 
 use rusqlite::OpenFlags;
 
-use super::{Connect, STATEMENTS};
+use super::{Connect, STATEMENT_CACHE_CAPACITY};
 use crate::error::Result;
 use crate::storage::database::Pools;
-use crate::storage::sqlite::{Opening, Sessions};
+use crate::storage::sqlite::{Opening, SqliteSessions};
 
 /// How long a statement waits for another process that writes the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Reads continue during writes.
-const LOG: &str = "PRAGMA journal_mode = WAL";
+const JOURNAL_PRAGMA: &str = "PRAGMA journal_mode = WAL";
 
 /// A commit is on the disk.
-const DURABLE: &str = "PRAGMA synchronous = FULL";
+const SYNCHRONOUS_PRAGMA: &str = "PRAGMA synchronous = FULL";
 
 /// Part of a transaction that may be taken back costs no file.
-const SCRATCH: &str = "PRAGMA temp_store = MEMORY";
+const TEMP_STORE_PRAGMA: &str = "PRAGMA temp_store = MEMORY";
 
 /// How long the log may grow, in pages of usually 4096 bytes, before its pages go into the file:
 /// those that many commits write go once.
-const LONG_LOG: &str = "PRAGMA wal_autocheckpoint = 4000";
+const CHECKPOINT_PRAGMA: &str = "PRAGMA wal_autocheckpoint = 4000";
 
 /// Pages that the writer keeps in memory, in KiB.
-const KEPT: &str = "PRAGMA cache_size = -16000";
+const CACHE_PRAGMA: &str = "PRAGMA cache_size = -16000";
 
-const ONLY_READS: &str = "PRAGMA query_only = ON";
+const QUERY_ONLY_PRAGMA: &str = "PRAGMA query_only = ON";
 
 /// A SQLite database.
 #[derive(Clone, Debug)]
@@ -82,18 +82,26 @@ impl Sqlite {
             flags: access | OpenFlags::SQLITE_OPEN_NO_MUTEX,
             pragmas,
             busy: BUSY_TIMEOUT,
-            statements: STATEMENTS,
+            statements: STATEMENT_CACHE_CAPACITY,
         };
         let patience = to.wait.max(BUSY_TIMEOUT * 2);
         let pragmas: &[_] = match (&self.file, self.mode) {
-            (None, _) | (_, Mode::ReadOnly) => &[DURABLE],
-            (Some(_), _) => &[LOG, DURABLE, SCRATCH, LONG_LOG, KEPT],
+            (None, _) | (_, Mode::ReadOnly) => &[SYNCHRONOUS_PRAGMA],
+            (Some(_), _) => &[
+                JOURNAL_PRAGMA,
+                SYNCHRONOUS_PRAGMA,
+                TEMP_STORE_PRAGMA,
+                CHECKPOINT_PRAGMA,
+                CACHE_PRAGMA,
+            ],
         };
-        let writer = Sessions::one(opening(pragmas), patience).await?;
+        let writer = SqliteSessions::one(opening(pragmas), patience).await?;
         let reader = match self.file {
             // It lives in its only connection.
             None => writer.clone(),
-            Some(_) => Sessions::lazy(opening(&[ONLY_READS]), to.half().max(1), to.wait),
+            Some(_) => {
+                SqliteSessions::lazy(opening(&[QUERY_ONLY_PRAGMA]), to.half().max(1), to.wait)
+            }
         };
         Ok(Pools::Sqlite { writer, reader })
     }

@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use url::{Host, Url};
 
 use super::Address;
-use super::mysql::{self, MySql, Server};
+use super::mysql::{self, MySql, MySqlAddress};
 use super::postgres::{self, Postgres};
 use super::sqlite::{Mode, Sqlite};
 use super::tls::Identity;
@@ -25,8 +25,10 @@ impl FromStr for Address {
     fn from_str(url: &str) -> Result<Self> {
         match url.split_once(':') {
             Some(("sqlite", place)) => sqlite(place).map(Self::Sqlite),
-            Some(("postgres" | "postgresql", _)) => postgres(&Parts::of(url)?).map(Self::Postgres),
-            Some(("mysql" | "mariadb", _)) => mysql(&Parts::of(url)?).map(Self::MySql),
+            Some(("postgres" | "postgresql", _)) => {
+                postgres(&UrlParts::of(url)?).map(Self::Postgres)
+            }
+            Some(("mysql" | "mariadb", _)) => mysql(&UrlParts::of(url)?).map(Self::MySql),
             _ => Err(Error::invalid(
                 "must be sqlite:PATH, sqlite::memory:, postgres://… or mysql://…",
             )),
@@ -83,7 +85,7 @@ fn sqlite(place: &str) -> Result<Sqlite> {
     Ok(Sqlite { file, mode })
 }
 
-fn postgres(url: &Parts) -> Result<Postgres> {
+fn postgres(url: &UrlParts) -> Result<Postgres> {
     let mut host = url.host.clone();
     let mut port = url.port;
     let mut user = url.user.clone();
@@ -114,7 +116,7 @@ fn postgres(url: &Parts) -> Result<Postgres> {
     }
     Ok(Postgres {
         host: host.ok_or_else(|| Error::invalid("names no host"))?,
-        port: port.unwrap_or(postgres::PORT),
+        port: port.unwrap_or(postgres::DEFAULT_PORT),
         user,
         password,
         passfile,
@@ -125,7 +127,7 @@ fn postgres(url: &Parts) -> Result<Postgres> {
     })
 }
 
-fn mysql(url: &Parts) -> Result<MySql> {
+fn mysql(url: &UrlParts) -> Result<MySql> {
     let mut socket = None;
     let mut ssl_mode = mysql::SslMode::Preferred;
     let mut authorities = Vec::new();
@@ -142,12 +144,12 @@ fn mysql(url: &Parts) -> Result<MySql> {
             _ => return Err(unknown(name)),
         }
     }
-    let tcp = || Server::Tcp {
+    let tcp = || MySqlAddress::Tcp {
         host: url.host.clone().unwrap_or_else(|| "localhost".into()),
-        port: url.port.unwrap_or(mysql::PORT),
+        port: url.port.unwrap_or(mysql::DEFAULT_PORT),
     };
     Ok(MySql {
-        server: socket.map_or_else(tcp, Server::Socket),
+        server: socket.map_or_else(tcp, MySqlAddress::Socket),
         user: url.user.clone(),
         password: url.password.clone(),
         database: url.database.clone().ok_or_else(no_database)?,
@@ -158,7 +160,7 @@ fn mysql(url: &Parts) -> Result<MySql> {
 }
 
 /// The parts of a URL with a server in it, decoded.
-struct Parts {
+struct UrlParts {
     host: Option<String>,
     port: Option<u16>,
     user: Option<String>,
@@ -167,7 +169,7 @@ struct Parts {
     parameters: Vec<(String, String)>,
 }
 
-impl Parts {
+impl UrlParts {
     fn of(url: &str) -> Result<Self> {
         let url = Url::parse(url).map_err(|error| Error::invalid(format!("is no URL: {error}")))?;
         let given = |text: String| Some(text).filter(|text| !text.is_empty());

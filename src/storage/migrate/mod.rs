@@ -13,7 +13,7 @@ mod tests;
 use crate::error::{Error, Result};
 use crate::storage::{Database, Dialect, Tx};
 use layout::Layout;
-pub use plan::{Change, Plan, Planned};
+pub use plan::{Plan, Planned, SchemaChange};
 pub use scripts::Script;
 use scripts::Scripts;
 
@@ -136,7 +136,7 @@ async fn migrate(
     for planned in &plan.scripts {
         let Planned { change, script } = *planned;
         // Our own tables are created on a complete schema only.
-        if change == Change::Extend && !is_sound {
+        if change == SchemaChange::Extend && !is_sound {
             Layout::read(tx).await?.check()?;
             is_sound = true;
         }
@@ -174,7 +174,7 @@ async fn unlock(tx: &mut Tx, scripts: &Scripts) -> Result<()> {
 }
 
 /// Adds the failed change to an error; an error that names its own cause stays.
-fn failed(change: Change, scripts: &Scripts, error: Error) -> Error {
+fn failed(change: SchemaChange, scripts: &Scripts, error: Error) -> Error {
     let left = if scripts.atomic {
         ""
     } else {

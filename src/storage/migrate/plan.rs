@@ -21,13 +21,13 @@ pub struct Plan {
 /// A script and its purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Planned {
-    pub change: Change,
+    pub change: SchemaChange,
     pub script: Script,
 }
 
 /// A change of the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum SchemaChange {
     Create,
     /// To this version, from the one below.
     Upgrade(i64),
@@ -38,7 +38,7 @@ pub enum Change {
     Extend,
 }
 
-impl fmt::Display for Change {
+impl fmt::Display for SchemaChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Create => f.write_str("creation"),
@@ -50,7 +50,7 @@ impl fmt::Display for Change {
     }
 }
 
-impl Change {
+impl SchemaChange {
     const fn by(self, script: Script) -> Planned {
         Planned {
             change: self,
@@ -78,7 +78,7 @@ impl Plan {
             planned.extend(widen(tx, scripts).await?);
         }
         if !layout.has_own() || !has_store(tx).await? {
-            planned.push(Change::Extend.by(scripts.own));
+            planned.push(SchemaChange::Extend.by(scripts.own));
         }
         Ok(Self {
             found,
@@ -96,8 +96,8 @@ impl Plan {
             found: None,
             reached: LIBRARY_VERSION,
             scripts: vec![
-                Change::Create.by(scripts.create),
-                Change::Extend.by(scripts.own),
+                SchemaChange::Create.by(scripts.create),
+                SchemaChange::Extend.by(scripts.own),
             ],
         })
     }
@@ -131,7 +131,7 @@ async fn version(tx: &mut Tx, scripts: &Scripts, layout: &Layout) -> Result<Opti
 }
 
 fn create(scripts: &Scripts, layout: &Layout) -> Result<Vec<Planned>> {
-    let creation = || Ok(vec![Change::Create.by(scripts.create)]);
+    let creation = || Ok(vec![SchemaChange::Create.by(scripts.create)]);
     match layout.completeness() {
         Completeness::Absent => creation(),
         _ if layout.is_creation_pending() => creation(),
@@ -165,7 +165,7 @@ fn upgrade(scripts: &Scripts, from: i64, allowed: bool) -> Result<Vec<Planned>> 
     }
     let steps = scripts.steps.iter().filter(|step| step.version > from);
     Ok(steps
-        .map(|step| Change::Upgrade(step.version).by(step.up))
+        .map(|step| SchemaChange::Upgrade(step.version).by(step.up))
         .collect())
 }
 
@@ -199,7 +199,7 @@ fn downgrade(scripts: &Scripts, found: Option<i64>, target: i64) -> Result<Plan>
         found,
         reached: from.min(target),
         scripts: steps
-            .map(|step| Change::Downgrade(step.version - 1).by(step.down))
+            .map(|step| SchemaChange::Downgrade(step.version - 1).by(step.down))
             .collect(),
     })
 }
@@ -218,5 +218,5 @@ async fn widen(tx: &mut Tx, scripts: &Scripts) -> Result<Option<Planned>> {
     let narrow: Option<i64> = tx.first(tx.sql("migrate::widen", widening.narrow)).await?;
     Ok(narrow
         .filter(|count| *count > 0)
-        .map(|_| Change::Widen.by(widening.script)))
+        .map(|_| SchemaChange::Widen.by(widening.script)))
 }

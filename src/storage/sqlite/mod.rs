@@ -21,13 +21,13 @@ use super::permits::{ConnectionPermits, Permit};
 use crate::error::{Error, Result};
 
 /// How long a statement may hold up the thread of its caller.
-const SHORT: Duration = Duration::from_millis(2);
+const SHORT_STATEMENT_TIME: Duration = Duration::from_millis(2);
 
 /// After how many steps of SQLite's machine a look at the clock is due: some ten microseconds.
-const STEPS: i32 = 1000;
+const STEPS_PER_CHECK: i32 = 1000;
 
 /// The most bytes of values that a short statement has. One that writes cannot be begun again.
-const FEW_BYTES: usize = 64 * 1024;
+const MAX_SHORT_ANSWER_BYTES: usize = 64 * 1024;
 
 /// What is made of a statement whose values are bound.
 type Read<T> = fn(&mut rusqlite::Statement<'_>) -> rusqlite::Result<T>;
@@ -81,7 +81,7 @@ impl Statement {
             Value::Blob(bytes) => bytes.len(),
             _ => size_of::<Value>(),
         };
-        self.long || self.values.iter().map(bytes).sum::<usize>() > FEW_BYTES
+        self.long || self.values.iter().map(bytes).sum::<usize>() > MAX_SHORT_ANSWER_BYTES
     }
 }
 
@@ -105,12 +105,12 @@ struct Link {
     busy: Duration,
     /// Whether statements wait for locks.
     waits: Cell<bool>,
-    end: Arc<End>,
+    end: Arc<Interrupts>,
 }
 
 /// When a statement is to be stopped, looked at by SQLite as it runs.
 #[derive(Debug)]
-struct End {
+struct Interrupts {
     opened: Instant,
     /// Nanoseconds since the connection was opened.
     at: AtomicU64,
@@ -119,7 +119,7 @@ struct End {
     stopped: AtomicU64,
 }
 
-impl End {
+impl Interrupts {
     fn set(&self, after: Option<Duration>) {
         let end =
             after.and_then(|after| u64::try_from((self.opened.elapsed() + after).as_nanos()).ok());
@@ -152,14 +152,14 @@ impl Link {
             connection.execute_batch(pragma)?;
         }
         connection.set_prepared_statement_cache_capacity(opening.statements);
-        let end = Arc::new(End {
+        let end = Arc::new(Interrupts {
             opened: Instant::now(),
             at: AtomicU64::new(u64::MAX),
             work: AtomicU64::new(0),
             stopped: AtomicU64::new(u64::MAX),
         });
         let has_come = end.clone();
-        connection.progress_handler(STEPS, Some(move || has_come.has_come()))?;
+        connection.progress_handler(STEPS_PER_CHECK, Some(move || has_come.has_come()))?;
         Ok(Self {
             connection,
             busy: opening.busy,
@@ -200,7 +200,7 @@ impl Link {
 
 /// Connections, which stay open once they were needed, and the queue for them. Clones share both.
 #[derive(Clone, Debug)]
-pub(super) struct Sessions {
+pub(super) struct SqliteSessions {
     pool: Arc<Pool>,
     permits: ConnectionPermits,
 }
@@ -251,7 +251,7 @@ impl Pool {
     }
 }
 
-impl Sessions {
+impl SqliteSessions {
     /// At most so many connections, on one of which a caller waits so long.
     pub(super) fn lazy(opening: Opening, limit: u32, patience: Duration) -> Self {
         let links = Mutex::default();
@@ -279,9 +279,9 @@ impl Sessions {
     ///
     /// `Exhausted` when no connection becomes free in time, `Contention` when another process holds
     /// a lock for too long.
-    pub(super) async fn begin(&self, statement: &'static str) -> Result<Session> {
+    pub(super) async fn begin(&self, statement: &'static str) -> Result<SqliteSession> {
         let permit = self.permits.acquire().await?;
-        let session = Session {
+        let session = SqliteSession {
             link: Some(self.pool.take().await?),
             pool: self.pool.clone(),
             _permit: permit,
@@ -316,9 +316,9 @@ impl Sessions {
 }
 
 /// A connection with a transaction, which is rolled back when this is dropped without
-/// [`Session::commit`].
+/// [`SqliteSession::commit`].
 #[derive(Debug)]
-pub(super) struct Session {
+pub(super) struct SqliteSession {
     /// There until this is dropped.
     link: Option<Link>,
     pool: Arc<Pool>,
@@ -331,7 +331,7 @@ impl fmt::Debug for Link {
     }
 }
 
-impl Session {
+impl SqliteSession {
     /// Runs a statement and gives the session back, unless a panic has ended it.
     ///
     /// # Errors
@@ -358,7 +358,7 @@ impl Session {
         if !statement.is_long()
             && let Some(link) = &self.link
         {
-            let done = link.run(&statement, read, Some(SHORT));
+            let done = link.run(&statement, read, Some(SHORT_STATEMENT_TIME));
             if !done.as_ref().is_err_and(is_held_up) {
                 return (Some(self), done.map_err(db_error::classify_sqlite));
             }
@@ -419,7 +419,7 @@ impl Session {
     }
 }
 
-impl Drop for Session {
+impl Drop for SqliteSession {
     fn drop(&mut self) {
         if let Some(link) = self.link.take() {
             self.pool.give_back(link);
@@ -430,7 +430,7 @@ impl Drop for Session {
 /// Stops some work on a connection when it is dropped, also work that has not begun yet, of which
 /// SQLite's own interruption knows nothing.
 struct Stop {
-    end: Arc<End>,
+    end: Arc<Interrupts>,
     work: u64,
 }
 

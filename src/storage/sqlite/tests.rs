@@ -24,7 +24,7 @@ fn a_statement_that_was_given_up_before_it_began_does_not_go_on() {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let sessions = Sessions::one(in_memory(), Duration::from_mins(1)).await;
+        let sessions = SqliteSessions::one(in_memory(), Duration::from_mins(1)).await;
         let sessions = sessions.unwrap();
         let session = sessions.begin("BEGIN").await.unwrap();
         let endless =
@@ -46,7 +46,7 @@ fn a_statement_that_was_given_up_before_it_began_does_not_go_on() {
 #[test]
 fn a_transaction_that_has_begun_is_not_stopped() {
     let link = Link::open(&in_memory()).unwrap();
-    for _ in 0..STEPS {
+    for _ in 0..STEPS_PER_CHECK {
         link.run(&"BEGIN".into(), changed, Some(Duration::ZERO))
             .unwrap();
         link.run(&"ROLLBACK".into(), changed, None).unwrap();

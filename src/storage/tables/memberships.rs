@@ -11,7 +11,7 @@ use crate::storage::bulk::Rows;
 
 /// An end of a membership, by which memberships are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum MembershipEnd {
     /// The context. It is the parent if the node is a context too.
     Context,
     /// The node in the context.
@@ -83,7 +83,12 @@ const fn of_pair((context_id, node_id): (i64, i64)) -> Membership {
 /// # Errors
 ///
 /// Those of the database.
-pub async fn find(tx: &mut Tx, kind: Kind, at: End, ids: &[i64]) -> Result<Vec<Membership>> {
+pub async fn find(
+    tx: &mut Tx,
+    kind: Kind,
+    at: MembershipEnd,
+    ids: &[i64],
+) -> Result<Vec<Membership>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -97,8 +102,8 @@ pub async fn find(tx: &mut Tx, kind: Kind, at: End, ids: &[i64]) -> Result<Vec<M
         .push(members.table.name)
         .push(" WHERE ")
         .push(match at {
-            End::Context => members.context_column,
-            End::Node => members.node_column,
+            MembershipEnd::Context => members.context_column,
+            MembershipEnd::Node => members.node_column,
         })
         .push_in(ids)
         .push(" ORDER BY 1, 2");

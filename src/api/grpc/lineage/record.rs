@@ -24,7 +24,7 @@ const BATCH_BYTES: usize = 1 << 20;
 
 /// How many responses may wait for a client to read them. Until it does, no more requests are read
 /// from it.
-const UNREAD: usize = 256;
+const MAX_UNREAD_RESPONSES: usize = 256;
 
 /// How messages are put together in batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub(super) fn run(
     batches: Batches,
     stop: CancellationToken,
 ) -> Responses<RecordResponse> {
-    let (sender, receiver) = mpsc::channel(UNREAD);
+    let (sender, receiver) = mpsc::channel(MAX_UNREAD_RESPONSES);
     let tasks = call.tasks.clone();
     let recording = Recording {
         call,

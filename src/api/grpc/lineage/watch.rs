@@ -19,8 +19,8 @@ use crate::proto::pedigree::lineage::v1::{
     Change, Operation, Subject as WireTopic, WatchRequest, WatchResponse,
 };
 
-const HEARTBEAT: i64 = 10_000;
-const SHORTEST_HEARTBEAT: i64 = 100;
+const DEFAULT_HEARTBEAT_MILLISECONDS: i64 = 10_000;
+const MIN_HEARTBEAT_MILLISECONDS: i64 = 100;
 
 /// Begins to watch, and goes on in a task of its own, as fast as the client reads.
 pub(super) async fn run(
@@ -65,13 +65,17 @@ async fn next(watch: &mut Watch, heartbeat: Duration) -> Result<WatchResponse> {
 }
 
 fn heartbeat(given: i64) -> Result<Duration> {
-    let heartbeat = if given == 0 { HEARTBEAT } else { given };
+    let heartbeat = if given == 0 {
+        DEFAULT_HEARTBEAT_MILLISECONDS
+    } else {
+        given
+    };
     match u64::try_from(heartbeat) {
-        Ok(milliseconds) if heartbeat >= SHORTEST_HEARTBEAT => {
+        Ok(milliseconds) if heartbeat >= MIN_HEARTBEAT_MILLISECONDS => {
             Ok(Duration::from_millis(milliseconds))
         }
         _ => Err(Error::invalid(format!(
-            "heartbeat must be at least {SHORTEST_HEARTBEAT} milliseconds, or 0: it is {given}"
+            "heartbeat must be at least {MIN_HEARTBEAT_MILLISECONDS} milliseconds, or 0: it is {given}"
         ))),
     }
 }

@@ -32,7 +32,7 @@ use unpaged::{ReplaceBody, UnpagedLists};
 
 /// The service.
 #[derive(Clone, Debug)]
-pub struct Service {
+pub struct MetadataStore {
     calls: Calls,
     unpaged: UnpagedLists,
 }
@@ -50,15 +50,15 @@ pub struct Limits {
     pub slow_reader_timeout: Duration,
 }
 
-type Server = MetadataStoreServiceServer<Service>;
+type MetadataServer = MetadataStoreServiceServer<MetadataStore>;
 
 /// The service and the layer that replaces the bodies of unpaged lists.
-pub type Replacing = Layered<MapResponse<Server, ReplaceBody>, Server>;
+pub type Replacing = Layered<MapResponse<MetadataServer, ReplaceBody>, MetadataServer>;
 
 /// The service, whose requests get their context from `calls`.
 #[must_use]
 pub fn service(calls: Calls, limits: Limits) -> Replacing {
-    let service = Service {
+    let service = MetadataStore {
         calls,
         unpaged: UnpagedLists::new(limits),
     };
@@ -114,7 +114,7 @@ macro_rules! methods {
         lists { $($list:ident($list_request:ident) -> $list_response:ident;)* }
     ) => {
         #[tonic::async_trait]
-        impl MetadataStoreService for Service {
+        impl MetadataStoreService for MetadataStore {
             $(async fn $method(
                 &self,
                 request: Request<pb::$request>,

@@ -9,7 +9,7 @@ use crate::model::{EventType, Properties, Value};
 pub(super) const DIGEST: &str = "digest";
 
 /// The most characters of a name, a version or an external id.
-const LONGEST_NAME: usize = 255;
+const MAX_NAME_BYTES: usize = 255;
 
 /// Refuses an event that is malformed.
 ///
@@ -120,10 +120,10 @@ fn present(of: &str, field: &str, text: &str) -> Result<()> {
 }
 
 fn length(of: &str, text: &str) -> Result<()> {
-    if text.chars().nth(LONGEST_NAME).is_some() {
+    if text.chars().nth(MAX_NAME_BYTES).is_some() {
         let start: String = text.chars().take(32).collect();
         return Err(Error::invalid(format!(
-            "A name or id of the {of} has more than {LONGEST_NAME} characters: {start}..."
+            "A name or id of the {of} has more than {MAX_NAME_BYTES} characters: {start}..."
         )));
     }
     Ok(())

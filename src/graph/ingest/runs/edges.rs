@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::graph::edges::{events, memberships};
 use crate::model::{Event, EventType, Kind, Membership, Side};
 use crate::storage::Tx;
-use crate::storage::tables::memberships::End;
+use crate::storage::tables::memberships::MembershipEnd;
 use crate::storage::tables::memberships::Nodes;
 use crate::storage::tables::{events as stored_events, locks, memberships as stored_memberships};
 
@@ -122,7 +122,7 @@ async fn of_old_artifacts(
 
 async fn associations_of(tx: &mut Tx, runs: &BTreeSet<i64>) -> Result<Vec<Membership>> {
     let runs: Vec<i64> = runs.iter().copied().collect();
-    stored_memberships::find(tx, Kind::Execution, End::Node, &runs).await
+    stored_memberships::find(tx, Kind::Execution, MembershipEnd::Node, &runs).await
 }
 
 fn contexts_by_run(associations: Vec<Membership>) -> HashMap<i64, Vec<i64>> {

@@ -5,7 +5,7 @@ use super::server::{Store, assert_same};
 use super::{UPGRADE, WIDEN, downgrade_to, mysql, postgres};
 use crate::error::Error;
 use crate::storage::Dialect;
-use crate::storage::migrate::{Change, LIBRARY_VERSION, Migration};
+use crate::storage::migrate::{LIBRARY_VERSION, Migration, SchemaChange};
 
 /// Registers each case for MySQL and for PostgreSQL.
 macro_rules! on_servers {
@@ -207,7 +207,7 @@ async fn a_plan_says_what_would_be_done(dialect: Dialect) {
     let store = Store::load(dialect, "").await;
     let plan = store.plan(options).await.unwrap();
     assert_eq!((plan.found, plan.reached), (None, LIBRARY_VERSION));
-    assert_eq!(plan.scripts[0].change, Change::Create);
+    assert_eq!(plan.scripts[0].change, SchemaChange::Create);
     assert_eq!(
         store.files(options).await,
         [file("schema.sql"), file("pedigree.sql")]
@@ -233,7 +233,7 @@ async fn a_plan_says_what_would_be_done(dialect: Dialect) {
     assert!(store.files(UPGRADE).await.is_empty());
     let plan = store.plan(downgrade_to(9)).await.unwrap();
     assert_eq!((plan.found, plan.reached), (Some(LIBRARY_VERSION), 9));
-    assert_eq!(plan.scripts[0].change, Change::Downgrade(9));
+    assert_eq!(plan.scripts[0].change, SchemaChange::Downgrade(9));
     assert_eq!(
         store.files(downgrade_to(9)).await,
         [file("0010_proto_and_bool_values.down.sql")]
