@@ -195,6 +195,14 @@ fn install() -> std::result::Result<PrometheusHandle, metrics_exporter_prometheu
         "Time from an HTTP request to the end of its response"
     );
     describe_gauge!("pedigree_http_in_flight", "HTTP requests under way");
+    describe_counter!(
+        "pedigree_connections_refused_total",
+        "Connections closed at once, by the limit that they exceeded"
+    );
+    describe_counter!(
+        "pedigree_connections_failed_total",
+        "Connections that ended with an error"
+    );
     describe_counter!("pedigree_panics_total", "Panics of request handlers");
     // Alerts need the zero before the first panic.
     counter!("pedigree_panics_total").increment(0);

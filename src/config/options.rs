@@ -120,8 +120,14 @@ options! {
             was "connection_age";
 
         /// Maximum time that a client connection may be without a request
-        max_connection_idle: Option<Positive<Duration>>, "DURATION", Unset("no limit"),
-            was "connection_idle";
+        max_connection_idle: Positive<Duration>, "DURATION", Value("5m"), was "connection_idle";
+
+        /// Maximum number of client connections; more are closed at once
+        max_connections: Positive<usize>, "N", Value("8192");
+
+        /// Maximum number of connections from one IPv4 address or one /64 network of IPv6
+        max_connections_per_address: Option<Positive<usize>>, "N",
+            Unset("half of --max-connections");
 
         /// Time without traffic after which a client is sent an HTTP/2 ping
         keepalive: Positive<Duration>, "DURATION", Value("60s");

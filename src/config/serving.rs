@@ -31,15 +31,19 @@ pub struct Serving {
     pub web_origins: Vec<HeaderValue>,
 }
 
-/// Limits of each client connection.
+/// Limits of client connections.
 #[derive(Clone, Copy, Debug)]
 pub struct Connections {
     /// The maximum size of a request's headers, in bytes.
     pub max_metadata: u32,
+    /// The maximum number of connections.
+    pub max: usize,
+    /// The maximum number of connections from one address.
+    pub max_per_address: usize,
     /// The maximum age; requests in flight at that time are completed.
     pub max_age: Option<Duration>,
     /// The maximum time without a request.
-    pub max_idle: Option<Duration>,
+    pub max_idle: Duration,
     /// The time without traffic after which a ping is sent.
     pub keepalive: Duration,
     /// The time to answer the ping.
@@ -50,6 +54,7 @@ impl Serving {
     /// The serving part of the options. `from_compat` are the certificates of ML Metadata's file.
     pub(super) fn new(options: &Options, from_compat: Option<Certificates>) -> Self {
         let bytes = |size: Option<Bytes>| size.map_or(usize::MAX, |size| size.0);
+        let per_address = options.max_connections_per_address.map(|limit| limit.0);
         let admin = |port| SocketAddr::new(options.admin_host, port);
         Self {
             admin: options.admin_port.map(admin),
@@ -66,8 +71,10 @@ impl Serving {
                     .0
                     .try_into()
                     .unwrap_or(u32::MAX),
+                max: options.max_connections.0,
+                max_per_address: per_address.unwrap_or(options.max_connections.0.div_ceil(2)),
                 max_age: options.max_connection_age.map(|age| age.0),
-                max_idle: options.max_connection_idle.map(|idle| idle.0),
+                max_idle: options.max_connection_idle.0,
                 keepalive: options.keepalive.0,
                 keepalive_timeout: options.keepalive_timeout.0,
             },

@@ -1,23 +1,31 @@
 //! The admin port: probes and metrics over HTTP.
 
-use std::future::pending;
-use std::io;
-use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use axum::serve::Listener;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::health::Health;
 use super::listener;
+use crate::config::serving::Connections;
 use crate::error::{Error, Result};
 use crate::telemetry::Metrics;
+
+/// The limits of connections to the admin port. They leave the main port enough file descriptors.
+const CONNECTIONS: Connections = Connections {
+    max_metadata: 16 << 10,
+    max: 64,
+    max_per_address: 32,
+    max_age: None,
+    max_idle: Duration::from_mins(5),
+    keepalive: Duration::from_mins(1),
+    keepalive_timeout: Duration::from_secs(20),
+};
 
 #[derive(Clone, Debug)]
 struct Admin {
@@ -41,48 +49,11 @@ pub(super) async fn serve(
         .route("/readyz", get(ready))
         .route("/metrics", get(scrape))
         .with_state(Admin { health, metrics });
-    let (failed, failure) = oneshot::channel();
-    let listener = ReportingListener {
-        listener,
-        failed: Some(failed),
-    };
-    let serving = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
-    let served = tokio::select! {
-        served = serving.into_future() => served,
-        Ok(error) = failure => Err(error),
-    };
+    let served = listener::serve(listener, None, &CONNECTIONS, router, stop).await;
     served.map_err(|error| Error::Internal {
         context: "the admin listener failed".into(),
         source: Some(error.into()),
     })
-}
-
-/// Reports the error that ends a listener, where axum would try again for ever.
-struct ReportingListener {
-    listener: TcpListener,
-    failed: Option<oneshot::Sender<io::Error>>,
-}
-
-impl Listener for ReportingListener {
-    type Io = TcpStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
-        match listener::accept(&self.listener).await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                if let Some(failed) = self.failed.take() {
-                    // The receiver is dropped only with this listener.
-                    let _ = failed.send(error);
-                }
-                pending().await
-            }
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
 }
 
 async fn ready(State(admin): State<Admin>) -> impl IntoResponse {

@@ -12,32 +12,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Server;
 
 use crate::api::call::Calls;
 use crate::config::Config;
-use crate::config::serving::Connections;
 use crate::error::{Error, Result, StartError};
 use crate::graph::Clock;
 use crate::telemetry::Metrics;
 use health::Health;
 pub use lifecycle::{open, prepare};
 use listener::Tls;
-
-/// Flow-control window of a stream and of a connection in bytes. The default of 64 KiB would
-/// interrupt large requests.
-const WINDOW_BYTES: u32 = 1 << 20;
-
-/// Number of cancelled calls of a connection that wait to be noticed. Beyond it, the whole
-/// connection is closed. The default of 20 is less than clients cancel in a burst.
-const MAX_PENDING_RESETS: usize = 1024;
-
-/// Number of accepted connections that wait to be served.
-const ACCEPT_QUEUE_CONNECTIONS: usize = 16;
 
 /// The listeners of a server.
 #[derive(Debug)]
@@ -112,33 +97,24 @@ pub async fn run(
     if let Some(tls) = tls.clone() {
         background.spawn(async move { tls.reload_forever().await });
     }
-    let (accepted, connections) = mpsc::channel(ACCEPT_QUEUE_CONNECTIONS);
-    let idle_timeout = config.serving.connections.max_idle;
-    background.spawn(listener::accept_all(
-        listeners.main,
-        tls,
-        idle_timeout,
-        accepted,
-    ));
-
     let router = router::router(config, &calls, health_service, &stop)?;
-    let stopping = async {
-        stop.cancelled().await;
-        health.set_serving(false).await;
-    };
-    let serving = transport(&config.serving.connections).serve_with_incoming_shutdown(
-        router,
-        ReceiverStream::new(connections),
-        stopping,
-    );
+    let limits = &config.serving.connections;
+    let serving = listener::serve(listeners.main, tls, limits, router, stop.clone());
     let serving = async {
         tokio::select! {
-            served = serving => served.map_err(|error| Error::Internal {
-                context: "the listener failed".into(),
-                source: Some(error.into()),
+            served = serving => served.map_err(|error| {
+                stop.cancel();
+                Error::Internal {
+                    context: "the listener failed".into(),
+                    source: Some(error.into()),
+                }
             }),
             () = grace_period(config, &stop) => Ok(()),
         }
+    };
+    let stopping = async {
+        stop.cancelled().await;
+        health.set_serving(false).await;
     };
     let database = async {
         let kept = lifecycle::keep(config, &calls.graphs, &health, clock, &stop).await;
@@ -148,7 +124,7 @@ pub async fn run(
         kept
     };
     let work = Box::pin(async {
-        let (served, database) = tokio::join!(serving, database);
+        let (served, database, ()) = tokio::join!(serving, database, stopping);
         if let Some(database) = database? {
             lifecycle::close(database, &calls.tasks).await;
         }
@@ -193,21 +169,5 @@ fn panicked(error: JoinError) -> Error {
     Error::Internal {
         context: "a background task failed".into(),
         source: Some(error.into()),
-    }
-}
-
-/// HTTP/1.1 and HTTP/2 with the limits of each connection.
-fn transport(connections: &Connections) -> Server {
-    let transport = Server::builder()
-        .accept_http1(true)
-        .initial_stream_window_size(WINDOW_BYTES)
-        .initial_connection_window_size(WINDOW_BYTES)
-        .http2_max_pending_accept_reset_streams(Some(MAX_PENDING_RESETS))
-        .http2_max_header_list_size(connections.max_metadata)
-        .http2_keepalive_interval(Some(connections.keepalive))
-        .http2_keepalive_timeout(Some(connections.keepalive_timeout));
-    match connections.max_age {
-        Some(age) => transport.max_connection_age(age),
-        None => transport,
     }
 }

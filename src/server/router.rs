@@ -139,12 +139,14 @@ mod tests {
     use axum::routing::{any, get};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
+    use tokio_util::sync::CancellationToken;
     use tonic::client::Grpc as GrpcClient;
-    use tonic::transport::{Channel, Server};
+    use tonic::transport::Channel;
     use tonic::{Code, Status};
     use tonic_prost::ProstCodec;
 
     use super::*;
+    use crate::server::listener;
     use crate::telemetry::Metrics;
 
     async fn panics() -> StatusCode {
@@ -158,9 +160,10 @@ mod tests {
         let router = with_layers(service.into(), route, 1);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
-        let server = Server::builder().accept_http1(true);
-        tokio::spawn(server.serve_with_incoming(router, incoming));
+        let url = "sqlite::memory:";
+        let limits = Config::with_url(url).unwrap().serving.connections;
+        let stop = CancellationToken::new();
+        tokio::spawn(async move { listener::serve(listener, None, &limits, router, stop).await });
         port
     }
 

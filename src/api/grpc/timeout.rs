@@ -7,16 +7,10 @@ use http::HeaderMap;
 /// Largest number of digits that the protocol allows.
 const MAX_DIGITS: usize = 8;
 
-/// By how much the deadline of the server is earlier than the client's. The transport ends calls
-/// at the client's, with `CANCELLED` instead of `DEADLINE_EXCEEDED`. Timers of an earlier tick,
-/// which is a millisecond, always fire first.
-const TRANSPORT_MARGIN_TIME: Duration = Duration::from_millis(1);
-
 /// The time limit of the call with these headers. A header that cannot be parsed is ignored.
 #[must_use]
 pub fn from_headers(headers: &HeaderMap) -> Option<Duration> {
-    let timeout = parse(headers.get("grpc-timeout")?.to_str().ok()?)?;
-    Some(timeout.saturating_sub(TRANSPORT_MARGIN_TIME))
+    parse(headers.get("grpc-timeout")?.to_str().ok()?)
 }
 
 /// A number of up to eight digits, and its unit.

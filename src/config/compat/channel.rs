@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(options.max_response_bytes.unwrap().0, usize::MAX);
         let times = [
             options.max_connection_age.unwrap(),
-            options.max_connection_idle.unwrap(),
+            options.max_connection_idle,
             options.keepalive,
             options.keepalive_timeout,
         ];

@@ -15,8 +15,7 @@ pub(in crate::server) async fn enforce<P: Protocol>(request: Request, next: Next
     let Some(deadline) = context.and_then(|context| context.deadline) else {
         return next.run(request).await;
     };
-    // A timer fires at the next tick at the earliest, which is too late for a deadline that has
-    // passed: the transport would end the call first, with another code.
+    // A timer fires at the next tick at the earliest: the handler would begin.
     if deadline <= Instant::now() {
         return passed::<P>();
     }

@@ -1,8 +1,11 @@
-//! The main listener: TCP, TLS where it is configured, and the end of idle connections.
+//! Both ports: the accept loop, TLS where it is configured, HTTP, and the end of connections.
 
-mod idle;
-mod tcp;
+mod accept;
+mod activity;
+mod connection;
+mod slots;
 mod tls;
 
-pub(super) use tcp::{Peer, accept, accept_all};
+pub(super) use accept::serve;
+pub(super) use connection::Peer;
 pub(super) use tls::Tls;

@@ -96,6 +96,25 @@ impl Http2 {
         read(head, body).await
     }
 
+    /// The same, with a frame for each byte of the body.
+    pub async fn post_in_frames(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Http {
+        let request = request("POST", path, headers);
+        let mut sender = self.sender.clone().ready().await.unwrap();
+        let (answer, mut sending) = sender.send_request(request, false).unwrap();
+        let body = Bytes::from(body);
+        for at in 0..body.len() {
+            let is_last = at + 1 == body.len();
+            sending.send_data(body.slice(at..=at), is_last).unwrap();
+        }
+        let (head, body) = answer.await.unwrap().into_parts();
+        read(head, body).await
+    }
+
     /// Waits until the server has closed it.
     pub async fn closed(self) {
         self.connection.await.unwrap();

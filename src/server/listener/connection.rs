@@ -1,0 +1,207 @@
+//! One connection: TLS, HTTP/1.1 or HTTP/2, and the reasons to end it.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use metrics::counter;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tower::{Service, ServiceExt};
+
+use super::Tls;
+use super::activity::{Activity, OpenRequest};
+use crate::config::serving::Connections;
+
+/// Flow-control window of a stream in bytes. The default of 64 KiB would interrupt large requests.
+const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+
+/// Flow-control window of a connection in bytes. The HTTP/2 library ends a connection whose small
+/// frames wait unread, and allows for more of them in a larger window: a client that sends many
+/// small messages at once keeps its connection.
+const CONNECTION_WINDOW_BYTES: u32 = 32 << 20;
+
+/// Number of open requests of an HTTP/2 connection. Clients queue further ones.
+const MAX_STREAMS_PER_CONNECTION: u32 = 1024;
+
+/// Number of cancelled calls of a connection that wait to be noticed. Beyond it, the whole
+/// connection is closed. The default of 20 is less than clients cancel in a burst.
+const MAX_PENDING_RESETS: usize = 1024;
+
+/// Time limit of a TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time limit for the first request of a connection.
+const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time limit for the headers of an HTTP/1.1 request, from the end of the request before.
+const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Time that a peer without requests has to acknowledge the end of the connection.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The other end of a connection. Each request has it as an extension.
+#[derive(Clone, Debug)]
+pub(in crate::server) struct Peer {
+    /// `HOST:PORT`.
+    pub(in crate::server) address: Arc<str>,
+    activity: Arc<Activity>,
+}
+
+impl Peer {
+    fn new(address: SocketAddr) -> Self {
+        Self {
+            address: address.to_string().into(),
+            activity: Arc::new(Activity::new()),
+        }
+    }
+
+    /// Marks the connection as used until the result is dropped.
+    pub(in crate::server) fn open_request(&self) -> OpenRequest {
+        self.activity.clone().open()
+    }
+}
+
+/// What serves the requests of a connection.
+pub(in crate::server) trait RequestService:
+    Service<
+        Request<Incoming>,
+        Response = Response<Body>,
+        Error = Infallible,
+        Future: Send + 'static,
+    > + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<S> RequestService for S where
+    S: Service<
+            Request<Incoming>,
+            Response = Response<Body>,
+            Error = Infallible,
+            Future: Send + 'static,
+        > + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+/// Serves the connections of a listener. Clones share everything.
+#[derive(Clone)]
+pub(super) struct ConnectionServer<S> {
+    service: S,
+    tls: Option<Arc<Tls>>,
+    http: Builder<TokioExecutor>,
+    max_age: Option<Duration>,
+    max_idle: Duration,
+    stop: CancellationToken,
+}
+
+impl<S: RequestService> ConnectionServer<S> {
+    pub(super) fn new(
+        service: S,
+        tls: Option<Arc<Tls>>,
+        limits: &Connections,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            service,
+            tls,
+            http: http(limits),
+            max_age: limits.max_age,
+            max_idle: limits.max_idle,
+            stop,
+        }
+    }
+
+    /// Serves a connection to its end. Once the listener stops, it ends with the last of its
+    /// requests.
+    pub(super) async fn serve(self, stream: TcpStream, address: SocketAddr) {
+        let served = match self.tls.clone() {
+            // Without Nagle's algorithm, which would delay small frames.
+            _ if stream.set_nodelay(true).is_err() => return,
+            None => self.serve_http(stream, address).await,
+            Some(tls) => {
+                let handshake = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream));
+                match self.stop.run_until_cancelled(handshake).await {
+                    None => Ok(()),
+                    Some(Ok(Ok(stream))) => self.serve_http(stream, address).await,
+                    Some(Ok(Err(error))) => Err(error.into()),
+                    Some(Err(late)) => Err(late.into()),
+                }
+            }
+        };
+        if let Err(error) = served {
+            counter!("pedigree_connections_failed_total").increment(1);
+            tracing::debug!(peer = %address, error, "a connection failed");
+        }
+    }
+
+    async fn serve_http(
+        &self,
+        io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        address: SocketAddr,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let peer = Peer::new(address);
+        let activity = peer.activity.clone();
+        let service = self.service.clone();
+        let service = service.map_request(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer.clone());
+            request
+        });
+        let connection = self
+            .http
+            .serve_connection(TokioIo::new(io), TowerToHyperService::new(service));
+        let mut connection = pin!(connection);
+        tokio::select! {
+            served = connection.as_mut() => return served,
+            () = activity.idle(FIRST_REQUEST_TIMEOUT, self.max_idle) => {}
+            () = self.is_old() => {}
+            () = self.stop.cancelled() => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        tokio::select! {
+            served = connection => served,
+            () = activity.idle(CLOSE_TIMEOUT, CLOSE_TIMEOUT) => Ok(()),
+        }
+    }
+
+    async fn is_old(&self) {
+        match self.max_age {
+            Some(age) => sleep(age).await,
+            None => pending().await,
+        }
+    }
+}
+
+/// HTTP/1.1 and HTTP/2 with these limits of each connection.
+fn http(limits: &Connections) -> Builder<TokioExecutor> {
+    let mut http = Builder::new(TokioExecutor::new());
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_READ_TIMEOUT);
+    http.http2()
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_concurrent_streams(MAX_STREAMS_PER_CONNECTION)
+        .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+        .max_header_list_size(limits.max_metadata)
+        .keep_alive_interval(limits.keepalive)
+        .keep_alive_timeout(limits.keepalive_timeout);
+    http
+}
