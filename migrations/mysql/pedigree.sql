@@ -89,6 +89,17 @@ CREATE TABLE IF NOT EXISTS PedigreeMessage (
     INDEX idx_pedigree_message_time (time_since_epoch)
 ) ENGINE = InnoDB;
 
+-- A row for each lock that holds for all servers, also where row locks hold on one node of a cluster only. A transaction
+-- takes a lock by a change of its row, which is a conflict on every node.
+CREATE TABLE IF NOT EXISTS PedigreeLock (
+    name VARCHAR(32) PRIMARY KEY,
+    counter BIGINT NOT NULL
+) ENGINE = InnoDB;
+
+INSERT INTO PedigreeLock (name, counter)
+SELECT 'structure', 0 FROM (SELECT COUNT(*) AS locks FROM PedigreeLock WHERE name = 'structure') AS counted
+WHERE locks = 0;
+
 -- One row: what tells this database from others, and the lock of who gives positions.
 CREATE TABLE IF NOT EXISTS PedigreeStore (
     store_id VARCHAR(36) PRIMARY KEY

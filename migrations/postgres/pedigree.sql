@@ -35,6 +35,15 @@ CREATE TABLE IF NOT EXISTS PedigreeMessage (
 
 CREATE INDEX IF NOT EXISTS idx_pedigree_message_time ON PedigreeMessage (time_since_epoch);
 
+-- A row for each lock that holds for all servers. A transaction takes a lock by a change of its row.
+CREATE TABLE IF NOT EXISTS PedigreeLock (
+    name VARCHAR(32) PRIMARY KEY,
+    counter BIGINT NOT NULL
+);
+
+INSERT INTO PedigreeLock (name, counter) VALUES ('structure', 0)
+ON CONFLICT DO NOTHING;
+
 -- One row: what tells this database from others, and the lock of who gives positions.
 CREATE TABLE IF NOT EXISTS PedigreeStore (
     store_id VARCHAR(36) PRIMARY KEY

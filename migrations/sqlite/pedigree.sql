@@ -35,6 +35,15 @@ CREATE TABLE IF NOT EXISTS PedigreeMessage (
 
 CREATE INDEX IF NOT EXISTS idx_pedigree_message_time ON PedigreeMessage (time_since_epoch);
 
+-- Locks that hold for all servers. Nothing locks here on SQLite, which has one writer.
+CREATE TABLE IF NOT EXISTS PedigreeLock (
+    name VARCHAR(32) NOT NULL PRIMARY KEY,
+    counter INT NOT NULL
+);
+
+INSERT INTO PedigreeLock (name, counter) VALUES ('structure', 0)
+ON CONFLICT DO NOTHING;
+
 -- One row: what tells this database from others.
 CREATE TABLE IF NOT EXISTS PedigreeStore (
     store_id VARCHAR(36) NOT NULL PRIMARY KEY

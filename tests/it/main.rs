@@ -42,6 +42,7 @@ mod python;
 mod quirks_fixed;
 mod quirks_kept;
 mod races;
+mod replicated;
 mod runs;
 mod serving;
 mod sql;

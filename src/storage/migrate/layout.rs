@@ -7,10 +7,11 @@ use crate::storage::Tx;
 use crate::storage::tables::schema::MLMD_TABLES;
 
 /// Tables and indexes that `pedigree.sql` creates.
-const OWN_TABLES_AND_INDEXES: [&str; 11] = [
+const OWN_TABLES_AND_INDEXES: [&str; 12] = [
     "PedigreeChange",
     "PedigreeOutbox",
     "PedigreeMessage",
+    "PedigreeLock",
     "PedigreeStore",
     "idx_pedigree_attribution_artifact",
     "idx_pedigree_association_execution",

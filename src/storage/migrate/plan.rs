@@ -77,7 +77,7 @@ impl Plan {
         if options.widen && found.is_some() {
             planned.extend(widen(tx, scripts).await?);
         }
-        if !layout.has_own() || !has_store(tx).await? {
+        if !layout.has_own() || !has_own_rows(tx).await? {
             planned.push(SchemaChange::Extend.by(scripts.own));
         }
         Ok(Self {
@@ -204,11 +204,14 @@ fn downgrade(scripts: &Scripts, found: Option<i64>, target: i64) -> Result<Plan>
     })
 }
 
-/// Whether the last statement of the script for our own tables has run.
-async fn has_store(tx: &mut Tx) -> Result<bool> {
-    let query = tx.sql("migrate::has_store", "SELECT COUNT(*) FROM PedigreeStore");
-    let stores: Option<i64> = tx.first(query).await?;
-    Ok(stores.is_some_and(|count| count > 0))
+/// Whether the tables of our own have the rows that their script inserts.
+async fn has_own_rows(tx: &mut Tx) -> Result<bool> {
+    let query = tx.sql(
+        "migrate::has_own_rows",
+        "SELECT COUNT(*) FROM PedigreeStore, PedigreeLock WHERE name = 'structure'",
+    );
+    let rows: Option<i64> = tx.first(query).await?;
+    Ok(rows.is_some_and(|count| count > 0))
 }
 
 async fn widen(tx: &mut Tx, scripts: &Scripts) -> Result<Option<Planned>> {

@@ -1,7 +1,11 @@
-//! Row locks, which a transaction holds until its end. SQLite has one writer and needs none.
+//! Locks that a transaction holds until its end. SQLite has one writer and needs none.
+//!
+//! `SELECT … FOR UPDATE` locks a row against the writers of one server. In a cluster where every
+//! node takes writes, such as Galera, another node does not see that lock: of two transactions
+//! there, the one that commits second fails only if both have changed the same row.
 
 use super::schema::NodeTables;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::Kind;
 use crate::storage::Tx;
 
@@ -26,19 +30,24 @@ pub async fn nodes(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<bool> {
 }
 
 /// Locks the set of types and the hierarchy of contexts, which no unique key guards, against other
-/// writers. Returns the same as [`nodes`].
+/// writers on any node: by a change of a row, not by a row lock alone. Returns the same as
+/// [`nodes`].
 ///
 /// # Errors
 ///
-/// As [`nodes`].
+/// As [`nodes`]; `Internal` when the row is missing.
 pub async fn structure(tx: &mut Tx) -> Result<bool> {
     if !tx.dialect().has_row_locks() {
         return Ok(false);
     }
     let query = tx.sql(
         "locks::structure",
-        "SELECT schema_version FROM MLMDEnv FOR UPDATE",
+        "UPDATE PedigreeLock SET counter = counter + 1 WHERE name = 'structure'",
     );
-    tx.all::<i64>(query).await?;
+    if tx.run(query).await? == 0 {
+        return Err(Error::internal(
+            "the table PedigreeLock has no row `structure`",
+        ));
+    }
     Ok(true)
 }

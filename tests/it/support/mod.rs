@@ -19,7 +19,7 @@ pub use cases::run_on;
 pub use database::{Access, Backend, TestDatabase};
 pub use graph::{TestGraph, anonymous};
 pub use node::{Page, TestNode};
-pub use store::{Client, Store};
+pub use store::{Client, Replica, Store};
 pub use time::{timed, timed_blocking};
 
 /// What every file of cases needs.

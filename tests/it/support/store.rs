@@ -48,11 +48,11 @@ async fn wait_until_serving(channel: Channel) {
 
 /// A server in this process, on a database that is there.
 async fn serve(
-    database: &TestDatabase,
+    url: &str,
     clock: Clock,
     configure: impl FnOnce(&mut Config),
 ) -> (Channel, u16, DropGuard) {
-    let mut config = Config::with_url(&database.url).unwrap();
+    let mut config = Config::with_url(url).unwrap();
     config.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     config.grace = Duration::ZERO;
     "off".clone_into(&mut config.log.level);
@@ -72,10 +72,40 @@ async fn serve(
     (channel, address.port(), guard)
 }
 
-/// One more server on the database of a store, which stops when this is dropped.
+/// One of several servers, which stops when the last clone of this is dropped.
+#[derive(Clone, Debug)]
 pub struct Replica {
     pub channel: Channel,
-    _stop: DropGuard,
+    client: Client,
+    _stop: Arc<DropGuard>,
+}
+
+impl Replica {
+    /// A server on the database of a URL.
+    pub async fn at(url: &str, clock: Clock) -> Self {
+        let (channel, _, guard) = serve(url, clock, |_| {}).await;
+        Self {
+            client: client_of(&channel),
+            channel,
+            _stop: Arc::new(guard),
+        }
+    }
+
+    /// Sends a request and returns whatever comes.
+    pub async fn send<A: Ask>(&self, request: A) -> Result<A::Answer, Status> {
+        request.ask(self.client.clone()).await
+    }
+
+    /// Sends a request that must succeed.
+    pub async fn ask<A: Ask>(&self, request: A) -> A::Answer {
+        self.send(request).await.unwrap()
+    }
+}
+
+fn client_of(channel: &Channel) -> Client {
+    Client::new(channel.clone())
+        .max_decoding_message_size(usize::MAX)
+        .max_encoding_message_size(usize::MAX)
 }
 
 impl Store {
@@ -87,11 +117,9 @@ impl Store {
     pub async fn open_with(backend: Backend, configure: impl FnOnce(&mut Config)) -> Self {
         let database = TestDatabase::new(backend);
         let clock = Clock::stopped();
-        let (channel, port, guard) = serve(&database, clock.clone(), configure).await;
+        let (channel, port, guard) = serve(&database.url, clock.clone(), configure).await;
         Self {
-            client: Client::new(channel.clone())
-                .max_decoding_message_size(usize::MAX)
-                .max_encoding_message_size(usize::MAX),
+            client: client_of(&channel),
             channel,
             server: Arc::new(Running {
                 port,
@@ -109,12 +137,7 @@ impl Store {
 
     /// One more server on the same database, with the same clock.
     pub async fn replica(&self) -> Replica {
-        let (channel, _, guard) =
-            serve(&self.server.database, self.server.clock.clone(), |_| {}).await;
-        Replica {
-            channel,
-            _stop: guard,
-        }
+        Replica::at(self.url(), self.server.clock.clone()).await
     }
 
     /// Which kind of database it is on.

@@ -1,0 +1,145 @@
+//! Servers at different nodes of a Galera cluster: what no unique key guards is stored once.
+
+use std::time::Duration;
+
+use pedigree::proto::pedigree::lineage::v1::record_request::Change;
+use pedigree::proto::pedigree::lineage::v1::record_response::Answer;
+use pedigree::proto::pedigree::lineage::v1::run_event::Moment;
+use pedigree::proto::pedigree::lineage::v1::{ContextUse, RunEvent, TypePolicy};
+
+use super::cluster::{Cluster, at_once};
+use crate::python::sized;
+use crate::streams::{Recording, message};
+use crate::support::Replica;
+use crate::support::prelude::*;
+
+with_servers! {
+    a_type_made_at_every_node_is_one_type,
+    a_type_of_run_events_at_every_node_is_one_type,
+    parents_put_at_two_nodes_close_no_ring,
+}
+
+/// The types that clients made, and how often each is stored.
+const DOUBLE_TYPES: &str = "SELECT CONCAT(name, ' ', type_kind, ' ', COUNT(*)) FROM Type
+                            GROUP BY name, version, type_kind HAVING COUNT(*) > 1";
+
+fn rounds() -> usize {
+    sized(10, 60)
+}
+
+/// Waits until every node has applied what was written at one of them.
+async fn wait_until_everywhere<N: TestNode>(servers: &[Replica], id: i64) {
+    for server in servers {
+        while server.ask(N::by_ids(&[id])).await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+async fn a_type_made_at_every_node_is_one_type() {
+    let cluster = Cluster::open();
+    let servers = cluster.servers().await;
+    for round in 0..rounds() {
+        let name = format!("T{round}");
+        let answers = at_once(&servers, |place| {
+            // Each declares a property of its own, so that the losers have something to add.
+            let own = format!("p{place}");
+            pb::PutArtifactTypeRequest {
+                artifact_type: Some(pb::ArtifactType {
+                    name: Some(name.clone()),
+                    properties: declared(&[("p", PropertyType::Int), (&own, PropertyType::Int)]),
+                    ..Default::default()
+                }),
+                can_add_fields: Some(true),
+                can_omit_fields: Some(true),
+                ..Default::default()
+            }
+        });
+        let answers = answers.await;
+        let ids: Vec<i64> = answers
+            .into_iter()
+            .map(|put| put.unwrap().type_id())
+            .collect();
+        assert_eq!(ids, [ids[0]; 3], "round {round}");
+    }
+    for doubles in cluster.query_everywhere(DOUBLE_TYPES).await {
+        assert!(doubles.is_empty(), "{doubles:?}");
+    }
+    let properties = "SELECT CONCAT(COUNT(*), '') FROM TypeProperty JOIN Type ON type_id = id
+                      WHERE Type.name LIKE 'T%'";
+    let all = (4 * rounds()).to_string();
+    assert_eq!(
+        cluster.query_everywhere(properties).await,
+        vec![vec![all]; 3]
+    );
+}
+
+async fn a_type_of_run_events_at_every_node_is_one_type() {
+    let cluster = Cluster::open();
+    let servers = cluster.servers().await;
+    let mut recordings = Vec::new();
+    for server in &servers {
+        recordings.push(Recording::start(server.channel.clone()).await);
+    }
+    for round in 0..rounds() {
+        let event = RunEvent {
+            moment: Moment::Start.into(),
+            type_policy: TypePolicy::Create.into(),
+            r#type: format!("Train{round}"),
+            name: "run".into(),
+            contexts: vec![ContextUse {
+                r#type: format!("Pipeline{round}"),
+                name: "pipeline".into(),
+                parents: vec![ContextUse {
+                    r#type: format!("Team{round}"),
+                    name: "team".into(),
+                    ..ContextUse::default()
+                }],
+                ..ContextUse::default()
+            }],
+            ..RunEvent::default()
+        };
+        for (place, recording) in recordings.iter().enumerate() {
+            let id = format!("{round} at {place}");
+            let say = message(&id, Change::Run(event.clone()));
+            recording.requests.send(say).await.unwrap();
+        }
+        let mut stored = Vec::new();
+        for recording in &mut recordings {
+            let response = recording.responses.message().await.unwrap().unwrap();
+            match response.answer {
+                Some(Answer::Run(answer)) => stored.push(answer),
+                other => panic!("{other:?} {:?}", response.refused),
+            }
+        }
+        assert_eq!(stored, vec![stored[0].clone(); 3], "round {round}");
+    }
+    for doubles in cluster.query_everywhere(DOUBLE_TYPES).await {
+        assert!(doubles.is_empty(), "{doubles:?}");
+    }
+}
+
+async fn parents_put_at_two_nodes_close_no_ring() {
+    let cluster = Cluster::open();
+    let servers = cluster.servers().await;
+    let type_id = servers[0].ask(Context::put_type("C", &[])).await;
+    let new = |number: usize| Context::new(type_id, &number.to_string());
+    let contexts = (0..2 * rounds()).map(new).collect();
+    let ids = servers[0].ask(Context::put(contexts)).await;
+    wait_until_everywhere::<Context>(&servers, ids[ids.len() - 1]).await;
+    for pair in ids.chunks(2) {
+        let answers = at_once(&servers[..2], |place| {
+            put_parents(&[(pair[place], pair[1 - place])])
+        });
+        let answers = answers.await;
+        let refused: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert_eq!(refused[0].code(), Code::InvalidArgument, "{refused:?}");
+    }
+    let links = "SELECT CONCAT(COUNT(*), '') FROM ParentContext";
+    let one_each = rounds().to_string();
+    assert_eq!(
+        cluster.query_everywhere(links).await,
+        vec![vec![one_each]; 3]
+    );
+}

@@ -1,0 +1,4 @@
+//! Databases of several servers: a Galera cluster whose nodes all take writes.
+
+mod cluster;
+mod galera;
