@@ -222,6 +222,10 @@ fn install() -> std::result::Result<PrometheusHandle, metrics_exporter_prometheu
     // seen.
     counter!("pedigree_transaction_retries_total").increment(0);
     describe_counter!("pedigree_db_errors_total", "Errors of the database by kind");
+    describe_counter!(
+        "pedigree_unreadable_values_total",
+        "Values that were read and could not be decoded"
+    );
     describe_gauge!("pedigree_build_info", "1, with the version as a label");
     let (version, commit) = (build_info::VERSION, build_info::COMMIT);
     gauge!("pedigree_build_info", "version" => version, "commit" => commit).set(1);

@@ -65,7 +65,7 @@ pub use types::put::PutTypes;
 /// A handle on one metadata graph. Cheap to clone.
 ///
 /// Besides the errors that each method names, all of them return those of the database, and
-/// `DataLoss` or `Internal` for stored values that cannot be decoded.
+/// `DataLoss` for stored rows that cannot be decoded.
 #[derive(Clone, Debug)]
 pub struct Graph {
     database: Database,

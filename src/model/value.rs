@@ -1,6 +1,11 @@
-use prost_types::{Any, Struct};
+use prost_types::value::Kind;
+use prost_types::{Any, ListValue, Struct, Value as StructValue};
 
-use super::PropertyType;
+use super::{PropertyType, StructText};
+
+/// Maximum depth of messages in a struct. Every message around it, of a request, of a response or
+/// of the history, then stays below the limit of 100 of the decoders of protocol buffers.
+const MAX_STRUCT_DEPTH: usize = 80;
 
 /// The value of a property.
 ///
@@ -14,7 +19,8 @@ pub enum Value {
     Struct(Struct),
     Proto(Any),
     Bool(bool),
-    /// A `Value` message without a case. It matches no declared type and is never stored.
+    /// A `Value` message without a case. It matches no declared type and is never written. A row
+    /// without a value, as another program may have left it, is read as this.
     Empty,
 }
 
@@ -31,5 +37,99 @@ impl Value {
             Self::Bool(_) => Some(PropertyType::Boolean),
             Self::Empty => None,
         }
+    }
+
+    /// A double. Not every database keeps the sign of a zero, so none does.
+    #[must_use]
+    pub const fn double(number: f64) -> Self {
+        Self::Double(number + 0.0)
+    }
+
+    /// Why the value cannot be written: it would not be read as it was given, on every database.
+    /// `None` if it can be.
+    #[must_use]
+    pub fn defect(&self) -> Option<&'static str> {
+        match self {
+            Self::Double(number) if !number.is_finite() => {
+                Some("a double must be finite: not every database stores NaN and infinities")
+            }
+            Self::String(text) if StructText::decode(text) == StructText::Undecodable => {
+                Some("a text that begins with `mlmd-struct::` must hold a `google.protobuf.Struct`")
+            }
+            Self::Struct(given) if struct_depth(given) > MAX_STRUCT_DEPTH => {
+                Some("a `google.protobuf.Struct` is nested too deeply")
+            }
+            Self::Proto(any) if any.type_url.is_empty() => {
+                Some("a `google.protobuf.Any` must have a `type_url`")
+            }
+            Self::Empty => Some("a value must be set"),
+            _ => None,
+        }
+    }
+
+    /// Whether the value is a double that cannot be written: a metric that diverged, mostly.
+    #[must_use]
+    pub const fn is_non_finite(&self) -> bool {
+        matches!(self, Self::Double(number) if !number.is_finite())
+    }
+}
+
+/// The number of messages that contain each other, the struct included.
+fn struct_depth(given: &Struct) -> usize {
+    // Between a struct and its values is the message of an entry.
+    2 + deepest(given.fields.values())
+}
+
+fn deepest<'a>(values: impl Iterator<Item = &'a StructValue>) -> usize {
+    let depth = |value: &StructValue| match &value.kind {
+        Some(Kind::StructValue(given)) => 1 + struct_depth(given),
+        Some(Kind::ListValue(ListValue { values })) => 2 + deepest(values.iter()),
+        _ => 1,
+    };
+    values.map(depth).max().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nested(levels: usize) -> Value {
+        let mut inner = Struct::default();
+        for _ in 0..levels {
+            let kind = Some(Kind::StructValue(inner));
+            let fields = [("k".to_owned(), StructValue { kind })].into();
+            inner = Struct { fields };
+        }
+        Value::Struct(inner)
+    }
+
+    #[test]
+    fn what_cannot_be_read_alike_has_a_defect() {
+        let any = |type_url: &str| {
+            Value::Proto(Any {
+                type_url: type_url.to_owned(),
+                value: b"abc".to_vec(),
+            })
+        };
+        let numbers = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY].map(Value::double);
+        let text = Value::String("mlmd-struct::!!!".to_owned());
+        let others = [text, any(""), Value::Empty, nested(26)];
+        for value in numbers.into_iter().chain(others) {
+            assert!(value.defect().is_some(), "{value:?}");
+        }
+        let numbers = [0.0, -0.0, f64::MAX, f64::MIN_POSITIVE].map(Value::double);
+        let text = Value::String("mlmd-struct::".to_owned());
+        let others = [text, any("t"), nested(25), Value::Bool(false)];
+        for value in numbers.into_iter().chain(others) {
+            assert_eq!(value.defect(), None, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_zero_has_no_sign() {
+        let Value::Double(zero) = Value::double(-0.0) else {
+            panic!("no double");
+        };
+        assert!(zero.is_sign_positive());
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! Upstream's databases differ in details about which drivers are strict: PostgreSQL has INT4 where
 //! our schema has BIGINT, SQLite keeps text in BLOB columns, and MySQL may return text as bytes.
-//! Columns that hold such values decode all the same.
+//! Columns that hold such values decode all the same. Other programs may have stored bytes that are
+//! no UTF-8 in a column of text: they are replaced, so that one text fails no list.
 
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef as SqliteValue};
+use metrics::counter;
+use rusqlite::types::{FromSql, FromSqlResult, ValueRef as SqliteValue};
 use sqlx::error::BoxDynError;
 use sqlx::mysql::MySqlRow;
 use sqlx::postgres::PgRow;
@@ -145,16 +147,32 @@ pub struct RawInt(pub i64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RawBool(pub bool);
 
-/// Text, whether the column is of text or of bytes.
+/// Text, whether the column is of text or of bytes. What is no UTF-8 is replaced by U+FFFD.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawText(pub String);
+
+impl From<Vec<u8>> for RawText {
+    fn from(bytes: Vec<u8>) -> Self {
+        let text = String::from_utf8(bytes).unwrap_or_else(|error| {
+            counter!("pedigree_unreadable_values_total").increment(1);
+            String::from_utf8_lossy(error.as_bytes()).into_owned()
+        });
+        Self(text)
+    }
+}
 
 /// Bytes, whether the column or the value in it is of bytes or of text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawBytes(pub Vec<u8>);
 
 macro_rules! raw_column {
-    ($name:ident as $inner:ty, $($database:ty),*) => {
+    ($name:ident as $inner:ty as $decoded:ty, $($database:ty),*) => {
+        impl From<$inner> for $name {
+            fn from(decoded: $inner) -> Self {
+                Self(decoded)
+            }
+        }
+
         impl DecodeColumn for $inner {
             type Raw = $name;
 
@@ -177,16 +195,16 @@ macro_rules! raw_column {
                 fn decode(
                     value: <$database as Database>::ValueRef<'r>,
                 ) -> Result<Self, BoxDynError> {
-                    <$inner as Decode<$database>>::decode(value).map(Self)
+                    <$decoded as Decode<$database>>::decode(value).map(Self::from)
                 }
             }
         )*
     };
 }
-raw_column!(RawInt as i64, Postgres, MySql);
-raw_column!(RawBool as bool, Postgres, MySql);
-raw_column!(RawText as String, Postgres, MySql);
-raw_column!(RawBytes as Vec<u8>, Postgres, MySql);
+raw_column!(RawInt as i64 as i64, Postgres, MySql);
+raw_column!(RawBool as bool as bool, Postgres, MySql);
+raw_column!(RawText as String as Vec<u8>, Postgres, MySql);
+raw_column!(RawBytes as Vec<u8> as Vec<u8>, Postgres, MySql);
 
 impl FromSql for RawInt {
     fn column_result(value: SqliteValue<'_>) -> FromSqlResult<Self> {
@@ -202,9 +220,11 @@ impl FromSql for RawBool {
 
 impl FromSql for RawText {
     fn column_result(value: SqliteValue<'_>) -> FromSqlResult<Self> {
-        let text = std::str::from_utf8(value.as_bytes()?);
-        text.map(|text| Self(text.to_owned()))
-            .map_err(FromSqlError::other)
+        match value {
+            SqliteValue::Integer(number) => Ok(Self(number.to_string())),
+            SqliteValue::Real(number) => Ok(Self(number.to_string())),
+            _ => value.as_bytes().map(|bytes| bytes.to_vec().into()),
+        }
     }
 }
 

@@ -191,7 +191,7 @@ impl Trace {
     ///
     /// # Errors
     ///
-    /// Those of the database, and of stored values that cannot be decoded.
+    /// Those of the database.
     pub async fn next(&mut self, max_nodes: usize) -> Result<Option<TracePart>> {
         loop {
             while self.pending.is_empty() {

@@ -15,13 +15,20 @@ pub(in crate::graph) fn check_new(
     check_context_name(kind, &node.content)
 }
 
-/// Checks that the type declares every property of a node with the type of its value.
+/// Checks that the type declares every property of a node with the type of its value, and that
+/// every value can be written.
 pub(in crate::graph) fn check_declared(
     kind: Kind,
     node: &NodeInput,
     node_type: &NodeType,
 ) -> Result<()> {
-    check_properties(&node.content, node_type, &FULL_MASK).map_err(|error| {
+    let mut stored = NodeContent::default();
+    if node.id.is_some() {
+        // The update itself decides about these, when the stored node is read.
+        stored.properties = with_defect(&node.content.properties);
+        stored.custom_properties = with_defect(&node.content.custom_properties);
+    }
+    check_properties(&node.content, &stored, node_type, &FULL_MASK).map_err(|error| {
         Error::InvalidArgument(format!(
             "Cannot validate properties of {}: {error}",
             describe(kind, node)
@@ -29,18 +36,49 @@ pub(in crate::graph) fn check_declared(
     })
 }
 
-/// Every property in the mask must be declared with the type of its value. A custom property must
-/// have a value.
-fn check_properties(node: &NodeContent, node_type: &NodeType, mask: &Mask) -> Result<()> {
-    let masked = node.properties.iter();
-    for (name, value) in masked.filter(|(name, _)| mask.properties.contains(name)) {
+/// The properties whose values cannot be written.
+fn with_defect(properties: &Properties) -> Properties {
+    let all = properties.iter();
+    all.filter(|(_, value)| value.defect().is_some())
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// Every property in the mask must be declared with the type of its value, and every value must be
+/// one that can be written. This is the only check of values: all RPCs that write pass here.
+///
+/// A value that the update leaves as it is stored is not checked, so that a client can put back
+/// what another program stored.
+fn check_properties(
+    node: &NodeContent,
+    stored: &NodeContent,
+    node_type: &NodeType,
+    mask: &Mask,
+) -> Result<()> {
+    let changes = |(name, value): &(&String, &Value), mask: &PropertyMask, stored: &Properties| {
+        mask.contains(name) && stored.get(*name) != Some(*value)
+    };
+    let declared = node.properties.iter();
+    for (name, value) in declared.filter(|it| changes(it, &mask.properties, &stored.properties)) {
         check_property(name, value, node_type)?;
+        check_value(name, value)?;
     }
-    let is_masked = |name: &str| mask.custom_properties.contains(name);
-    let mut customs = node.custom_properties.iter();
-    match customs.find(|(name, value)| **value == Value::Empty && is_masked(name)) {
-        Some((name, _)) => Err(unmatched(name)),
-        None => Ok(()),
+    let (mask, stored) = (&mask.custom_properties, &stored.custom_properties);
+    let customs = node.custom_properties.iter();
+    for (name, value) in customs.filter(|it| changes(it, mask, stored)) {
+        check_value(name, value)?;
+    }
+    Ok(())
+}
+
+/// Checks that a value can be written, and read as it was given.
+fn check_value(name: &str, value: &Value) -> Result<()> {
+    match (value, value.defect()) {
+        (_, None) => Ok(()),
+        (Value::Empty, Some(_)) => Err(unmatched(name)),
+        (_, Some(defect)) => Err(Error::invalid(format!(
+            "The value of property `{name}` cannot be written: {defect}"
+        ))),
     }
 }
 
@@ -88,7 +126,7 @@ pub(in crate::graph) fn merge(
         )));
     }
     let given = &given.content;
-    check_properties(given, node_type, mask)?;
+    check_properties(given, &stored.content, node_type, mask)?;
     let mut node = stored.clone();
     let merged = &mut node.content;
     if mask.external_id {

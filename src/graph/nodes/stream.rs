@@ -79,7 +79,7 @@ impl NodeStream {
     ///
     /// # Errors
     ///
-    /// Those of the database, and of stored values that cannot be decoded.
+    /// Those of the database.
     pub async fn next(&mut self, max_nodes: usize) -> Result<Option<Vec<Node>>> {
         let first_part = std::mem::take(&mut self.first_part);
         if !first_part.is_empty() {

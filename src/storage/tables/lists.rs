@@ -46,7 +46,7 @@ pub struct Page<'a> {
 ///
 /// # Errors
 ///
-/// Those of the database, and of values that cannot be decoded.
+/// Those of the database.
 pub async fn page(tx: &mut Tx, kind: Kind, page: &Page<'_>) -> Result<Vec<Node>> {
     let mut narrow = Narrow {
         filter: page.filter,

@@ -113,9 +113,7 @@ async fn fetch_joined(tx: &mut Tx, kind: Kind, mut query: Query) -> Result<Vec<N
         nodes, properties, ..
     } = tx.gather(query).await?;
     let mut nodes: Vec<Node> = nodes.into_iter().map(|row| row.into_node(kind)).collect();
-    for (place, property) in properties {
-        properties::add(tx.dialect(), &mut nodes[place], property)?;
-    }
+    properties::add_all(tx.dialect(), kind, &mut nodes, properties);
     Ok(nodes)
 }
 
@@ -135,7 +133,7 @@ async fn name_types(tx: &mut Tx, kind: Kind, nodes: &mut [Node]) -> Result<()> {
 ///
 /// # Errors
 ///
-/// Those of the database, and of [`properties`] for values that cannot be decoded.
+/// Those of the database.
 pub async fn by_ids(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Node>> {
     if ids.is_empty() {
         return Ok(Vec::new());

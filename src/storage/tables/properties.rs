@@ -4,24 +4,25 @@
 //! Each type of value has a column. A struct is text with a prefix; a proto message is base64 text
 //! in a binary column, on PostgreSQL its bytes. This is upstream's format, which other readers of
 //! the database rely on.
+//!
+//! A row that cannot be decoded, as another program may have left it, never fails a read: what it
+//! holds comes back as near to it as possible, and is counted.
 
 use std::collections::HashMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use metrics::counter;
 use prost::Message;
-use prost_types::{Any, Struct};
+use prost_types::Any;
 
 use super::schema::NodeTables;
-use crate::error::{Error, Result};
-use crate::model::{Kind, Node, NodeContent, Properties, Value};
+use crate::error::Result;
+use crate::model::{Kind, Node, NodeContent, Properties, StructText, Value};
 use crate::storage::bulk::Rows;
-use crate::storage::column::{FromRows, Row};
+use crate::storage::column::{DecodeColumn, FromRows, Row};
 use crate::storage::query::Cell;
 use crate::storage::{Dialect, Tx};
-
-/// Prefix of a text that holds a serialized `google.protobuf.Struct`.
-const STRUCT_PREFIX: &str = "mlmd-struct::";
 
 /// A row of a property.
 pub(super) struct Property {
@@ -34,9 +35,12 @@ pub(super) struct Property {
 enum StoredValue {
     Int(i64),
     Double(f64),
-    String(String),
+    /// UTF-8, unless another program stored it.
+    Text(Vec<u8>),
     Proto(Vec<u8>),
     Bool(bool),
+    /// A value of another type than its column, as text. SQLite allows it.
+    Mistyped(String),
 }
 
 impl Property {
@@ -47,29 +51,35 @@ impl Property {
             return Ok(None);
         };
         let custom = row.get(place + 1)?;
-        let value = StoredValue::read(row, place + 2)?;
         Ok(Some(Self {
             name,
             custom,
-            value,
+            value: StoredValue::read(row, place + 2),
         }))
     }
 }
 
 impl StoredValue {
-    fn read<R: Row>(row: &R, place: usize) -> Result<Option<Self>, R::Error> {
-        Ok(if let Some(value) = row.get(place)? {
-            Some(Self::Int(value))
-        } else if let Some(value) = row.get(place + 1)? {
-            Some(Self::Double(value))
-        } else if let Some(value) = row.get(place + 2)? {
-            Some(Self::String(value))
-        } else if let Some(value) = row.get(place + 3)? {
-            Some(Self::Proto(value))
-        } else {
-            row.get::<Option<bool>>(place + 4)?.map(Self::Bool)
-        })
+    fn read<R: Row>(row: &R, place: usize) -> Option<Self> {
+        column(row, place, Self::Int)
+            .or_else(|| column(row, place + 1, Self::Double))
+            .or_else(|| column(row, place + 2, Self::Text))
+            .or_else(|| column(row, place + 3, Self::Proto))
+            .or_else(|| column(row, place + 4, Self::Bool))
     }
+}
+
+/// The value of a column; `None` for NULL.
+fn column<R: Row, T: DecodeColumn>(
+    row: &R,
+    place: usize,
+    value: fn(T) -> StoredValue,
+) -> Option<StoredValue> {
+    if let Ok(stored) = row.get::<Option<T>>(place) {
+        return stored.map(value);
+    }
+    let text = row.get::<Option<String>>(place).ok().flatten();
+    Some(StoredValue::Mistyped(text.unwrap_or_default()))
 }
 
 /// Properties with the ids of their nodes.
@@ -102,69 +112,91 @@ pub(super) async fn attach(tx: &mut Tx, kind: Kind, nodes: &mut [Node]) -> Resul
         .push_in(&ids);
     let Owned(properties) = tx.gather(query).await?;
     let places: HashMap<i64, usize> = ids.into_iter().zip(0..).collect();
-    let dialect = tx.dialect();
-    for (owner, property) in properties {
-        if let Some(&place) = places.get(&owner) {
-            add(dialect, &mut nodes[place], property)?;
+    let place = |(owner, property)| Some((*places.get(&owner)?, property));
+    let properties = properties.into_iter().filter_map(place);
+    add_all(tx.dialect(), kind, nodes, properties);
+    Ok(())
+}
+
+/// Adds properties to the nodes at their places, and reports those that cannot be decoded.
+pub(super) fn add_all(
+    dialect: Dialect,
+    kind: Kind,
+    nodes: &mut [Node],
+    properties: impl IntoIterator<Item = (usize, Property)>,
+) {
+    let mut unreadable = 0;
+    let mut first = None;
+    for (place, property) in properties {
+        let owner = &mut nodes[place];
+        let map = if property.custom {
+            &mut owner.content.custom_properties
+        } else {
+            &mut owner.content.properties
+        };
+        let (value, is_readable) = decode(dialect, property.value);
+        if !is_readable {
+            unreadable += 1;
+            first.get_or_insert_with(|| (owner.id, property.name.clone()));
         }
+        map.insert(property.name, value);
     }
-    Ok(())
+    if let Some((id, property)) = first {
+        counter!("pedigree_unreadable_values_total").increment(unreadable);
+        tracing::warn!(
+            kind = kind.noun(),
+            id,
+            property,
+            unreadable,
+            "stored values cannot be decoded, and are returned as they are; the first is named"
+        );
+    }
 }
 
-/// Adds a property to its owner.
-pub(super) fn add(dialect: Dialect, owner: &mut Node, property: Property) -> Result<()> {
-    let map = if property.custom {
-        &mut owner.content.custom_properties
-    } else {
-        &mut owner.content.properties
-    };
-    let value = decode(dialect, owner.id, &property.name, property.value)?;
-    map.insert(property.name, value);
-    Ok(())
-}
-
-fn decode(dialect: Dialect, owner: i64, name: &str, stored: Option<StoredValue>) -> Result<Value> {
+/// The value of a row, and whether it could be decoded. What cannot be decoded is returned as it
+/// is: text as text, bytes in an `Any`, a row without a value as the empty one.
+fn decode(dialect: Dialect, stored: Option<StoredValue>) -> (Value, bool) {
     match stored {
-        Some(StoredValue::Int(int)) => Ok(Value::Int(int)),
-        Some(StoredValue::Double(double)) => Ok(Value::Double(double)),
-        Some(StoredValue::String(text)) => decode_string(text),
-        Some(StoredValue::Proto(bytes)) => decode_proto(dialect, &bytes).ok_or_else(|| {
-            Error::internal(format!(
-                "property `{name}` of node {owner} holds no valid `google.protobuf.Any`"
-            ))
-        }),
-        Some(StoredValue::Bool(bool)) => Ok(Value::Bool(bool)),
-        None => Err(Error::internal(
-            "Attempt to populate property with null value in every known *_value column.",
-        )),
+        Some(StoredValue::Int(int)) => (Value::Int(int), true),
+        Some(StoredValue::Double(double)) => (Value::Double(double), true),
+        Some(StoredValue::Text(bytes)) => decode_text(bytes),
+        Some(StoredValue::Proto(stored)) => decode_proto(dialect, stored),
+        Some(StoredValue::Bool(bool)) => (Value::Bool(bool), true),
+        Some(StoredValue::Mistyped(text)) => (Value::String(text), false),
+        None => (Value::Empty, false),
     }
 }
 
-fn decode_string(text: String) -> Result<Value> {
-    let Some(encoded) = text.strip_prefix(STRUCT_PREFIX) else {
-        return Ok(Value::String(text));
+fn decode_text(bytes: Vec<u8>) -> (Value, bool) {
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let text = String::from_utf8_lossy(error.as_bytes());
+            return (Value::String(text.into_owned()), false);
+        }
     };
-    STANDARD
-        .decode(encoded)
-        .ok()
-        .and_then(|bytes| Struct::decode(bytes.as_slice()).ok())
-        .map(Value::Struct)
-        .ok_or_else(|| {
-            Error::invalid(format!(
-                "Unable to parse serialized `google.protobuf.Struct` value: {text}"
-            ))
-        })
+    match StructText::decode(&text) {
+        StructText::Plain => (Value::String(text), true),
+        StructText::Struct(decoded) => (Value::Struct(decoded), true),
+        StructText::Undecodable => (Value::String(text), false),
+    }
 }
 
-fn decode_proto(dialect: Dialect, stored: &[u8]) -> Option<Value> {
-    let any = if dialect.stores_raw_proto() {
-        Any::decode(stored)
+fn decode_proto(dialect: Dialect, stored: Vec<u8>) -> (Value, bool) {
+    let bytes = if dialect.stores_raw_proto() {
+        Some(stored.clone())
     } else {
-        Any::decode(STANDARD.decode(stored).ok()?.as_slice())
+        STANDARD.decode(&stored).ok()
     };
-    any.ok()
-        .filter(|any| !any.type_url.is_empty())
-        .map(Value::Proto)
+    if let Some(any) = bytes.and_then(|bytes| Any::decode(bytes.as_slice()).ok()) {
+        let is_readable = !any.type_url.is_empty();
+        return (Value::Proto(any), is_readable);
+    }
+    let any = Any {
+        type_url: String::new(),
+        value: stored,
+    };
+    (Value::Proto(any), false)
 }
 
 /// The cells of one property, in the order of `NodeTables::properties`.
@@ -183,11 +215,7 @@ fn cells<'a>(
         Value::Int(value) => int = (*value).into(),
         Value::Double(value) => double = (*value).into(),
         Value::String(value) => string = value.as_str().into(),
-        Value::Struct(value) => {
-            let mut text = STRUCT_PREFIX.to_owned();
-            STANDARD.encode_string(value.encode_to_vec(), &mut text);
-            string = text.into();
-        }
+        Value::Struct(value) => string = StructText::encode(value).into(),
         Value::Proto(value) if dialect.stores_raw_proto() => proto = value.encode_to_vec().into(),
         Value::Proto(value) => proto = STANDARD.encode(value.encode_to_vec()).into_bytes().into(),
         Value::Bool(value) => bool = (*value).into(),

@@ -1,4 +1,6 @@
 //! Nodes: how they are put, updated and read.
 
+mod doubles;
+mod unreadable;
 mod updates;
 mod values;

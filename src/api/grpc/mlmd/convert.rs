@@ -31,7 +31,7 @@ fn value_in(given: Value) -> Stored {
     match given.value {
         None => Stored::Empty,
         Some(value::Value::IntValue(value)) => Stored::Int(value),
-        Some(value::Value::DoubleValue(value)) => Stored::Double(value),
+        Some(value::Value::DoubleValue(value)) => Stored::double(value),
         Some(value::Value::StringValue(value)) => Stored::String(value),
         Some(value::Value::StructValue(value)) => Stored::Struct(value),
         Some(value::Value::ProtoValue(value)) => Stored::Proto(value),

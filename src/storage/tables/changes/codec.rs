@@ -9,7 +9,7 @@ use std::sync::Arc;
 use prost::{DecodeError, Message, Oneof};
 
 use super::subject::{EventFields, MembershipFields, NodeFields, TypeFields};
-use crate::model::{Caller, Change, Door, JournalEntry, Kind, Operation, Origin, Subject};
+use crate::model::{Caller, Change, Door, JournalEntry, Kind, Operation, Origin, Subject, Value};
 
 /// The size at which a row is full, in bytes of changes.
 const ROW_BYTES: usize = 256 << 10;
@@ -229,6 +229,7 @@ impl From<CallerFields> for Caller {
 
 impl From<Change> for StoredChange {
     fn from(change: Change) -> Self {
+        let is_deep = is_deep(&change.subject);
         let (kind, subject) = match change.subject {
             Subject::Node(kind, node) => (kind.number(), StoredSubject::Node(node.into())),
             Subject::Type(kind, node_type) => {
@@ -250,12 +251,23 @@ impl From<Change> for StoredChange {
             origin: 0,
         };
         if let Some(StoredSubject::Node(node)) = &mut stored.subject
-            && node.encoded_len() > MAX_NODE_BYTES
+            && (is_deep || node.encoded_len() > MAX_NODE_BYTES)
         {
             *node = NodeFields::id_only(node.id);
         }
         stored
     }
+}
+
+/// Whether a node has a value that another program stored and that is nested too deeply to be
+/// decoded inside a row.
+fn is_deep(subject: &Subject) -> bool {
+    let Subject::Node(_, node) = subject else {
+        return false;
+    };
+    let (declared, custom) = (&node.content.properties, &node.content.custom_properties);
+    let mut values = declared.values().chain(custom.values());
+    values.any(|value| matches!(value, Value::Struct(_)) && value.defect().is_some())
 }
 
 impl StoredChange {
@@ -289,7 +301,7 @@ mod tests {
     use super::*;
     use crate::model::{
         BaseType, Event, EventType, Membership, Node, NodeContent, NodeState, NodeType,
-        PropertyType, Step, Stored, Value,
+        PropertyType, Step, Stored,
     };
 
     const KIND: Kind = Kind::Artifact;
