@@ -22,6 +22,12 @@ pub enum Error {
     AlreadyExists(String),
     #[error("{0}")]
     FailedPrecondition(String),
+    /// The request came from a web page whose origin may not call.
+    #[error("{0}")]
+    PermissionDenied(String),
+    /// The request names a host that is not this server's.
+    #[error("{0}")]
+    Misdirected(String),
     #[error("{0}")]
     Unimplemented(String),
     /// A concurrent operation on the same rows won. The same request may succeed when repeated.

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use super::log::{LogFormat, LogLevel};
 use super::spec::OptionDefault::{Unset, Value};
 use super::spec::options;
-use super::values::{AtLeast, AtMost, Bytes, Origins, Positive};
+use super::values::{AtLeast, AtMost, Bytes, HostNames, Origins, Positive};
 use crate::storage::connect::Address;
 
 options! {
@@ -26,6 +26,10 @@ options! {
 
         /// Port for /livez, /readyz and Prometheus' /metrics over HTTP; 0 takes a free port
         admin_port: Option<u16>, "PORT", Unset("none");
+
+        /// Host names by which clients reach the server, separated by commas; * allows all
+        hosts: Option<HostNames>, "HOSTS",
+            Unset("on a loopback address localhost and the address, on others all");
 
         /// Origins whose pages may call by gRPC-Web (CORS), separated by commas; * allows all
         web_origins: Origins, "ORIGINS", Unset("none");

@@ -1,13 +1,13 @@
 //! How clients reach the server: listeners, TLS, limits, origins of web pages.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use http::HeaderValue;
 
 use super::options::Options;
 use super::tls::{Certificates, Pem};
-use super::values::Bytes;
+use super::values::{Bytes, HostNames};
 
 /// How clients reach the server.
 #[derive(Clone, Debug)]
@@ -27,8 +27,65 @@ pub struct Serving {
     /// How long a client may leave a response unread that holds a database connection.
     pub slow_reader_timeout: Duration,
     pub connections: Connections,
+    /// The hosts by which the main port is reached.
+    pub hosts: Hosts,
+    /// The hosts by which the admin port is reached.
+    pub admin_hosts: Hosts,
     /// The origins whose pages may call; `*` allows all.
     pub web_origins: Vec<HeaderValue>,
+}
+
+/// The hosts by which a port may be reached. A browser sends another one after DNS rebinding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hosts {
+    /// Names and addresses in lower case, as in URLs; `None` allows all.
+    names: Option<Vec<String>>,
+    /// Whether every address is allowed, as probes use the one of the machine. DNS has no part in
+    /// these.
+    with_addresses: bool,
+}
+
+impl Hosts {
+    /// The given hosts; without them all, or on a loopback address those of the machine itself.
+    fn new(given: Option<&HostNames>, listen: IpAddr) -> Self {
+        let names = match given {
+            Some(given) if given.0.iter().any(|host| host == "*") => None,
+            Some(given) => Some(given.0.clone()),
+            None if listen.is_loopback() => {
+                let hosts = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned);
+                Some([&hosts[..], &[url_host(listen)]].concat())
+            }
+            None => None,
+        };
+        Self {
+            names,
+            with_addresses: !listen.is_loopback(),
+        }
+    }
+
+    /// Whether requests for a host are served, which is without its port and as in URLs.
+    #[must_use]
+    pub fn allow(&self, host: &str) -> bool {
+        let Some(names) = &self.names else {
+            return true;
+        };
+        let host = host.strip_suffix('.').unwrap_or(host);
+        let is_address = || {
+            let bare = host
+                .strip_prefix('[')
+                .and_then(|host| host.strip_suffix(']'));
+            bare.unwrap_or(host).parse::<IpAddr>().is_ok()
+        };
+        names.iter().any(|name| name.eq_ignore_ascii_case(host))
+            || self.with_addresses && is_address()
+    }
+}
+
+fn url_host(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    }
 }
 
 /// Limits of client connections.
@@ -78,6 +135,8 @@ impl Serving {
                 keepalive: options.keepalive.0,
                 keepalive_timeout: options.keepalive_timeout.0,
             },
+            hosts: Hosts::new(options.hosts.as_ref(), options.grpc_host),
+            admin_hosts: Hosts::new(options.hosts.as_ref(), options.admin_host),
             web_origins: options.web_origins.0.clone(),
         }
     }
@@ -89,4 +148,43 @@ fn certificates(options: &Options) -> Option<Certificates> {
         key: Pem::File(options.tls_key.clone()?),
         client_ca: options.tls_client_ca.clone().map(Pem::File),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::values::OptionValue;
+
+    fn hosts(given: Option<&str>, listen: &str) -> Hosts {
+        let given = given.map(|text| HostNames::parse(text).unwrap());
+        Hosts::new(given.as_ref(), listen.parse().unwrap())
+    }
+
+    #[test]
+    fn a_loopback_address_is_reached_by_its_names_only() {
+        let local = hosts(None, "127.0.0.2");
+        for host in ["localhost", "LOCALHOST.", "127.0.0.1", "127.0.0.2", "[::1]"] {
+            assert!(local.allow(host), "{host}");
+        }
+        for host in ["evil.example", "localhost.evil.example", "10.0.0.1", ""] {
+            assert!(!local.allow(host), "{host}");
+        }
+        let named = hosts(Some("ui.example, ::1"), "::1");
+        assert!(named.allow("UI.example") && named.allow("[::1]"));
+        assert!(!named.allow("localhost"));
+        assert!(hosts(Some("a.example,*"), "::1").allow("evil.example"));
+    }
+
+    #[test]
+    fn other_addresses_are_open_unless_hosts_are_given() {
+        assert!(hosts(None, "0.0.0.0").allow("any.example"));
+        let named = hosts(Some("ui.example"), "0.0.0.0");
+        for host in ["ui.example", "10.0.0.7", "[fd00::7]"] {
+            assert!(named.allow(host), "{host}");
+        }
+        assert!(!named.allow("evil.example"));
+        for wrong in ["a.example:80", "http://a.example", "a b"] {
+            assert!(HostNames::parse(wrong).is_err(), "{wrong}");
+        }
+    }
 }

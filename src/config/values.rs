@@ -203,3 +203,23 @@ impl OptionValue for Origins {
         Some(Self::default())
     }
 }
+
+/// Host names without ports, separated by commas, in lower case; `*` stands for all.
+#[derive(Clone, Debug, Default)]
+pub(super) struct HostNames(pub Vec<String>);
+
+impl OptionValue for HostNames {
+    fn parse(text: &str) -> Result<Self, String> {
+        let rule = "must be host names or addresses without ports, separated by commas";
+        let parse_host = |host: &str| {
+            let host = host.trim().to_ascii_lowercase();
+            let address = host.parse::<std::net::Ipv6Addr>();
+            let host = address.map_or(host, |address| format!("[{address}]"));
+            let is_host = |authority: &http::uri::Authority| authority.as_str() == authority.host();
+            let is_usable = host == "*" || host.parse().is_ok_and(|authority| is_host(&authority));
+            is_usable.then_some(host).ok_or_else(|| rule.to_owned())
+        };
+        let hosts = text.split(',').filter(|host| !host.trim().is_empty());
+        hosts.map(parse_host).collect::<Result<_, _>>().map(Self)
+    }
+}

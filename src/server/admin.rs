@@ -5,14 +5,17 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::health::Health;
+use super::layers::classify::Http;
+use super::layers::pages::{self, Pages};
 use super::listener;
-use crate::config::serving::Connections;
+use crate::config::serving::{Connections, Hosts};
 use crate::error::{Error, Result};
 use crate::telemetry::Metrics;
 
@@ -42,13 +45,18 @@ pub(super) async fn serve(
     listener: TcpListener,
     health: Health,
     metrics: Metrics,
+    hosts: Hosts,
     stop: CancellationToken,
 ) -> Result<()> {
     let router = Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(scrape))
-        .with_state(Admin { health, metrics });
+        .with_state(Admin { health, metrics })
+        .layer(from_fn_with_state(
+            Pages::new(hosts, &[]),
+            pages::enforce::<Http>,
+        ));
     let served = listener::serve(listener, None, &CONNECTIONS, router, stop).await;
     served.map_err(|error| Error::Internal {
         context: "the admin listener failed".into(),

@@ -92,7 +92,9 @@ pub async fn run(
     let ended = CancellationToken::new();
     let _ended = ended.clone().drop_guard();
     if let Some(listener) = listeners.admin {
-        background.spawn(admin::serve(listener, health.clone(), metrics, ended));
+        let hosts = config.serving.admin_hosts.clone();
+        let serving = admin::serve(listener, health.clone(), metrics, hosts, ended);
+        background.spawn(serving);
     }
     if let Some(tls) = tls.clone() {
         background.spawn(async move { tls.reload_forever().await });

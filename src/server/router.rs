@@ -4,7 +4,6 @@
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::header::CONTENT_TYPE;
 use axum::middleware::{from_fn, from_fn_with_state};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -18,7 +17,8 @@ use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 
 use super::layers::classify::{Grpc, Http, Protocol};
 use super::layers::limit::{self, Limit};
-use super::layers::{activity, context, cors, deadline, observe, panic, request_id};
+use super::layers::pages::{self, Pages};
+use super::layers::{activity, content_type, context, cors, deadline, observe, panic, request_id};
 use crate::api::call::Calls;
 use crate::api::grpc::{lineage, mlmd};
 use crate::api::http as http_api;
@@ -39,34 +39,51 @@ pub(super) fn router(
     stop: &CancellationToken,
 ) -> Result<Cors<Router>> {
     let services = services(config, calls, health, stop)?;
-    let router = with_layers(services, http_api::routes(), config.serving.max_requests);
+    let serving = &config.serving;
+    let guards = Guards {
+        pages: Pages::new(serving.hosts.clone(), &serving.web_origins),
+        limit: Limit::new(serving.max_requests),
+    };
+    let router = with_layers(services, http_api::routes(), &guards);
     Ok(ServiceBuilder::new()
-        .layer(cors::layer(&config.serving.web_origins))
+        .layer(cors::layer(&serving.web_origins))
         .service(router))
+}
+
+/// What the layers around every request check. Clones share it.
+#[derive(Clone, Debug)]
+struct Guards {
+    pages: Pages,
+    limit: Limit,
 }
 
 /// The services and routes with the layers around them. Requests at unknown paths belong to the
 /// protocol that their content type names.
-fn with_layers(services: Routes, http_routes: Router, max_requests: usize) -> Router {
-    let limit = Limit::new(max_requests);
-    let grpc = layered::<Grpc>(services.into_axum_router(), &limit).layer(
+fn with_layers(services: Routes, http_routes: Router, guards: &Guards) -> Router {
+    let grpc = layered::<Grpc>(services.into_axum_router(), guards).layer(
         ServiceBuilder::new()
+            .layer(from_fn(content_type::check))
             .layer(GrpcWebLayer::new())
             .map_request(|request: http::Request<tonic::body::Body>| request.map(Body::new)),
     );
-    let http = layered::<Http>(http_routes, &limit);
+    let http = layered::<Http>(http_routes, guards);
     let known = grpc.clone().reset_fallback();
     known
         .merge(http.clone().reset_fallback())
         .fallback(move |request: Request| {
-            let router = if is_grpc(&request) { &grpc } else { &http };
+            let router = if content_type::is_grpc(&request) {
+                &grpc
+            } else {
+                &http
+            };
             router.clone().oneshot(request)
         })
         .with_state(())
 }
 
 /// The layers around every request, from the outermost to the innermost.
-fn layered<P: Protocol>(router: Router, limit: &Limit) -> Router {
+fn layered<P: Protocol>(router: Router, guards: &Guards) -> Router {
+    let Guards { pages, limit } = guards.clone();
     router.layer(
         ServiceBuilder::new()
             .map_request(request_id::sanitize)
@@ -76,14 +93,10 @@ fn layered<P: Protocol>(router: Router, limit: &Limit) -> Router {
             .layer(from_fn(activity::mark))
             .layer(from_fn(observe::observe::<P>))
             .layer(CatchPanicLayer::custom(panic::respond::<P>))
+            .layer(from_fn_with_state(pages, pages::enforce::<P>))
             .layer(from_fn(deadline::enforce::<P>))
-            .layer(from_fn_with_state(limit.clone(), limit::enforce::<P>)),
+            .layer(from_fn_with_state(limit, limit::enforce::<P>)),
     )
-}
-
-fn is_grpc(request: &Request) -> bool {
-    let content_type = request.headers().get(CONTENT_TYPE);
-    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
 fn services(
@@ -157,11 +170,16 @@ mod tests {
     async fn serve_panics() -> u16 {
         let service = Router::new().route("/test.Service/Panic", any(panics));
         let route = Router::new().route("/panic", get(panics));
-        let router = with_layers(service.into(), route, 1);
+        let url = "sqlite::memory:";
+        let serving = Config::with_url(url).unwrap().serving;
+        let guards = Guards {
+            pages: Pages::new(serving.hosts, &[]),
+            limit: Limit::new(1),
+        };
+        let router = with_layers(service.into(), route, &guards);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let url = "sqlite::memory:";
-        let limits = Config::with_url(url).unwrap().serving.connections;
+        let limits = serving.connections;
         let stop = CancellationToken::new();
         tokio::spawn(async move { listener::serve(listener, None, &limits, router, stop).await });
         port
@@ -180,7 +198,7 @@ mod tests {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))
             .await
             .unwrap();
-        let request = "GET /panic HTTP/1.1\r\nHost: here\r\nX-Request-Id: run-7\r\n\
+        let request = "GET /panic HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: run-7\r\n\
                        Connection: close\r\n\r\n";
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();

@@ -50,6 +50,8 @@ fn status(error: &Error) -> StatusCode {
         Error::InvalidArgument(_) | Error::OutOfRange(_) | Error::FailedPrecondition(_) => {
             StatusCode::BAD_REQUEST
         }
+        Error::PermissionDenied(_) => StatusCode::FORBIDDEN,
+        Error::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
         Error::NotFound(_) => StatusCode::NOT_FOUND,
         Error::AlreadyExists(_) | Error::Contention(_) => StatusCode::CONFLICT,
         Error::Unimplemented(_) => StatusCode::NOT_IMPLEMENTED,

@@ -151,6 +151,8 @@ const fn is_refusal(error: &Error) -> bool {
         | Error::NotFound(_)
         | Error::AlreadyExists(_)
         | Error::FailedPrecondition(_)
+        | Error::PermissionDenied(_)
+        | Error::Misdirected(_)
         | Error::Unimplemented(_)
         | Error::DataLoss(_)
         | Error::Internal { .. } => true,

@@ -5,10 +5,12 @@
 pub(super) mod activity;
 mod body;
 pub(super) mod classify;
+pub(super) mod content_type;
 pub(super) mod context;
 pub(super) mod cors;
 pub(super) mod deadline;
 pub(super) mod limit;
 pub(super) mod observe;
+pub(super) mod pages;
 pub(super) mod panic;
 pub(super) mod request_id;

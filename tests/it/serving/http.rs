@@ -60,7 +60,7 @@ async fn the_version_is_served_over_tls() {
     let stream = connect(&server, &authority, &[b"h2"]).await;
     assert_version(&Http2::over(stream).await.get(VERSION, &[]).await);
     let mut stream = connect(&server, &authority, &[b"http/1.1"]).await;
-    let request = format!("GET {VERSION} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {VERSION} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await.unwrap();

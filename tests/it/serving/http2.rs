@@ -19,7 +19,7 @@ pub async fn more_of(body: &mut RecvStream) -> Option<Bytes> {
 }
 
 fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> Request<()> {
-    let uri = format!("http://here{path}");
+    let uri = format!("http://localhost{path}");
     let mut request = Request::builder().method(method).uri(uri);
     for (name, value) in headers {
         request = request.header(*name, *value);

@@ -8,6 +8,7 @@ mod http;
 mod http2;
 mod limits;
 mod reflection;
+mod strangers;
 mod tls;
 mod traces;
 mod web;
@@ -48,8 +49,9 @@ pub async fn http(port: u16, head: &str, body: &[u8]) -> Http {
         .await
         .unwrap();
     let length = body.len();
-    let head =
-        format!("{head}\r\nHost: here\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+    let head = format!(
+        "{head}\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(body).await.unwrap();
     let mut bytes = Vec::new();

@@ -1,0 +1,102 @@
+//! Keeps out the requests that a browser sends for pages of strangers.
+//!
+//! After DNS rebinding a page reaches the server under a host name of its own, so the host must be
+//! an expected one. A page of another site names itself as the origin, so an origin must be listed,
+//! or be the server's own. Clients that are no browsers send no origin.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::header::{HOST, ORIGIN};
+use http::uri::Authority;
+use http::{HeaderValue, Uri};
+
+use super::classify::Protocol;
+use crate::config::serving::Hosts;
+use crate::error::{Error, Result};
+
+/// Which requests of pages are served. Clones share it.
+#[derive(Clone, Debug)]
+pub(in crate::server) struct Pages(Arc<Rules>);
+
+#[derive(Debug)]
+struct Rules {
+    hosts: Hosts,
+    /// The origins whose pages may call; `*` stands for all.
+    origins: Vec<HeaderValue>,
+}
+
+impl Pages {
+    pub(in crate::server) fn new(hosts: Hosts, origins: &[HeaderValue]) -> Self {
+        Self(Arc::new(Rules {
+            hosts,
+            origins: origins.to_vec(),
+        }))
+    }
+
+    fn check(&self, request: &Request) -> Result<()> {
+        let Rules { hosts, origins } = &*self.0;
+        let authority = authority(request)?;
+        if let Some(authority) = &authority
+            && !hosts.allow(authority.host())
+        {
+            return Err(Error::Misdirected(
+                "the server is not reached by this host name (see --hosts)".into(),
+            ));
+        }
+        let is_listed = |origin: &&HeaderValue| {
+            let listed = |known: &HeaderValue| known == "*" || known == *origin;
+            origins.iter().any(listed)
+        };
+        match request.headers().get(ORIGIN) {
+            None => Ok(()),
+            Some(origin) if is_listed(&origin) => Ok(()),
+            Some(origin) if is_own(origin, authority.as_ref()) => Ok(()),
+            Some(_) => Err(Error::PermissionDenied(
+                "pages of this origin may not call (see --web-origins)".into(),
+            )),
+        }
+    }
+}
+
+pub(in crate::server) async fn enforce<P: Protocol>(
+    State(pages): State<Pages>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match pages.check(&request) {
+        Ok(()) => next.run(request).await,
+        Err(error) => P::refusal(error),
+    }
+}
+
+/// The host that the client asked for. Every browser names it.
+fn authority(request: &Request) -> Result<Option<Authority>> {
+    if let Some(authority) = request.uri().authority() {
+        return Ok(Some(authority.clone()));
+    }
+    let Some(host) = request.headers().get(HOST) else {
+        return Ok(None);
+    };
+    Authority::try_from(host.as_bytes())
+        .map(Some)
+        .map_err(|_| Error::invalid("the header `host` is not a host"))
+}
+
+/// Whether the page came from this server.
+fn is_own(origin: &HeaderValue, authority: Option<&Authority>) -> bool {
+    let (Ok(origin), Some(own)) = (Uri::try_from(origin.as_bytes()), authority) else {
+        return false;
+    };
+    let default_port = match origin.scheme_str() {
+        Some("http") => 80,
+        Some("https") => 443,
+        _ => return false,
+    };
+    origin.authority().is_some_and(|page| {
+        page.host().eq_ignore_ascii_case(own.host())
+            && page.port_u16().unwrap_or(default_port) == own.port_u16().unwrap_or(default_port)
+    })
+}
