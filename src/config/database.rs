@@ -24,6 +24,7 @@ pub(super) fn connect(
         wait: options.database_acquire_timeout,
         idle: options.database_idle_timeout,
         age: options.database_max_lifetime,
+        statement_timeout: options.statement_timeout,
         create: options.database_create,
         mysql_utf8mb4: options.mysql_utf8mb4,
         retries: upstream.retries.unwrap_or(usual.retries),

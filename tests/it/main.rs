@@ -45,6 +45,7 @@ mod races;
 mod replicated;
 mod runs;
 mod serving;
+mod settings;
 mod sql;
 mod streams;
 mod types;

@@ -177,5 +177,6 @@ fn postgres(config: PostgreSqlDatabaseConfig, report: &mut impl FnMut(&str)) -> 
         sslmode: sslmode?,
         sslrootcert: path(ssl.sslrootcert),
         identity,
+        settings: Vec::new(),
     })
 }

@@ -2,9 +2,11 @@
 //!
 //! An [`Address`] comes from a URL, in [`url`], or from the settings of upstream's server.
 
+mod command_line;
 pub mod mysql;
 mod passfile;
 pub mod postgres;
+mod settings;
 pub mod sqlite;
 pub mod tls;
 mod url;
@@ -40,6 +42,8 @@ pub struct Connect {
     pub idle: Duration,
     /// How long any connection stays open.
     pub age: Duration,
+    /// How long a statement that only reads may take; zero for no limit.
+    pub statement_timeout: Duration,
     /// Whether a missing PostgreSQL or MySQL database is created. SQLite's address says that of its
     /// file.
     pub create: bool,
@@ -106,6 +110,7 @@ impl Connect {
             wait: Duration::from_secs(10),
             idle: Duration::from_mins(10),
             age: Duration::from_mins(30),
+            statement_timeout: Duration::from_mins(1),
             create: true,
             mysql_utf8mb4: false,
             retries: 5,

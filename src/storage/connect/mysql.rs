@@ -8,6 +8,7 @@ pub use sqlx::mysql::MySqlSslMode as SslMode;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 
+use super::settings::{Purpose, set_up_mysql};
 use super::tls::{self, Identity};
 use super::{Connect, Login, STATEMENT_CACHE_CAPACITY, connect, login, quoted};
 use crate::error::Result;
@@ -17,22 +18,6 @@ use crate::storage::session::Sessions;
 
 /// The port of a server that is given none.
 pub const DEFAULT_PORT: u16 = 3306;
-
-/// Bounds for what others could make last for ever, as for PostgreSQL; only MariaDB ends idle
-/// transactions.
-const SESSION: &str = "SET SESSION innodb_lock_wait_timeout = 5, lock_wait_timeout = 5 \
-                       /*M!100302 , idle_transaction_timeout = 60 */";
-
-/// Statements that only read end after five minutes, as on PostgreSQL. MariaDB counts in seconds,
-/// MySQL in milliseconds.
-const READING: &str = "SET SESSION lock_wait_timeout = 5 \
-                       /*M!100302 , max_statement_time = 300 */ /*!50708 , max_execution_time = 300000 */";
-
-const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
-
-/// A transaction begins with the first statement after the last one's end, without a statement of
-/// its own.
-const WRITING: &str = "SET SESSION autocommit = 0";
 
 /// A MySQL database.
 #[derive(Clone, Debug)]
@@ -84,25 +69,15 @@ impl MySql {
             }
             Login::NoDatabase(_) => return Ok(None),
         };
-        let pool: MySqlPoolOptions = to.limits(to.half());
-        // A write sees what others committed while it waited for their locks; a read sees one
-        // state.
-        let readers = pool.clone().after_connect(|connection, _| {
-            Box::pin(async move {
-                connection.execute(SESSION).await?;
-                connection.execute(READING).await.map(|_| ())
+        let statement_timeout = to.statement_timeout;
+        let pool = |purpose| -> MySqlPoolOptions {
+            to.limits(to.half()).after_connect(move |connection, _| {
+                Box::pin(set_up_mysql(connection, purpose, statement_timeout))
             })
-        });
-        let writers = pool.after_connect(|connection, _| {
-            Box::pin(async move {
-                connection.execute(SESSION).await?;
-                connection.execute(ISOLATION).await?;
-                connection.execute(WRITING).await.map(|_| ())
-            })
-        });
+        };
         Ok(Some(Pools::MySql {
-            writer: Sessions::of(connect(writers, options.clone()).await?),
-            reader: Sessions::of(readers.connect_lazy_with(options)),
+            writer: Sessions::of(connect(pool(Purpose::Write), options.clone()).await?),
+            reader: Sessions::of(pool(Purpose::Read).connect_lazy_with(options)),
         }))
     }
 
@@ -114,7 +89,7 @@ impl MySql {
             } else {
                 "latin1"
             })
-            // Strictness and operators stay as upstream's connections have them.
+            // `settings` pins what sqlx would only add to.
             .pipes_as_concat(false)
             .no_engine_substitution(false)
             .timezone(None)

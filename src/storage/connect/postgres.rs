@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 pub use sqlx::postgres::PgSslMode as SslMode;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 
+use super::settings::{Purpose, set_up_postgres};
 use super::tls::{self, Identity};
 use super::{Connect, Login, STATEMENT_CACHE_CAPACITY, connect, login, passfile, quoted};
 use crate::error::Result;
@@ -17,18 +19,6 @@ use crate::storage::session::Sessions;
 
 /// The port of a server that is given none.
 pub const DEFAULT_PORT: u16 = 5432;
-
-/// Limits of waiting. Transactions of this server hold a lock for milliseconds: a wait of seconds
-/// is for a lock of another program, and blocks the requests behind it. A transaction of a server
-/// that stands still, as when its machine is suspended, is ended.
-const SESSION: &str = "SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '60s'";
-
-/// A statement whose client is gone ends, rather than run on for hours.
-const CLIENT_CHECK: &str = "SET client_connection_check_interval = '1s'";
-
-/// Statements that only read end after this, should the database have chosen a way that never ends:
-/// it knows nothing yet about rows that were stored a moment ago.
-const READING: &str = "SET statement_timeout = '5min'";
 
 /// A PostgreSQL database.
 #[derive(Clone, Debug)]
@@ -48,6 +38,8 @@ pub struct Postgres {
     /// certificate is checked in every mode that speaks TLS.
     pub sslrootcert: Option<PathBuf>,
     pub identity: Option<Identity>,
+    /// Names and values of settings for each session, as `options=-c name=value` gives them.
+    pub settings: Vec<(String, String)>,
 }
 
 impl fmt::Display for Postgres {
@@ -60,13 +52,6 @@ impl fmt::Display for Postgres {
         } = self;
         write!(f, "postgres://{host}:{port}/{database}")
     }
-}
-
-async fn prepare(connection: &mut PgConnection) -> sqlx::Result<()> {
-    connection.execute(SESSION).await?;
-    // Servers on some systems, and those before version 14, do not have it.
-    let _ = connection.execute(CLIENT_CHECK).await;
-    Ok(())
 }
 
 impl Postgres {
@@ -83,17 +68,20 @@ impl Postgres {
             }
             Login::NoDatabase(_) => return Ok(None),
         };
-        let pool: PgPoolOptions = to.limits(to.half());
-        let pool = pool.after_connect(|connection, _| Box::pin(prepare(connection)));
-        let readers = pool.clone().after_connect(|connection, _| {
-            Box::pin(async move {
-                prepare(connection).await?;
-                connection.execute(READING).await.map(|_| ())
+        let statement_timeout = to.statement_timeout;
+        let settings: Arc<[_]> = self.settings.as_slice().into();
+        let pool = |purpose| -> PgPoolOptions {
+            let settings = settings.clone();
+            to.limits(to.half()).after_connect(move |connection, _| {
+                let settings = settings.clone();
+                Box::pin(async move {
+                    set_up_postgres(connection, purpose, statement_timeout, &settings).await
+                })
             })
-        });
+        };
         Ok(Some(Pools::Postgres {
-            writer: Sessions::of(connect(pool.clone(), options.clone()).await?),
-            reader: Sessions::of(readers.connect_lazy_with(options)),
+            writer: Sessions::of(connect(pool(Purpose::Write), options.clone()).await?),
+            reader: Sessions::of(pool(Purpose::Read).connect_lazy_with(options)),
         }))
     }
 
@@ -103,6 +91,8 @@ impl Postgres {
             .port(self.port)
             .database(&self.database)
             .application_name("pedigree")
+            // A pooler refuses it as a parameter of the start; `settings` sets it.
+            .extra_float_digits(None)
             .statement_cache_capacity(STATEMENT_CACHE_CAPACITY)
             .disable_statement_logging();
         if let Some(user) = &self.user {

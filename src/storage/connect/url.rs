@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use url::{Host, Url};
 
 use super::Address;
+use super::command_line;
 use super::mysql::{self, MySql, MySqlAddress};
 use super::postgres::{self, Postgres};
 use super::sqlite::{Mode, Sqlite};
@@ -94,6 +95,7 @@ fn postgres(url: &UrlParts) -> Result<Postgres> {
     let mut database = url.database.clone();
     let mut sslmode = postgres::SslMode::Prefer;
     let (mut root, mut cert, mut key, mut key_password) = (None, None, None, None);
+    let mut settings = Vec::new();
     for (name, value) in &url.parameters {
         let value = value.as_str();
         let path = || Some(PathBuf::from(value));
@@ -106,6 +108,7 @@ fn postgres(url: &UrlParts) -> Result<Postgres> {
             "password" => password = Some(value.into()),
             "passfile" => passfile = path(),
             "dbname" => database = text(),
+            "options" => settings = command_line::settings(value)?,
             "sslmode" => sslmode = readable(name, value)?,
             "sslrootcert" => root = path(),
             "sslcert" => cert = path(),
@@ -124,6 +127,7 @@ fn postgres(url: &UrlParts) -> Result<Postgres> {
         sslmode,
         sslrootcert: root,
         identity: Identity::of(cert, key, key_password)?,
+        settings,
     })
 }
 
@@ -263,6 +267,11 @@ mod tests {
         };
         assert_eq!(postgres.user.unwrap(), "u:");
         assert_eq!(postgres.password.unwrap().expose_secret(), "p@/");
+        let Address::Postgres(postgres) = address("postgres://h/d?options=-c%20search_path%3Dml")
+        else {
+            panic!("another database");
+        };
+        assert_eq!(postgres.settings, [("search_path".into(), "ml".into())]);
     }
 
     #[test]
@@ -276,6 +285,7 @@ mod tests {
             "postgres://u:secret@h/db?sslmode=secret",
             "postgres://u:secret@h/db?hostaddr=secret",
             "postgres://u:secret@h/db?sslcert=secret",
+            "postgres://u:secret@h/db?options=secret",
             "postgres://u:secret@h/db?passwort=secret",
             "mysql://u:secret@h",
             "mysql://u:secret@/:::",

@@ -2,7 +2,7 @@
 //! at all, and the server heals without a restart.
 
 mod cancelled;
-mod cluster;
+pub mod cluster;
 mod first_start;
 mod full;
 mod killed;
