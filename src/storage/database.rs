@@ -179,14 +179,14 @@ impl Database {
     }
 
     /// Listens on a connection of its own for [`Self::notify`] of other servers; `None` where the
-    /// database has no notifications.
+    /// database has no notifications, or there is one connection for reading only.
     ///
     /// # Errors
     ///
     /// `Unavailable` when the connection cannot be opened.
     pub async fn listen(&self) -> Result<Option<NotificationListener>> {
         match &self.pools {
-            Pools::Postgres { reader, .. } => reader.listen().await.map(Some),
+            Pools::Postgres { reader, .. } => reader.listen().await,
             Pools::Sqlite { .. } | Pools::MySql { .. } => Ok(None),
         }
     }

@@ -48,6 +48,12 @@ pub(super) fn is_refused_login(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Whether a server refused a connection because it grants no more of them now.
+pub(super) fn is_refused_connection(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error();
+    error.is_some_and(|error| ErrorClass::of(error) == ErrorClass::TooManyConnections)
+}
+
 /// The error of a row that violates a unique key.
 pub(super) fn duplicate() -> Error {
     Error::AlreadyExists("a row with the same unique key exists".into())

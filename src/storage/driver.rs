@@ -61,7 +61,7 @@ macro_rules! run {
                 let again = $session.may_be_dead().then(|| next.clone());
                 let $statement = next;
                 let done = match $session.start() {
-                    Ok(($connection, pool)) => watch(pool, async move { $run }).await,
+                    Ok(($connection, sessions)) => watch(sessions, async move { $run }).await,
                     Err(error) => Err(error),
                 };
                 let done = $session.end(done);

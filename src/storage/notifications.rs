@@ -3,7 +3,9 @@
 use sqlx::Postgres;
 use sqlx::postgres::{PgListener, PgPoolOptions};
 
+use super::connect::settings::set_up_postgres;
 use super::db_error;
+use super::permits::Permit;
 use super::session::Sessions;
 use crate::error::Result;
 
@@ -14,6 +16,7 @@ const CHANNEL: &str = "pedigree";
 #[derive(Debug)]
 pub struct NotificationListener {
     listener: PgListener,
+    _permit: Permit,
 }
 
 impl NotificationListener {
@@ -30,15 +33,28 @@ impl NotificationListener {
 }
 
 impl Sessions<Postgres> {
-    /// Opens a connection for LISTEN, beside those of the pool.
-    pub(super) async fn listen(&self) -> Result<NotificationListener> {
-        let options = self.options();
+    /// Opens a connection for LISTEN, which is one of those of the pool; `None` where the pool has
+    /// no other one.
+    pub(super) async fn listen(&self) -> Result<Option<NotificationListener>> {
+        if self.limit() < 2 {
+            return Ok(None);
+        }
+        let permit = self.permit().await?;
+        self.make_room().await;
+        let settings = self.settings();
         let pool = PgPoolOptions::new().max_connections(1);
-        let pool = pool.connect_lazy_with(options);
+        let pool = pool.after_connect(move |connection, _| {
+            let settings = settings.clone();
+            Box::pin(async move { set_up_postgres(connection, &settings).await })
+        });
+        let pool = pool.connect_lazy_with(self.options());
         let mut listener = PgListener::connect_with(&pool)
             .await
             .map_err(db_error::classify)?;
         listener.listen(CHANNEL).await.map_err(db_error::classify)?;
-        Ok(NotificationListener { listener })
+        Ok(Some(NotificationListener {
+            listener,
+            _permit: permit,
+        }))
     }
 }

@@ -6,7 +6,7 @@ mod command_line;
 pub mod mysql;
 mod passfile;
 pub mod postgres;
-mod settings;
+pub(in crate::storage) mod settings;
 pub mod sqlite;
 pub mod tls;
 mod url;
@@ -16,14 +16,15 @@ use std::io;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use sqlx::pool::PoolOptions;
 use sqlx::postgres::PgDatabaseError;
-use sqlx::{ConnectOptions, Connection, Pool};
+use sqlx::{ConnectOptions, Connection};
 
 pub use self::mysql::MySql;
 pub use self::postgres::Postgres;
+use self::settings::{Purpose, SessionSettings};
 pub use self::sqlite::Sqlite;
 use super::database::Database;
+use super::session::{PoolLimits, ServerDriver, Sessions};
 use super::{Dialect, db_error};
 use crate::error::{Error, Result, StartError};
 
@@ -132,20 +133,44 @@ impl Connect {
         is_away && !matches!(self.address, Address::Sqlite(_))
     }
 
-    fn limits<DB: sqlx::Database>(&self, connections: u32) -> PoolOptions<DB> {
-        PoolOptions::new()
-            .max_connections(connections.max(1))
-            .acquire_timeout(self.wait)
-            .idle_timeout(self.idle)
-            .max_lifetime(self.age)
-            // A connection that died is noticed when a transaction begins on it, which then begins
-            // on another.
-            .test_before_acquire(false)
+    /// The limits of a pool with so many connections.
+    const fn limits(&self, connections: u32) -> PoolLimits {
+        PoolLimits {
+            connections,
+            acquire_timeout: self.wait,
+            idle_timeout: self.idle,
+            max_lifetime: self.age,
+        }
     }
 
-    /// Half of the connections, for each of two pools.
-    const fn half(&self) -> u32 {
-        self.connections.div_ceil(2)
+    /// How many connections write. The others read.
+    fn writers(&self) -> u32 {
+        (self.connections / 2).max(1)
+    }
+
+    fn readers(&self) -> u32 {
+        self.connections.saturating_sub(self.writers()).max(1)
+    }
+
+    /// The pools of a database server, of which the first one has a connection that works.
+    async fn pools<DB: ServerDriver>(
+        &self,
+        options: <DB::Connection as Connection>::Options,
+        settings: &[(String, String)],
+    ) -> Result<[Sessions<DB>; 2]> {
+        let of = |purpose, connections| {
+            let settings = SessionSettings {
+                purpose,
+                statement_timeout: self.statement_timeout,
+                options: settings.to_vec(),
+            };
+            Sessions::lazy(options.clone(), settings, self.limits(connections))
+        };
+        let writer = of(Purpose::Write, self.writers());
+        let reader = of(Purpose::Read, self.readers());
+        writer.join(&reader);
+        writer.open_first().await?;
+        Ok([writer, reader])
     }
 }
 
@@ -255,14 +280,6 @@ fn depends_on_tls(error: &sqlx::Error) -> bool {
             .is_some_and(|refusal| refusal.code() == "28000"),
         _ => false,
     }
-}
-
-/// A pool whose first connection works.
-async fn connect<DB: sqlx::Database>(
-    pool: PoolOptions<DB>,
-    options: <DB::Connection as Connection>::Options,
-) -> Result<Pool<DB>> {
-    pool.connect_with(options).await.map_err(db_error::classify)
 }
 
 /// A name as it stands in a statement, between these quotes.

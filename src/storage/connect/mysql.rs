@@ -4,17 +4,15 @@ use std::fmt;
 use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
+use sqlx::mysql::MySqlConnectOptions;
 pub use sqlx::mysql::MySqlSslMode as SslMode;
-use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 
-use super::settings::{Purpose, set_up_mysql};
 use super::tls::{self, Identity};
-use super::{Connect, Login, STATEMENT_CACHE_CAPACITY, connect, login, quoted};
+use super::{Connect, Login, STATEMENT_CACHE_CAPACITY, login, quoted};
 use crate::error::Result;
 use crate::storage::database::Pools;
 use crate::storage::db_error;
-use crate::storage::session::Sessions;
 
 /// The port of a server that is given none.
 pub const DEFAULT_PORT: u16 = 3306;
@@ -69,16 +67,8 @@ impl MySql {
             }
             Login::NoDatabase(_) => return Ok(None),
         };
-        let statement_timeout = to.statement_timeout;
-        let pool = |purpose| -> MySqlPoolOptions {
-            to.limits(to.half()).after_connect(move |connection, _| {
-                Box::pin(set_up_mysql(connection, purpose, statement_timeout))
-            })
-        };
-        Ok(Some(Pools::MySql {
-            writer: Sessions::of(connect(pool(Purpose::Write), options.clone()).await?),
-            reader: Sessions::of(pool(Purpose::Read).connect_lazy_with(options)),
-        }))
+        let [writer, reader] = to.pools(options, &[]).await?;
+        Ok(Some(Pools::MySql { writer, reader }))
     }
 
     /// Options that name no database.

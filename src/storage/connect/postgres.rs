@@ -2,20 +2,17 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::PgConnectOptions;
 pub use sqlx::postgres::PgSslMode as SslMode;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 
-use super::settings::{Purpose, set_up_postgres};
 use super::tls::{self, Identity};
-use super::{Connect, Login, STATEMENT_CACHE_CAPACITY, connect, login, passfile, quoted};
+use super::{Connect, Login, STATEMENT_CACHE_CAPACITY, login, passfile, quoted};
 use crate::error::Result;
 use crate::storage::database::Pools;
 use crate::storage::db_error;
-use crate::storage::session::Sessions;
 
 /// The port of a server that is given none.
 pub const DEFAULT_PORT: u16 = 5432;
@@ -68,21 +65,8 @@ impl Postgres {
             }
             Login::NoDatabase(_) => return Ok(None),
         };
-        let statement_timeout = to.statement_timeout;
-        let settings: Arc<[_]> = self.settings.as_slice().into();
-        let pool = |purpose| -> PgPoolOptions {
-            let settings = settings.clone();
-            to.limits(to.half()).after_connect(move |connection, _| {
-                let settings = settings.clone();
-                Box::pin(async move {
-                    set_up_postgres(connection, purpose, statement_timeout, &settings).await
-                })
-            })
-        };
-        Ok(Some(Pools::Postgres {
-            writer: Sessions::of(connect(pool(Purpose::Write), options.clone()).await?),
-            reader: Sessions::of(pool(Purpose::Read).connect_lazy_with(options)),
-        }))
+        let [writer, reader] = to.pools(options, &self.settings).await?;
+        Ok(Some(Pools::Postgres { writer, reader }))
     }
 
     fn options(&self) -> Result<PgConnectOptions> {

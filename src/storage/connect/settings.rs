@@ -10,9 +10,29 @@ use sqlx::{AssertSqlSafe, Executor, MySqlConnection, PgConnection};
 
 /// What the connections of a pool are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(in crate::storage) enum Purpose {
     Read,
     Write,
+}
+
+/// What differs between the sessions of pools.
+#[derive(Clone, Debug)]
+pub(in crate::storage) struct SessionSettings {
+    pub purpose: Purpose,
+    /// How long a statement that only reads may take; zero for no limit.
+    pub statement_timeout: Duration,
+    /// Names and values that the address of a PostgreSQL database gives.
+    pub options: Vec<(String, String)>,
+}
+
+impl SessionSettings {
+    /// How long a statement may take; zero for no limit. Writes have their limits by locks.
+    fn limit(&self) -> Duration {
+        match self.purpose {
+            Purpose::Read => self.statement_timeout,
+            Purpose::Write => Duration::ZERO,
+        }
+    }
 }
 
 /// The settings of PostgreSQL. A server sets those that its version has.
@@ -53,19 +73,17 @@ const POSTGRES_END: &str = "')
 /// and those before version 14, do not have it.
 const CLIENT_CHECK: &str = "SET client_connection_check_interval = '1s'";
 
-/// Sets a session of PostgreSQL up. `options` are names and values that the address gives.
-pub(super) async fn set_up_postgres(
+/// Sets a session of PostgreSQL up.
+pub(in crate::storage) async fn set_up_postgres(
     connection: &mut PgConnection,
-    purpose: Purpose,
-    statement_timeout: Duration,
-    options: &[(String, String)],
+    settings: &SessionSettings,
 ) -> sqlx::Result<()> {
-    let milliseconds = limit(purpose, statement_timeout).as_millis().to_string();
+    let milliseconds = settings.limit().as_millis().to_string();
     let pinned = [POSTGRES, &milliseconds, POSTGRES_END].concat();
     connection.execute(AssertSqlSafe(pinned)).await?;
     // A refusal means that there is no such check.
     let _ = connection.execute(CLIENT_CHECK).await;
-    for (name, value) in options {
+    for (name, value) in &settings.options {
         sqlx::query("SELECT pg_catalog.set_config($1, $2, false)")
             .bind(name)
             .bind(value)
@@ -104,26 +122,17 @@ const MYSQL_WRITES: &str = " */, autocommit = 0;
     SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE";
 
 /// Sets a session of MySQL up.
-pub(super) async fn set_up_mysql(
+pub(in crate::storage) async fn set_up_mysql(
     connection: &mut MySqlConnection,
-    purpose: Purpose,
-    statement_timeout: Duration,
+    settings: &SessionSettings,
 ) -> sqlx::Result<()> {
-    let limit = limit(purpose, statement_timeout);
+    let limit = settings.limit();
     let seconds = limit.as_secs_f64().to_string();
     let milliseconds = limit.as_millis().to_string();
-    let end = match purpose {
+    let end = match settings.purpose {
         Purpose::Read => MYSQL_READS,
         Purpose::Write => MYSQL_WRITES,
     };
     let pinned = [MYSQL, &seconds, MYSQL_MILLISECONDS, &milliseconds, end].concat();
     connection.execute(AssertSqlSafe(pinned)).await.map(|_| ())
-}
-
-/// How long a statement may take; zero is no limit. Writes have their limits by locks.
-fn limit(purpose: Purpose, statement_timeout: Duration) -> Duration {
-    match purpose {
-        Purpose::Read => statement_timeout,
-        Purpose::Write => Duration::ZERO,
-    }
 }

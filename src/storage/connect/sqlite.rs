@@ -99,9 +99,7 @@ impl Sqlite {
         let reader = match self.file {
             // It lives in its only connection.
             None => writer.clone(),
-            Some(_) => {
-                SqliteSessions::lazy(opening(&[QUERY_ONLY_PRAGMA]), to.half().max(1), to.wait)
-            }
+            Some(_) => SqliteSessions::lazy(opening(&[QUERY_ONLY_PRAGMA]), to.readers(), to.wait),
         };
         Ok(Pools::Sqlite { writer, reader })
     }

@@ -1,6 +1,7 @@
 //! Database servers as their administrators set them up: what is promised holds there too, or the
 //! start or the call is refused with the reason.
 
+mod budget;
 mod hostile;
 
 use pb::PutArtifactsRequest;

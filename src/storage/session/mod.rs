@@ -6,35 +6,28 @@
 //! ([`to_the_end`]), and a connection of which it is not known what the database does on it is
 //! closed.
 
-use std::io;
-use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+mod pool;
 
-use sqlx::pool::PoolConnection;
-use sqlx::{ConnectOptions, Connection, Database, MySql, Pool, Postgres, SqlSafeStr, SqlStr};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use sqlx::{Database, MySql, Postgres, SqlSafeStr, SqlStr};
 use tokio::time::timeout;
 
+use self::pool::Held;
+pub(super) use self::pool::{PoolLimits, Sessions};
+use super::connect::settings::{SessionSettings, set_up_mysql, set_up_postgres};
 use super::db_error;
-use super::permits::{ConnectionPermits, Permit};
+use super::permits::Permit;
 use crate::error::Result;
 
 /// How long a statement whose caller was dropped may continue before its connection is closed. New
 /// connections are expensive, and almost every statement has ended by then.
 const DETACHED_TIME_LIMIT: Duration = Duration::from_secs(1);
 
-/// How long a new connection may take before a look at what keeps it: the pool tries until its own
-/// time is over.
-const SLOW_WAIT_TIME: Duration = Duration::from_millis(500);
-
 /// How long a statement may take before a look at whether the database is still there.
 const SILENT_STATEMENT_TIME: Duration = Duration::from_secs(15);
-
-/// How long a connection is passed from one transaction to the next before it goes back to the
-/// pool, which asks each that it gets whether it is alive: a round trip, which is too much for
-/// every transaction.
-const MAX_POOL_ABSENCE_TIME: Duration = Duration::from_secs(1);
 
 /// A driver of a database server.
 pub(super) trait ServerDriver: Database {
@@ -43,62 +36,33 @@ pub(super) trait ServerDriver: Database {
         connection: &mut Self::Connection,
         sql: SqlStr,
     ) -> impl Future<Output = sqlx::Result<()>> + Send;
+
+    /// Sets a new connection up.
+    fn set_up(
+        connection: &mut Self::Connection,
+        settings: &SessionSettings,
+    ) -> impl Future<Output = sqlx::Result<()>> + Send;
 }
 
 macro_rules! server {
-    ($($driver:ty),*) => { $(
+    ($($driver:ty: $set_up:ident),*) => { $(
         impl ServerDriver for $driver {
             async fn run(connection: &mut Self::Connection, sql: SqlStr) -> sqlx::Result<()> {
                 sqlx::raw_sql(sql).execute(connection).await.map(|_| ())
             }
+
+            async fn set_up(
+                connection: &mut Self::Connection,
+                settings: &SessionSettings,
+            ) -> sqlx::Result<()> {
+                $set_up(connection, settings).await
+            }
         }
     )* };
 }
-server!(Postgres, MySql);
-
-/// A pool, and the queue for its connections. Clones share it.
-#[derive(Debug)]
-pub(super) struct Sessions<DB: Database> {
-    pool: Pool<DB>,
-    permits: ConnectionPermits,
-    /// Connections for the next transactions, the last one used at the end; `None` once all are
-    /// closed.
-    spare: Arc<Mutex<Option<Vec<Held<DB>>>>>,
-}
-
-/// A connection that is away from its pool.
-#[derive(Debug)]
-struct Held<DB: Database> {
-    connection: PoolConnection<DB>,
-    /// When it came from the pool.
-    taken: Instant,
-    /// When it was used last.
-    used: Instant,
-}
-
-impl<DB: Database> Clone for Sessions<DB> {
-    fn clone(&self) -> Self {
-        Self {
-            pool: self.pool.clone(),
-            permits: self.permits.clone(),
-            spare: self.spare.clone(),
-        }
-    }
-}
+server!(Postgres: set_up_postgres, MySql: set_up_mysql);
 
 impl<DB: ServerDriver> Sessions<DB> {
-    pub(super) fn of(pool: Pool<DB>) -> Self {
-        let options = pool.options();
-        let permits =
-            ConnectionPermits::new(options.get_max_connections(), options.get_acquire_timeout());
-        let spare = Arc::new(Mutex::new(Some(Vec::new())));
-        Self {
-            pool,
-            permits,
-            spare,
-        }
-    }
-
     /// Begins a transaction with this statement.
     ///
     /// # Errors
@@ -106,7 +70,7 @@ impl<DB: ServerDriver> Sessions<DB> {
     /// `Exhausted` when no connection becomes free in time or the database has none left,
     /// `Unavailable` when it cannot be reached.
     pub(super) async fn begin(&self, statement: &'static str) -> Result<Session<DB>> {
-        let permit = self.permits.acquire().await?;
+        let permit = self.permit().await?;
         to_the_end(begin(self.clone(), permit, statement)).await
     }
 
@@ -117,72 +81,14 @@ impl<DB: ServerDriver> Sessions<DB> {
     ///
     /// As [`Self::begin`].
     pub(super) async fn lend(&self) -> Result<Session<DB>> {
-        let permit = self.permits.acquire().await?;
+        let permit = self.permit().await?;
         let sessions = self.clone();
         let lent = async move {
-            let held = match sessions.last_used() {
-                Some(last) => last,
-                None => living(&sessions.pool).await.map_err(db_error::classify)?,
-            };
+            let held = sessions.checkout_verified().await;
+            let held = held.map_err(db_error::classify)?;
             Ok(Session::of(sessions, held, permit))
         };
         to_the_end(lent).await
-    }
-
-    fn spare(&self) -> MutexGuard<'_, Option<Vec<Held<DB>>>> {
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A connection, for a caller with a permit: the one used last, or one of the pool.
-    async fn connection(&self) -> sqlx::Result<Held<DB>> {
-        match self.last_used() {
-            Some(last) => Ok(last),
-            None => Held::from(&self.pool).await,
-        }
-    }
-
-    /// The connection used last. One that has been idle for a while goes back to the pool.
-    fn last_used(&self) -> Option<Held<DB>> {
-        let mut spare = self.spare();
-        let spare = spare.as_mut()?;
-        let last = spare.pop();
-        if spare
-            .first()
-            .is_some_and(|first| first.used.elapsed() >= MAX_POOL_ABSENCE_TIME)
-        {
-            spare.remove(0);
-        }
-        last
-    }
-
-    /// Takes back a connection on which nothing goes on.
-    fn give_back(&self, mut held: Held<DB>) {
-        held.used = Instant::now();
-        if held.taken.elapsed() < MAX_POOL_ABSENCE_TIME
-            && let Some(spare) = &mut *self.spare()
-        {
-            spare.push(held);
-        }
-    }
-
-    pub(super) const fn permits(&self) -> &ConnectionPermits {
-        &self.permits
-    }
-
-    /// Counts the connections as the metrics of this moment, under the name of the pool.
-    pub(super) fn count(&self, pool: &'static str) {
-        self.permits.record_metrics(pool, self.pool.size());
-    }
-
-    /// How connections of the pool are made.
-    pub(super) fn options(&self) -> <DB::Connection as Connection>::Options {
-        self.pool.connect_options().as_ref().clone()
-    }
-
-    /// Closes all connections once they are idle; later transactions fail.
-    pub(super) async fn close(&self) {
-        drop(self.spare().take());
-        self.pool.close().await;
     }
 }
 
@@ -193,15 +99,15 @@ async fn begin<DB: ServerDriver>(
     permit: Permit,
     statement: &'static str,
 ) -> Result<Session<DB>> {
-    let mut stale = sessions.pool.options().get_max_connections();
-    let held = sessions.connection().await.map_err(db_error::classify)?;
+    let mut stale = sessions.limit();
+    let held = sessions.checkout().await.map_err(db_error::classify)?;
     let mut session = Session::of(sessions, held, permit).transacting();
     loop {
         match session.run(statement.into_sql_str()).await {
             Err(error) if stale > 0 && db_error::is_connection_lost(&error) => {
                 stale -= 1;
                 session.close();
-                let next = session.sessions.connection().await;
+                let next = session.sessions.checkout().await;
                 session.held = Some(next.map_err(db_error::classify)?);
             }
             begun => {
@@ -212,58 +118,10 @@ async fn begin<DB: ServerDriver>(
     }
 }
 
-/// A connection of the pool that has just answered a ping, for a caller with a permit.
-async fn living<DB: ServerDriver>(pool: &Pool<DB>) -> sqlx::Result<Held<DB>> {
-    let mut stale = pool.options().get_max_connections();
-    loop {
-        let mut held = Held::from(pool).await?;
-        match watch(pool, held.connection.ping()).await {
-            Err(error) if stale > 0 && db_error::is_connection_lost(&error) => {
-                stale -= 1;
-                held.connection.close_on_drop();
-            }
-            answered => return answered.map(|()| held),
-        }
-    }
-}
-
-impl<DB: Database> Held<DB> {
-    /// A connection of the pool, for a caller with a permit.
-    async fn from(pool: &Pool<DB>) -> sqlx::Result<Self> {
-        let acquired = match timeout(SLOW_WAIT_TIME, pool.acquire()).await {
-            Ok(acquired) => acquired,
-            Err(_) => match greet(pool).await {
-                Ok(()) => pool.acquire().await,
-                Err(error) => Err(error),
-            },
-        };
-        let now = Instant::now();
-        Ok(Self {
-            connection: acquired?,
-            taken: now,
-            used: now,
-        })
-    }
-}
-
-/// Connects past the pool, to see why it does not.
-async fn greet<DB: Database>(pool: &Pool<DB>) -> sqlx::Result<()> {
-    let options = pool.connect_options();
-    match timeout(pool.options().get_acquire_timeout(), options.connect()).await {
-        Ok(Ok(connection)) => {
-            // It has answered, whatever it says to this.
-            let _ = connection.close().await;
-            Ok(())
-        }
-        Ok(Err(error)) => Err(error),
-        Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
-    }
-}
-
 /// Waits for the end of a statement, but not for a database that has vanished without a word: one
 /// that says nothing for long must greet a new client.
-pub(super) async fn watch<DB: Database, T>(
-    pool: &Pool<DB>,
+pub(super) async fn watch<DB: ServerDriver, T>(
+    sessions: &Sessions<DB>,
     statement: impl Future<Output = sqlx::Result<T>>,
 ) -> sqlx::Result<T> {
     let mut statement = pin!(statement);
@@ -271,7 +129,7 @@ pub(super) async fn watch<DB: Database, T>(
         if let Ok(done) = timeout(SILENT_STATEMENT_TIME, &mut statement).await {
             return done;
         }
-        match greet(pool).await {
+        match sessions.probe_server().await {
             // That it has no more connections is an answer.
             Ok(()) | Err(sqlx::Error::Database(_)) => {}
             Err(error) => return Err(error),
@@ -323,7 +181,7 @@ impl<DB: ServerDriver> Session<DB> {
 
     /// Whether the connection was idle before and no statement has shown yet that it is alive.
     pub(super) fn may_be_dead(&self) -> bool {
-        let was_idle = |held: &Held<DB>| held.used > held.taken;
+        let was_idle = |held: &Held<DB>| !held.is_verified;
         !self.is_alive && self.held.as_ref().is_some_and(was_idle)
     }
 
@@ -334,16 +192,16 @@ impl<DB: ServerDriver> Session<DB> {
             return Ok(false);
         }
         self.close();
-        self.held = Some(living(&self.sessions.pool).await?);
+        self.held = Some(self.sessions.checkout_verified().await?);
         self.state = State::Free;
         Ok(true)
     }
 
     /// The connection, for one statement under [`watch`], after which comes [`Self::end`].
-    pub(super) fn start(&mut self) -> sqlx::Result<(&mut DB::Connection, &Pool<DB>)> {
+    pub(super) fn start(&mut self) -> sqlx::Result<(&mut DB::Connection, &Sessions<DB>)> {
         let held = self.held.as_mut().ok_or(sqlx::Error::PoolClosed)?;
         self.state = State::Busy;
-        Ok((&mut held.connection, &self.sessions.pool))
+        Ok((&mut held.connection, &self.sessions))
     }
 
     /// Notes whether the connection outlived the statement.
@@ -361,8 +219,8 @@ impl<DB: ServerDriver> Session<DB> {
 
     /// Runs statements without parameters.
     pub(super) async fn run(&mut self, sql: SqlStr) -> sqlx::Result<()> {
-        let (connection, pool) = self.start()?;
-        let done = watch(pool, DB::run(connection, sql)).await;
+        let (connection, sessions) = self.start()?;
+        let done = watch(sessions, DB::run(connection, sql)).await;
         self.end(done)
     }
 
@@ -400,10 +258,9 @@ impl<DB: ServerDriver> Session<DB> {
         self.state = State::Free;
     }
 
+    /// Closes a connection that is lost, or on which it is not known what the server does.
     fn close(&mut self) {
-        if let Some(mut held) = self.held.take() {
-            held.connection.close_on_drop();
-        }
+        self.held = None;
     }
 }
 
@@ -420,12 +277,12 @@ impl<DB: ServerDriver> Drop for Session<DB> {
                     let rollback = DB::run(&mut held.connection, "ROLLBACK".into_sql_str());
                     match timeout(DETACHED_TIME_LIMIT, rollback).await {
                         Ok(Ok(())) => sessions.give_back(held),
-                        _ => held.connection.close_on_drop(),
+                        _ => drop(held),
                     }
                     drop(permit);
                 });
             }
-            State::Busy => held.connection.close_on_drop(),
+            State::Busy => drop(held),
         }
     }
 }
