@@ -113,13 +113,13 @@ mod tests {
         };
         let numbers = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY].map(Value::double);
         let text = Value::String("mlmd-struct::!!!".to_owned());
-        let others = [text, any(""), Value::Empty, nested(26)];
+        let others = [text, any(""), Value::Empty, nested(27)];
         for value in numbers.into_iter().chain(others) {
             assert!(value.defect().is_some(), "{value:?}");
         }
         let numbers = [0.0, -0.0, f64::MAX, f64::MIN_POSITIVE].map(Value::double);
         let text = Value::String("mlmd-struct::".to_owned());
-        let others = [text, any("t"), nested(25), Value::Bool(false)];
+        let others = [text, any("t"), nested(26), Value::Bool(false)];
         for value in numbers.into_iter().chain(others) {
             assert_eq!(value.defect(), None, "{value:?}");
         }
