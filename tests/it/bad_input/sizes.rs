@@ -139,7 +139,9 @@ async fn a_deeply_nested_struct_comes_back_or_is_refused(store: Store) {
                 assert!(stored.custom_properties["s"] == nested(depth), "{depth}");
             }
             Err(status) => {
-                assert_eq!(status.code(), Code::Internal, "{depth}: {status:?}");
+                // tonic calls a message that it cannot decode an internal error.
+                let codes = [Code::InvalidArgument, Code::Internal];
+                assert!(codes.contains(&status.code()), "{depth}: {status:?}");
                 assert!(depth > 20, "{depth}: {status:?}");
             }
         }
