@@ -73,6 +73,11 @@ const POSTGRES_END: &str = "')
 /// and those before version 14, do not have it.
 const CLIENT_CHECK: &str = "SET client_connection_check_interval = '1s'";
 
+/// The settings that the address gives, in their order: names, values.
+const POSTGRES_OPTIONS: &str = "
+    SELECT pg_catalog.set_config(given.name, given.value, false)
+    FROM pg_catalog.unnest($1::text[], $2::text[]) AS given (name, value)";
+
 /// Sets a session of PostgreSQL up.
 pub(in crate::storage) async fn set_up_postgres(
     connection: &mut PgConnection,
@@ -83,15 +88,16 @@ pub(in crate::storage) async fn set_up_postgres(
     connection.execute(AssertSqlSafe(pinned)).await?;
     // A refusal means that there is no such check.
     let _ = connection.execute(CLIENT_CHECK).await;
-    for (name, value) in &settings.options {
-        sqlx::query("SELECT pg_catalog.set_config($1, $2, false)")
-            .bind(name)
-            .bind(value)
-            .persistent(false)
-            .execute(&mut *connection)
-            .await?;
+    if settings.options.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let (names, values): (Vec<_>, Vec<_>) = settings.options.iter().cloned().unzip();
+    let given = sqlx::query(POSTGRES_OPTIONS).bind(names).bind(values);
+    given
+        .persistent(false)
+        .execute(connection)
+        .await
+        .map(|_| ())
 }
 
 /// The settings of MySQL and MariaDB, which both know unless a comment says otherwise. The modes

@@ -118,8 +118,8 @@ async fn begin<DB: ServerDriver>(
     }
 }
 
-/// Waits for the end of a statement, but not for a database that has vanished without a word: one
-/// that says nothing for long must greet a new client.
+/// Waits for the end of a statement, but not for a database that cannot be reached any more: one
+/// that has been silent for [`SILENT_STATEMENT_TIME`] must accept a new connection.
 pub(super) async fn watch<DB: ServerDriver, T>(
     sessions: &Sessions<DB>,
     statement: impl Future<Output = sqlx::Result<T>>,
