@@ -1,5 +1,5 @@
 //! The content types of gRPC and gRPC-Web. Others are refused: a page may send a form or plain text
-//! to any site without asking, and none of these.
+//! to another site without a CORS preflight, and none of these.
 
 use axum::extract::Request;
 use axum::middleware::Next;
@@ -34,22 +34,28 @@ pub(in crate::server) async fn check(mut request: Request, next: Next) -> Respon
     let Some(content_type) = content_type else {
         return unsupported();
     };
-    if let Some(text) = WEB_TEXT.iter().find(|text| **text == content_type) {
+    if let Some(text) = WEB_TEXT
+        .iter()
+        .find(|text| text.eq_ignore_ascii_case(content_type))
+    {
         let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
         if !accept.is_some_and(|accept| accept.contains("application/grpc-web")) {
             let text = HeaderValue::from_static(text);
             request.headers_mut().insert(ACCEPT, text);
         }
-    } else if !OTHERS.contains(&content_type.as_str()) {
+    } else if !OTHERS
+        .iter()
+        .any(|other| other.eq_ignore_ascii_case(content_type))
+    {
         return unsupported();
     }
     next.run(request).await
 }
 
 /// A content type without its parameters.
-fn essence(content_type: &HeaderValue) -> Option<String> {
+fn essence(content_type: &HeaderValue) -> Option<&str> {
     let essence = content_type.to_str().ok()?.split(';').next()?;
-    Some(essence.trim().to_ascii_lowercase())
+    Some(essence.trim())
 }
 
 fn unsupported() -> Response {
