@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::health::Health;
 use super::layers::classify::Http;
-use super::layers::pages::{self, Pages};
+use super::layers::cross_site::{self, CrossSitePolicy};
 use super::listener;
 use crate::config::serving::{Connections, Hosts};
 use crate::error::{Error, Result};
@@ -54,8 +54,8 @@ pub(super) async fn serve(
         .route("/metrics", get(scrape))
         .with_state(Admin { health, metrics })
         .layer(from_fn_with_state(
-            Pages::new(hosts, &[]),
-            pages::enforce::<Http>,
+            CrossSitePolicy::new(hosts, &[]),
+            cross_site::enforce::<Http>,
         ));
     let served = listener::serve(listener, None, &CONNECTIONS, router, stop).await;
     served.map_err(|error| Error::Internal {

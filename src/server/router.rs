@@ -16,8 +16,8 @@ use tower_http::cors::Cors;
 use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 
 use super::layers::classify::{Grpc, Http, Protocol};
+use super::layers::cross_site::{self, CrossSitePolicy};
 use super::layers::limit::{self, Limit};
-use super::layers::pages::{self, Pages};
 use super::layers::{activity, content_type, context, cors, deadline, observe, panic, request_id};
 use crate::api::call::Calls;
 use crate::api::grpc::{lineage, mlmd};
@@ -41,7 +41,7 @@ pub(super) fn router(
     let services = services(config, calls, health, stop)?;
     let serving = &config.serving;
     let guards = Guards {
-        pages: Pages::new(serving.hosts.clone(), &serving.web_origins),
+        cross_site: CrossSitePolicy::new(serving.hosts.clone(), &serving.web_origins),
         limit: Limit::new(serving.max_requests),
     };
     let router = with_layers(services, http_api::routes(), &guards);
@@ -53,7 +53,7 @@ pub(super) fn router(
 /// What the layers around every request check. Clones share it.
 #[derive(Clone, Debug)]
 struct Guards {
-    pages: Pages,
+    cross_site: CrossSitePolicy,
     limit: Limit,
 }
 
@@ -83,7 +83,7 @@ fn with_layers(services: Routes, http_routes: Router, guards: &Guards) -> Router
 
 /// The layers around every request, from the outermost to the innermost.
 fn layered<P: Protocol>(router: Router, guards: &Guards) -> Router {
-    let Guards { pages, limit } = guards.clone();
+    let Guards { cross_site, limit } = guards.clone();
     router.layer(
         ServiceBuilder::new()
             .map_request(request_id::sanitize)
@@ -93,7 +93,7 @@ fn layered<P: Protocol>(router: Router, guards: &Guards) -> Router {
             .layer(from_fn(activity::mark))
             .layer(from_fn(observe::observe::<P>))
             .layer(CatchPanicLayer::custom(panic::respond::<P>))
-            .layer(from_fn_with_state(pages, pages::enforce::<P>))
+            .layer(from_fn_with_state(cross_site, cross_site::enforce::<P>))
             .layer(from_fn(deadline::enforce::<P>))
             .layer(from_fn_with_state(limit, limit::enforce::<P>)),
     )
@@ -173,7 +173,7 @@ mod tests {
         let url = "sqlite::memory:";
         let serving = Config::with_url(url).unwrap().serving;
         let guards = Guards {
-            pages: Pages::new(serving.hosts, &[]),
+            cross_site: CrossSitePolicy::new(serving.hosts, &[]),
             limit: Limit::new(1),
         };
         let router = with_layers(service.into(), route, &guards);

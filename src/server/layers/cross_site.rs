@@ -1,8 +1,9 @@
-//! Keeps out the requests that a browser sends for pages of strangers.
+//! Cross-site requests are refused: a web page of another site could send them by the browser of a
+//! user who reaches the server (cross-site request forgery).
 //!
-//! After DNS rebinding a page reaches the server under a host name of its own, so the host must be
-//! an expected one. A page of another site names itself as the origin, so an origin must be listed,
-//! or be the server's own. Clients that are no browsers send no origin.
+//! After DNS rebinding such a page reaches the server under its own host name, so the host must be
+//! an expected one. Otherwise the browser sends the page's origin, which must be listed or be the
+//! server's own. Clients that are no browsers send no origin.
 
 use std::sync::Arc;
 
@@ -17,9 +18,9 @@ use super::classify::Protocol;
 use crate::config::serving::Hosts;
 use crate::error::{Error, Result};
 
-/// Which requests of pages are served. Clones share it.
+/// The hosts and origins whose requests are served. Clones share it.
 #[derive(Clone, Debug)]
-pub(in crate::server) struct Pages(Arc<Rules>);
+pub(in crate::server) struct CrossSitePolicy(Arc<Rules>);
 
 #[derive(Debug)]
 struct Rules {
@@ -28,7 +29,7 @@ struct Rules {
     origins: Vec<HeaderValue>,
 }
 
-impl Pages {
+impl CrossSitePolicy {
     pub(in crate::server) fn new(hosts: Hosts, origins: &[HeaderValue]) -> Self {
         Self(Arc::new(Rules {
             hosts,
@@ -62,11 +63,11 @@ impl Pages {
 }
 
 pub(in crate::server) async fn enforce<P: Protocol>(
-    State(pages): State<Pages>,
+    State(policy): State<CrossSitePolicy>,
     request: Request,
     next: Next,
 ) -> Response {
-    match pages.check(&request) {
+    match policy.check(&request) {
         Ok(()) => next.run(request).await,
         Err(error) => P::refusal(error),
     }

@@ -1,4 +1,4 @@
-//! What a browser sends for a page of a stranger is refused.
+//! Cross-site requests, which a browser sends for pages of other sites, are refused.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

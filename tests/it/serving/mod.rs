@@ -2,13 +2,13 @@
 
 mod admin;
 mod connections;
+mod cross_site;
 mod deadline;
 mod health;
 mod http;
 mod http2;
 mod limits;
 mod reflection;
-mod strangers;
 mod tls;
 mod traces;
 mod web;
