@@ -30,6 +30,7 @@ use crate::model::{Caller, Door, Event, Kind, Node, NodeId, NodeType, Side, Stor
 use crate::storage::Database;
 use changes::feed::Feed;
 use changes::history::History;
+use changes::pages::SharedPages;
 use commit::engine::Engine;
 use ingest::batch::Batch;
 
@@ -83,6 +84,7 @@ impl Graph {
             clock,
             retention,
             feed: Feed::default(),
+            pages: SharedPages::default(),
         };
         Self {
             database,

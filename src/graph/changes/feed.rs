@@ -33,10 +33,15 @@ impl Feed {
         self.committed.notify_one();
     }
 
-    /// Notifies subscriptions of the newest position, if it has changed.
-    pub(super) fn publish(&self, newest: i64) {
-        self.newest
-            .send_if_modified(|known| std::mem::replace(known, newest) != newest);
+    /// Notifies subscriptions of the newest position, if it has changed. Returns whether the
+    /// history went back: to before the position that was known.
+    pub(super) fn publish(&self, newest: i64) -> bool {
+        let mut known_before = newest;
+        self.newest.send_if_modified(|known| {
+            known_before = std::mem::replace(known, newest);
+            known_before != newest
+        });
+        newest < known_before
     }
 
     pub(super) fn subscribe(&self) -> Subscription {

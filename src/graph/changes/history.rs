@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::graph::changes::feed::Feed;
+use crate::graph::changes::pages::SharedPages;
 use crate::graph::clock::Clock;
 use crate::storage::Database;
 use crate::storage::tables::{changes, messages};
@@ -34,6 +35,7 @@ pub(in crate::graph) struct History {
     pub clock: Clock,
     pub retention: Retention,
     pub feed: Feed,
+    pub pages: SharedPages,
 }
 
 impl History {
@@ -70,7 +72,10 @@ impl History {
             range = changes::positions(&mut tx).await?;
             tx.commit().await?;
         }
-        self.feed.publish(range.map_or(0, |range| range.newest));
+        let went_back = self.feed.publish(range.map_or(0, |range| range.newest));
+        if went_back {
+            self.pages.clear();
+        }
         Ok(())
     }
 

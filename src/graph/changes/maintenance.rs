@@ -43,6 +43,7 @@ impl History {
                     tracing::warn!(error = error.chain(), "cannot prune the history");
                 }
             }
+            self.pages.free_expired();
             let pause = self.pause(&mut notifications);
             stop.run_until_cancelled(pause).await;
         }

@@ -4,5 +4,6 @@
 pub(in crate::graph) mod feed;
 pub(in crate::graph) mod history;
 mod maintenance;
+pub(in crate::graph) mod pages;
 pub(in crate::graph) mod reconcile;
 pub(in crate::graph) mod watch;

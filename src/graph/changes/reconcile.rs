@@ -11,16 +11,13 @@ use crate::model::{
     PagePosition, Side, Subject,
 };
 use crate::storage::Tx;
-use crate::storage::tables::changes;
+use crate::storage::tables::changes::{self, PageRows};
 use crate::storage::tables::events::{self, EventKey};
 use crate::storage::tables::lists::{self, Page, Scope};
 use crate::storage::tables::memberships::{self, MembershipEnd};
 
 /// The nodes that are compared in one transaction.
 const NODES_PER_TRANSACTION: i64 = 1000;
-
-/// The rows of the history that are read at once.
-const HISTORY_ROWS: i64 = 256;
 
 /// Which nodes are compared with the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,9 +44,12 @@ impl KnownNodes {
     async fn read(history: &History) -> Result<Self> {
         let mut known = Self::default();
         let mut position = 0;
+        let mut size = PageRows::default();
         loop {
             let mut tx = history.database.read().await?;
-            let rows = changes::rows_after(&mut tx, position, HISTORY_ROWS).await?;
+            let page = changes::page_after(&mut tx, position, size).await?;
+            size = size.after(&page);
+            let rows = page.rows;
             let Some(last) = rows.last() else {
                 return Ok(known);
             };

@@ -9,18 +9,13 @@ use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::graph::changes::feed::Subscription;
 use crate::graph::changes::history::History;
+use crate::graph::changes::pages::{HistoryPlace, expired, rewound};
 use crate::graph::nodes::filters::parse_filter;
 use crate::model::{Change, JournalEntry, Kind, Membership, Operation, Subject};
 use crate::storage::Tx;
-use crate::storage::tables::changes::{self, HistoryRow};
+use crate::storage::tables::changes::{self, HistoryRow, PageRows};
 use crate::storage::tables::memberships::{self, MembershipEnd};
 use crate::storage::tables::{lists, nodes};
-
-/// The rows of the history that are read at once.
-const HISTORY_ROWS: i64 = 64;
-
-/// The size up to which rows are sent together, in bytes.
-const BATCH_BYTES: usize = 512 << 10;
 
 /// Where a watch begins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,16 +77,9 @@ pub struct Watch {
     /// The filter for each kind whose columns it fits; empty when the query has none.
     filters: HashMap<Kind, Filter>,
     store_id: String,
-    /// The last position that was read.
-    position: i64,
-}
-
-fn expired() -> Error {
-    Error::OutOfRange(
-        "the history since the cursor is not kept any more; read the graph anew and watch from \
-         now on, and let the server keep a longer history"
-            .into(),
-    )
+    /// After the last row that was read.
+    place: HistoryPlace,
+    rows: PageRows,
 }
 
 /// The filter for each kind whose columns it fits. If it fits none, the error of the first.
@@ -110,18 +98,28 @@ fn filters(text: &str) -> Result<HashMap<Kind, Filter>> {
     }
 }
 
-/// The cursor of a position in this store.
-fn cursor(position: i64, store_id: &str) -> String {
-    format!("{position}@{store_id}")
+/// The cursor of a place in this store: `position@store@digest`, without the digest where there is
+/// no row.
+fn cursor(place: HistoryPlace, store_id: &str) -> String {
+    let position = place.position;
+    match place.digest {
+        Some(digest) => format!("{position}@{store_id}@{digest}"),
+        None => format!("{position}@{store_id}"),
+    }
 }
 
-/// The position of a cursor, which must be of this store.
-fn position(cursor: &str, store_id: &str) -> Result<i64> {
-    let read = cursor.split_once('@').and_then(|(position, store)| {
+/// The place of a cursor, which must be of this store. Cursors of older versions have no digest.
+fn place(cursor: &str, store_id: &str) -> Result<HistoryPlace> {
+    let read = || {
+        let (position, rest) = cursor.split_once('@')?;
+        let (store, digest) = match rest.split_once('@') {
+            Some((store, digest)) => (store, Some(digest.parse().ok()?)),
+            None => (rest, None),
+        };
         let position = position.parse().ok().filter(|position| *position >= 0)?;
-        (store == store_id).then_some(position)
-    });
-    read.ok_or_else(|| Error::invalid("the cursor is not one of this database"))
+        (store == store_id).then_some(HistoryPlace { position, digest })
+    };
+    read().ok_or_else(|| Error::invalid("the cursor is not one of this database"))
 }
 
 impl Watch {
@@ -130,39 +128,47 @@ impl Watch {
     /// # Errors
     ///
     /// `InvalidArgument` for a cursor of another database and for a malformed filter; `OutOfRange`
-    /// for a cursor from before the oldest change in the history or from after the newest one;
-    /// `FailedPrecondition` when no history is kept.
+    /// for a cursor from before the oldest change in the history, from after the newest one, or of
+    /// a change that another one has replaced; `FailedPrecondition` when no history is kept.
     pub(in crate::graph) async fn begin(history: &History, query: WatchQuery) -> Result<Self> {
         history.require()?;
         let filters = filters(&query.filter_query)?;
         let subscription = history.feed.subscribe();
         history.sequence_outbox().await?;
         let mut tx = history.database.read().await?;
-        let store_id = changes::store_id(&mut tx).await?;
-        let range = changes::positions(&mut tx).await?;
+        let (store_id, range) = changes::store(&mut tx).await?;
         let (oldest, newest) = range.map_or((1, 0), |range| (range.oldest, range.newest));
-        let position = match &query.since {
-            Since::Now => newest,
-            Since::Beginning => oldest - 1,
-            Since::Cursor(cursor) => position(cursor, &store_id)?,
+        let at = |position| HistoryPlace {
+            position,
+            digest: None,
         };
-        if position < oldest - 1 {
+        let given = match &query.since {
+            Since::Now => at(newest),
+            Since::Beginning => at(oldest - 1),
+            Since::Cursor(cursor) => place(cursor, &store_id)?,
+        };
+        if given.position < oldest - 1 {
             return Err(expired());
         }
-        if position > newest {
-            return Err(Error::OutOfRange(
-                "the cursor is from a later state of this database, which was restored since; \
-                 read the graph anew and watch from now on"
-                    .into(),
-            ));
+        if given.position > newest {
+            return Err(rewound());
         }
+        let digest = changes::digest_at(&mut tx, given.position).await?;
+        if given.digest.is_some() && digest.is_some() && given.digest != digest {
+            return Err(rewound());
+        }
+        let place = HistoryPlace {
+            digest: digest.or(given.digest),
+            ..given
+        };
         Ok(Self {
             history: history.clone(),
             subscription,
             query,
             filters,
             store_id,
-            position,
+            place,
+            rows: PageRows::default(),
         })
     }
 
@@ -170,61 +176,54 @@ impl Watch {
     ///
     /// # Errors
     ///
-    /// `OutOfRange` when the next changes were pruned, because the watch was not read for too long;
-    /// those of the database.
+    /// `OutOfRange` when the next changes were pruned, because the watch was not read for too long,
+    /// and when the database has gone back to a state before the last change that was read; those
+    /// of the database.
     pub async fn next(&mut self, heartbeat: Duration) -> Result<Changes> {
         let deadline = Instant::now() + heartbeat;
         loop {
-            let mut tx = self.history.database.read().await?;
-            let rows = self.read_rows(&mut tx).await?;
-            let has_rows = !rows.is_empty();
-            self.position = rows.last().map_or(self.position, |last| last.position);
-            let changes = self.filter(&mut tx, rows).await?;
-            drop(tx);
+            let History {
+                database, pages, ..
+            } = &self.history;
+            let page = pages.after(database, self.place, self.rows).await?;
+            self.rows = self.rows.after(&page);
+            let changes = self.filter(&page.rows).await?;
+            if let Some(last) = page.rows.last() {
+                self.place = HistoryPlace {
+                    position: last.position,
+                    digest: Some(last.digest),
+                };
+            }
             if !changes.is_empty() || Instant::now() >= deadline {
                 return Ok(Changes {
-                    cursor: cursor(self.position, &self.store_id),
+                    cursor: cursor(self.place, &self.store_id),
                     changes,
                 });
             }
-            if !has_rows {
-                self.subscription.wait_past(self.position, deadline).await;
+            if page.rows.is_empty() {
+                let position = self.place.position;
+                self.subscription.wait_past(position, deadline).await;
             }
         }
     }
 
-    /// The next rows of about [`BATCH_BYTES`], at least one if there is any.
-    async fn read_rows(&self, tx: &mut Tx) -> Result<Vec<HistoryRow>> {
-        let mut rows = changes::rows_after(tx, self.position, HISTORY_ROWS).await?;
-        let first = rows.first();
-        if first.is_some_and(|first| first.position != self.position + 1) {
-            return Err(expired());
-        }
-        let mut bytes = 0;
-        let fits = rows.iter().take_while(|row| {
-            bytes += row.bytes;
-            bytes <= BATCH_BYTES
-        });
-        let count = fits.count().max(1);
-        rows.truncate(count);
-        Ok(rows)
-    }
-
     /// The changes that match the query.
-    async fn filter(&self, tx: &mut Tx, rows: Vec<HistoryRow>) -> Result<Vec<JournalEntry>> {
+    async fn filter(&self, rows: &[HistoryRow]) -> Result<Vec<JournalEntry>> {
         let query = &self.query;
         let wanted = |change: &Change| {
             (query.topics.is_empty() || query.topics.contains(&Topic::of(&change.subject)))
                 && (query.operations.is_empty() || query.operations.contains(&change.operation))
         };
         let mut changes: Vec<JournalEntry> = rows
-            .into_iter()
-            .flat_map(|row| row.changes)
+            .iter()
+            .flat_map(|row| &row.changes)
             .filter(|entry| wanted(&entry.change))
+            .cloned()
             .collect();
         if changes.is_empty() || !self.matches_nodes() {
             return Ok(changes);
         }
+        let tx = &mut self.history.database.read().await?;
         let mut matching = HashSet::new();
         for kind in Kind::ALL {
             let mut ids: Vec<i64> = changes
@@ -323,15 +322,27 @@ mod tests {
     proptest! {
         #[test]
         fn noise_is_no_cursor(noise in any::<String>()) {
-            prop_assert!(position(&noise, "store").is_err());
+            prop_assert!(place(&noise, "store").is_err());
         }
     }
 
     #[test]
     fn a_cursor_is_good_for_its_store_alone() {
-        let here = cursor(42, "here");
-        assert_eq!(position(&here, "here").unwrap(), 42);
-        assert!(position(&here, "there").is_err());
-        assert!(position("-1@here", "here").is_err());
+        let digest = "0123456789abcdef".parse().ok();
+        for digest in [None, digest] {
+            let position = 42;
+            let here = HistoryPlace { position, digest };
+            let text = cursor(here, "here");
+            assert_eq!(place(&text, "here").unwrap(), here);
+            assert!(place(&text, "there").is_err());
+        }
+        for wrong in [
+            "-1@here",
+            "1@here@",
+            "1@here@0123",
+            "1@here@0123456789abcdef@",
+        ] {
+            assert!(place(wrong, "here").is_err(), "{wrong}");
+        }
     }
 }

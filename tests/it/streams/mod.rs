@@ -5,6 +5,7 @@ mod order;
 mod origins;
 mod reconcile;
 mod record;
+mod rewound;
 mod slow;
 mod stored;
 mod together;

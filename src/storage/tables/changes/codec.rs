@@ -12,7 +12,7 @@ use super::subject::{EventFields, MembershipFields, NodeFields, TypeFields};
 use crate::model::{Caller, Change, Door, JournalEntry, Kind, Operation, Origin, Subject, Value};
 
 /// The size at which a row is full, in bytes of changes.
-const ROW_BYTES: usize = 256 << 10;
+const ROW_BYTES: usize = 64 << 10;
 
 /// The size above which only the id of a node is stored, in bytes.
 const MAX_NODE_BYTES: usize = 1 << 20;

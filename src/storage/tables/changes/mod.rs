@@ -9,7 +9,10 @@
 //! waited for the commit of the earlier one before it drew its id.
 
 mod codec;
+mod page;
 mod subject;
+
+pub use page::{HistoryPage, HistoryRow, PageRows, RowDigest, digest_at, page_after};
 
 use super::nodes;
 use crate::error::{Error, Result};
@@ -17,7 +20,6 @@ use crate::model::{Change, JournalEntry, Kind, Operation, Subject};
 use crate::storage::Tx;
 use crate::storage::bulk::ColumnType::{Bytes as BytesColumn, Int as IntColumn};
 use crate::storage::bulk::{Rows, Table};
-use codec::DecodedChange;
 
 /// The largest row, in bytes, that is inlined as a hexadecimal literal into the round trip of the
 /// commit. A separate INSERT costs one more round trip.
@@ -40,18 +42,6 @@ static CHANGE: Table = Table {
     unwritten: &["position"],
     ..OUTBOX
 };
-
-/// A row of the history: the changes of a commit, or a part of them.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HistoryRow {
-    /// Its place in the order of the commits, from 1 on. There may be gaps.
-    pub position: i64,
-    /// The time of the commit, in milliseconds since epoch.
-    pub time: i64,
-    /// The stored size, in bytes.
-    pub bytes: usize,
-    pub changes: Vec<JournalEntry>,
-}
 
 /// The first and the last position in the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,60 +154,27 @@ pub async fn positions(tx: &mut Tx) -> Result<Option<PositionRange>> {
     }))
 }
 
-/// The id of this database, which no other one has.
+/// The id of this database, which no other one has, and the range of positions in its history.
 ///
 /// # Errors
 ///
 /// Those of the database; `Internal` when the id is missing.
-pub async fn store_id(tx: &mut Tx) -> Result<String> {
-    let query = tx.sql("changes::store_id", "SELECT store_id FROM PedigreeStore");
-    let id: Option<String> = tx.first(query).await?;
-    id.ok_or_else(|| Error::internal("the table PedigreeStore is empty"))
-}
-
-/// The rows after a position, in order, at most `limit`. A node that was too large to be stored
-/// with its change is read from its own table, as it is now.
-///
-/// # Errors
-///
-/// Those of the database; `DataLoss` for a row that cannot be decoded.
-pub async fn rows_after(tx: &mut Tx, position: i64, limit: i64) -> Result<Vec<HistoryRow>> {
-    let mut query = tx.sql(
-        "changes::rows_after",
-        "SELECT position, time_since_epoch, changes \
-         FROM PedigreeChange \
-         WHERE position > ? \
-         ORDER BY position \
-         LIMIT ?",
+pub async fn store(tx: &mut Tx) -> Result<(String, Option<PositionRange>)> {
+    let query = tx.sql(
+        "changes::store",
+        "SELECT store_id, \
+         (SELECT MIN(position) FROM PedigreeChange), \
+         (SELECT MAX(position) FROM PedigreeChange) \
+         FROM PedigreeStore",
     );
-    query.bind(position).bind(limit);
-    let rows: Vec<(i64, i64, Vec<u8>)> = tx.all(query).await?;
-    let mut history = Vec::with_capacity(rows.len());
-    for (position, time, bytes) in rows {
-        let decoded = codec::decode_row(&bytes, time).map_err(|error| {
-            Error::DataLoss(format!(
-                "PedigreeChange, position {position}: it cannot be read: {error}"
-            ))
-        })?;
-        let mut changes = Vec::with_capacity(decoded.len());
-        for decoded in decoded {
-            let change = match decoded.change {
-                DecodedChange::Whole(change) => Some(*change),
-                DecodedChange::IdOnly(operation, kind, id) => {
-                    current_node(tx, operation, kind, id).await?
-                }
-            };
-            let origin = decoded.origin;
-            changes.extend(change.map(|change| JournalEntry { origin, change }));
-        }
-        history.push(HistoryRow {
-            position,
-            time,
-            bytes: bytes.len(),
-            changes,
-        });
-    }
-    Ok(history)
+    let found: Option<(String, Option<i64>, Option<i64>)> = tx.first(query).await?;
+    let (id, oldest, newest) =
+        found.ok_or_else(|| Error::internal("the table PedigreeStore is empty"))?;
+    let range = oldest.zip(newest);
+    Ok((
+        id,
+        range.map(|(oldest, newest)| PositionRange { oldest, newest }),
+    ))
 }
 
 async fn current_node(
