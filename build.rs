@@ -70,7 +70,8 @@ fn compile_protos() -> Result<(), Box<dyn std::error::Error>> {
         .build_client(true)
         .build_server(true)
         .btree_map(".")
-        // Field 1 is reserved, yet a request that has it is refused: `src/proto.rs` decodes it.
+        .codec_path("crate::proto::codec::ProtobufCodec")
+        // Field 1 is reserved, yet a request that has it is refused: `src/proto/mod.rs` decodes it.
         .extern_path(
             ".ml_metadata.GetArtifactsByURIRequest",
             "crate::proto::GetArtifactsByUriRequest",

@@ -40,12 +40,18 @@ pub enum Error {
     /// The client's time limit has passed.
     #[error("{0}")]
     DeadlineExceeded(String),
-    /// A resource is used up: disk, memory or connections.
+    /// A resource is used up: disk, memory or connections. The same request may succeed later.
     #[error("{0}")]
     Exhausted(String),
+    /// The request is larger than the server ever takes.
+    #[error("{0}")]
+    TooLarge(String),
     /// A stored value cannot be decoded. The text names table and row.
     #[error("{0}")]
     DataLoss(String),
+    /// The database has not been opened since the start of the server.
+    #[error("the database is not open yet")]
+    NotReady,
     /// The database cannot be reached now.
     #[error("the database is not available")]
     Unavailable(#[source] Source),

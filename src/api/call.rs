@@ -1,12 +1,14 @@
 //! The call context: what every handler of every door receives.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use http::Extensions;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::{Graph, Graphs};
 use crate::model::{ANONYMOUS, Caller, Door};
 
@@ -51,21 +53,37 @@ impl Default for RequestContext {
 }
 
 /// Makes the [`Call`] of each request. Clones share the graph and the tasks.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Calls {
     pub graphs: Graphs,
     /// The tasks of all requests, which a server waits for before it closes the database.
     pub tasks: TaskTracker,
+    /// How long a request waits for the graph at the start.
+    startup_wait: Duration,
+    /// Whether a refusal for want of the graph has been logged.
+    has_refused: Arc<AtomicBool>,
 }
 
 impl Calls {
-    /// The call of a request with these extensions.
+    /// Without a graph yet. A request waits for it for up to `startup_wait`.
+    #[must_use]
+    pub fn new(startup_wait: Duration) -> Self {
+        Self {
+            graphs: Graphs::default(),
+            tasks: TaskTracker::new(),
+            startup_wait,
+            has_refused: Arc::default(),
+        }
+    }
+
+    /// The call of a request with these extensions. Waits for the database to be opened.
     ///
     /// # Errors
     ///
-    /// `Unavailable` until the database is ready.
-    pub fn call(&self, door: Door, extensions: &Extensions) -> Result<Call> {
-        let graph = Arc::clone(self.graphs.get()?);
+    /// `NotReady` when it is not open in time.
+    pub async fn call(&self, door: Door, extensions: &Extensions) -> Result<Call> {
+        let graph = self.graphs.wait(self.startup_wait).await;
+        let graph = graph.inspect_err(|_| self.log_refusal())?.clone();
         let context = extensions.get::<RequestContext>().cloned();
         let context = context.unwrap_or_default();
         Ok(Call {
@@ -79,5 +97,16 @@ impl Calls {
             deadline: context.deadline,
             tasks: self.tasks.clone(),
         })
+    }
+
+    /// Logs the first of them.
+    fn log_refusal(&self) {
+        if !self.has_refused.swap(true, Ordering::Relaxed) {
+            let error = Error::NotReady.chain();
+            tracing::error!(
+                error,
+                "request failed; the next ones are refused without a line"
+            );
+        }
     }
 }

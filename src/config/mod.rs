@@ -12,6 +12,7 @@ mod options;
 mod page;
 mod print;
 mod redact;
+mod resources;
 pub mod serving;
 mod sources;
 mod spec;

@@ -103,7 +103,15 @@ options! {
 
     "Limits" {
         /// Maximum size of a request message
-        max_request_bytes: Bytes, "SIZE", Value("128MiB");
+        max_request_bytes: Bytes, "SIZE", Value("32MiB");
+
+        /// Memory budget for requests in flight, counted by what decoding takes; a connection may
+        /// use half of it
+        request_memory: Option<Positive<Bytes>>, "SIZE",
+            Unset("half of the memory of the container or the machine");
+
+        /// Maximum time that a request may send nothing before its end
+        request_body_timeout: Positive<Duration>, "DURATION", Value("30s");
 
         /// Maximum size of a response message
         max_response_bytes: Option<Bytes>, "SIZE", Unset("no limit");
@@ -113,6 +121,10 @@ options! {
 
         /// Maximum number of requests in flight; more are refused with RESOURCE_EXHAUSTED
         max_requests: usize, "N", Value("1024");
+
+        /// Maximum number of streams in flight: Record, Watch, Trace, and lists that are read
+        /// slowly; a connection may have half of them
+        max_streams: usize, "N", Value("1024");
 
         /// Memory budget for unpaged list responses in flight; a response that does not fit is
         /// streamed in two passes
@@ -141,6 +153,9 @@ options! {
 
         /// Time to answer the ping; after it the connection is closed
         keepalive_timeout: Positive<Duration>, "DURATION", Value("20s");
+
+        /// Maximum time that a request waits for the database to be opened at the start
+        startup_wait: Duration, "DURATION", Value("30s");
 
         /// Time that requests in flight may take after a signal to stop
         shutdown_grace: Duration, "DURATION", Value("25s");

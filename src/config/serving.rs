@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use super::options::Options;
+use super::resources;
 use super::tls::{Certificates, Pem};
 use super::values::{Bytes, HostNames};
 
@@ -20,8 +21,16 @@ pub struct Serving {
     pub max_request: usize,
     /// The maximum size of a response message, in bytes.
     pub max_response: usize,
+    /// The memory budget for requests in flight, in bytes.
+    pub request_memory: usize,
+    /// How long a request may send nothing before its end.
+    pub body_timeout: Duration,
     /// The maximum number of requests in flight.
     pub max_requests: usize,
+    /// The maximum number of streams in flight.
+    pub max_streams: usize,
+    /// How long a request waits for the database to be opened.
+    pub startup_wait: Duration,
     /// The memory budget for unpaged list responses in flight, in bytes.
     pub list_buffer: usize,
     /// How long a client may leave a response unread that holds a database connection.
@@ -111,6 +120,10 @@ impl Serving {
     /// The serving part of the options. `from_compat` are the certificates of ML Metadata's file.
     pub(super) fn new(options: &Options, from_compat: Option<Certificates>) -> Self {
         let bytes = |size: Option<Bytes>| size.map_or(usize::MAX, |size| size.0);
+        let request_memory = options.request_memory.map(|size| size.0.0);
+        // A connection takes a file descriptor. The database and the admin port need some too.
+        let open_files = resources::open_files().unwrap_or(usize::MAX);
+        let max_connections = options.max_connections.0.min(open_files - open_files / 4);
         let per_address = options.max_connections_per_address.map(|limit| limit.0);
         let admin = |port| SocketAddr::new(options.admin_host, port);
         Self {
@@ -118,7 +131,11 @@ impl Serving {
             tls: certificates(options).or(from_compat),
             max_request: options.max_request_bytes.0,
             max_response: bytes(options.max_response_bytes),
+            request_memory: request_memory.unwrap_or_else(|| resources::memory_bytes() / 2),
+            body_timeout: options.request_body_timeout.0,
             max_requests: options.max_requests,
+            max_streams: options.max_streams,
+            startup_wait: options.startup_wait,
             list_buffer: options.list_buffer_bytes.0,
             slow_reader_timeout: options.slow_reader_timeout.0,
             connections: Connections {
@@ -128,8 +145,8 @@ impl Serving {
                     .0
                     .try_into()
                     .unwrap_or(u32::MAX),
-                max: options.max_connections.0,
-                max_per_address: per_address.unwrap_or(options.max_connections.0.div_ceil(2)),
+                max: max_connections,
+                max_per_address: per_address.unwrap_or(max_connections.div_ceil(2)),
                 max_age: options.max_connection_age.map(|age| age.0),
                 max_idle: options.max_connection_idle.0,
                 keepalive: options.keepalive.0,

@@ -1,6 +1,10 @@
 //! The graph that requests are served from.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::SetOnce;
+use tokio::time::timeout;
 
 use crate::error::{Error, Result};
 use crate::graph::Graph;
@@ -8,7 +12,7 @@ use crate::graph::Graph;
 /// The graph of this process, once its database is open. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Graphs {
-    graph: Arc<OnceLock<Arc<Graph>>>,
+    graph: Arc<SetOnce<Arc<Graph>>>,
 }
 
 impl Graphs {
@@ -22,9 +26,22 @@ impl Graphs {
     ///
     /// # Errors
     ///
-    /// `Unavailable` until there is one.
+    /// `NotReady` until there is one.
     pub fn get(&self) -> Result<&Arc<Graph>> {
-        let unset = || Error::Unavailable("it is not ready yet".into());
-        self.graph.get().ok_or_else(unset)
+        self.graph.get().ok_or(Error::NotReady)
+    }
+
+    /// The same, after waiting for it for up to `limit`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::get`].
+    pub async fn wait(&self, limit: Duration) -> Result<&Arc<Graph>> {
+        if let Ok(graph) = self.get() {
+            return Ok(graph);
+        }
+        // Without the graph at the end of the time, the error says so.
+        let _ = timeout(limit, self.graph.wait()).await;
+        self.get()
     }
 }

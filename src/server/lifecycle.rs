@@ -1,5 +1,6 @@
 //! The database behind the server: opened when it is reachable, probed from then on.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use backon::{ConstantBuilder, ExponentialBuilder, Retryable};
@@ -70,13 +71,14 @@ pub async fn open(config: &Config) -> Result<Database> {
 
 /// Opens the database, publishes its graph, and keeps its history and the health up to date until
 /// `stop` is cancelled. Waits for a database that cannot be reached, without limit. The clock gives
-/// the times that the graph stores.
+/// the times that the graph stores; `address` is that of the main port.
 ///
 /// # Errors
 ///
 /// Those of opening the database that do not pass with time, such as a schema that is too old.
 pub(super) async fn keep(
     config: &Config,
+    address: SocketAddr,
     graphs: &Graphs,
     health: &Health,
     clock: Clock,
@@ -99,12 +101,14 @@ pub(super) async fn keep(
         database = opening => database.map_err(|error| config.database.unusable(error))?,
         () = stop.cancelled() => return Ok(None),
     };
-    let address = config.database.address.to_string();
-    tracing::info!(database = address, "opened the database");
+    let name = config.database.address.to_string();
+    tracing::info!(database = name, "opened the database");
     database.count_connections();
     let graph = Graph::new(database.clone(), config.history, clock);
     graphs.set(graph.clone());
     health.set_serving(true).await;
+    // The words of ML Metadata's server, for which test harnesses wait.
+    tracing::info!("Server listening on {address}");
     let history = graph.maintain_history(stop);
     let probes = probe(&database, health, stop);
     tokio::join!(history, probes);

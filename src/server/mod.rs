@@ -6,6 +6,7 @@ mod health;
 mod layers;
 mod lifecycle;
 mod listener;
+mod memory;
 mod router;
 
 use std::net::SocketAddr;
@@ -84,7 +85,7 @@ pub async fn run(
     let tls = tls.map(Arc::new);
     let (reporter, health_service) = tonic_health::server::health_reporter();
     let health = Health::new(reporter).await;
-    let calls = Calls::default();
+    let calls = Calls::new(config.serving.startup_wait);
     let stop = stop.child_token();
 
     let mut background = JoinSet::new();
@@ -101,6 +102,7 @@ pub async fn run(
     }
     let router = router::router(config, &calls, health_service, &stop)?;
     let limits = &config.serving.connections;
+    let address = listeners.main.local_addr().unwrap_or(config.listen);
     let serving = listener::serve(listeners.main, tls, limits, router, stop.clone());
     let serving = async {
         tokio::select! {
@@ -119,7 +121,7 @@ pub async fn run(
         health.set_serving(false).await;
     };
     let database = async {
-        let kept = lifecycle::keep(config, &calls.graphs, &health, clock, &stop).await;
+        let kept = lifecycle::keep(config, address, &calls.graphs, &health, clock, &stop).await;
         if kept.is_err() {
             stop.cancel();
         }

@@ -15,10 +15,12 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::Cors;
 use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 
+use super::layers::arrival::{self, Arrivals};
 use super::layers::classify::{Grpc, Http, Protocol};
 use super::layers::cross_site::{self, CrossSitePolicy};
 use super::layers::limit::{self, Limit};
 use super::layers::{activity, content_type, context, cors, deadline, observe, panic, request_id};
+use super::memory::RequestMemory;
 use crate::api::call::Calls;
 use crate::api::grpc::{lineage, mlmd};
 use crate::api::http as http_api;
@@ -42,7 +44,12 @@ pub(super) fn router(
     let serving = &config.serving;
     let guards = Guards {
         cross_site: CrossSitePolicy::new(serving.hosts.clone(), &serving.web_origins),
-        limit: Limit::new(serving.max_requests),
+        arrivals: Arrivals {
+            memory: RequestMemory::new(serving.request_memory),
+            max_message: serving.max_request,
+            body_timeout: serving.body_timeout,
+        },
+        limit: Limit::new(serving.max_requests, serving.max_streams),
     };
     let router = with_layers(services, http_api::routes(), &guards);
     Ok(ServiceBuilder::new()
@@ -54,6 +61,7 @@ pub(super) fn router(
 #[derive(Clone, Debug)]
 struct Guards {
     cross_site: CrossSitePolicy,
+    arrivals: Arrivals,
     limit: Limit,
 }
 
@@ -83,7 +91,11 @@ fn with_layers(services: Routes, http_routes: Router, guards: &Guards) -> Router
 
 /// The layers around every request, from the outermost to the innermost.
 fn layered<P: Protocol>(router: Router, guards: &Guards) -> Router {
-    let Guards { cross_site, limit } = guards.clone();
+    let Guards {
+        cross_site,
+        arrivals,
+        limit,
+    } = guards.clone();
     router.layer(
         ServiceBuilder::new()
             .map_request(request_id::sanitize)
@@ -95,6 +107,7 @@ fn layered<P: Protocol>(router: Router, guards: &Guards) -> Router {
             .layer(CatchPanicLayer::custom(panic::respond::<P>))
             .layer(from_fn_with_state(cross_site, cross_site::enforce::<P>))
             .layer(from_fn(deadline::enforce::<P>))
+            .layer(from_fn_with_state(arrivals, arrival::receive::<P>))
             .layer(from_fn_with_state(limit, limit::enforce::<P>)),
     )
 }
@@ -174,7 +187,12 @@ mod tests {
         let serving = Config::with_url(url).unwrap().serving;
         let guards = Guards {
             cross_site: CrossSitePolicy::new(serving.hosts, &[]),
-            limit: Limit::new(1),
+            arrivals: Arrivals {
+                memory: RequestMemory::new(serving.request_memory),
+                max_message: serving.max_request,
+                body_timeout: serving.body_timeout,
+            },
+            limit: Limit::new(1, 1),
         };
         let router = with_layers(service.into(), route, &guards);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();

@@ -4,13 +4,17 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pedigree::proto::pool;
+use pedigree::api::grpc::status;
+use pedigree::api::http::problem;
+use pedigree::error::Error;
+use pedigree::proto::{code_name, pool};
 use prost_reflect::DynamicMessage;
 
 blocking_once! {
     every_link_leads_somewhere,
     every_path_in_the_architecture_exists,
     every_metric_has_a_row,
+    the_table_of_errors_is_that_of_the_code,
     every_example_of_a_message_can_be_read,
 }
 
@@ -149,4 +153,47 @@ fn every_example_of_a_message_can_be_read() {
         let message = DynamicMessage::deserialize(request.clone(), &mut json);
         message.unwrap_or_else(|error| panic!("{example}: {error}"));
     }
+}
+
+/// One error of each kind.
+fn errors() -> Vec<Error> {
+    let text = || "text".to_owned();
+    vec![
+        Error::InvalidArgument(text()),
+        Error::OutOfRange(text()),
+        Error::NotFound(text()),
+        Error::AlreadyExists(text()),
+        Error::FailedPrecondition(text()),
+        Error::PermissionDenied(text()),
+        Error::Misdirected(text()),
+        Error::Unimplemented(text()),
+        Error::Contention(text()),
+        Error::Raced(Box::new(Error::Contention(text()))),
+        Error::DeadlineExceeded(text()),
+        Error::Exhausted(text()),
+        Error::TooLarge(text()),
+        Error::DataLoss(text()),
+        Error::NotReady,
+        Error::Unavailable(text().into()),
+        Error::Uncertain(text().into()),
+        Error::internal(text()),
+    ]
+}
+
+/// Each error has a row with its codes, and each row belongs to an error.
+fn the_table_of_errors_is_that_of_the_code() {
+    let operations = read("docs/operations.md");
+    let (_, table) = operations.split_once("| situation | gRPC code |").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let rows = table.lines().skip(2).map(|row| {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let status: u16 = cells[3].parse().unwrap();
+        (cells[2].trim_matches('`').to_owned(), status)
+    });
+    let documented: BTreeSet<_> = rows.collect();
+    let codes = errors().into_iter().map(|error| {
+        let code = code_name(status::code(&error)).to_owned();
+        (code, problem::status(&error).as_u16())
+    });
+    assert_eq!(documented, codes.collect());
 }

@@ -3,12 +3,17 @@
 use std::error::Error as StdError;
 use std::sync::Arc;
 
+use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 
 use crate::error::Error;
 
 /// Limit of a status message in bytes. It travels in an HTTP/2 trailer, whose size peers limit.
 const MAX_MESSAGE_BYTES: usize = 1024;
+
+/// The trailer that says when a client may send the request again
+/// ([retries](https://github.com/grpc/proposal/blob/master/A6-client-retries.md)).
+const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
 /// The gRPC code of an error.
 #[must_use]
@@ -24,10 +29,19 @@ pub fn code(error: &Error) -> Code {
         Error::Unimplemented(_) => Code::Unimplemented,
         Error::Contention(_) => Code::Aborted,
         Error::DeadlineExceeded(_) => Code::DeadlineExceeded,
-        Error::Exhausted(_) => Code::ResourceExhausted,
+        Error::Exhausted(_) | Error::TooLarge(_) => Code::ResourceExhausted,
         Error::DataLoss(_) => Code::DataLoss,
-        Error::Unavailable(_) | Error::Uncertain(_) => Code::Unavailable,
+        Error::NotReady | Error::Unavailable(_) | Error::Uncertain(_) => Code::Unavailable,
         Error::Internal { .. } => Code::Internal,
+    }
+}
+
+/// When to send the same request again, in milliseconds; a negative number is never.
+const fn pushback(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::Exhausted(_) => Some("1000"),
+        Error::TooLarge(_) => Some("-1"),
+        _ => None,
     }
 }
 
@@ -35,6 +49,10 @@ impl From<Error> for Status {
     /// The status keeps the error as its source, which is logged and not sent.
     fn from(error: Error) -> Self {
         let mut status = Self::new(code(&error), truncate(error.to_string()));
+        if let Some(pushback) = pushback(&error) {
+            let pushback = MetadataValue::from_static(pushback);
+            status.metadata_mut().insert(PUSHBACK, pushback);
+        }
         status.set_source(Arc::new(error));
         status
     }
@@ -48,14 +66,15 @@ pub(super) fn logged(error: Error) -> Status {
 }
 
 /// Logs the error behind a status with all its causes, if the server or its database is at fault.
+/// [`Error::NotReady`] is logged once, where it is made.
 pub fn log(status: &Status) {
     let code = status.code();
     if !matches!(code, Code::Internal | Code::DataLoss | Code::Unavailable) {
         return;
     }
-    let error = status.source().and_then(<dyn StdError>::downcast_ref);
-    if let Some(error) = error.map(Error::chain) {
-        tracing::error!(?code, error, "request failed");
+    match status.source().and_then(<dyn StdError>::downcast_ref) {
+        None | Some(Error::NotReady) => {}
+        Some(error) => tracing::error!(?code, error = error.chain(), "request failed"),
     }
 }
 

@@ -44,7 +44,8 @@ impl Problem {
 }
 
 /// The HTTP status of an error, as `google/rpc/code.proto` maps the codes of gRPC.
-fn status(error: &Error) -> StatusCode {
+#[must_use]
+pub fn status(error: &Error) -> StatusCode {
     match error {
         Error::Raced(inner) => status(inner),
         Error::InvalidArgument(_) | Error::OutOfRange(_) | Error::FailedPrecondition(_) => {
@@ -57,7 +58,10 @@ fn status(error: &Error) -> StatusCode {
         Error::Unimplemented(_) => StatusCode::NOT_IMPLEMENTED,
         Error::DeadlineExceeded(_) => StatusCode::GATEWAY_TIMEOUT,
         Error::Exhausted(_) => StatusCode::TOO_MANY_REQUESTS,
-        Error::Unavailable(_) | Error::Uncertain(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+        Error::NotReady | Error::Unavailable(_) | Error::Uncertain(_) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         Error::DataLoss(_) | Error::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -86,6 +90,10 @@ impl IntoResponse for Problem {
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, content_type);
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            let seconds = HeaderValue::from_static("1");
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
         response.extensions_mut().insert(self);
         response
     }

@@ -153,6 +153,7 @@ const fn is_refusal(error: &Error) -> bool {
         | Error::FailedPrecondition(_)
         | Error::PermissionDenied(_)
         | Error::Misdirected(_)
+        | Error::TooLarge(_)
         | Error::Unimplemented(_)
         | Error::DataLoss(_)
         | Error::Internal { .. } => true,
@@ -160,6 +161,7 @@ const fn is_refusal(error: &Error) -> bool {
         | Error::Contention(_)
         | Error::DeadlineExceeded(_)
         | Error::Exhausted(_)
+        | Error::NotReady
         | Error::Unavailable(_)
         | Error::Uncertain(_) => false,
     }

@@ -17,6 +17,7 @@ use crate::api::grpc::{status, timeout};
 use crate::api::http::problem::Problem;
 use crate::error::Error;
 use crate::proto;
+use crate::proto::cost::MethodShape;
 
 /// The name of requests that match no method and no route.
 const UNKNOWN: &str = "unknown";
@@ -40,8 +41,8 @@ pub(in crate::server) trait Protocol: Send + Sync + 'static {
     /// The time limit that the client gives a request.
     fn timeout(headers: &HeaderMap) -> Option<Duration>;
 
-    /// Whether a request is served beyond the limit of concurrent requests.
-    fn is_exempt(request: &Request) -> bool;
+    /// How a request arrives, and which limits hold for it.
+    fn shape(request: &Request) -> RequestShape;
 
     /// The response to a request that no handler answers.
     fn refusal(error: Error) -> Response;
@@ -66,9 +67,40 @@ pub(in crate::server) trait Protocol: Send + Sync + 'static {
 /// gRPC. gRPC-Web is translated to it further out.
 pub(in crate::server) struct Grpc;
 
-/// Methods for operators. They are served beyond the limit of concurrent requests.
+/// How a request arrives.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::server) enum RequestShape {
+    /// A call of an operator, which is served beyond all limits.
+    Operator,
+    /// A stream of an operator, which is served beyond the limits of concurrent requests.
+    OperatorStream,
+    /// A document.
+    Document,
+    /// One message.
+    Message(&'static MethodShape),
+    /// A stream of messages.
+    Messages(&'static MethodShape),
+    /// A path that no method has.
+    Unknown,
+}
+
+impl RequestShape {
+    /// Whether the request, or its response, is a stream of messages.
+    pub(in crate::server) const fn is_stream(self) -> bool {
+        match self {
+            Self::Messages(_) | Self::OperatorStream => true,
+            Self::Message(method) => method.streams_responses,
+            Self::Operator | Self::Document | Self::Unknown => false,
+        }
+    }
+}
+
+/// The method that tells an operator whether the server can serve.
+const HEALTH_CHECK: &str = "/grpc.health.v1.Health/Check";
+
+/// Methods for operators. They are served beyond the limits of concurrent requests.
 const OPERATOR_METHODS: [&str; 4] = [
-    "/grpc.health.v1.Health/Check",
+    HEALTH_CHECK,
     "/grpc.health.v1.Health/Watch",
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
@@ -105,8 +137,15 @@ impl Protocol for Grpc {
         timeout::from_headers(headers)
     }
 
-    fn is_exempt(request: &Request) -> bool {
-        OPERATOR_METHODS.contains(&request.uri().path())
+    fn shape(request: &Request) -> RequestShape {
+        let path = request.uri().path();
+        match MethodShape::find(path) {
+            Some(method) if method.streams_requests => RequestShape::Messages(method),
+            Some(method) => RequestShape::Message(method),
+            None if path == HEALTH_CHECK => RequestShape::Operator,
+            None if OPERATOR_METHODS.contains(&path) => RequestShape::OperatorStream,
+            None => RequestShape::Unknown,
+        }
     }
 
     fn refusal(error: Error) -> Response {
@@ -194,8 +233,8 @@ impl Protocol for Http {
         None
     }
 
-    fn is_exempt(_: &Request) -> bool {
-        false
+    fn shape(_: &Request) -> RequestShape {
+        RequestShape::Document
     }
 
     fn refusal(error: Error) -> Response {

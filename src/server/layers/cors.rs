@@ -9,10 +9,12 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_hours(24);
 
 /// Response headers that a page may read.
-const EXPOSED_HEADERS: [HeaderName; 4] = [
+const EXPOSED_HEADERS: [HeaderName; 6] = [
     HeaderName::from_static("grpc-status"),
     HeaderName::from_static("grpc-message"),
     HeaderName::from_static("grpc-status-details-bin"),
+    HeaderName::from_static("grpc-retry-pushback-ms"),
+    http::header::RETRY_AFTER,
     super::request_id::REQUEST_ID,
 ];
 

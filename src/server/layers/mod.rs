@@ -3,6 +3,7 @@
 //! `router.rs` has them in their order. What depends on the protocol is in `classify.rs`.
 
 pub(super) mod activity;
+pub(super) mod arrival;
 mod body;
 pub(super) mod classify;
 pub(super) mod content_type;
@@ -11,6 +12,7 @@ pub(super) mod cors;
 pub(super) mod cross_site;
 pub(super) mod deadline;
 pub(super) mod limit;
+mod messages;
 pub(super) mod observe;
 pub(super) mod panic;
 pub(super) mod request_id;

@@ -5,6 +5,7 @@ use std::future::pending;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -23,6 +24,7 @@ use tower::{Service, ServiceExt};
 use super::Tls;
 use super::activity::{Activity, OpenRequest};
 use crate::config::serving::Connections;
+use crate::server::memory::ConnectionMemory;
 
 /// Flow-control window of a stream in bytes. The default of 64 KiB would interrupt large requests.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
@@ -57,6 +59,18 @@ pub(in crate::server) struct Peer {
     /// `HOST:PORT`.
     pub(in crate::server) address: Arc<str>,
     activity: Arc<Activity>,
+    memory: ConnectionMemory,
+    streams: Arc<AtomicUsize>,
+}
+
+/// An open stream of a connection. It ends when this is dropped.
+#[derive(Debug)]
+pub(in crate::server) struct OpenStream(Arc<AtomicUsize>);
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Peer {
@@ -64,12 +78,28 @@ impl Peer {
         Self {
             address: address.to_string().into(),
             activity: Arc::new(Activity::new()),
+            memory: ConnectionMemory::default(),
+            streams: Arc::default(),
         }
     }
 
     /// Marks the connection as used until the result is dropped.
     pub(in crate::server) fn open_request(&self) -> OpenRequest {
         self.activity.clone().open()
+    }
+
+    /// The memory of the connection's requests.
+    pub(in crate::server) fn memory(&self) -> ConnectionMemory {
+        self.memory.clone()
+    }
+
+    /// Opens a stream, unless the connection has `max` of them.
+    pub(in crate::server) fn open_stream(&self, max: usize) -> Option<OpenStream> {
+        let more = |open: usize| (open < max).then_some(open + 1);
+        let opened = self
+            .streams
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        opened.ok().map(|_| OpenStream(self.streams.clone()))
     }
 }
 

@@ -7,5 +7,5 @@ mod slots;
 mod tls;
 
 pub(super) use accept::serve;
-pub(super) use connection::Peer;
+pub(super) use connection::{OpenStream, Peer};
 pub(super) use tls::Tls;

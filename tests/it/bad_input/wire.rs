@@ -9,7 +9,7 @@ use crate::support::prelude::*;
 on_every_database! {
     nul_is_refused_in_every_kind_of_text,
     text_that_is_not_utf8_is_refused,
-    an_undecodable_request_is_internal,
+    an_undecodable_request_is_refused,
     the_retired_uri_field_is_refused,
     unknown_enum_numbers_count_as_unset,
     unknown_methods_are_unimplemented,
@@ -112,11 +112,17 @@ async fn text_that_is_not_utf8_is_refused(store: Store) {
         .send_bytes("PutArtifacts", not_utf8())
         .await
         .unwrap_err();
-    assert!(
-        matches!(status.code(), Code::Internal | Code::InvalidArgument),
-        "{status:?}"
-    );
+    assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+    assert!(status.message().contains("Artifact.name"), "{status:?}");
     assert!(store.ask(Artifact::list(None)).await.nodes.is_empty());
+    // The name of a type, and a filter in the options of a list.
+    for (method, request) in [
+        ("GetArtifactType", vec![0x0a, 0x01, 0xff]),
+        ("GetArtifacts", vec![0x0a, 0x03, 0x22, 0x01, 0xff]),
+    ] {
+        let status = store.send_bytes(method, request).await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument, "{method}: {status:?}");
+    }
     // The same request with a letter is fine.
     let mut utf8 = not_utf8();
     utf8[6] = b'x';
@@ -124,7 +130,7 @@ async fn text_that_is_not_utf8_is_refused(store: Store) {
     assert_eq!(store.find::<Artifact>("name = 'x'").await.len(), 1);
 }
 
-async fn an_undecodable_request_is_internal(store: Store) {
+async fn an_undecodable_request_is_refused(store: Store) {
     let truncated = vec![0x0a, 0x7f, 0x10];
     for method in [
         "PutArtifacts",
@@ -138,7 +144,7 @@ async fn an_undecodable_request_is_internal(store: Store) {
             vec![0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f],
         ] {
             let status = store.send_bytes(method, noise).await.unwrap_err();
-            assert_eq!(status.code(), Code::Internal, "{method}: {status:?}");
+            assert_eq!(status.code(), Code::InvalidArgument, "{method}: {status:?}");
         }
     }
     store.put_two_of_each().await;

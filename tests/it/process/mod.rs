@@ -70,6 +70,9 @@ fn without_arguments_it_keeps_its_store_in_the_directory_where_it_is() {
     let log = server.process.log();
     assert!(log.contains("database=\"sqlite:pedigree.db\""), "{log}");
     assert!(log.contains("listening"), "{log}");
+    // The words that test harnesses of ML Metadata's server wait for.
+    let words = format!("Server listening on 127.0.0.1:{}", server.port);
+    server.process.wait_for_log(&words);
     assert_eq!(server.process.output(), "");
 }
 

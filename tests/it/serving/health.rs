@@ -14,7 +14,10 @@ use crate::support::prelude::*;
 use crate::support::{Backend, TestDatabase};
 
 once!(every_service_has_its_health);
-on_every_server!(health_follows_the_database);
+on_every_server!(
+    health_follows_the_database,
+    requests_wait_for_the_database_to_be_opened,
+);
 
 const SERVICE: &str = "ml_metadata.MetadataStoreService";
 
@@ -54,7 +57,7 @@ async fn health_follows_the_database(backend: Backend) {
     let mut database = TestDatabase::new(backend);
     let mut way = Way::to(database.port()).await;
     database.go_through(way.port);
-    let arguments = ["--admin-port", "0"];
+    let arguments = ["--admin-port", "0", "--startup-wait", "0"];
     let server = Server::early(Process::start(pedigree_on(&database, &arguments)));
     let client = server.client().await;
     let put_type = || Artifact::put_type("Data", &[]).ask(client.clone());
@@ -63,7 +66,14 @@ async fn health_follows_the_database(backend: Backend) {
         status(&server, SERVICE).await,
         Ok(ServingStatus::NotServing)
     );
-    assert_eq!(put_type().await.unwrap_err().code(), Code::Unavailable);
+    for _ in 0..3 {
+        let refused = put_type().await.unwrap_err();
+        assert_eq!(refused.code(), Code::Unavailable);
+        assert_eq!(refused.message(), "the database is not open yet");
+    }
+    // The log has one line for all of them.
+    let log = server.process.log();
+    assert_eq!(log.matches("request failed").count(), 1, "{log}");
     assert_eq!(get(server.admin(), "/livez").await.status, 200);
     assert_eq!(get(server.admin(), "/readyz").await.status, 503);
 
@@ -83,4 +93,42 @@ async fn health_follows_the_database(backend: Backend) {
         assert_eq!(put_type().await.unwrap_err().code(), Code::Unavailable);
     }
     server.stop();
+}
+
+/// A test harness calls once the port listens.
+async fn requests_wait_for_the_database_to_be_opened(backend: Backend) {
+    let mut database = TestDatabase::new(backend);
+    let mut way = Way::to(database.port()).await;
+    database.go_through(way.port);
+    let server = Server::early(Process::start(pedigree_on(
+        &database,
+        &["--admin-port", "0"],
+    )));
+    let client = server.client().await;
+    let hasty = client
+        .clone()
+        .get_artifact_types(with_deadline(Duration::from_millis(300)))
+        .await;
+    let code = hasty.unwrap_err().code();
+    assert!(
+        matches!(code, Code::DeadlineExceeded | Code::Cancelled),
+        "{code:?}"
+    );
+    let waiting = tokio::spawn(Artifact::put_type("Data", &[]).ask(client));
+    while !get(server.admin(), "/metrics")
+        .await
+        .text()
+        .contains("pedigree_rpc_in_flight 1\n")
+    {
+        tokio::task::yield_now().await;
+    }
+    way.open().await;
+    waiting.await.unwrap().unwrap();
+    server.stop();
+}
+
+fn with_deadline(limit: Duration) -> tonic::Request<pb::GetArtifactTypesRequest> {
+    let mut request = tonic::Request::new(pb::GetArtifactTypesRequest::default());
+    request.set_timeout(limit);
+    request
 }

@@ -4,11 +4,12 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::http2::Http2;
+use super::limits::{hold_writes, let_go};
 use super::tls::{Authority, connect, serve};
 use super::web::{framed, put_type};
 use super::{Http, get, http, parse};
 use crate::binary::Server;
-use crate::process::Unfinished;
+use crate::support::prelude::*;
 use crate::support::{Backend, TestDatabase};
 
 const VERSION: &str = "/api/pedigree/v1/version";
@@ -165,16 +166,20 @@ async fn requests_have_ids() {
 async fn requests_beyond_the_bound_are_refused() {
     let database = TestDatabase::new(Backend::SqliteFile);
     let server = Server::on(&database, &["--max-requests", "1"]);
-    let (unfinished, answer) = loop {
-        let unfinished = Unfinished::put(&server, "first").await;
+    let client = server.client().await;
+    let holder = hold_writes(&database).await;
+    let put = tokio::spawn(Artifact::put_type("Data", &[]).ask(client));
+    let answer = loop {
         let answer = get(server.port, VERSION).await;
-        // The call that is sent beside it may have taken its place.
+        // The call before it may not have begun.
         if answer.status != 200 {
-            break (unfinished, answer);
+            break answer;
         }
     };
     assert_problem(&answer, 429, "Too Many Requests");
-    unfinished.finish().await.unwrap();
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    let_go(holder).await;
+    put.await.unwrap().unwrap();
     // The server may still be ending the call whose response has arrived.
     let until_served = async {
         while get(server.port, VERSION).await.status != 200 {

@@ -1,7 +1,7 @@
 //! A client of HTTP/2 that adds nothing to what it is told to send, and sees all that comes.
 
-use h2::RecvStream;
-use h2::client::SendRequest;
+use h2::client::{ResponseFuture, SendRequest};
+use h2::{RecvStream, SendStream};
 use prost::bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -50,6 +50,22 @@ pub struct Http2 {
     connection: JoinHandle<()>,
 }
 
+/// A request that has no end yet.
+pub struct Begun {
+    answer: ResponseFuture,
+    sending: SendStream<Bytes>,
+}
+
+impl Begun {
+    /// The answer to what has been sent.
+    pub async fn answer(self) -> Http {
+        let (head, body) = self.answer.await.unwrap().into_parts();
+        let answer = read(head, body).await;
+        drop(self.sending);
+        answer
+    }
+}
+
 impl Http2 {
     /// A connection without TLS.
     pub async fn to(port: u16) -> Self {
@@ -96,7 +112,16 @@ impl Http2 {
         read(head, body).await
     }
 
-    /// The same, with a frame for each byte of the body.
+    /// Sends a request that does not end.
+    pub async fn begin(&self, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Begun {
+        let request = request("POST", path, headers);
+        let mut sender = self.sender.clone().ready().await.unwrap();
+        let (answer, mut sending) = sender.send_request(request, false).unwrap();
+        sending.send_data(body.into(), false).unwrap();
+        Begun { answer, sending }
+    }
+
+    /// The answer to a request with a frame for each byte of the body.
     pub async fn post_in_frames(
         &self,
         path: &str,

@@ -1,10 +1,12 @@
 //! What the server refuses, and what it tells of every request.
 
+use sqlx::Connection;
+use tokio::task::JoinSet;
 use tonic::Status;
 use tonic::metadata::MetadataValue;
 
 use crate::binary::Server;
-use crate::process::Unfinished;
+use crate::sql::connect;
 use crate::support::prelude::*;
 use crate::support::{Backend, TestDatabase};
 
@@ -13,36 +15,44 @@ once! {
     requests_have_ids,
 }
 
+/// Takes the only place of a writer, so that no write ends.
+pub async fn hold_writes(database: &TestDatabase) -> sqlx::AnyConnection {
+    let mut holder = connect(&database.url).await;
+    let lock = sqlx::raw_sql("BEGIN IMMEDIATE");
+    lock.execute(&mut holder).await.unwrap();
+    holder
+}
+
+pub async fn let_go(mut holder: sqlx::AnyConnection) {
+    let unlock = sqlx::raw_sql("ROLLBACK");
+    unlock.execute(&mut holder).await.unwrap();
+    holder.close().await.unwrap();
+}
+
 async fn requests_beyond_the_bound_are_refused() {
     let database = TestDatabase::new(Backend::SqliteFile);
     let server = Server::on(&database, &["--max-requests", "2"]);
     let client = server.client().await;
     let put_type = || Artifact::put_type("Data", &[]).ask(client.clone());
-    // Each leaves a request open, and sends others beside it.
-    let first = Unfinished::put(&server, "first").await;
-    let (second, refused) = loop {
-        let second = Unfinished::put(&server, "second").await;
-        // What it sends beside it may have taken its place.
-        if let Some(refused) = refusal(&put_type).await {
-            break (second, refused);
+    let holder = hold_writes(&database).await;
+    let held = JoinSet::from_iter([put_type(), put_type()]);
+    let list = || Artifact::list(None).ask(client.clone());
+    let refused = loop {
+        // Those before it may not have begun.
+        if let Err(status) = list().await {
+            break status;
         }
     };
     assert_eq!(refused.code(), Code::ResourceExhausted);
     assert_eq!(refused.message(), "too many requests at once; try again");
-    first.finish().await.unwrap();
-    until_served(put_type).await;
-    second.finish().await.unwrap();
-    server.stop();
-}
-
-/// The refusal that comes once the server has begun with what came before, if one comes.
-async fn refusal<F: Future<Output = Result<i64, Status>>>(ask: &impl Fn() -> F) -> Option<Status> {
-    for _ in 0..100 {
-        if let Err(status) = ask().await {
-            return Some(status);
-        }
+    let pushback = refused.metadata().get("grpc-retry-pushback-ms");
+    assert_eq!(pushback.unwrap(), "1000");
+    let_go(holder).await;
+    for put in held.join_all().await {
+        put.unwrap();
     }
-    None
+    until_served(put_type).await;
+    server.stop();
 }
 
 /// Asks until the server has ended with what it has answered.

@@ -1,6 +1,7 @@
 //! How the server is reached and watched: ports, health, gRPC-Web, TLS, limits, telemetry.
 
 mod admin;
+mod budgets;
 mod connections;
 mod cross_site;
 mod deadline;

@@ -158,7 +158,14 @@ async fn errors_name_the_request_whatever_the_level() {
     database.go_through(way.port);
     // The listener's line, which tells the port, and no other below an error.
     let level = "error,pedigree::server=info,pedigree::server::layers=error";
-    let arguments = ["--log-format", "json", "--log-level", level];
+    let arguments = [
+        "--log-format",
+        "json",
+        "--log-level",
+        level,
+        "--startup-wait",
+        "0",
+    ];
     let process = Process::start(pedigree_on(&database, &arguments));
     let server = Server::early(process);
     let mut client = server.client().await;

@@ -48,8 +48,8 @@ impl Service {
         }
     }
 
-    fn call(&self, extensions: &http::Extensions) -> Result<Call, Error> {
-        self.calls.call(Door::Pedigree, extensions)
+    async fn call(&self, extensions: &http::Extensions) -> Result<Call, Error> {
+        self.calls.call(Door::Pedigree, extensions).await
     }
 }
 
@@ -73,7 +73,7 @@ impl LineageService for Service {
         &self,
         requests: Request<Streaming<RecordRequest>>,
     ) -> Result<Response<Self::RecordStream>, Status> {
-        let call = self.call(requests.extensions())?;
+        let call = self.call(requests.extensions()).await?;
         let responses = record::run(call, requests.into_inner(), self.batches, self.stop.clone());
         Ok(Response::new(responses))
     }
@@ -82,7 +82,7 @@ impl LineageService for Service {
         &self,
         request: Request<WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let call = self.call(request.extensions())?;
+        let call = self.call(request.extensions()).await?;
         let responses = watch::run(&call, request.into_inner(), self.stop.clone()).await?;
         Ok(Response::new(responses))
     }
@@ -91,7 +91,7 @@ impl LineageService for Service {
         &self,
         request: Request<TraceRequest>,
     ) -> Result<Response<Self::TraceStream>, Status> {
-        let call = self.call(request.extensions())?;
+        let call = self.call(request.extensions()).await?;
         let responses = trace::run(&call, request.into_inner(), self.patience).await?;
         Ok(Response::new(responses))
     }

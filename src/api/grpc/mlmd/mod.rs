@@ -119,14 +119,14 @@ macro_rules! methods {
                 &self,
                 request: Request<pb::$request>,
             ) -> Result<Response<pb::$response>, Status> {
-                let call = self.calls.call(Door::MlMetadata, request.extensions())?;
+                let call = self.calls.call(Door::MlMetadata, request.extensions()).await?;
                 Ok(Response::new(request.into_inner().run(&call).await?))
             })*
             $(async fn $list(
                 &self,
                 request: Request<pb::$list_request>,
             ) -> Result<Response<pb::$list_response>, Status> {
-                let call = self.calls.call(Door::MlMetadata, request.extensions())?;
+                let call = self.calls.call(Door::MlMetadata, request.extensions()).await?;
                 Ok(lists::run(request.into_inner(), &call, &self.unpaged).await?)
             })*
         }

@@ -1,5 +1,8 @@
-//! The generated messages and services, their descriptors, and the one message that is written by
-//! hand.
+//! The generated messages and services, their codec and descriptors, and the one message that is
+//! written by hand.
+
+pub mod codec;
+pub mod cost;
 
 use std::sync::LazyLock;
 

@@ -1,0 +1,114 @@
+//! The arrival of a request: its bytes, its memory, and the number of its items.
+//!
+//! A request of one message is handed on when it has arrived whole. What decoding it will take is
+//! reserved before anything is decoded, and is free again with the end of the response. The
+//! messages of a stream are handed on one by one.
+
+use std::future::poll_fn;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http_body::Body as _;
+
+use super::body::{Guard, follow};
+use super::classify::{Protocol, RequestShape};
+use super::messages::{ArrivingBytes, ArrivingMessages};
+use crate::error::{Error, Result};
+use crate::proto::cost::MethodShape;
+use crate::server::listener::Peer;
+use crate::server::memory::{RequestMemory, ReservedMemory};
+
+/// Memory of a request beside its message, in bytes.
+const REQUEST_BYTES: usize = 16 << 10;
+
+/// Memory of a stream of requests beside its messages, in bytes: what waits to be read, mostly.
+const STREAM_BYTES: usize = 256 << 10;
+
+/// Memory of a JSON document beside its bytes, as a multiple of these.
+const JSON_FACTOR: usize = 8;
+
+/// The rules of arrivals. Clones share the memory.
+#[derive(Clone, Debug)]
+pub(in crate::server) struct Arrivals {
+    pub(in crate::server) memory: RequestMemory,
+    /// The maximum size of a message in bytes.
+    pub(in crate::server) max_message: usize,
+    /// How long a request may send nothing before its end.
+    pub(in crate::server) body_timeout: Duration,
+}
+
+/// Reserves the memory of a request, and hands it on when it has arrived.
+pub(in crate::server) async fn receive<P: Protocol>(
+    State(arrivals): State<Arrivals>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let memory = request.extensions().get().map(Peer::memory);
+    let mut reserved = arrivals.memory.reservation(memory.unwrap_or_default());
+    let received = match P::shape(&request) {
+        RequestShape::Message(method) => arrivals.message(request, method, &mut reserved).await,
+        RequestShape::Messages(method) => arrivals.messages(request, method),
+        RequestShape::Document if !request.body().is_end_stream() => {
+            arrivals.document(request, &mut reserved).await
+        }
+        RequestShape::OperatorStream => reserved.grow(REQUEST_BYTES).map(|()| request),
+        RequestShape::Document | RequestShape::Operator | RequestShape::Unknown => Ok(request),
+    };
+    match received {
+        Ok(request) => follow(next.run(request).await, Guard(reserved)),
+        Err(error) => P::refusal(error),
+    }
+}
+
+impl Arrivals {
+    /// Waits for the only message of a request.
+    async fn message(
+        &self,
+        request: Request,
+        method: &'static MethodShape,
+        reserved: &mut ReservedMemory,
+    ) -> Result<Request> {
+        reserved.grow(REQUEST_BYTES)?;
+        let (parts, body) = request.into_parts();
+        let bytes = ArrivingBytes::new(body, Some(self.body_timeout));
+        let mut messages = ArrivingMessages::new(bytes, method, self.max_message, &parts.headers);
+        let message = poll_fn(|context| messages.poll_next(reserved, context)).await;
+        let message = message.ok_or_else(|| Error::invalid("the request has no message"))??;
+        match poll_fn(|context| messages.poll_next(reserved, context)).await {
+            None => Ok(Request::from_parts(parts, message.into())),
+            Some(Ok(_)) => Err(Error::invalid("the request has more than one message")),
+            Some(Err(error)) => Err(error),
+        }
+    }
+
+    /// Has the messages of a stream counted one by one.
+    fn messages(&self, request: Request, method: &'static MethodShape) -> Result<Request> {
+        let memory = request.extensions().get().map(Peer::memory);
+        let mut reserved = self.memory.reservation(memory.unwrap_or_default());
+        reserved.grow(STREAM_BYTES)?;
+        let (parts, body) = request.into_parts();
+        let bytes = ArrivingBytes::new(body, None);
+        let messages = ArrivingMessages::new(bytes, method, self.max_message, &parts.headers);
+        let body = Body::new(messages.into_body(reserved, STREAM_BYTES));
+        Ok(Request::from_parts(parts, body))
+    }
+
+    /// Waits for the body of a request of HTTP.
+    async fn document(&self, request: Request, reserved: &mut ReservedMemory) -> Result<Request> {
+        reserved.grow(REQUEST_BYTES)?;
+        let (parts, body) = request.into_parts();
+        let mut bytes = ArrivingBytes::new(body, Some(self.body_timeout));
+        while poll_fn(|context| bytes.poll_more(reserved, context)).await? {
+            if bytes.buffer.len() > self.max_message {
+                let max = self.max_message;
+                let text = format!("the body is larger than {max} bytes (--max-request-bytes)");
+                return Err(Error::TooLarge(text));
+            }
+        }
+        reserved.grow(bytes.buffer.len().saturating_mul(JSON_FACTOR))?;
+        Ok(Request::from_parts(parts, bytes.buffer.freeze().into()))
+    }
+}
