@@ -36,7 +36,7 @@ func train(ctx context.Context, address, suffix string) error {
 	}
 	defer conn.Close()
 	service := lineage.NewLineageServiceClient(conn)
-	r := &recorder{service: service, recorded: map[string]*lineage.RunRecorded{}}
+	r := &recorder{service: service, recorded: map[string]*lineage.RunResult{}}
 	events := toyPipeline(suffix)
 
 	if err := r.connect(ctx); err != nil {

@@ -13,7 +13,7 @@ import (
 type recorder struct {
 	service  lineage.LineageServiceClient
 	pending  []*lineage.RecordRequest // in the order in which they were sent
-	recorded map[string]*lineage.RunRecorded
+	recorded map[string]*lineage.RunResult
 	stream   lineage.LineageService_RecordClient
 	lose     context.CancelFunc
 }

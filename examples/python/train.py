@@ -11,7 +11,7 @@ import grpc
 
 from ml_metadata.proto.metadata_store_pb2 import Event, Value
 from pedigree.lineage.v1.lineage_service_pb2_grpc import LineageServiceStub
-from pedigree.lineage.v1.record_pb2 import CREATE, ArtifactUse, ContextUse, RecordRequest, RunEvent
+from pedigree.lineage.v1.record_pb2 import CREATE, ArtifactRef, ContextRef, RecordRequest, RunEvent
 from pedigree.lineage.v1.trace_pb2 import TraceRequest
 
 
@@ -59,17 +59,17 @@ def toy_pipeline(suffix):
 
     def artifact(type_name, name, key, **properties):
         path = Event.Path(steps=[Event.Path.Step(key=key)])
-        return ArtifactUse(type=type_name, name=name, path=path, properties=properties)
+        return ArtifactRef(type=type_name, name=name, path=path, properties=properties)
 
-    def event(moment, type_name, name, **more):
+    def event(event_type, type_name, name, **more):
         return RecordRequest(
-            id=f"toy{suffix}/{name}/{RunEvent.Moment.Name(moment)}",
+            id=f"toy{suffix}/{name}/{RunEvent.Type.Name(event_type)}",
             event_time=time.time_ns() // 1_000_000,
-            run=RunEvent(moment=moment, type_policy=CREATE, type=type_name, name=name + suffix, contexts=[pipeline_run], **more),
+            run=RunEvent(event_type=event_type, type_policy=CREATE, type=type_name, name=name + suffix, contexts=[pipeline_run], **more),
         )
 
-    pipeline = ContextUse(type="toy.Pipeline", name="toy")
-    pipeline_run = ContextUse(type="toy.PipelineRun", name="toy" + suffix, parents=[pipeline])
+    pipeline = ContextRef(type="toy.Pipeline", name="toy")
+    pipeline_run = ContextRef(type="toy.PipelineRun", name="toy" + suffix, parents=[pipeline])
     images = artifact("toy.Dataset", "images", "images", rows=Value(int_value=60_000))
     labels = artifact("toy.Dataset", "labels", "labels", rows=Value(int_value=60_000))
     examples = artifact("toy.Examples", "examples" + suffix, "examples")

@@ -8,19 +8,19 @@ import { type ClientDuplexStream, credentials, loadPackageDefinition } from "@gr
 import { loadSync } from "@grpc/proto-loader";
 import type { ProtoGrpcType } from "./generated/lineage_service";
 import type { Value } from "./generated/ml_metadata/Value";
-import type { ArtifactUse } from "./generated/pedigree/lineage/v1/ArtifactUse";
-import type { ContextUse } from "./generated/pedigree/lineage/v1/ContextUse";
+import type { ArtifactRef } from "./generated/pedigree/lineage/v1/ArtifactRef";
+import type { ContextRef } from "./generated/pedigree/lineage/v1/ContextRef";
 import type { LineageServiceClient } from "./generated/pedigree/lineage/v1/LineageService";
 import type { RecordRequest } from "./generated/pedigree/lineage/v1/RecordRequest";
 import type { RecordResponse__Output } from "./generated/pedigree/lineage/v1/RecordResponse";
 import type { RunEvent } from "./generated/pedigree/lineage/v1/RunEvent";
-import type { RunRecorded__Output } from "./generated/pedigree/lineage/v1/RunRecorded";
+import type { RunResult__Output } from "./generated/pedigree/lineage/v1/RunResult";
 import type { TraceResponse__Output } from "./generated/pedigree/lineage/v1/TraceResponse";
 
 /** Sends events, and keeps each of them until the server has answered that it is stored. */
 class Recorder {
   readonly pending = new Map<string, RecordRequest>(); // By id, in the order in which they were sent.
-  readonly recorded = new Map<string, RunRecorded__Output>(); // By id, what the server answered.
+  readonly recorded = new Map<string, RunResult__Output>(); // By id, what the server answered.
   private stream!: ClientDuplexStream<RecordRequest, RecordResponse__Output>;
   private answers!: AsyncIterator<RecordResponse__Output>;
 
@@ -65,17 +65,17 @@ class Recorder {
 
 /** The events of three runs: a transformation of two datasets, a training and an evaluation. */
 function toyPipeline(suffix: string): RecordRequest[] {
-  const pipeline: ContextUse = { type: "toy.Pipeline", name: "toy" };
-  const pipelineRun: ContextUse = { type: "toy.PipelineRun", name: `toy${suffix}`, parents: [pipeline] };
+  const pipeline: ContextRef = { type: "toy.Pipeline", name: "toy" };
+  const pipelineRun: ContextRef = { type: "toy.PipelineRun", name: `toy${suffix}`, parents: [pipeline] };
 
-  function artifact(type: string, name: string, key: string, properties: Record<string, Value> = {}): ArtifactUse {
+  function artifact(type: string, name: string, key: string, properties: Record<string, Value> = {}): ArtifactRef {
     return { type, name, path: { steps: [{ key }] }, properties };
   }
-  function event(moment: "START" | "COMPLETE", type: string, name: string, more: RunEvent): RecordRequest {
+  function event(eventType: "START" | "COMPLETE", type: string, name: string, more: RunEvent): RecordRequest {
     return {
-      id: `toy${suffix}/${name}/${moment}`,
+      id: `toy${suffix}/${name}/${eventType}`,
       eventTime: Date.now(),
-      run: { moment, typePolicy: "CREATE", type, name: name + suffix, contexts: [pipelineRun], ...more },
+      run: { eventType, typePolicy: "CREATE", type, name: name + suffix, contexts: [pipelineRun], ...more },
     };
   }
 

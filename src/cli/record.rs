@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn lines_are_messages_with_ids() {
-        let run = r#"{"id": "a", "run": {"moment": "START", "type": "Train", "name": "r1"}}"#;
+        let run = r#"{"id": "a", "run": {"eventType": "START", "type": "Train", "name": "r1"}}"#;
         let read = request(1, run, None).unwrap();
         assert_eq!(read.id, "a");
         assert!(matches!(read.change, Some(Change::Run(run)) if run.name == "r1"));

@@ -45,8 +45,8 @@ pub use edges::events::PutEvents;
 pub use edges::memberships::PutMemberships;
 pub use edges::parents::{PutParentContexts, Relatives};
 pub use ingest::runs::{
-    ArtifactIdentity, ArtifactUse, ContextUse, Moment, RecordRuns, RunEvent, RunRecorded, TypeName,
-    TypePolicy,
+    ArtifactIdentity, ArtifactRef, ContextRef, RecordRuns, RunEvent, RunEventType, RunResult,
+    TypeName, TypePolicy,
 };
 pub use ingest::{Message, Recordable, Recorded, Reply};
 pub use lineage::answer::{LineageGraph, LineageParts};

@@ -12,11 +12,11 @@ use pedigree::proto::ml_metadata::{
 };
 use pedigree::proto::pedigree::lineage::v1::lineage_service_client::LineageServiceClient;
 use pedigree::proto::pedigree::lineage::v1::record_request::Change;
-use pedigree::proto::pedigree::lineage::v1::run_event::Moment;
+use pedigree::proto::pedigree::lineage::v1::run_event::Type;
 use pedigree::proto::pedigree::lineage::v1::watch_request::{Since, Start};
 use pedigree::proto::pedigree::lineage::v1::{
-    ArtifactUse, RecordRequest, RecordResponse, RunEvent, Subject, TypePolicy, WatchRequest,
-    WatchResponse, artifact_use, change,
+    ArtifactRef, RecordRequest, RecordResponse, RunEvent, Subject, TypePolicy, WatchRequest,
+    WatchResponse, artifact_ref, change,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -136,13 +136,13 @@ pub async fn record(connection: &Connection, turn: Turn) -> Result<Duration> {
         .await?;
     let messages = stream.messages.as_ref().ok_or("this stream only watches")?;
     let id = ["message ", &turn.number.to_string()].concat();
-    let artifact = |end| ArtifactUse {
+    let artifact = |end| ArtifactRef {
         r#type: "Five".into(),
-        identity: Some(artifact_use::Identity::Name(end_of(&id, end))),
-        ..ArtifactUse::default()
+        identity: Some(artifact_ref::Identity::Name(end_of(&id, end))),
+        ..ArtifactRef::default()
     };
     let event = RunEvent {
-        moment: Moment::Complete.into(),
+        event_type: Type::Complete.into(),
         type_policy: TypePolicy::MustExist.into(),
         r#type: "Train".into(),
         name: id.clone(),

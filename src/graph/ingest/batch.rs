@@ -99,7 +99,7 @@ fn reply(
         (Some(reply), _) => reply,
         (None, Some(known)) => known.reply(message),
         (None, None) => Reply::Refused(Error::invalid(
-            "a message with this id was refused a moment ago; send it again",
+            "a message with this id was refused a event_type ago; send it again",
         )),
     }
 }

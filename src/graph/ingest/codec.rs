@@ -10,7 +10,7 @@ use super::Recorded;
 use crate::error::{Error, Result};
 use crate::graph::composite::execution::PutExecutionAnswer;
 use crate::graph::composite::subgraph::PutSubgraphAnswer;
-use crate::graph::ingest::runs::RunRecorded;
+use crate::graph::ingest::runs::RunResult;
 use crate::model::ExecutionState;
 
 /// A message that was stored before.
@@ -27,7 +27,7 @@ pub(super) struct StoredMessage {
 #[serde(remote = "Recorded")]
 enum AnswerForm {
     #[serde(rename = "Run", with = "RunForm")]
-    Run(RunRecorded),
+    Run(RunResult),
     #[serde(rename = "Ids")]
     Ids(Vec<i64>),
     #[serde(rename = "Done")]
@@ -39,7 +39,7 @@ enum AnswerForm {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(remote = "RunRecorded")]
+#[serde(remote = "RunResult")]
 struct RunForm {
     #[serde(rename = "execution_id")]
     execution_id: i64,
@@ -137,7 +137,7 @@ mod tests {
     /// The texts are those that the first version wrote.
     #[test]
     fn stored_texts_never_change() {
-        let run = RunRecorded {
+        let run = RunResult {
             execution_id: 1,
             context_ids: vec![2],
             input_ids: vec![3, 4],
@@ -149,9 +149,9 @@ mod tests {
             Recorded::Run(run),
             r#"{"label":"Run","answer":{"Run":{"execution_id":1,"context_ids":[2],"input_ids":[3,4],"output_ids":[],"state":2}}}"#,
         );
-        let stateless = RunRecorded {
+        let stateless = RunResult {
             execution_id: 7,
-            ..RunRecorded::default()
+            ..RunResult::default()
         };
         check(
             "Run",

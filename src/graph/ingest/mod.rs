@@ -15,7 +15,7 @@ use crate::graph::composite::subgraph::{PutSubgraph, PutSubgraphAnswer};
 use crate::graph::edges::events::PutEvents;
 use crate::graph::edges::memberships::PutMemberships;
 use crate::graph::edges::parents::PutParentContexts;
-use crate::graph::ingest::runs::{RecordRuns, RunEvent, RunRecorded};
+use crate::graph::ingest::runs::{RecordRuns, RunEvent, RunResult};
 use crate::graph::nodes::put::PutNodes;
 use crate::graph::types::put::PutTypes;
 use crate::model::Origin;
@@ -113,7 +113,7 @@ macro_rules! recorded {
     };
 }
 recorded! {
-    Run(RunRecorded),
+    Run(RunResult),
     Ids(Vec<i64>),
     Done(()),
     Execution(PutExecutionAnswer),

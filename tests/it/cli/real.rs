@@ -37,7 +37,7 @@ fn words(line: &str) -> Vec<&str> {
 fn said(events: Range<usize>) -> String {
     let line = |event: usize| {
         let run = event / 2;
-        let (moment, artifacts) = match event % 2 {
+        let (event_type, artifacts) = match event % 2 {
             0 => ("START", "inputs"),
             _ => ("COMPLETE", "outputs"),
         };
@@ -45,7 +45,7 @@ fn said(events: Range<usize>) -> String {
             "id": format!("m{event}"),
             "eventTime": event,
             "run": {
-                "moment": moment,
+                "eventType": event_type,
                 "typePolicy": "CREATE",
                 "type": "Train",
                 "name": format!("run {run}"),
@@ -153,11 +153,11 @@ fn what_is_recorded_is_watched_once_whoever_is_killed(backend: Backend) {
 fn lines_that_are_refused_can_be_mended() {
     let database = TestDatabase::new(Backend::SqliteFile);
     let server = Server::on(&database, &[]);
-    let lines = r#"{"id": "1", "run": {"moment": "START", "type": "Train", "name": "a"}}
+    let lines = r#"{"id": "1", "run": {"eventType": "START", "type": "Train", "name": "a"}}
 
-{"id": "2", "run": {"moment": "START", "type": "Train", "name": "b", "typePolicy": "CREATE"}}
-{"id": "3", "run": {"moment": "ENDED", "type": "Train", "name": "b"}}
-{"id": "4", "run": {"moment": "UPDATE", "type": "Train", "name": "c"}}"#;
+{"id": "2", "run": {"eventType": "START", "type": "Train", "name": "b", "typePolicy": "CREATE"}}
+{"id": "3", "run": {"eventType": "ENDED", "type": "Train", "name": "b"}}
+{"id": "4", "run": {"eventType": "OTHER", "type": "Train", "name": "c"}}"#;
     let ended = run(&database, server.port, &["record", "-"], lines);
     assert!(!ended.status.success());
     for told in [
@@ -168,9 +168,7 @@ fn lines_that_are_refused_can_be_mended() {
     ] {
         assert!(ended.stderr.contains(told), "{told}: {ended:?}");
     }
-    let mended = lines
-        .replace("ENDED", "COMPLETE")
-        .replace("UPDATE", "START");
+    let mended = lines.replace("ENDED", "COMPLETE").replace("OTHER", "START");
     let ended = run(&database, server.port, &["record", "-"], &mended);
     assert!(ended.status.success(), "{ended:?}");
     assert_eq!(ended.stderr, "4 stored, of them 1 before; 0 refused\n");
@@ -181,7 +179,7 @@ fn lines_that_are_refused_can_be_mended() {
 fn what_a_line_says_is_watched_and_traced() {
     let database = TestDatabase::new(Backend::SqliteFile);
     let server = Server::on(&database, &[]);
-    let line = r#"{"id": "1", "run": {"moment": "COMPLETE", "typePolicy": "CREATE", "type": "Train", "name": "run 7",
+    let line = r#"{"id": "1", "run": {"eventType": "COMPLETE", "typePolicy": "CREATE", "type": "Train", "name": "run 7",
         "inputs": [{"type": "Dataset", "content": {"uri": "s3://data/images", "digest": "sha256:9f86d081"},
           "path": {"steps": [{"key": "training"}]}}],
         "outputs": [{"type": "Model", "name": "model 7", "uri": "s3://models/7"}]}}"#;

@@ -2,8 +2,8 @@
 
 use pedigree::api::grpc::status::code;
 use pedigree::graph::ArtifactIdentity::{ExternalId, Id};
-use pedigree::graph::Moment::{Complete, Start};
-use pedigree::graph::{ArtifactUse, RunEvent};
+use pedigree::graph::RunEventType::{Complete, Start};
+use pedigree::graph::{ArtifactRef, RunEvent};
 use pedigree::model::{Kind, Value};
 use tonic::Code;
 
@@ -18,7 +18,7 @@ on_every_database! {
     names_that_the_database_takes_for_equal_are_one,
 }
 
-fn using(inputs: Vec<ArtifactUse>) -> RunEvent {
+fn using(inputs: Vec<ArtifactRef>) -> RunEvent {
     RunEvent {
         inputs,
         ..run(Start, "r", 1)
@@ -59,9 +59,9 @@ async fn each_identity_finds_its_artifact(store: TestGraph) {
     tagged.uri = Some("u".into());
     tagged.properties = properties(&[("rows", Value::Int(1)), ("cols", Value::Int(2))]);
     let first = store.record_one(using(vec![tagged, named("n")])).await;
-    let mut by_id = ArtifactUse {
+    let mut by_id = ArtifactRef {
         identity: Some(Id(first.input_ids[0])),
-        ..ArtifactUse::default()
+        ..ArtifactRef::default()
     };
     by_id.properties = properties(&[("rows", Value::Int(5)), ("new", Value::Bool(true))]);
     let mut again = artifact(ExternalId("x".into()));
@@ -107,7 +107,7 @@ async fn one_output_is_the_input_of_the_next_run(store: TestGraph) {
 }
 
 async fn a_digest_is_never_replaced(store: TestGraph) {
-    let with_digest = |digest: &str| ArtifactUse {
+    let with_digest = |digest: &str| ArtifactRef {
         digest: Some(digest.to_owned()),
         ..named("n")
     };

@@ -1,7 +1,7 @@
 //! What is refused, with its code and text, and leaves nothing behind.
 
 use pedigree::api::grpc::status::code;
-use pedigree::graph::Moment::{Complete, Start};
+use pedigree::graph::RunEventType::{Complete, Start};
 use pedigree::graph::{ArtifactIdentity, RunEvent, TypePolicy};
 use pedigree::model::{EventType, Value};
 use tonic::Code::{self, FailedPrecondition, InvalidArgument, NotFound};
@@ -19,9 +19,9 @@ type Case = (fn(&mut RunEvent), Code, &'static str);
 
 const MALFORMED: &[Case] = &[
     (
-        |event| event.moment = None,
+        |event| event.event_type = None,
         InvalidArgument,
-        "The moment of the run event is missing",
+        "The event type of the run event is missing",
     ),
     (
         |event| event.type_policy = None,
@@ -232,7 +232,7 @@ async fn refuses(store: &TestGraph, cases: &[Case]) {
     let before = store.lines().await;
     for &(spoil, expected, lead) in cases {
         let mut event = good();
-        event.moment = Some(Complete);
+        event.event_type = Some(Complete);
         spoil(&mut event);
         let alone = store
             .record(std::slice::from_ref(&event))

@@ -5,9 +5,9 @@ use std::sync::{Arc, LazyLock};
 
 use pedigree::api::grpc::status::code;
 use pedigree::graph::ArtifactIdentity::ExternalId;
-use pedigree::graph::Moment::{Cached, Cancel, Complete, Fail, Start, Update};
+use pedigree::graph::RunEventType::{Abort, Cached, Complete, Fail, Other, Running, Start};
 use pedigree::graph::TypePolicy::{Create, Extend, MustExist};
-use pedigree::graph::{ArtifactUse, ContextUse, RunEvent};
+use pedigree::graph::{ArtifactRef, ContextRef, RunEvent};
 use pedigree::model::{EventType, Value};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -36,7 +36,7 @@ fn values() -> impl Strategy<Value = Vec<(&'static str, Value)>> {
     prop::collection::vec((select(vec!["p", "q"]), value), 0..2)
 }
 
-fn artifacts(event_type: EventType) -> impl Strategy<Value = Vec<ArtifactUse>> {
+fn artifacts(event_type: EventType) -> impl Strategy<Value = Vec<ArtifactRef>> {
     let identity = prop_oneof![
         select(vec!["a", "b"]).prop_map(named),
         select(vec!["x", "y"]).prop_map(|id| artifact(ExternalId(id.to_owned()))),
@@ -59,7 +59,7 @@ fn artifacts(event_type: EventType) -> impl Strategy<Value = Vec<ArtifactUse>> {
     prop::collection::vec(used, 0..3)
 }
 
-fn contexts() -> impl Strategy<Value = Vec<ContextUse>> {
+fn contexts() -> impl Strategy<Value = Vec<ContextRef>> {
     let used = prop_oneof![
         10 => (Just("m"), subsequence(vec!["k", "l"], 0..=2)),
         10 => (Just("l"), subsequence(vec!["k"], 0..=1)),
@@ -67,7 +67,7 @@ fn contexts() -> impl Strategy<Value = Vec<ContextUse>> {
         // A ring, as soon as l is below k.
         1 => (Just("k"), Just(vec!["l"])),
     ];
-    let used = (used, values()).prop_map(|((name, parents), values)| ContextUse {
+    let used = (used, values()).prop_map(|((name, parents), values)| ContextRef {
         parents: parents.into_iter().map(context).collect(),
         properties: properties(&values),
         ..context(name)
@@ -90,7 +90,9 @@ fn identity() -> impl Strategy<Value = (&'static str, Option<&'static str>, &'st
 
 fn event() -> impl Strategy<Value = RunEvent> {
     let who = (
-        select(vec![Start, Start, Update, Complete, Fail, Cancel, Cached]),
+        select(vec![
+            Start, Start, Running, Other, Complete, Fail, Abort, Cached,
+        ]),
         identity(),
         prop_oneof![1 => Just(MustExist), 1 => Just(Create), 20 => Just(Extend)],
         0_i64..6,
@@ -103,7 +105,7 @@ fn event() -> impl Strategy<Value = RunEvent> {
         values(),
     );
     (who, what).prop_map(
-        |((moment, (name, external_id, of), policy, time), what)| RunEvent {
+        |((event_type, (name, external_id, of), policy, time), what)| RunEvent {
             run_type: type_name(of),
             type_policy: Some(policy),
             external_id: external_id.map(ToOwned::to_owned),
@@ -112,7 +114,7 @@ fn event() -> impl Strategy<Value = RunEvent> {
             outputs: what.2,
             properties: properties(&what.3),
             custom_properties: properties(&what.4),
-            ..run(moment, name, time)
+            ..run(event_type, name, time)
         },
     )
 }
@@ -176,7 +178,7 @@ impl<S: tracing::Subscriber> Layer<S> for Statements {
 
 /// The event of a run that is one of many, each with artifacts and a context of its own, and with
 /// others that all share.
-fn one_of_many(moment: pedigree::graph::Moment, number: usize) -> RunEvent {
+fn one_of_many(event_type: pedigree::graph::RunEventType, number: usize) -> RunEvent {
     let mut own = context(&format!("c{number}"));
     own.parents = vec![context("pipeline")];
     let time = i64::try_from(number).unwrap();
@@ -186,7 +188,7 @@ fn one_of_many(moment: pedigree::graph::Moment, number: usize) -> RunEvent {
         outputs: vec![named(&format!("o{number}"))],
         properties: properties(&[("p", Value::Int(time))]),
         external_id: Some(format!("e{number}")),
-        ..run(moment, &format!("r{number}"), time)
+        ..run(event_type, &format!("r{number}"), time)
     }
 }
 
@@ -206,8 +208,10 @@ async fn statements_do_not_depend_on_how_many_events(store: TestGraph) {
         counted.load(Ordering::Relaxed)
     };
     count(vec![one_of_many(Start, 0)]).await;
-    let many = |moment, range: std::ops::Range<usize>| {
-        range.map(|number| one_of_many(moment, number)).collect()
+    let many = |event_type, range: std::ops::Range<usize>| {
+        range
+            .map(|number| one_of_many(event_type, number))
+            .collect()
     };
     let few = count(many(Start, 1000..1002)).await;
     let new = count(many(Start, 1..257)).await;

@@ -1,7 +1,7 @@
 //! Contexts and those above them.
 
-use pedigree::graph::Moment::{Complete, Start, Update};
-use pedigree::graph::{ArtifactUse, ContextUse, RecordRuns, Relatives, RunEvent};
+use pedigree::graph::RunEventType::{Complete, Other, Start};
+use pedigree::graph::{ArtifactRef, ContextRef, RecordRuns, Relatives, RunEvent};
 use pedigree::model::{Kind, Value};
 
 use super::{context, named, properties, run};
@@ -14,14 +14,14 @@ on_every_database! {
     artifacts_and_contexts_that_come_at_once_find_each_other,
 }
 
-fn below(name: &str, parents: Vec<ContextUse>) -> ContextUse {
-    ContextUse {
+fn below(name: &str, parents: Vec<ContextRef>) -> ContextRef {
+    ContextRef {
         parents,
         ..context(name)
     }
 }
 
-fn within(contexts: Vec<ContextUse>) -> RunEvent {
+fn within(contexts: Vec<ContextRef>) -> RunEvent {
     RunEvent {
         contexts,
         ..run(Start, "r", 1)
@@ -67,7 +67,7 @@ async fn missing_contexts_are_created_below_their_parents(store: TestGraph) {
 }
 
 async fn properties_of_contexts_are_merged(store: TestGraph) {
-    let with = |given: &[(&str, Value)], custom: &[(&str, Value)]| ContextUse {
+    let with = |given: &[(&str, Value)], custom: &[(&str, Value)]| ContextRef {
         properties: properties(given),
         custom_properties: properties(custom),
         ..context("p")
@@ -100,11 +100,11 @@ async fn names_above(store: &TestGraph, kind: Kind, id: i64) -> Vec<String> {
     names.collect()
 }
 
-fn uses(inputs: Vec<ArtifactUse>, outputs: Vec<ArtifactUse>) -> RunEvent {
+fn uses(inputs: Vec<ArtifactRef>, outputs: Vec<ArtifactRef>) -> RunEvent {
     RunEvent {
         inputs,
         outputs,
-        ..run(Update, "r", 2)
+        ..run(Other, "r", 2)
     }
 }
 
@@ -113,13 +113,13 @@ async fn artifacts_are_in_the_contexts_of_their_run(store: TestGraph) {
     let pipelines = within(vec![context("p"), context("q")]);
     let artifacts = uses(vec![named("in")], vec![named("out")]);
     let ended = RunEvent {
-        moment: Some(Complete),
+        event_type: Some(Complete),
         ..artifacts.clone()
     };
     let later = RunEvent {
         contexts: vec![below("late", vec![context("above")])],
         outputs: vec![named("more")],
-        ..run(Update, "r", 3)
+        ..run(Other, "r", 3)
     };
     let other = RunEvent {
         outputs: vec![named("alone")],
@@ -165,7 +165,7 @@ async fn artifacts_and_contexts_that_come_at_once_find_each_other(store: TestGra
         let first = store.record_one(run(Start, &name, 1)).await;
         let of_run = |event: RunEvent| RunEvent {
             name: Some(name.clone()),
-            moment: Some(Update),
+            event_type: Some(Other),
             ..event
         };
         let pipeline = of_run(within(vec![context("p")]));

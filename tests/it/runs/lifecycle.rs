@@ -1,8 +1,8 @@
 //! A run from its first event to its last.
 
 use pedigree::api::grpc::status::code;
-use pedigree::graph::Moment::{Complete, Fail, Start, Update};
 use pedigree::graph::RunEvent;
+use pedigree::graph::RunEventType::{Complete, Fail, Other, Start};
 use pedigree::model::{ArtifactState, Event, EventType, ExecutionState, Kind, Side, Step, Value};
 use tonic::Code;
 
@@ -115,11 +115,11 @@ async fn every_order_ends_the_same(store: TestGraph) {
     assert_eq!(orders.len(), 24);
     let mut batch = Vec::new();
     for (number, order) in orders.iter().enumerate() {
-        for &(moment, time) in order {
-            batch.push(run(moment, &format!("batch {number}"), time));
+        for &(event_type, time) in order {
+            batch.push(run(event_type, &format!("batch {number}"), time));
             if number % 6 == 0 {
                 store
-                    .record_one(run(moment, &format!("single {number}"), time))
+                    .record_one(run(event_type, &format!("single {number}"), time))
                     .await;
             }
         }
@@ -142,7 +142,7 @@ async fn every_order_ends_the_same(store: TestGraph) {
 async fn an_update_needs_a_run_that_is_known(store: TestGraph) {
     let update = RunEvent {
         contexts: vec![context("p")],
-        ..run(Update, "r", 1)
+        ..run(Other, "r", 1)
     };
     let before = store.lines().await;
     let refused = store
@@ -162,7 +162,7 @@ async fn what_is_known_already_is_left_alone(store: TestGraph) {
     let event = |time| RunEvent {
         contexts: vec![context("p")],
         inputs: vec![named("a"), named("a")],
-        ..run(Update, "r", time)
+        ..run(Other, "r", time)
     };
     store.record_one(run(Start, "r", 1)).await;
     let first = store.record_one(event(2)).await;
@@ -176,14 +176,14 @@ async fn what_is_known_already_is_left_alone(store: TestGraph) {
 }
 
 async fn an_external_id_finds_a_run_before_its_name(store: TestGraph) {
-    let known_as = |external_id: &str, name: &str, moment| RunEvent {
+    let known_as = |external_id: &str, name: &str, event_type| RunEvent {
         external_id: Some(external_id.to_owned()),
-        ..run(moment, name, 1)
+        ..run(event_type, name, 1)
     };
     let first = store.record_one(known_as("x", "a", Start)).await;
     let other_name = store.record_one(known_as("x", "b", Complete)).await;
     assert_eq!(other_name.execution_id, first.execution_id);
-    let by_name = store.record_one(run(Update, "a", 5)).await;
+    let by_name = store.record_one(run(Other, "a", 5)).await;
     assert_eq!(by_name.execution_id, first.execution_id);
     let stored = store
         .node(Kind::Execution, first.execution_id)

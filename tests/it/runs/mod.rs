@@ -1,7 +1,7 @@
 //! Events about runs: what each stores, in whatever order and company they come.
 
 use pedigree::graph::{
-    ArtifactIdentity, ArtifactUse, ContextUse, Moment, RunEvent, TypeName, TypePolicy,
+    ArtifactIdentity, ArtifactRef, ContextRef, RunEvent, RunEventType, TypeName, TypePolicy,
 };
 use pedigree::model::{Properties, Value};
 
@@ -22,9 +22,9 @@ pub fn type_name(name: &str) -> TypeName {
 
 /// An event about the run of that name, of the type `Train`, at a time, which may do all about
 /// types.
-pub fn run(moment: Moment, name: &str, time: i64) -> RunEvent {
+pub fn run(event_type: RunEventType, name: &str, time: i64) -> RunEvent {
     RunEvent {
-        moment: Some(moment),
+        event_type: Some(event_type),
         time: Some(time),
         type_policy: Some(TypePolicy::Extend),
         run_type: type_name("Train"),
@@ -33,28 +33,28 @@ pub fn run(moment: Moment, name: &str, time: i64) -> RunEvent {
     }
 }
 
-pub fn context(name: &str) -> ContextUse {
-    ContextUse {
+pub fn context(name: &str) -> ContextRef {
+    ContextRef {
         context_type: type_name("Pipeline"),
         name: name.to_owned(),
-        ..ContextUse::default()
+        ..ContextRef::default()
     }
 }
 
 /// An artifact of the type `Data`.
-pub fn artifact(identity: ArtifactIdentity) -> ArtifactUse {
-    ArtifactUse {
+pub fn artifact(identity: ArtifactIdentity) -> ArtifactRef {
+    ArtifactRef {
         artifact_type: type_name("Data"),
         identity: Some(identity),
-        ..ArtifactUse::default()
+        ..ArtifactRef::default()
     }
 }
 
-pub fn named(name: &str) -> ArtifactUse {
+pub fn named(name: &str) -> ArtifactRef {
     artifact(ArtifactIdentity::Name(name.to_owned()))
 }
 
-pub fn with_content(uri: &str, digest: &str) -> ArtifactUse {
+pub fn with_content(uri: &str, digest: &str) -> ArtifactRef {
     artifact(ArtifactIdentity::Content {
         uri: uri.to_owned(),
         digest: digest.to_owned(),

@@ -1,7 +1,7 @@
 //! The same things created by many at once are created once, and nobody is refused.
 
 use pedigree::graph::ArtifactIdentity::ExternalId;
-use pedigree::graph::Moment::{Complete, Start};
+use pedigree::graph::RunEventType::{Complete, Start};
 use pedigree::graph::{RecordRuns, RunEvent};
 use pedigree::model::{Kind, Value};
 
@@ -63,7 +63,7 @@ async fn runs_that_share_everything_else_are_created_by_many(store: TestGraph) {
             tokio::spawn(async move {
                 let mut mine = event(&format!("run {number}"));
                 let mut shared = event("shared");
-                shared.moment = Some(Complete);
+                shared.event_type = Some(Complete);
                 shared.time = Some(2 + i64::try_from(number).unwrap());
                 let mut events = vec![mine.clone(), shared.clone()];
                 if number % 2 == 0 {

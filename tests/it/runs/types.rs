@@ -1,7 +1,7 @@
 //! What events may do about types.
 
 use pedigree::api::grpc::status::code;
-use pedigree::graph::Moment::Start;
+use pedigree::graph::RunEventType::Start;
 use pedigree::graph::TypePolicy::{self, Create, Extend, MustExist};
 use pedigree::graph::{RunEvent, TypeName};
 use pedigree::model::{Kind, PropertyType, Value};

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use pb::execution::State;
 use pedigree::proto::pedigree::lineage::v1::record_request::Change;
 use pedigree::proto::pedigree::lineage::v1::record_response::Answer;
-use pedigree::proto::pedigree::lineage::v1::run_event::Moment;
+use pedigree::proto::pedigree::lineage::v1::run_event::Type;
 use pedigree::proto::pedigree::lineage::v1::{
-    ArtifactUse, ContextUse, RecordRequest, RecordResponse, RunEvent, TypePolicy, artifact_use,
+    ArtifactRef, ContextRef, RecordRequest, RecordResponse, RunEvent, TypePolicy, artifact_ref,
 };
 use tonic::Code as StatusCode;
 
@@ -23,35 +23,31 @@ on_every_database!(each_event_is_stored_once);
 /// How many messages wait for their answers at once.
 const WINDOW: usize = 300;
 
-fn artifact(name: String) -> ArtifactUse {
-    ArtifactUse {
+fn artifact(name: String) -> ArtifactRef {
+    ArtifactRef {
         r#type: "Data".into(),
-        identity: Some(artifact_use::Identity::Name(name)),
-        ..ArtifactUse::default()
+        identity: Some(artifact_ref::Identity::Name(name)),
+        ..ArtifactRef::default()
     }
 }
 
 /// The start of a run with an input, or its end with an output.
 fn event(number: usize) -> RecordRequest {
     let run = number / 2;
-    let (moment, inputs, outputs) = if number.is_multiple_of(2) {
-        (Moment::Start, vec![artifact(format!("in {run}"))], vec![])
+    let (event_type, inputs, outputs) = if number.is_multiple_of(2) {
+        (Type::Start, vec![artifact(format!("in {run}"))], vec![])
     } else {
-        (
-            Moment::Complete,
-            vec![],
-            vec![artifact(format!("out {run}"))],
-        )
+        (Type::Complete, vec![], vec![artifact(format!("out {run}"))])
     };
     let event = RunEvent {
-        moment: moment.into(),
+        event_type: event_type.into(),
         type_policy: TypePolicy::Create.into(),
         r#type: "Train".into(),
         name: format!("run {run}"),
-        contexts: vec![ContextUse {
+        contexts: vec![ContextRef {
             r#type: "Pipeline".into(),
             name: format!("pipeline {}", run % 10),
-            ..ContextUse::default()
+            ..ContextRef::default()
         }],
         inputs,
         outputs,

@@ -12,7 +12,7 @@ use pedigree::graph::{Clock, Graph, Retention, Since, WatchQuery};
 use pedigree::model::Origin;
 use pedigree::proto::pedigree::lineage::v1::record_request::Change;
 use pedigree::proto::pedigree::lineage::v1::record_response::Answer;
-use pedigree::proto::pedigree::lineage::v1::{RecordRequest, RunEvent, RunRecorded, RunState};
+use pedigree::proto::pedigree::lineage::v1::{RecordRequest, RunEvent, RunResult, RunState};
 use pedigree::storage::Database;
 use pedigree::storage::migrate::{self, Migration};
 
@@ -124,7 +124,7 @@ fn known_messages() -> Vec<RecordRequest> {
 
 fn known_answers() -> Vec<Answer> {
     let run = |context_ids: &[i64], input_ids: &[i64], output_ids: &[i64], state: RunState| {
-        Answer::Run(RunRecorded {
+        Answer::Run(RunResult {
             execution_id: 1,
             context_ids: context_ids.to_vec(),
             input_ids: input_ids.to_vec(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pedigree::error::Result;
 use pedigree::graph::{
-    Clock, Graph, ListScope, RecordRuns, Relatives, Retention, RunEvent, RunRecorded,
+    Clock, Graph, ListScope, RecordRuns, Relatives, Retention, RunEvent, RunResult,
 };
 use pedigree::model::{Caller, Door, Kind, Node, Side};
 use pedigree::storage::Database;
@@ -50,13 +50,13 @@ impl TestGraph {
     }
 
     /// Records events about runs in one batch.
-    pub async fn record(&self, events: &[RunEvent]) -> Result<Vec<RunRecorded>> {
+    pub async fn record(&self, events: &[RunEvent]) -> Result<Vec<RunResult>> {
         let events = events.to_vec();
         self.graph.write(&anonymous(), RecordRuns { events }).await
     }
 
     /// Records one event, which must be stored.
-    pub async fn record_one(&self, event: RunEvent) -> RunRecorded {
+    pub async fn record_one(&self, event: RunEvent) -> RunResult {
         self.record(&[event]).await.unwrap().remove(0)
     }
 

@@ -5,16 +5,17 @@
 use super::text;
 use crate::api::grpc::mlmd::convert::{all, path_in, properties_in};
 use crate::graph::{
-    ArtifactIdentity, ArtifactUse, ContextUse, Moment, RunEvent, RunRecorded, TypeName, TypePolicy,
+    ArtifactIdentity, ArtifactRef, ContextRef, RunEvent, RunEventType, RunResult, TypeName,
+    TypePolicy,
 };
 use crate::model::EventType;
-use crate::proto::pedigree::lineage::v1::artifact_use::Identity;
+use crate::proto::pedigree::lineage::v1::artifact_ref::Identity;
 use crate::proto::pedigree::lineage::v1::{self as wire, run_event};
 
 /// The event of a request that has this time, in milliseconds since epoch.
 pub(super) fn run_event(given: wire::RunEvent, event_time: Option<i64>) -> RunEvent {
     RunEvent {
-        moment: moment(given.moment),
+        event_type: event_type(given.event_type),
         time: event_time,
         type_policy: type_policy(given.type_policy),
         run_type: type_name(given.r#type, given.type_version),
@@ -35,16 +36,17 @@ fn type_name(name: String, version: String) -> TypeName {
     }
 }
 
-fn moment(number: i32) -> Option<Moment> {
-    use run_event::Moment as Wire;
+fn event_type(number: i32) -> Option<RunEventType> {
+    use run_event::Type as Wire;
     match Wire::try_from(number).ok()? {
         Wire::Unspecified => None,
-        Wire::Start => Some(Moment::Start),
-        Wire::Update => Some(Moment::Update),
-        Wire::Complete => Some(Moment::Complete),
-        Wire::Fail => Some(Moment::Fail),
-        Wire::Cancel => Some(Moment::Cancel),
-        Wire::Cached => Some(Moment::Cached),
+        Wire::Start => Some(RunEventType::Start),
+        Wire::Running => Some(RunEventType::Running),
+        Wire::Complete => Some(RunEventType::Complete),
+        Wire::Fail => Some(RunEventType::Fail),
+        Wire::Abort => Some(RunEventType::Abort),
+        Wire::Cached => Some(RunEventType::Cached),
+        Wire::Other => Some(RunEventType::Other),
     }
 }
 
@@ -56,8 +58,8 @@ fn type_policy(number: i32) -> Option<TypePolicy> {
     })
 }
 
-impl From<wire::ContextUse> for ContextUse {
-    fn from(given: wire::ContextUse) -> Self {
+impl From<wire::ContextRef> for ContextRef {
+    fn from(given: wire::ContextRef) -> Self {
         Self {
             context_type: type_name(given.r#type, given.type_version),
             name: given.name,
@@ -68,8 +70,8 @@ impl From<wire::ContextUse> for ContextUse {
     }
 }
 
-impl From<wire::ArtifactUse> for ArtifactUse {
-    fn from(given: wire::ArtifactUse) -> Self {
+impl From<wire::ArtifactRef> for ArtifactRef {
+    fn from(given: wire::ArtifactRef) -> Self {
         let event_type = i64::from(given.event_type);
         let event_type = (event_type != 0).then(|| EventType::from_number(event_type));
         Self {
@@ -99,8 +101,8 @@ impl From<Identity> for ArtifactIdentity {
     }
 }
 
-impl From<RunRecorded> for wire::RunRecorded {
-    fn from(stored: RunRecorded) -> Self {
+impl From<RunResult> for wire::RunResult {
+    fn from(stored: RunResult) -> Self {
         Self {
             execution_id: stored.execution_id,
             context_ids: stored.context_ids,
@@ -121,12 +123,12 @@ mod tests {
     #[test]
     fn what_is_unset_or_unknown_on_the_wire_is_none() {
         let given = wire::RunEvent {
-            moment: 99,
+            event_type: 99,
             type_policy: 99,
             ..Default::default()
         };
         let event = run_event(given, Some(7));
-        assert_eq!((event.moment, event.type_policy), (None, None));
+        assert_eq!((event.event_type, event.type_policy), (None, None));
         assert_eq!(
             (event.name, event.external_id, event.time),
             (None, None, Some(7))
@@ -134,27 +136,27 @@ mod tests {
         assert_eq!(event.run_type, TypeName::default());
         let start = run_event(
             wire::RunEvent {
-                moment: run_event::Moment::Start.into(),
+                event_type: run_event::Type::Start.into(),
                 ..Default::default()
             },
             None,
         );
-        let expected = (Some(Moment::Start), Some(TypePolicy::MustExist));
-        assert_eq!((start.moment, start.type_policy), expected);
+        let expected = (Some(RunEventType::Start), Some(TypePolicy::MustExist));
+        assert_eq!((start.event_type, start.type_policy), expected);
     }
 
     #[test]
     fn every_event_type_keeps_its_number() {
-        let given = wire::ArtifactUse {
+        let given = wire::ArtifactRef {
             event_type: wire::EventType::PendingOutput.into(),
             ..Default::default()
         };
         assert_eq!(
-            ArtifactUse::from(given).event_type,
+            ArtifactRef::from(given).event_type,
             Some(EventType::PendingOutput)
         );
         assert_eq!(
-            ArtifactUse::from(wire::ArtifactUse::default()).event_type,
+            ArtifactRef::from(wire::ArtifactRef::default()).event_type,
             None
         );
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{ArtifactIdentity, ArtifactUse, ContextUse, RunEvent, TypeName, TypePolicy};
+use super::{ArtifactIdentity, ArtifactRef, ContextRef, RunEvent, TypeName, TypePolicy};
 use crate::error::{Error, Result};
 use crate::graph::commit::command::Write;
 use crate::graph::nodes::rules as node_rules;
@@ -74,7 +74,7 @@ impl Catalog {
     }
 
     /// The type of an artifact, which is the stored one where an id finds the artifact.
-    pub(super) fn artifact_type<'a>(&'a self, given: &'a ArtifactUse) -> &'a TypeName {
+    pub(super) fn artifact_type<'a>(&'a self, given: &'a ArtifactRef) -> &'a TypeName {
         type_of(given, &self.artifacts)
     }
 
@@ -184,7 +184,7 @@ pub(super) fn describe(of: &TypeName) -> String {
     }
 }
 
-fn type_of<'a>(given: &'a ArtifactUse, known: &'a HashMap<i64, TypeName>) -> &'a TypeName {
+fn type_of<'a>(given: &'a ArtifactRef, known: &'a HashMap<i64, TypeName>) -> &'a TypeName {
     let stored = match &given.identity {
         Some(ArtifactIdentity::Id(id)) => known.get(id),
         _ => None,
@@ -197,7 +197,7 @@ async fn types_of_artifacts(tx: &mut Tx, events: &[&RunEvent]) -> Result<HashMap
     let used = events
         .iter()
         .flat_map(|event| event.inputs.iter().chain(&event.outputs));
-    let id = |used: &ArtifactUse| match used.identity {
+    let id = |used: &ArtifactRef| match used.identity {
         Some(ArtifactIdentity::Id(id)) => Some(id),
         _ => None,
     };
@@ -249,7 +249,7 @@ fn uses<'e>(
     Ok(uses)
 }
 
-fn push_context<'e>(uses: &mut Vec<TypeUse<'e>>, context: &'e ContextUse, policy: TypePolicy) {
+fn push_context<'e>(uses: &mut Vec<TypeUse<'e>>, context: &'e ContextRef, policy: TypePolicy) {
     uses.push(TypeUse {
         kind: Kind::Context,
         name: &context.context_type,
@@ -262,7 +262,7 @@ fn push_context<'e>(uses: &mut Vec<TypeUse<'e>>, context: &'e ContextUse, policy
 }
 
 /// An artifact that is given by id must exist, and have the type that is given, if one is.
-fn check_id(given: &ArtifactUse, artifacts: &HashMap<i64, TypeName>) -> Result<()> {
+fn check_id(given: &ArtifactRef, artifacts: &HashMap<i64, TypeName>) -> Result<()> {
     let Some(ArtifactIdentity::Id(id)) = given.identity else {
         return Ok(());
     };

@@ -1,7 +1,7 @@
 //! What is wrong with an event by itself.
 
 use super::state::{ENDED_AT, STARTED_AT};
-use super::{ArtifactIdentity, ArtifactUse, ContextUse, RunEvent, TypeName};
+use super::{ArtifactIdentity, ArtifactRef, ContextRef, RunEvent, TypeName};
 use crate::error::{Error, Result};
 use crate::model::{EventType, Properties, Value};
 
@@ -17,8 +17,8 @@ const MAX_NAME_BYTES: usize = 255;
 ///
 /// `InvalidArgument` with the field that is wrong.
 pub(super) fn event(given: &RunEvent) -> Result<()> {
-    if given.moment.is_none() {
-        return Err(Error::invalid("The moment of the run event is missing"));
+    if given.event_type.is_none() {
+        return Err(Error::invalid("The event type of the run event is missing"));
     }
     if given.type_policy.is_none() {
         return Err(Error::invalid(
@@ -46,7 +46,7 @@ pub(super) fn event(given: &RunEvent) -> Result<()> {
     given.outputs.iter().try_for_each(output)
 }
 
-fn context(given: &ContextUse) -> Result<()> {
+fn context(given: &ContextRef) -> Result<()> {
     type_name("context", &given.context_type)?;
     present("context", "name", &given.name)?;
     length("context", &given.name)?;
@@ -54,7 +54,7 @@ fn context(given: &ContextUse) -> Result<()> {
     given.parents.iter().try_for_each(context)
 }
 
-fn artifact(given: &ArtifactUse, fits: fn(EventType) -> bool, what: &str) -> Result<()> {
+fn artifact(given: &ArtifactRef, fits: fn(EventType) -> bool, what: &str) -> Result<()> {
     let Some(identity) = &given.identity else {
         return Err(Error::invalid("An artifact has nothing that finds it"));
     };

@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::target::Targets;
-use super::{ArtifactUse, RunEvent, RunRecorded};
+use super::{ArtifactRef, RunEvent, RunResult};
 use crate::error::Result;
 use crate::graph::edges::{events, memberships};
 use crate::model::{Event, EventType, Kind, Membership, Side};
@@ -49,7 +49,7 @@ fn has_artifacts(event: &RunEvent) -> bool {
 pub(super) async fn put(
     tx: &mut Tx,
     given: &[&RunEvent],
-    recorded: &[RunRecorded],
+    recorded: &[RunResult],
     known: &BTreeSet<i64>,
     now: i64,
 ) -> Result<()> {
@@ -58,7 +58,7 @@ pub(super) async fn put(
     for (event, ids) in given.iter().zip(recorded) {
         let inputs = event.inputs.iter().zip(&ids.input_ids);
         let outputs = event.outputs.iter().zip(&ids.output_ids);
-        let edge = |given: &ArtifactUse, id: i64, usual: EventType| Event {
+        let edge = |given: &ArtifactRef, id: i64, usual: EventType| Event {
             artifact_id: id,
             execution_id: ids.execution_id,
             event_type: given.event_type.unwrap_or(usual),
@@ -81,8 +81,8 @@ pub(super) async fn put(
 }
 
 /// The artifacts of these events, in all contexts of their runs.
-async fn of_new_artifacts(tx: &mut Tx, recorded: &[RunRecorded]) -> Result<Vec<Membership>> {
-    let artifacts = |ids: &RunRecorded| [&ids.input_ids[..], &ids.output_ids].concat();
+async fn of_new_artifacts(tx: &mut Tx, recorded: &[RunResult]) -> Result<Vec<Membership>> {
+    let artifacts = |ids: &RunResult| [&ids.input_ids[..], &ids.output_ids].concat();
     let growing = recorded.iter().filter(|ids| !artifacts(ids).is_empty());
     let runs: BTreeSet<i64> = growing.map(|ids| ids.execution_id).collect();
     let contexts = contexts_by_run(associations_of(tx, &runs).await?);

@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use super::catalog::Catalog;
 use super::check::DIGEST;
-use super::{ArtifactIdentity, ArtifactUse, ContextUse, Moment, RunEvent, TypeName, state};
+use super::{ArtifactIdentity, ArtifactRef, ContextRef, RunEvent, RunEventType, TypeName, state};
 use crate::error::{Error, Result};
 use crate::model::{ArtifactState, Kind, NodeContent, NodeInput, NodeState, Properties, Value};
 
@@ -31,7 +31,7 @@ pub(super) struct Mention<'e> {
 
 /// What becomes of a node that is mentioned.
 pub(super) struct Edit<'e> {
-    moment: Option<(Moment, i64)>,
+    event_type: Option<(RunEventType, i64)>,
     uri: Option<&'e str>,
     digest: Option<&'e str>,
     properties: &'e Properties,
@@ -95,8 +95,8 @@ impl Edit<'_> {
                     .map(|(name, value)| (name.clone(), value.clone())),
             );
         }
-        if let Some((moment, time)) = self.moment {
-            state::merge(node, moment, time);
+        if let Some((event_type, time)) = self.event_type {
+            state::merge(node, event_type, time);
         }
         Ok(())
     }
@@ -150,7 +150,7 @@ impl<'e> Mentions<'e> {
     }
 
     /// Adds a context and those above it, and returns its place.
-    fn add_context(&mut self, given: &'e ContextUse, catalog: &Catalog) -> Result<usize> {
+    fn add_context(&mut self, given: &'e ContextRef, catalog: &Catalog) -> Result<usize> {
         let mut parents = Vec::with_capacity(given.parents.len());
         for parent in &given.parents {
             parents.push(self.add_context(parent, catalog)?);
@@ -165,7 +165,7 @@ impl<'e> Mentions<'e> {
             own_name: None,
             may_create: true,
             edit: Edit {
-                moment: None,
+                event_type: None,
                 uri: None,
                 digest: None,
                 properties: &given.properties,
@@ -178,7 +178,7 @@ impl<'e> Mentions<'e> {
 
 fn run<'e>(event: &'e RunEvent, catalog: &Catalog, now: i64) -> Result<Mention<'e>> {
     let type_id = catalog.id(Kind::Execution, &event.run_type)?;
-    let moment = event.moment.unwrap_or(Moment::Update);
+    let event_type = event.event_type.unwrap_or(RunEventType::Other);
     let name = event.name.as_deref();
     let name = name.map(|name| Key::Name(type_id, Cow::Borrowed(name)));
     let external_id = event.external_id.as_deref();
@@ -192,9 +192,9 @@ fn run<'e>(event: &'e RunEvent, catalog: &Catalog, now: i64) -> Result<Mention<'
         type_id,
         key,
         own_name,
-        may_create: moment != Moment::Update,
+        may_create: event_type != RunEventType::Other,
         edit: Edit {
-            moment: Some((moment, event.time.unwrap_or(now))),
+            event_type: Some((event_type, event.time.unwrap_or(now))),
             uri: None,
             digest: None,
             properties: &event.properties,
@@ -203,7 +203,7 @@ fn run<'e>(event: &'e RunEvent, catalog: &Catalog, now: i64) -> Result<Mention<'
     })
 }
 
-fn artifact<'e>(given: &'e ArtifactUse, catalog: &Catalog) -> Result<Mention<'e>> {
+fn artifact<'e>(given: &'e ArtifactRef, catalog: &Catalog) -> Result<Mention<'e>> {
     let type_name = catalog.artifact_type(given);
     let type_id = catalog.id(Kind::Artifact, type_name)?;
     let mut uri = given.uri.as_deref();
@@ -231,7 +231,7 @@ fn artifact<'e>(given: &'e ArtifactUse, catalog: &Catalog) -> Result<Mention<'e>
         key,
         own_name: None,
         edit: Edit {
-            moment: None,
+            event_type: None,
             uri,
             digest,
             properties: &given.properties,

@@ -36,7 +36,7 @@ use target::{StoredMention, Targets};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunEvent {
     /// Required; `None` also for a number that names none.
-    pub moment: Option<Moment>,
+    pub event_type: Option<RunEventType>,
     /// When it happened, in milliseconds since epoch; now, when unset.
     pub time: Option<i64>,
     /// `None` for a number that names none, which is refused.
@@ -48,23 +48,26 @@ pub struct RunEvent {
     pub name: Option<String>,
     /// Not empty.
     pub external_id: Option<String>,
-    pub contexts: Vec<ContextUse>,
-    pub inputs: Vec<ArtifactUse>,
-    pub outputs: Vec<ArtifactUse>,
+    pub contexts: Vec<ContextRef>,
+    pub inputs: Vec<ArtifactRef>,
+    pub outputs: Vec<ArtifactRef>,
     pub properties: Properties,
     pub custom_properties: Properties,
 }
 
-/// What happened.
+/// The types of run events: those of OpenLineage, and `Cached`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Moment {
+pub enum RunEventType {
     Start,
-    /// Something about a run that is known; it creates none.
-    Update,
+    /// Facts about a run in progress.
+    Running,
     Complete,
     Fail,
-    Cancel,
+    Abort,
+    /// The run was skipped because its outputs were known.
     Cached,
+    /// Facts about a known run; the event creates none.
+    Other,
 }
 
 /// What an event may do about the types that it names.
@@ -87,7 +90,7 @@ pub struct TypeName {
 
 /// A context that a run and its artifacts are put into; created when it is missing.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ContextUse {
+pub struct ContextRef {
     pub context_type: TypeName,
     /// Required.
     pub name: String,
@@ -99,7 +102,7 @@ pub struct ContextUse {
 
 /// An artifact that a run used or produced; created when it is missing, but not by id.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ArtifactUse {
+pub struct ArtifactRef {
     /// Required, except for an artifact given by id.
     pub artifact_type: TypeName,
     /// Required.
@@ -130,7 +133,7 @@ pub enum ArtifactIdentity {
 
 /// The ids of what an event stored or found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RunRecorded {
+pub struct RunResult {
     pub execution_id: i64,
     /// Aligned with the contexts of the event; so are the other two with theirs.
     pub context_ids: Vec<i64>,
@@ -152,7 +155,7 @@ pub struct RecordRuns<E> {
 
 impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
     /// Aligned with the events.
-    type Answer = Vec<RunRecorded>;
+    type Answer = Vec<RunResult>;
 
     /// # Errors
     ///
@@ -160,7 +163,7 @@ impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
     /// closes a ring of contexts; `NotFound` for a type that may not be created, an artifact
     /// without such an id, and an update of an unknown run; `FailedPrecondition` for a digest that
     /// contradicts the stored one; `AlreadyExists` for a new run whose name is taken.
-    async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<Vec<RunRecorded>> {
+    async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<Vec<RunResult>> {
         let now = origin.time;
         let events: Vec<&RunEvent> = self.events.iter().map(Borrow::borrow).collect();
         for event in &events {
@@ -190,7 +193,7 @@ impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
         let ids = |places: &[usize], of: &[StoredMention]| -> Vec<i64> {
             places.iter().map(|&place| of[place].id).collect()
         };
-        let recorded = |(places, run): (&Places, &StoredMention)| RunRecorded {
+        let recorded = |(places, run): (&Places, &StoredMention)| RunResult {
             execution_id: run.id,
             context_ids: ids(&places.contexts, &contexts),
             input_ids: ids(&places.inputs, &artifacts),
@@ -200,7 +203,7 @@ impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
                 Some(NodeState::Artifact(_)) | None => None,
             },
         };
-        let recorded: Vec<RunRecorded> = mentions.places.iter().zip(&runs).map(recorded).collect();
+        let recorded: Vec<RunResult> = mentions.places.iter().zip(&runs).map(recorded).collect();
         edges::put(tx, &events, &recorded, &known, now).await?;
         Ok(recorded)
     }

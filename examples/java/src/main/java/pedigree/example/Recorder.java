@@ -8,7 +8,7 @@ import java.util.Map;
 import pedigree.lineage.v1.LineageServiceGrpc.LineageServiceBlockingV2Stub;
 import pedigree.lineage.v1.Record.RecordRequest;
 import pedigree.lineage.v1.Record.RecordResponse;
-import pedigree.lineage.v1.Record.RunRecorded;
+import pedigree.lineage.v1.Record.RunResult;
 
 /** Sends events, and keeps each of them until the server has answered that it is stored. */
 final class Recorder {
@@ -16,7 +16,7 @@ final class Recorder {
   final Map<String, RecordRequest> pending = new LinkedHashMap<>();
 
   /** By id, what the server answered. */
-  final Map<String, RunRecorded> recorded = new HashMap<>();
+  final Map<String, RunResult> recorded = new HashMap<>();
 
   private final LineageServiceBlockingV2Stub service;
   private BlockingClientCall<RecordRequest, RecordResponse> stream;
@@ -50,7 +50,7 @@ final class Recorder {
     if (answer.hasRefused()) {
       throw new IllegalStateException(id + ": " + answer.getRefused().getMessage());
     }
-    RunRecorded earlier = recorded.put(id, answer.getRun());
+    RunResult earlier = recorded.put(id, answer.getRun());
     if (earlier != null && !earlier.equals(answer.getRun())) {
       throw new IllegalStateException(id + " was stored twice");
     }

@@ -10,11 +10,11 @@ import java.util.concurrent.TimeUnit;
 import ml_metadata.MetadataStore.Event.Path;
 import ml_metadata.MetadataStore.Value;
 import pedigree.lineage.v1.LineageServiceGrpc;
-import pedigree.lineage.v1.Record.ArtifactUse;
-import pedigree.lineage.v1.Record.ContextUse;
+import pedigree.lineage.v1.Record.ArtifactRef;
+import pedigree.lineage.v1.Record.ContextRef;
 import pedigree.lineage.v1.Record.RecordRequest;
 import pedigree.lineage.v1.Record.RunEvent;
-import pedigree.lineage.v1.Record.RunEvent.Moment;
+import pedigree.lineage.v1.Record.RunEvent.Type;
 import pedigree.lineage.v1.Record.TypePolicy;
 
 /** Records the training of a toy model, loses its connection on purpose, resumes, and prints where the result came from. */
@@ -76,11 +76,11 @@ final class Train {
 
   /** The events of three runs: a transformation of two datasets, a training and an evaluation. */
   private List<RecordRequest> toyPipeline() {
-    ArtifactUse images = artifact("toy.Dataset", "images", "images", Map.of("rows", integer(60_000)));
-    ArtifactUse labels = artifact("toy.Dataset", "labels", "labels", Map.of("rows", integer(60_000)));
-    ArtifactUse examples = artifact("toy.Examples", "examples" + suffix, "examples", Map.of());
-    ArtifactUse model = artifact("toy.Model", "model" + suffix, "model", Map.of());
-    ArtifactUse metrics =
+    ArtifactRef images = artifact("toy.Dataset", "images", "images", Map.of("rows", integer(60_000)));
+    ArtifactRef labels = artifact("toy.Dataset", "labels", "labels", Map.of("rows", integer(60_000)));
+    ArtifactRef examples = artifact("toy.Examples", "examples" + suffix, "examples", Map.of());
+    ArtifactRef model = artifact("toy.Model", "model" + suffix, "model", Map.of());
+    ArtifactRef metrics =
         artifact("toy.Metrics", "metrics" + suffix, "metrics", Map.of("accuracy", real(0.9375)));
     return List.of(
         event("transform", start("toy.Transform").addInputs(images).addInputs(labels)),
@@ -97,25 +97,25 @@ final class Train {
   }
 
   private static RunEvent.Builder start(String type) {
-    return RunEvent.newBuilder().setMoment(Moment.START).setType(type);
+    return RunEvent.newBuilder().setEventType(Type.START).setType(type);
   }
 
   private static RunEvent.Builder complete(String type) {
-    return RunEvent.newBuilder().setMoment(Moment.COMPLETE).setType(type);
+    return RunEvent.newBuilder().setEventType(Type.COMPLETE).setType(type);
   }
 
   private RecordRequest event(String name, RunEvent.Builder run) {
-    var pipeline = ContextUse.newBuilder().setType("toy.Pipeline").setName("toy");
-    var pipelineRun = ContextUse.newBuilder().setType("toy.PipelineRun").setName("toy" + suffix).addParents(pipeline);
+    var pipeline = ContextRef.newBuilder().setType("toy.Pipeline").setName("toy");
+    var pipelineRun = ContextRef.newBuilder().setType("toy.PipelineRun").setName("toy" + suffix).addParents(pipeline);
     return RecordRequest.newBuilder()
-        .setId("toy%s/%s/%s".formatted(suffix, name, run.getMoment()))
+        .setId("toy%s/%s/%s".formatted(suffix, name, run.getEventType()))
         .setEventTime(System.currentTimeMillis())
         .setRun(run.setTypePolicy(TypePolicy.CREATE).setName(name + suffix).addContexts(pipelineRun))
         .build();
   }
 
-  private static ArtifactUse artifact(String type, String name, String key, Map<String, Value> properties) {
-    return ArtifactUse.newBuilder()
+  private static ArtifactRef artifact(String type, String name, String key, Map<String, Value> properties) {
+    return ArtifactRef.newBuilder()
         .setType(type)
         .setName(name)
         .setPath(Path.newBuilder().addSteps(Path.Step.newBuilder().setKey(key)))

@@ -14,7 +14,7 @@ use crate::api::call::Call;
 use crate::api::grpc::mlmd::Put;
 use crate::api::grpc::status;
 use crate::error::{Error, Result};
-use crate::graph::{Message, Recordable, Recorded, Reply, RunRecorded, Write};
+use crate::graph::{Message, Recordable, Recorded, Reply, RunResult, Write};
 use crate::proto::pedigree::lineage::v1::record_request::Change;
 use crate::proto::pedigree::lineage::v1::record_response::Answer;
 use crate::proto::pedigree::lineage::v1::{self as pb, RecordRequest, RecordResponse};
@@ -188,7 +188,7 @@ fn convert(request: RecordRequest) -> Result<(Message, ToAnswer)> {
         Change::Run(event) => {
             let event = run_event(event, request.event_time);
             let to_answer = |recorded: Recorded| {
-                let stored = RunRecorded::try_from(recorded)?;
+                let stored = RunResult::try_from(recorded)?;
                 Ok(Answer::Run(stored.into()))
             };
             Ok::<(Recordable, ToAnswer), Error>((event.into(), Box::new(to_answer)))
