@@ -43,7 +43,7 @@ fn said(events: Range<usize>) -> String {
         };
         let line = json!({
             "id": format!("m{event}"),
-            "eventTime": event,
+            "eventTime": 1_700_000_000_000_usize + event,
             "run": {
                 "eventType": event_type,
                 "typePolicy": "CREATE",

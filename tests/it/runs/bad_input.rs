@@ -6,7 +6,7 @@ use pedigree::graph::{ArtifactIdentity, RunEvent, TypePolicy};
 use pedigree::model::{EventType, Value};
 use tonic::Code::{self, FailedPrecondition, InvalidArgument, NotFound};
 
-use super::{artifact, context, named, properties, run, type_name, with_content};
+use super::{START_OF_TIME, artifact, context, named, properties, run, type_name, with_content};
 use crate::support::TestGraph;
 
 on_every_database! {
@@ -31,7 +31,39 @@ const MALFORMED: &[Case] = &[
     (
         |event| event.time = Some(-1),
         InvalidArgument,
-        "The time of the event is negative",
+        "The event time -1 is not plausible",
+    ),
+    (
+        |event| event.time = Some(START_OF_TIME / 1000),
+        InvalidArgument,
+        "The event time 1700000000 is not plausible: it must be in milliseconds",
+    ),
+    (
+        |event| event.time = Some(START_OF_TIME * 1000),
+        InvalidArgument,
+        "The event time 1700000000000000 is not plausible",
+    ),
+    (
+        |event| event.time = Some(START_OF_TIME * 1_000_000),
+        InvalidArgument,
+        "The event time 1700000000000000000 is not plausible",
+    ),
+    (
+        |event| event.time = Some(i64::MAX),
+        InvalidArgument,
+        "The event time 9223372036854775807 is not plausible",
+    ),
+    (
+        |event| event.time = Some(i64::MIN),
+        InvalidArgument,
+        "The event time -9223372036854775808 is not plausible",
+    ),
+    (
+        |event| {
+            event.custom_properties = properties(&[("pedigree.lifecycle", Value::Int(1))]);
+        },
+        InvalidArgument,
+        "The custom property pedigree.lifecycle of the run is kept",
     ),
     (
         |event| event.run_type.name.clear(),

@@ -6,7 +6,7 @@ use pedigree::graph::RunEventType::{Complete, Fail, Other, Start};
 use pedigree::model::{ArtifactState, Event, EventType, ExecutionState, Kind, Side, Step, Value};
 use tonic::Code;
 
-use super::{context, named, properties, run};
+use super::{START_OF_TIME, at, context, named, properties, run};
 use crate::support::TestGraph;
 
 on_every_database! {
@@ -49,8 +49,8 @@ async fn a_run_is_told_in_several_events(store: TestGraph) {
     let stored = store.node(Kind::Execution, end.execution_id).await.content;
     assert_eq!(stored.properties, properties(&[("epochs", Value::Int(3))]));
     let customs = properties(&[
-        ("started_at", Value::Int(100)),
-        ("ended_at", Value::Int(200)),
+        ("started_at", at(100)),
+        ("ended_at", at(200)),
         ("host", Value::String("h1".into())),
         ("loss", Value::Double(0.5)),
     ]);
@@ -64,7 +64,7 @@ async fn a_run_is_told_in_several_events(store: TestGraph) {
         artifact_id,
         execution_id: end.execution_id,
         event_type,
-        milliseconds: Some(time),
+        milliseconds: Some(START_OF_TIME + time),
         path,
     };
     let input = event(start.input_ids[0], EventType::Input, 100, Vec::new());
@@ -127,7 +127,13 @@ async fn every_order_ends_the_same(store: TestGraph) {
     store.record(&batch).await.unwrap();
     let runs = store.all(Kind::Execution).await;
     assert_eq!(runs.len(), 24 + 4);
-    let times = properties(&[("started_at", Value::Int(30)), ("ended_at", Value::Int(40))]);
+    let lifecycle = [("START", 10), ("FAIL", 20), ("START", 30), ("COMPLETE", 40)]
+        .map(|(event_type, time)| format!("{event_type}@{}", START_OF_TIME + time));
+    let times = properties(&[
+        ("started_at", at(30)),
+        ("ended_at", at(40)),
+        ("pedigree.lifecycle", Value::String(lifecycle.join(","))),
+    ]);
     for run in runs {
         let run = run.content;
         assert_eq!(

@@ -20,12 +20,20 @@ pub fn type_name(name: &str) -> TypeName {
     }
 }
 
-/// An event about the run of that name, of the type `Train`, at a time, which may do all about
-/// types.
+/// The time from which the events of these cases count theirs, in milliseconds since epoch.
+pub const START_OF_TIME: i64 = 1_700_000_000_000;
+
+/// A property with a time after [`START_OF_TIME`].
+pub fn at(milliseconds: i64) -> Value {
+    Value::Int(START_OF_TIME + milliseconds)
+}
+
+/// An event about the run of that name, of the type `Train`, at a time after [`START_OF_TIME`] in
+/// milliseconds, which may do all about types.
 pub fn run(event_type: RunEventType, name: &str, time: i64) -> RunEvent {
     RunEvent {
         event_type: Some(event_type),
-        time: Some(time),
+        time: Some(START_OF_TIME + time),
         type_policy: Some(TypePolicy::Extend),
         run_type: type_name("Train"),
         name: Some(name.to_owned()),

@@ -5,7 +5,7 @@ use pedigree::graph::RunEventType::{Complete, Start};
 use pedigree::graph::{RecordRuns, RunEvent};
 use pedigree::model::{Kind, Value};
 
-use super::{artifact, context, named, properties, run, with_content};
+use super::{START_OF_TIME, artifact, at, context, named, properties, run, with_content};
 use crate::support::{TestGraph, anonymous};
 
 on_every_database! {
@@ -64,7 +64,7 @@ async fn runs_that_share_everything_else_are_created_by_many(store: TestGraph) {
                 let mut mine = event(&format!("run {number}"));
                 let mut shared = event("shared");
                 shared.event_type = Some(Complete);
-                shared.time = Some(2 + i64::try_from(number).unwrap());
+                shared.time = Some(START_OF_TIME + 2 + i64::try_from(number).unwrap());
                 let mut events = vec![mine.clone(), shared.clone()];
                 if number % 2 == 0 {
                     events.reverse();
@@ -105,8 +105,5 @@ async fn runs_that_share_everything_else_are_created_by_many(store: TestGraph) {
         .find(|run| run.content.name.as_deref() == Some("shared"))
         .unwrap();
     let ended = i64::try_from(TASKS).unwrap() + 1;
-    assert_eq!(
-        shared.content.custom_properties["ended_at"],
-        Value::Int(ended)
-    );
+    assert_eq!(shared.content.custom_properties["ended_at"], at(ended));
 }

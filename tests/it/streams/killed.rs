@@ -54,7 +54,7 @@ fn event(number: usize) -> RecordRequest {
         ..RunEvent::default()
     };
     RecordRequest {
-        event_time: Some(i64::try_from(1000 + number).unwrap()),
+        event_time: Some(i64::try_from(1_700_000_000_000 + number).unwrap()),
         ..message(&format!("event {number}"), Change::Run(event))
     }
 }

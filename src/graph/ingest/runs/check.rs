@@ -1,6 +1,6 @@
 //! What is wrong with an event by itself.
 
-use super::state::{ENDED_AT, STARTED_AT};
+use super::state::{ENDED_AT, LIFECYCLE, STARTED_AT};
 use super::{ArtifactIdentity, ArtifactRef, ContextRef, RunEvent, TypeName};
 use crate::error::{Error, Result};
 use crate::model::{EventType, Properties, Value};
@@ -11,12 +11,21 @@ pub(super) const DIGEST: &str = "digest";
 /// The most characters of a name, a version or an external id.
 const MAX_NAME_BYTES: usize = 255;
 
-/// Refuses an event that is malformed.
+/// The earliest plausible time of an event, in milliseconds since epoch: the year 2000. The present
+/// in seconds is far below it.
+const EARLIEST_EVENT_MILLISECONDS: i64 = 946_684_800_000;
+
+/// How far an event may be ahead of the clock of the server, in milliseconds: a day, which is more
+/// than an error of the time zone. The present in microseconds is far beyond it.
+const MAX_AHEAD_MILLISECONDS: i64 = 86_400_000;
+
+/// Refuses an event that is malformed. `now` is the time of the server, in milliseconds since
+/// epoch.
 ///
 /// # Errors
 ///
 /// `InvalidArgument` with the field that is wrong.
-pub(super) fn event(given: &RunEvent) -> Result<()> {
+pub(super) fn event(given: &RunEvent, now: i64) -> Result<()> {
     if given.event_type.is_none() {
         return Err(Error::invalid("The event type of the run event is missing"));
     }
@@ -25,8 +34,8 @@ pub(super) fn event(given: &RunEvent) -> Result<()> {
             "The type policy of the run event is not one of its values",
         ));
     }
-    if given.time.is_some_and(|time| time < 0) {
-        return Err(Error::invalid("The time of the event is negative"));
+    if let Some(time) = given.time {
+        event_time(time, now)?;
     }
     type_name("run", &given.run_type)?;
     if given.name.is_none() && given.external_id.is_none() {
@@ -37,13 +46,36 @@ pub(super) fn event(given: &RunEvent) -> Result<()> {
     for text in [&given.name, &given.external_id].into_iter().flatten() {
         length("run", text)?;
     }
-    let kept = [STARTED_AT, ENDED_AT];
+    let kept = [STARTED_AT, ENDED_AT, LIFECYCLE];
     properties("run", &given.properties, &given.custom_properties, &kept)?;
     given.contexts.iter().try_for_each(context)?;
     let input = |used| artifact(used, EventType::is_input, "an input");
     given.inputs.iter().try_for_each(input)?;
     let output = |made| artifact(made, EventType::is_output, "an output");
     given.outputs.iter().try_for_each(output)
+}
+
+/// A time beyond the bounds would decide the state of its run for ever.
+fn event_time(time: i64, now: i64) -> Result<()> {
+    let latest = now.saturating_add(MAX_AHEAD_MILLISECONDS);
+    let is_plausible = |time: i64| (EARLIEST_EVENT_MILLISECONDS..=latest).contains(&time);
+    if is_plausible(time) {
+        return Ok(());
+    }
+    let units = [
+        ("seconds", time.saturating_mul(1000)),
+        ("microseconds", time / 1000),
+        ("nanoseconds", time / 1_000_000),
+    ];
+    let meant = units.into_iter().find(|(_, time)| is_plausible(*time));
+    let hint = meant.map_or_else(String::new, |(unit, _)| {
+        format!("; it seems to be in {unit}")
+    });
+    Err(Error::invalid(format!(
+        "The event time {time} is not plausible: it must be in milliseconds since the Unix epoch, \
+         between {EARLIEST_EVENT_MILLISECONDS} (the year 2000) and {latest} (a day ahead of the \
+         clock of the server){hint}"
+    )))
 }
 
 fn context(given: &ContextRef) -> Result<()> {

@@ -167,7 +167,7 @@ impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
         let now = origin.time;
         let events: Vec<&RunEvent> = self.events.iter().map(Borrow::borrow).collect();
         for event in &events {
-            check::event(event)?;
+            check::event(event, now)?;
         }
         // Locks are taken in one order by all writes: the structure, contexts, executions,
         // artifacts.
