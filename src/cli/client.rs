@@ -24,7 +24,8 @@ const MAX_RETRY_DELAY: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct ServerArgs {
-    /// URL of the server; https needs --ca-cert
+    /// URL of the server; https needs --ca-cert. Without a scheme it is http, or https with
+    /// --ca-cert
     #[arg(
         long = "server",
         value_name = "URL",
@@ -46,7 +47,8 @@ impl ServerArgs {
     /// A client that connects at its first request.
     pub(super) fn client(&self) -> Result<Client, Failure> {
         let refused = |problem: String| Failure(format!("cannot use --server: {problem}"));
-        let mut endpoint = Endpoint::from_shared(self.url.clone())
+        let url = self.url().map_err(refused)?;
+        let mut endpoint = Endpoint::from_shared(url.clone())
             .map_err(|error| refused(error.to_string()))?
             .http2_keep_alive_interval(Duration::from_secs(30))
             .keep_alive_while_idle(true);
@@ -59,13 +61,34 @@ impl ServerArgs {
                     .tls_config(tls)
                     .map_err(|error| refused(error.to_string()))?;
             }
-            None if self.url.starts_with("https:") => {
+            None if url.starts_with("https:") => {
                 return Err(refused("https needs --ca-cert".to_owned()));
             }
             None => {}
         }
         let client = Client::new(endpoint.connect_lazy());
         Ok(client.max_decoding_message_size(usize::MAX))
+    }
+
+    /// The URL with its scheme. The transport would try a URL without a scheme, or with another
+    /// one, again and again.
+    fn url(&self) -> Result<String, String> {
+        let url = match self.url.split_once("://") {
+            Some((scheme, _)) if ["http", "https"].contains(&scheme) => self.url.clone(),
+            Some((scheme, _)) => {
+                return Err(format!("{scheme}:// is neither http:// nor https://"));
+            }
+            None if self.ca_cert.is_some() => format!("https://{}", self.url),
+            None => format!("http://{}", self.url),
+        };
+        let parsed: http::Uri = url.parse().map_err(|error| format!("{url}: {error}"))?;
+        let Some(authority) = parsed.authority().filter(|it| !it.host().is_empty()) else {
+            return Err(format!("{url} has no host"));
+        };
+        if authority.as_str() != authority.host() && authority.port_u16().is_none() {
+            return Err(format!("{url} does not end with a port"));
+        }
+        Ok(url)
     }
 
     pub(super) fn reconnects(&self) -> Reconnects {
@@ -131,4 +154,45 @@ pub(super) fn describe(status: &Status) -> String {
         cause = error.source();
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(url: &str, ca_cert: Option<&str>) -> Result<String, String> {
+        let server = ServerArgs {
+            url: url.to_owned(),
+            ca_cert: ca_cert.map(Into::into),
+            retry: Duration::ZERO,
+        };
+        server.url()
+    }
+
+    #[test]
+    fn a_url_without_a_scheme_gets_one() {
+        assert_eq!(
+            url("127.0.0.1:8080", None).unwrap(),
+            "http://127.0.0.1:8080"
+        );
+        assert_eq!(url("localhost", None).unwrap(), "http://localhost");
+        assert_eq!(url("[::1]:8080", None).unwrap(), "http://[::1]:8080");
+        assert_eq!(url("host:443", Some("ca.pem")).unwrap(), "https://host:443");
+        assert_eq!(url("https://host", None).unwrap(), "https://host");
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_at_once() {
+        for (given, problem) in [
+            ("ftp://host", "ftp:// is neither http:// nor https://"),
+            ("", "http://"),
+            ("http://", "http://"),
+            ("http://:8080", "http://:8080"),
+            ("host:port", "http://host:port"),
+            ("two words", "http://two words"),
+        ] {
+            let refused = url(given, None).unwrap_err();
+            assert!(refused.starts_with(problem), "{given}: {refused}");
+        }
+    }
 }
