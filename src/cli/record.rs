@@ -20,6 +20,9 @@ use crate::proto::pedigree::lineage::v1::{RecordRequest, RecordResponse};
 /// How often the progress on a terminal is updated.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
+/// How long the stream may be silent, in milliseconds: less than the time-outs of proxies.
+const HEARTBEAT_MILLISECONDS: i64 = 10_000;
+
 #[derive(Debug, Args)]
 pub struct RecordArgs {
     /// File of JSON lines, each a `RecordRequest` as protobuf JSON [default: standard input]
@@ -121,7 +124,8 @@ impl RecordSession<'_> {
     /// Sends the unanswered messages and then the remaining lines. Returns the status of a stream
     /// that ended before all were answered.
     async fn stream(&mut self, mut client: Client) -> Result<Option<Status>, Failure> {
-        let (sender, receiver) = mpsc::channel(self.options.window.into());
+        let window: usize = self.options.window.into();
+        let (sender, receiver) = mpsc::channel(window);
         for unanswered in &self.unanswered {
             enqueue(&sender, &unanswered.request);
         }
@@ -130,13 +134,14 @@ impl RecordSession<'_> {
             Err(status) => return Ok(Some(status)),
         };
         while !(self.is_read && self.unanswered.is_empty()) {
-            let has_room = self.unanswered.len() < self.options.window.into();
+            let has_room = self.unanswered.len() < window;
             tokio::select! {
                 line = self.lines.recv(), if has_room && !self.is_read => match line {
                     Some((number, line)) => self.read(number, &line?, &sender),
                     None => self.is_read = true,
                 },
                 response = responses.message() => match response {
+                    Ok(Some(response)) if response.id.is_empty() => {}
                     Ok(Some(response)) => self.accept(&response)?,
                     Ok(None) => return Ok(Some(Status::unavailable("the server ended the stream"))),
                     Err(status) => return Ok(Some(status)),
@@ -221,6 +226,9 @@ fn enqueue(sender: &Sender<RecordRequest>, request: &RecordRequest) {
 /// Reads the message of a line.
 fn request(line: u64, text: &str, id_prefix: Option<&str>) -> Result<RecordRequest, Failure> {
     let mut request: RecordRequest = json::read("RecordRequest", text)?;
+    if request.heartbeat == 0 {
+        request.heartbeat = HEARTBEAT_MILLISECONDS;
+    }
     if request.id.is_empty() {
         let prefix = id_prefix.ok_or_else(|| {
             Failure("it has no id, which is needed to send it again (see --id-prefix)".into())
@@ -239,7 +247,10 @@ mod tests {
     fn lines_are_messages_with_ids() {
         let run = r#"{"id": "a", "run": {"eventType": "START", "type": "Train", "name": "r1"}}"#;
         let read = request(1, run, None).unwrap();
-        assert_eq!(read.id, "a");
+        assert_eq!(
+            (read.id.as_str(), read.heartbeat),
+            ("a", HEARTBEAT_MILLISECONDS)
+        );
         assert!(matches!(read.change, Some(Change::Run(run)) if run.name == "r1"));
         let put = r#"{"putArtifacts": {"artifacts": [{"typeId": "7"}]}}"#;
         assert_eq!(request(3, put, Some("file")).unwrap().id, "file:3");

@@ -8,10 +8,13 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use crate::binary::Server;
+use crate::examples::PYTHON;
+use crate::python::sized;
 use crate::support::{Backend, TestDatabase};
 
 blocking_once! {
     the_client_over_grpc_web_reads_frames_to_the_last_byte,
+    a_fast_client_of_record_sends_many_small_messages,
 }
 
 blocking_on_every_database!(
@@ -52,6 +55,20 @@ pub fn kubeflow_pipelines(address: &str, ca: Option<&Path>) {
     let python = ["metadata_writer.py", address];
     Clients::of("tests/clients/python").run_with(&trust, "python", &python);
     NODE.run_with(&trust, "node", &["kfp.js", address]);
+}
+
+/// Each small message is a frame of HTTP/2, and the server reads them ahead of its commits.
+fn a_fast_client_of_record_sends_many_small_messages() {
+    let count = sized(20_000, 100_000).to_string();
+    let expected = format!("{count} messages answered\n");
+    against_new_server(Backend::SqliteFile, |address| {
+        let answered = GO.run("bin/fastrecord", &[address, &count]);
+        assert_eq!(answered, expected, "Go");
+        let stubs = [("PYTHONPATH", Path::new("."))];
+        let client = "../../tests/clients/python/fast_record.py";
+        let answered = PYTHON.run_with(&stubs, ".venv/bin/python", &[client, address, &count]);
+        assert_eq!(answered, expected, "Python");
+    });
 }
 
 fn the_client_over_grpc_web_reads_frames_to_the_last_byte() {

@@ -51,7 +51,8 @@ fn examples_in_all_languages_print_one_provenance(backend: Backend) {
     server.stop();
 }
 
-static PYTHON: LazyLock<Clients> = LazyLock::new(|| {
+/// The example in Python, and the stubs beside it.
+pub static PYTHON: LazyLock<Clients> = LazyLock::new(|| {
     let example = Clients::of("examples/python");
     let generate = ["-m", "grpc_tools.protoc", "@protoc.args"];
     example.run(".venv/bin/python", &generate);

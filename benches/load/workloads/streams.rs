@@ -152,8 +152,8 @@ pub async fn record(connection: &Connection, turn: Turn) -> Result<Duration> {
     };
     let message = RecordRequest {
         id: id.clone(),
-        event_time: None,
         change: Some(Change::Run(event)),
+        ..RecordRequest::default()
     };
     let began = Instant::now();
     let answer = stream.expect(&id);

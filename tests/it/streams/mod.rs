@@ -1,8 +1,10 @@
 //! Lineage as a stream: recorded, watched.
 
+mod heartbeats;
 mod killed;
 mod order;
 mod origins;
+mod proxies;
 mod reconcile;
 mod record;
 mod rewound;
@@ -66,8 +68,8 @@ impl Recording {
 pub fn message(id: &str, change: record_request::Change) -> RecordRequest {
     RecordRequest {
         id: id.to_owned(),
-        event_time: None,
         change: Some(change),
+        ..RecordRequest::default()
     }
 }
 

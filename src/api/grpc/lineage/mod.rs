@@ -1,6 +1,7 @@
 //! Our own `pedigree.lineage.v1.LineageService`: write lineage, watch it, trace it, each in the
 //! file of its method.
 
+mod heartbeat;
 mod record;
 mod run_event;
 mod trace;

@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
+use super::heartbeat::interval;
 use super::{Responses, stopping};
 use crate::api::call::Call;
 use crate::api::grpc::mlmd::types::TypeMessage;
@@ -19,8 +20,8 @@ use crate::proto::pedigree::lineage::v1::{
     Change, Operation, Subject as WireTopic, WatchRequest, WatchResponse,
 };
 
+/// How long a stream may be silent unless the client says so, in milliseconds.
 const DEFAULT_HEARTBEAT_MILLISECONDS: i64 = 10_000;
-const MIN_HEARTBEAT_MILLISECONDS: i64 = 100;
 
 /// Begins to watch, and goes on in a task of its own, as fast as the client reads.
 pub(super) async fn run(
@@ -28,7 +29,11 @@ pub(super) async fn run(
     request: WatchRequest,
     stop: CancellationToken,
 ) -> Result<Responses<WatchResponse>> {
-    let heartbeat = heartbeat(request.heartbeat)?;
+    let heartbeat = match request.heartbeat {
+        0 => DEFAULT_HEARTBEAT_MILLISECONDS,
+        given => given,
+    };
+    let heartbeat = interval(heartbeat)?;
     let mut watch = call.graph.watch(query(request)?).await?;
     let (sender, receiver) = mpsc::channel(1);
     let tasks = &call.tasks;
@@ -62,22 +67,6 @@ async fn next(watch: &mut Watch, heartbeat: Duration) -> Result<WatchResponse> {
         cursor,
         changes: changes.collect::<Result<_>>()?,
     })
-}
-
-fn heartbeat(given: i64) -> Result<Duration> {
-    let heartbeat = if given == 0 {
-        DEFAULT_HEARTBEAT_MILLISECONDS
-    } else {
-        given
-    };
-    match u64::try_from(heartbeat) {
-        Ok(milliseconds) if heartbeat >= MIN_HEARTBEAT_MILLISECONDS => {
-            Ok(Duration::from_millis(milliseconds))
-        }
-        _ => Err(Error::invalid(format!(
-            "heartbeat must be at least {MIN_HEARTBEAT_MILLISECONDS} milliseconds, or 0: it is {given}"
-        ))),
-    }
 }
 
 fn query(request: WatchRequest) -> Result<WatchQuery> {

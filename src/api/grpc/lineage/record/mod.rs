@@ -1,29 +1,32 @@
 //! `LineageService.Record`.
+//!
+//! * `intake`: requests are read ahead of the commit, and taken in batches.
+//! * `message`: requests as messages of the graph.
+//! * `response_stream`: responses, and heartbeats between them.
+
+mod intake;
+mod message;
+mod response_stream;
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout_at};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio::sync::mpsc::{self, Sender};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
-use super::run_event::run_event;
-use super::{Responses, stopping};
+use super::{Responses, heartbeat, stopping};
 use crate::api::call::Call;
-use crate::api::grpc::mlmd::Put;
 use crate::api::grpc::status;
 use crate::error::{Error, Result};
-use crate::graph::{Message, Recordable, Recorded, Reply, RunResult, Write};
-use crate::proto::pedigree::lineage::v1::record_request::Change;
+use crate::graph::Reply;
 use crate::proto::pedigree::lineage::v1::record_response::Answer;
 use crate::proto::pedigree::lineage::v1::{self as pb, RecordRequest, RecordResponse};
+use intake::Intake;
+use message::{ToAnswer, convert};
+use response_stream::{Outgoing, ResponseStream};
 
-/// About how many bytes of requests are put into a batch.
-const BATCH_BYTES: usize = 1 << 20;
-
-/// How many responses may wait for a client to read them. Until it does, no more requests are read
-/// from it.
+/// How many responses may wait for a client to read them. Until it does, no more requests are
+/// stored for it.
 const MAX_UNREAD_RESPONSES: usize = 256;
 
 /// How messages are put together in batches.
@@ -35,7 +38,7 @@ pub struct Batches {
     pub age: Duration,
 }
 
-/// Reads, stores and answers in a task of its own.
+/// Reads, stores and answers in tasks of the stream.
 pub(super) fn run(
     call: Call,
     requests: Streaming<RecordRequest>,
@@ -46,81 +49,74 @@ pub(super) fn run(
     let tasks = call.tasks.clone();
     let recording = Recording {
         call,
-        requests,
+        intake: Intake::start(&tasks, requests),
         batches,
         sender,
     };
     tasks.spawn(recording.run(stop));
-    Responses::new(ReceiverStream::new(receiver))
+    Responses::new(ResponseStream::new(receiver))
 }
 
 struct Recording {
     call: Call,
-    requests: Streaming<RecordRequest>,
+    intake: Intake,
     batches: Batches,
-    sender: mpsc::Sender<Result<RecordResponse, Status>>,
+    sender: Sender<Outgoing>,
 }
 
 impl Recording {
+    /// Stores and answers until the stream ends, or the client has disconnected.
     async fn run(mut self, stop: CancellationToken) {
         loop {
             let batch = tokio::select! {
-                batch = batch(&mut self.requests, self.batches) => batch,
+                batch = self.intake.batch(self.batches) => batch,
                 () = stop.cancelled() => Err(stopping()),
                 () = self.sender.closed() => return,
             };
-            let batch = match batch {
+            let recorded = match batch {
                 Ok(batch) if batch.is_empty() => return,
-                Ok(batch) => batch,
+                Ok(batch) => self.record(batch).await,
                 Err(status) => {
-                    // Who does not listen any more needs no last word.
-                    let _ = self.sender.send(Err(status)).await;
+                    // The client may have disconnected: there is nobody to report to.
+                    _ = self.send(Outgoing::Response(Err(status))).await;
                     return;
                 }
             };
-            for response in record(&self.call, batch).await {
-                if self.sender.send(Ok(response)).await.is_err() {
-                    return;
-                }
+            if recorded.is_none() {
+                return;
             }
         }
     }
-}
 
-/// The next requests, those of one commit; none at the end of the stream. Nothing is lost when it
-/// is dropped before its end but what the client sends again.
-async fn batch(
-    requests: &mut Streaming<RecordRequest>,
-    batches: Batches,
-) -> Result<Vec<RecordRequest>, Status> {
-    let Some(first) = requests.message().await? else {
-        return Ok(Vec::new());
-    };
-    let mut bytes = size(&first);
-    let mut batch = vec![first];
-    let end = Instant::now() + batches.age;
-    while batch.len() < batches.most && bytes < BATCH_BYTES {
-        match timeout_at(end, requests.message()).await {
-            Ok(Ok(Some(request))) => {
-                bytes += size(&request);
-                batch.push(request);
-            }
-            // A broken stream says so again; what came before is stored.
-            Ok(Ok(None) | Err(_)) | Err(_) => break,
+    /// Stores a batch and answers it. `None` when the client has disconnected.
+    async fn record(&self, mut batch: Vec<RecordRequest>) -> Option<()> {
+        let asked = batch.iter().rev().find(|request| request.heartbeat != 0);
+        if let Some(Ok(interval)) = asked.map(|request| heartbeat::interval(request.heartbeat)) {
+            self.send(Outgoing::Heartbeat(interval)).await?;
         }
+        batch.retain(|request| !is_heartbeat(request));
+        for response in record(&self.call, batch).await {
+            self.send(Outgoing::Response(Ok(response))).await?;
+        }
+        Some(())
     }
-    Ok(batch)
+
+    async fn send(&self, outgoing: Outgoing) -> Option<()> {
+        self.sender.send(outgoing).await.ok()
+    }
 }
 
-fn size(request: &RecordRequest) -> usize {
-    prost::Message::encoded_len(request)
+/// Whether a request asks for heartbeats and for nothing else. It has no response.
+fn is_heartbeat(request: &RecordRequest) -> bool {
+    let is_empty = request.id.is_empty() && request.change.is_none();
+    is_empty && heartbeat::interval(request.heartbeat).is_ok()
 }
-
-/// What a stored message answers, made of what the graph remembers of it.
-type ToAnswer = Box<dyn FnOnce(Recorded) -> Result<Answer> + Send>;
 
 /// The responses to a batch, in order.
 async fn record(call: &Call, batch: Vec<RecordRequest>) -> Vec<RecordResponse> {
+    if batch.is_empty() {
+        return Vec::new();
+    }
     let mut messages = Vec::with_capacity(batch.len());
     let mut waiting = Vec::with_capacity(batch.len());
     for request in batch {
@@ -177,52 +173,4 @@ fn to_response(reply: Reply, to_answer: ToAnswer) -> Result<(bool, Answer), Stat
     };
     let answer = to_answer(recorded).map_err(status::logged)?;
     Ok((repeated, answer))
-}
-
-/// The message of a request.
-fn convert(request: RecordRequest) -> Result<(Message, ToAnswer)> {
-    let Some(change) = request.change else {
-        return Err(Error::invalid("the message says nothing: it has no change"));
-    };
-    let (change, to_answer) = match change {
-        Change::Run(event) => {
-            let event = run_event(event, request.event_time);
-            let to_answer = |recorded: Recorded| {
-                let stored = RunResult::try_from(recorded)?;
-                Ok(Answer::Run(stored.into()))
-            };
-            Ok::<(Recordable, ToAnswer), Error>((event.into(), Box::new(to_answer)))
-        }
-        Change::PutArtifactType(put) => prepare(put, Answer::PutArtifactType),
-        Change::PutExecutionType(put) => prepare(put, Answer::PutExecutionType),
-        Change::PutContextType(put) => prepare(put, Answer::PutContextType),
-        Change::PutTypes(put) => prepare(put, Answer::PutTypes),
-        Change::PutArtifacts(put) => prepare(put, Answer::PutArtifacts),
-        Change::PutExecutions(put) => prepare(put, Answer::PutExecutions),
-        Change::PutContexts(put) => prepare(put, Answer::PutContexts),
-        Change::PutEvents(put) => prepare(put, Answer::PutEvents),
-        Change::PutExecution(put) => prepare(put, Answer::PutExecution),
-        Change::PutLineageSubgraph(put) => prepare(put, Answer::PutLineageSubgraph),
-        Change::PutAttributionsAndAssociations(put) => {
-            prepare(put, Answer::PutAttributionsAndAssociations)
-        }
-        Change::PutParentContexts(put) => prepare(put, Answer::PutParentContexts),
-    }?;
-    let message = Message {
-        id: request.id,
-        change,
-    };
-    Ok((message, to_answer))
-}
-
-/// A request of ML Metadata's service as a message of a stream.
-fn prepare<P>(put: P, wrap: fn(P::Response) -> Answer) -> Result<(Recordable, ToAnswer)>
-where
-    P: Put + 'static,
-    P::Change: Into<Recordable>,
-    <P::Change as Write>::Answer: TryFrom<Recorded, Error = Error>,
-{
-    let (change, shape) = put.change()?;
-    let to_answer = move |recorded: Recorded| Ok(wrap(P::response(shape, recorded.try_into()?)));
-    Ok((change.into(), Box::new(to_answer)))
 }

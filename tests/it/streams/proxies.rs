@@ -1,0 +1,140 @@
+//! Streams through nginx and HAProxy, with the settings of `docs/operations.md` and shorter
+//! time-outs.
+
+use std::fs;
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use pedigree::proto::pedigree::lineage::v1::RecordResponse;
+use tempfile::TempDir;
+use tonic::transport::Channel;
+
+use super::heartbeats::{empty, heartbeat};
+use super::{PATIENCE, Recording, code_of};
+use crate::binary::{Process, Server};
+use crate::support::prelude::*;
+use crate::support::{Backend, TestDatabase};
+
+once! {
+    a_silent_record_stream_lives_behind_nginx,
+    a_silent_record_stream_lives_behind_haproxy,
+}
+
+/// Between heartbeats, in milliseconds.
+const HEARTBEAT: i64 = 100;
+
+/// As many heartbeats as come in twice the time-out of the proxies, which is a second.
+const HEARTBEATS: usize = 20;
+
+/// More messages, with ids of 255 bytes, than nginx lets through by default: a body may have 1 MB.
+const MESSAGES: usize = 4_500;
+
+async fn a_silent_record_stream_lives_behind_nginx() {
+    behind("nginx", |dir, port, server| {
+        let paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .map(|kind| format!("{kind}_temp_path {dir}/{kind};"))
+            .concat();
+        let config = format!(
+            "daemon off; pid {dir}/pid; error_log stderr; events {{}}
+             http {{ access_log off; {paths}
+               server {{
+                 listen 127.0.0.1:{port} http2;
+                 client_max_body_size 0;
+                 client_body_timeout 1h;
+                 grpc_read_timeout 1s;
+                 grpc_send_timeout 1s;
+                 location / {{ grpc_pass grpc://127.0.0.1:{server}; }}
+               }}
+             }}"
+        );
+        (config, &["-e", "stderr", "-p", ".", "-c", "proxy.conf"])
+    })
+    .await;
+}
+
+async fn a_silent_record_stream_lives_behind_haproxy() {
+    behind("haproxy", |_, port, server| {
+        let config = format!(
+            "defaults\n mode http\n timeout connect 5s\n timeout client 1s\n timeout server 1s\n\
+             frontend clients\n bind 127.0.0.1:{port} proto h2\n default_backend pedigree\n\
+             backend pedigree\n server pedigree 127.0.0.1:{server} proto h2\n"
+        );
+        (config, &["-db", "-f", "proxy.conf"])
+    })
+    .await;
+}
+
+/// Starts a server and a proxy before it, whose configuration and arguments depend on a folder of
+/// its own, its port and that of the server.
+async fn behind(
+    program: &str,
+    configure: impl FnOnce(&str, u16, u16) -> (String, &'static [&'static str]),
+) {
+    let database = TestDatabase::new(Backend::SqliteFile);
+    let server = Server::on(&database, &[]);
+    let dir = TempDir::new().unwrap();
+    let port = {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap().port()
+    };
+    let (config, arguments) = configure(dir.path().to_str().unwrap(), port, server.port);
+    fs::write(dir.path().join("proxy.conf"), config).unwrap();
+    let mut command = Command::new(program);
+    // Debian keeps both where only administrators look for programs.
+    command.env("PATH", "/usr/local/sbin:/usr/sbin:/usr/bin");
+    command.args(arguments).current_dir(dir.path());
+    let proxy = Process::start({
+        command.stdin(Stdio::null());
+        command
+    });
+    let channel = connect(port, &proxy).await;
+
+    // Without heartbeats the proxy ends a silent stream.
+    let mut silent = Recording::start(channel.clone()).await;
+    assert_eq!(
+        code_of(&silent.say(vec![empty("first")]).await[0]),
+        Code::Ok
+    );
+    assert!(silent.responses.message().await.is_err(), "{}", proxy.log());
+
+    let mut recording = Recording::start(channel).await;
+    recording.requests.send(heartbeat(HEARTBEAT)).await.unwrap();
+    for _ in 0..HEARTBEATS {
+        let response = recording.responses.message().await.unwrap();
+        assert_eq!(response, Some(RecordResponse::default()), "{}", proxy.log());
+    }
+    let requests = recording.requests.clone();
+    let sending = tokio::spawn(async move {
+        for number in 0..MESSAGES {
+            requests
+                .send(empty(&format!("{number:0255}")))
+                .await
+                .unwrap();
+        }
+    });
+    let mut answered = 0;
+    while answered < MESSAGES {
+        let response = recording.responses.message().await.unwrap().unwrap();
+        if response != RecordResponse::default() {
+            assert_eq!(code_of(&response), Code::Ok, "{response:?}");
+            answered += 1;
+        }
+    }
+    sending.await.unwrap();
+    drop(proxy);
+    server.stop();
+}
+
+/// A connection to a proxy that has just been started.
+async fn connect(port: u16, proxy: &Process) -> Channel {
+    let endpoint = Channel::from_shared(format!("http://127.0.0.1:{port}")).unwrap();
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match endpoint.connect().await {
+            Ok(channel) => return channel,
+            Err(error) => assert!(Instant::now() < end, "{error}: {}", proxy.log()),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
