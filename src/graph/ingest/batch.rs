@@ -29,12 +29,16 @@ enum Known {
 impl Known {
     fn reply(&self, message: &Message) -> Reply {
         match self {
-            Self::Stored(stored) if stored.label == message.change.label() => {
-                Reply::Repeated(stored.answer.clone())
+            Self::Stored(stored) if stored.label != message.change.label() => Reply::Refused(
+                Error::invalid("the id was used for a message of another kind"),
+            ),
+            Self::Stored(stored) if stored.digest.is_some_and(|it| it != message.digest) => {
+                Reply::Refused(Error::invalid(
+                    "the id was used for another message, which is stored; give this one an id of \
+                     its own",
+                ))
             }
-            Self::Stored(_) => Reply::Refused(Error::invalid(
-                "the id was used for a message of another kind",
-            )),
+            Self::Stored(stored) => Reply::Repeated(stored.answer.clone()),
             Self::Unreadable(reason) => Reply::Refused(Error::DataLoss(format!(
                 "PedigreeMessage, id {}: its answer cannot be read: {reason}",
                 message.id
@@ -69,9 +73,13 @@ impl Write for Batch {
             let id = message.id.as_str();
             let reply = match answer {
                 Ok(answer) => {
-                    let label = message.change.label().to_owned();
                     let stored = answer.clone();
-                    known.insert(id, Known::Stored(StoredMessage { label, answer }));
+                    let remembered = StoredMessage {
+                        label: message.change.label().to_owned(),
+                        digest: Some(message.digest),
+                        answer,
+                    };
+                    known.insert(id, Known::Stored(remembered));
                     Reply::Stored(stored)
                 }
                 Err(error) => Reply::Refused(error),

@@ -19,6 +19,10 @@ pub(super) struct StoredMessage {
     /// The label of its change, see [`super::Recordable::label`].
     #[serde(rename = "label")]
     pub label: String,
+    /// As hexadecimal digits. Rows of versions that compared only labels have none.
+    #[serde(rename = "digest", default, with = "digest_form")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<u128>,
     #[serde(rename = "answer", with = "AnswerForm")]
     pub answer: Recorded,
 }
@@ -51,6 +55,28 @@ struct RunForm {
     output_ids: Vec<i64>,
     #[serde(rename = "state", with = "state_form")]
     state: Option<ExecutionState>,
+}
+
+/// A digest as its hexadecimal digits.
+mod digest_form {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    #[expect(clippy::ref_option, reason = "the signature that serde calls")]
+    pub(super) fn serialize<S: Serializer>(
+        digest: &Option<u128>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let digits = digest.map(|digest| format!("{digest:032x}"));
+        digits.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<u128>, D::Error> {
+        let digits: Option<String> = Option::deserialize(deserializer)?;
+        let digest = digits.map(|digits| u128::from_str_radix(&digits, 16));
+        digest.transpose().map_err(de::Error::custom)
+    }
 }
 
 /// A state as its number.
@@ -129,7 +155,11 @@ mod tests {
     #[track_caller]
     fn check(label: &str, answer: Recorded, text: &str) {
         let label = label.to_owned();
-        let message = StoredMessage { label, answer };
+        let message = StoredMessage {
+            label,
+            digest: None,
+            answer,
+        };
         assert_eq!(encode(&message).unwrap(), text);
         assert_eq!(decode(text).unwrap(), message);
     }
@@ -188,6 +218,18 @@ mod tests {
             Recorded::Subgraph(subgraph),
             r#"{"label":"Subgraph","answer":{"Subgraph":{"execution_ids":[3],"artifact_ids":[6,7],"context_ids":[]}}}"#,
         );
+    }
+
+    #[test]
+    fn digests_are_stored_as_digits() {
+        let message = StoredMessage {
+            label: "Events".into(),
+            digest: Some(0xab),
+            answer: Recorded::Done(()),
+        };
+        let text = r#"{"label":"Events","digest":"000000000000000000000000000000ab","answer":{"Done":null}}"#;
+        assert_eq!(encode(&message).unwrap(), text);
+        assert_eq!(decode(text).unwrap(), message);
     }
 
     #[test]

@@ -28,6 +28,8 @@ const MAX_ID_BYTES: usize = 255;
 #[derive(Clone, Debug)]
 pub struct Message {
     pub id: String,
+    /// Of the change that the message asks for. One id with two digests is two messages.
+    pub digest: u128,
     pub change: Recordable,
 }
 

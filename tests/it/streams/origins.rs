@@ -137,6 +137,7 @@ async fn a_batch_of_messages_has_the_origin_of_its_stream(graph: TestGraph) {
     for stream in 0..2 {
         let message = |number: usize| Message {
             id: format!("{stream}:{number}"),
+            digest: 0,
             change: put(type_id, 10 * stream + number).into(),
         };
         let messages = (0..3).map(message).collect();

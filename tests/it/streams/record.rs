@@ -14,6 +14,7 @@ on_every_database!(
     a_refused_message_does_not_end_the_stream,
     streams_that_say_the_same_at_once_store_it_once,
     messages_that_make_no_sense,
+    an_id_with_another_change_is_refused,
     a_client_that_does_not_read_is_waited_for,
     a_message_that_is_too_large_ends_its_stream_alone,
 );
@@ -183,6 +184,38 @@ async fn messages_that_make_no_sense(store: Store) {
     let invalid = Code::InvalidArgument;
     assert_eq!(codes, [invalid, invalid, invalid, Code::Ok, invalid]);
     assert_eq!(names(&store).await, ["c"]);
+}
+
+async fn an_id_with_another_change_is_refused(store: Store) {
+    let type_id = store.ask(Artifact::put_type("Data", &[])).await;
+    let mut recording = Recording::start(store.channel.clone()).await;
+    let first = recording.say(vec![artifacts("id", type_id, &["a"])]).await;
+    assert_eq!(code_of(&first[0]), Code::Ok);
+    let mut other = Recording::start(store.channel.clone()).await;
+    let said = vec![
+        artifacts("id", type_id, &["b"]),
+        artifacts("new", type_id, &["c"]),
+        artifacts("new", type_id, &["d"]),
+        RecordRequest {
+            event_time: Some(1),
+            ..artifacts("id", type_id, &["a"])
+        },
+    ];
+    let responses = other.say(said).await;
+    let codes: Vec<Code> = responses.iter().map(code_of).collect();
+    let refused = Code::InvalidArgument;
+    assert_eq!(codes, [refused, Code::Ok, refused, Code::Ok]);
+    let text = &responses[0].refused.as_ref().unwrap().message;
+    assert!(
+        text.starts_with("the id was used for another message"),
+        "{text}"
+    );
+    // The time belongs to the attempt: the change is the same.
+    assert_eq!(
+        (responses[3].repeated, &responses[3].answer),
+        (true, &first[0].answer)
+    );
+    assert_eq!(names(&store).await, ["a", "c"]);
 }
 
 async fn a_client_that_does_not_read_is_waited_for(store: Store) {

@@ -1,5 +1,8 @@
 //! Requests as messages of the graph, and what the graph stored as answers.
 
+use aws_lc_rs::digest::{SHA256, digest};
+use prost::Message as _;
+
 use crate::api::grpc::lineage::heartbeat;
 use crate::api::grpc::lineage::run_event::run_event;
 use crate::api::grpc::mlmd::Put;
@@ -13,16 +16,22 @@ use crate::proto::pedigree::lineage::v1::record_response::Answer;
 pub(super) type ToAnswer = Box<dyn FnOnce(Recorded) -> Result<Answer> + Send>;
 
 /// The message of a request.
-pub(super) fn convert(request: RecordRequest) -> Result<(Message, ToAnswer)> {
+pub(super) fn convert(mut request: RecordRequest) -> Result<(Message, ToAnswer)> {
+    let id = std::mem::take(&mut request.id);
     if request.heartbeat != 0 {
         heartbeat::interval(request.heartbeat)?;
+        request.heartbeat = 0;
     }
+    // A client that makes its message again gives it another time. Maps are encoded in the order of
+    // their keys, so that equal changes have equal bytes.
+    let event_time = request.event_time.take();
+    let digest = digest_of(&request.encode_to_vec());
     let Some(change) = request.change else {
         return Err(Error::invalid("the message says nothing: it has no change"));
     };
     let (change, to_answer) = match change {
         Change::Run(event) => {
-            let event = run_event(event, request.event_time);
+            let event = run_event(event, event_time);
             let to_answer = |recorded: Recorded| {
                 let stored = RunResult::try_from(recorded)?;
                 Ok(Answer::Run(stored.into()))
@@ -44,10 +53,7 @@ pub(super) fn convert(request: RecordRequest) -> Result<(Message, ToAnswer)> {
         }
         Change::PutParentContexts(put) => prepare(put, Answer::PutParentContexts),
     }?;
-    let message = Message {
-        id: request.id,
-        change,
-    };
+    let message = Message { id, digest, change };
     Ok((message, to_answer))
 }
 
@@ -61,4 +67,38 @@ where
     let (change, shape) = put.change()?;
     let to_answer = move |recorded: Recorded| Ok(wrap(P::response(shape, recorded.try_into()?)));
     Ok((change.into(), Box::new(to_answer)))
+}
+
+/// The first half of a SHA-256. It tells apart the messages for which a client uses one id.
+fn digest_of(bytes: &[u8]) -> u128 {
+    let digest = digest(&SHA256, bytes);
+    let half = digest.as_ref().first_chunk();
+    half.map_or(0, |half| u128::from_be_bytes(*half))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Stored digests are compared with those that later versions compute.
+    #[test]
+    fn digests_never_change() {
+        assert_eq!(digest_of(b""), 0xe3b0_c442_98fc_1c14_9afb_f4c8_996f_b924);
+        let put = crate::proto::ml_metadata::PutEventsRequest::default();
+        let request = RecordRequest {
+            id: "1".into(),
+            event_time: Some(1),
+            heartbeat: 1000,
+            change: Some(Change::PutEvents(put)),
+        };
+        let (message, _) = convert(request.clone()).unwrap();
+        // Field 17 alone.
+        assert_eq!(message.digest, digest_of(&[0x8a, 1, 0]));
+        let again = RecordRequest {
+            event_time: Some(2),
+            heartbeat: 0,
+            ..request
+        };
+        assert_eq!(convert(again).unwrap().0.digest, message.digest);
+    }
 }
