@@ -4,6 +4,8 @@
 //! `metrics` crate and rendered here for Prometheus. Traces are the spans of requests and
 //! statements, sent over OTLP where an endpoint is configured.
 
+mod log_fields;
+
 use std::any::Any;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -22,6 +24,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::filter::{FilterExt, LevelFilter, Targets, filter_fn};
 use tracing_subscriber::prelude::*;
 
+use self::log_fields::LogFields;
 use crate::build_info;
 use crate::config::{Log, LogFormat};
 use crate::error::{Error, Result, StartError};
@@ -58,7 +61,7 @@ impl Telemetry {
         });
         let filter = filter.or(requests.with_max_level_hint(LevelFilter::INFO));
         let lines = match log.format {
-            LogFormat::Text => lines.with_ansi(false).boxed(),
+            LogFormat::Text => lines.fmt_fields(LogFields).with_ansi(false).boxed(),
             LogFormat::Json => lines.json().flatten_event(true).boxed(),
         };
         let spans = traces.as_ref().map(|provider| {
