@@ -12,14 +12,15 @@ use prost_reflect::DynamicMessage;
 
 blocking_once! {
     every_link_leads_somewhere,
+    prose_fits_into_100_columns,
     every_path_in_the_architecture_exists,
     every_metric_has_a_row,
     the_table_of_errors_is_that_of_the_code,
     every_example_of_a_message_can_be_read,
 }
 
-/// The pages whose links and examples are checked.
-const PAGES: [&str; 10] = [
+/// The pages whose links, examples and width are checked.
+const PAGES: [&str; 20] = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
@@ -29,7 +30,17 @@ const PAGES: [&str; 10] = [
     "docs/lineage-api.md",
     "docs/ml-metadata.md",
     "docs/operations.md",
+    "benches/README.md",
     "examples/README.md",
+    "examples/go/README.md",
+    "examples/java/README.md",
+    "examples/python/README.md",
+    "examples/typescript/README.md",
+    "helm/pedigree/README.md",
+    "migrations/README.md",
+    "tests/README.md",
+    "tests/clients/README.md",
+    "tests/wheel/README.md",
 ];
 
 fn root() -> PathBuf {
@@ -76,6 +87,19 @@ fn anchors(text: &str) -> BTreeSet<String> {
             kept.collect()
         })
         .collect()
+}
+
+/// Text in paragraphs and lists. Tables and code blocks may be wider.
+fn prose_fits_into_100_columns() {
+    let mut wrong = Vec::new();
+    for page in PAGES {
+        let text = prose(&read(page));
+        let is_wide = |line: &&str| line.chars().count() > 100 && line.contains(' ');
+        let wide = text.lines().filter(is_wide);
+        let wide = wide.filter(|line| !line.trim_start().starts_with('|'));
+        wrong.extend(wide.map(|line| format!("{page}: {line}")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 fn every_link_leads_somewhere() {
