@@ -98,7 +98,7 @@ async fn values_that_cannot_be_read_are_refused_where_they_are_written(store: St
         assert_eq!(store.dump().await, before);
         if !matches!(value.value, Some(value::Value::DoubleValue(_))) {
             let run = record_request::Change::Run(wire::RunEvent {
-                moment: run_event::Moment::Start.into(),
+                event_type: run_event::Type::Start.into(),
                 r#type: "U".to_owned(),
                 name: "run".to_owned(),
                 custom_properties: [("v".to_owned(), value.clone())].into(),

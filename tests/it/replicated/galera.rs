@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use pedigree::proto::pedigree::lineage::v1::record_request::Change;
 use pedigree::proto::pedigree::lineage::v1::record_response::Answer;
-use pedigree::proto::pedigree::lineage::v1::run_event::Moment;
-use pedigree::proto::pedigree::lineage::v1::{ContextUse, RunEvent, TypePolicy};
+use pedigree::proto::pedigree::lineage::v1::run_event::Type;
+use pedigree::proto::pedigree::lineage::v1::{ContextRef, RunEvent, TypePolicy};
 
 use super::cluster::{Cluster, at_once};
 use crate::python::sized;
@@ -83,19 +83,19 @@ async fn a_type_of_run_events_at_every_node_is_one_type() {
     }
     for round in 0..rounds() {
         let event = RunEvent {
-            moment: Moment::Start.into(),
+            event_type: Type::Start.into(),
             type_policy: TypePolicy::Create.into(),
             r#type: format!("Train{round}"),
             name: "run".into(),
-            contexts: vec![ContextUse {
+            contexts: vec![ContextRef {
                 r#type: format!("Pipeline{round}"),
                 name: "pipeline".into(),
-                parents: vec![ContextUse {
+                parents: vec![ContextRef {
                     r#type: format!("Team{round}"),
                     name: "team".into(),
-                    ..ContextUse::default()
+                    ..ContextRef::default()
                 }],
-                ..ContextUse::default()
+                ..ContextRef::default()
             }],
             ..RunEvent::default()
         };

@@ -445,10 +445,10 @@ mod tests {
                 Some(end) => outcome = Some(end),
                 None if event_type != Start => {}
                 None if started.is_none() => {
-                    (before_first, outcome, started) = (outcome, None, Some(time))
+                    (before_first, outcome, started) = (outcome, None, Some(time));
                 }
                 None if outcome.is_some() => {
-                    (before_first, outcome, started) = (None, None, Some(time))
+                    (before_first, outcome, started) = (None, None, Some(time));
                 }
                 None => {}
             }
@@ -458,7 +458,10 @@ mod tests {
         (outcome.or(before_first).or(runs), started)
     }
 
-    fn events(most: usize, last: i64) -> impl Strategy<Value = Vec<(RunEventType, i64)>> {
+    /// Types of events with their times.
+    type EventList = Vec<(RunEventType, i64)>;
+
+    fn events(most: usize, last: i64) -> impl Strategy<Value = EventList> {
         let event_type = select(vec![
             Start, Start, Running, Other, Complete, Fail, Abort, Cached,
         ]);
@@ -466,8 +469,8 @@ mod tests {
     }
 
     fn shuffled(
-        events: impl Strategy<Value = Vec<(RunEventType, i64)>>,
-    ) -> impl Strategy<Value = (Vec<(RunEventType, i64)>, Vec<(RunEventType, i64)>)> {
+        events: impl Strategy<Value = EventList>,
+    ) -> impl Strategy<Value = (EventList, EventList)> {
         events.prop_flat_map(|events| (Just(events.clone()), Just(events).prop_shuffle()))
     }
 
