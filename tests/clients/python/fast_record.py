@@ -1,4 +1,6 @@
-"""Sends many small messages on one stream of Record, as fast as the client can, and checks that each is answered.
+"""Sends many small messages on one stream of Record, as fast as the client can.
+
+Checks that each is answered.
 
 python fast_record.py HOST:PORT COUNT
 
@@ -17,7 +19,8 @@ RUNS = 100
 
 def messages(count):
     for number in range(count):
-        run = RunEvent(event_type=RunEvent.RUNNING, type_policy=CREATE, type="python", name=str(number % RUNS))
+        name = str(number % RUNS)
+        run = RunEvent(event_type=RunEvent.RUNNING, type_policy=CREATE, type="python", name=name)
         yield RecordRequest(id=f"python {number}", run=run)
 
 

@@ -6,23 +6,26 @@ use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use pedigree::proto::pedigree::lineage::v1::RecordResponse;
+use pedigree::proto::pedigree::lineage::v1::{RecordResponse, WatchRequest};
 use tempfile::TempDir;
 use tonic::transport::Channel;
 
 use super::heartbeats::{empty, heartbeat};
-use super::{PATIENCE, Recording, code_of};
+use super::{PATIENCE, Recording, Watcher, code_of, from_now};
 use crate::binary::{Process, Server};
 use crate::support::prelude::*;
 use crate::support::{Backend, TestDatabase};
 
 once! {
-    a_silent_record_stream_lives_behind_nginx,
-    a_silent_record_stream_lives_behind_haproxy,
+    silent_streams_live_behind_nginx,
+    silent_streams_live_behind_haproxy,
 }
 
 /// Between heartbeats, in milliseconds.
 const HEARTBEAT: i64 = 100;
+
+/// Between heartbeats of a stream that has none before the time-outs of the proxies.
+const NO_HEARTBEAT: i64 = 3_600_000;
 
 /// As many heartbeats as come in twice the time-out of the proxies, which is a second.
 const HEARTBEATS: usize = 20;
@@ -30,13 +33,14 @@ const HEARTBEATS: usize = 20;
 /// More messages, with ids of 255 bytes, than nginx lets through by default: a body may have 1 MB.
 const MESSAGES: usize = 4_500;
 
-async fn a_silent_record_stream_lives_behind_nginx() {
+async fn silent_streams_live_behind_nginx() {
     behind("nginx", |dir, port, server| {
         let paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|kind| format!("{kind}_temp_path {dir}/{kind};"))
             .concat();
+        // In one process, so that its end leaves no worker behind.
         let config = format!(
-            "daemon off; pid {dir}/pid; error_log stderr; events {{}}
+            "daemon off; master_process off; pid {dir}/pid; error_log stderr; events {{}}
              http {{ access_log off; {paths}
                server {{
                  listen 127.0.0.1:{port} http2;
@@ -53,7 +57,7 @@ async fn a_silent_record_stream_lives_behind_nginx() {
     .await;
 }
 
-async fn a_silent_record_stream_lives_behind_haproxy() {
+async fn silent_streams_live_behind_haproxy() {
     behind("haproxy", |_, port, server| {
         let config = format!(
             "defaults\n mode http\n timeout connect 5s\n timeout client 1s\n timeout server 1s\n\
@@ -90,15 +94,39 @@ async fn behind(
     });
     let channel = connect(port, &proxy).await;
 
-    // Without heartbeats the proxy ends a silent stream.
+    watch(&channel, &proxy).await;
+    record(&channel, &proxy).await;
+    drop(proxy);
+    server.stop();
+}
+
+/// A watch without changes lives by its heartbeats, and not without them.
+async fn watch(channel: &Channel, proxy: &Process) {
+    let watch = async |heartbeat| {
+        let request = WatchRequest {
+            heartbeat,
+            ..from_now()
+        };
+        Watcher::start(channel.clone(), request).await.responses
+    };
+    let mut silent = watch(NO_HEARTBEAT).await;
+    assert!(silent.message().await.is_err(), "{}", proxy.log());
+
+    let mut watching = watch(HEARTBEAT).await;
+    for _ in 0..HEARTBEATS {
+        let response = watching.message().await.unwrap().unwrap();
+        assert!(response.changes.is_empty(), "{}", proxy.log());
+    }
+}
+
+/// A stream of messages lives by its heartbeats, and not without them. It may be long.
+async fn record(channel: &Channel, proxy: &Process) {
     let mut silent = Recording::start(channel.clone()).await;
-    assert_eq!(
-        code_of(&silent.say(vec![empty("first")]).await[0]),
-        Code::Ok
-    );
+    let answered = silent.say(vec![empty("first")]).await;
+    assert_eq!(code_of(&answered[0]), Code::Ok);
     assert!(silent.responses.message().await.is_err(), "{}", proxy.log());
 
-    let mut recording = Recording::start(channel).await;
+    let mut recording = Recording::start(channel.clone()).await;
     recording.requests.send(heartbeat(HEARTBEAT)).await.unwrap();
     for _ in 0..HEARTBEATS {
         let response = recording.responses.message().await.unwrap();
@@ -107,10 +135,8 @@ async fn behind(
     let requests = recording.requests.clone();
     let sending = tokio::spawn(async move {
         for number in 0..MESSAGES {
-            requests
-                .send(empty(&format!("{number:0255}")))
-                .await
-                .unwrap();
+            let message = empty(&format!("{number:0255}"));
+            requests.send(message).await.unwrap();
         }
     });
     let mut answered = 0;
@@ -122,8 +148,6 @@ async fn behind(
         }
     }
     sending.await.unwrap();
-    drop(proxy);
-    server.stop();
 }
 
 /// A connection to a proxy that has just been started.

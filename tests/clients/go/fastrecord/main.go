@@ -1,4 +1,5 @@
-// Sends many small messages on one stream of Record, as fast as the client can, and checks that each is answered.
+// Sends many small messages on one stream of Record, as fast as the client can, and checks that each
+// is answered.
 //
 //	fastrecord HOST:PORT COUNT
 package main
@@ -24,7 +25,8 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	connection, err := grpc.NewClient(os.Args[1], grpc.WithTransportCredentials(insecure.NewCredentials()))
+	plaintext := grpc.WithTransportCredentials(insecure.NewCredentials())
+	connection, err := grpc.NewClient(os.Args[1], plaintext)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -58,7 +60,8 @@ func send(stream lineage.LineageService_RecordClient, count int) {
 			Type:       "go",
 			Name:       fmt.Sprint(number % runs),
 		}
-		request := &lineage.RecordRequest{Id: id(number), Change: &lineage.RecordRequest_Run{Run: event}}
+		change := &lineage.RecordRequest_Run{Run: event}
+		request := &lineage.RecordRequest{Id: id(number), Change: change}
 		if stream.Send(request) != nil {
 			return // Recv has the reason.
 		}

@@ -1,4 +1,5 @@
-// Package lineage has the messages and the client of Pedigree's lineage service, generated from proto/.
+// Package lineage has the messages and the client of Pedigree's lineage service, generated from
+// proto/.
 package lineage
 
 //go:generate env GOBIN=$PWD/../bin go install tool
