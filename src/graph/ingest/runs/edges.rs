@@ -1,11 +1,10 @@
-//! What stands between the nodes of events: events of runs and artifacts, and the places of both in
-//! contexts.
+//! The edges of events: those between runs and artifacts, and memberships of both in contexts.
 //!
 //! The artifacts of a run are in the contexts of the run, whichever of them was known first.
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::target::Targets;
+use super::resolved_nodes::ResolvedNodes;
 use super::{ArtifactRef, RunEvent, RunResult};
 use crate::error::Result;
 use crate::graph::edges::{events, memberships};
@@ -24,12 +23,12 @@ use crate::storage::tables::{events as stored_events, locks, memberships as stor
 pub(super) async fn lock_known(
     tx: &mut Tx,
     given: &[&RunEvent],
-    runs: &Targets<'_>,
+    runs: &ResolvedNodes<'_>,
 ) -> Result<BTreeSet<i64>> {
     let grows = |event: &RunEvent| !event.contexts.is_empty() || has_artifacts(event);
     let growing = given.iter().enumerate().filter(|(_, event)| grows(event));
     let known: BTreeSet<i64> = growing
-        .filter_map(|(place, _)| runs.known_id(place))
+        .filter_map(|(index, _)| runs.known_id(index))
         .collect();
     let ids: Vec<i64> = known.iter().copied().collect();
     locks::nodes(tx, Kind::Execution, &ids).await?;

@@ -3,20 +3,20 @@
 //!
 //! * `check`: what can be refused without the database; `state`: what an event makes of the state
 //!   of a run.
-//! * `catalog`: the types that events name, created or extended as they allow.
-//! * `mention`: events taken apart into what they say about one node each.
-//! * `target`: which node each mention means, and what all of its mentions make of it.
-//! * `edges`: what stands between the nodes: events, and places in contexts.
+//! * `type_catalog`: the types that events name, created or extended as they allow.
+//! * `node_ref`: the references of events to nodes, with what the events say about them.
+//! * `resolved_nodes`: the node of each reference, found or created, and edited.
+//! * `edges`: events between runs and artifacts, and memberships of both in contexts.
 //!
 //! Each step is for all events of a batch together, so that the number of statements does not
 //! depend on how many they are.
 
-mod catalog;
 mod check;
 mod edges;
-mod mention;
+mod node_ref;
+mod resolved_nodes;
 mod state;
-mod target;
+mod type_catalog;
 
 use std::borrow::Borrow;
 
@@ -28,9 +28,9 @@ use crate::model::{
 };
 use crate::storage::Tx;
 use crate::storage::tables::locks;
-use catalog::Catalog;
-use mention::{Mentions, Places};
-use target::{StoredMention, Targets};
+use node_ref::{EventSlots, NodeRefs};
+use resolved_nodes::{ResolvedNodes, StoredNode};
+use type_catalog::TypeCatalog;
 
 /// One thing that happened to a run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -171,10 +171,11 @@ impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
         }
         // Locks are taken in one order by all writes: the structure, contexts, executions,
         // artifacts.
-        let catalog = Catalog::settle(tx, &events, origin).await?;
-        let mentions = Mentions::of(&events, &catalog, now)?;
-        let contexts = Targets::find(tx, Kind::Context, &mentions.contexts, &catalog, now).await?;
-        if !are_linked(tx, &mentions.links, &contexts).await? {
+        let catalog = TypeCatalog::resolve(tx, &events, origin).await?;
+        let references = NodeRefs::of(&events, &catalog, now)?;
+        let contexts =
+            ResolvedNodes::find(tx, Kind::Context, &references.contexts, &catalog, now).await?;
+        if !are_linked(tx, &references.links, &contexts).await? {
             locks::structure(tx).await?;
         }
         let contexts = contexts.store(tx).await?;
@@ -182,35 +183,41 @@ impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
             context_id: contexts[parent].id,
             node_id: contexts[child].id,
         };
-        let links: Vec<Membership> = mentions.links.iter().map(of_link).collect();
+        let links: Vec<Membership> = references.links.iter().map(of_link).collect();
         contexts::link_missing(tx, &links).await?;
-        let runs = Targets::find(tx, Kind::Execution, &mentions.runs, &catalog, now).await?;
+        let runs =
+            ResolvedNodes::find(tx, Kind::Execution, &references.runs, &catalog, now).await?;
         let known = edges::lock_known(tx, &events, &runs).await?;
         let runs = runs.store(tx).await?;
-        let artifacts = Targets::find(tx, Kind::Artifact, &mentions.artifacts, &catalog, now);
+        let artifacts =
+            ResolvedNodes::find(tx, Kind::Artifact, &references.artifacts, &catalog, now);
         let artifacts = artifacts.await?.store(tx).await?;
 
-        let ids = |places: &[usize], of: &[StoredMention]| -> Vec<i64> {
-            places.iter().map(|&place| of[place].id).collect()
+        let ids = |slots: &[usize], of: &[StoredNode]| -> Vec<i64> {
+            slots.iter().map(|&slot| of[slot].id).collect()
         };
-        let recorded = |(places, run): (&Places, &StoredMention)| RunResult {
+        let recorded = |(slots, run): (&EventSlots, &StoredNode)| RunResult {
             execution_id: run.id,
-            context_ids: ids(&places.contexts, &contexts),
-            input_ids: ids(&places.inputs, &artifacts),
-            output_ids: ids(&places.outputs, &artifacts),
+            context_ids: ids(&slots.contexts, &contexts),
+            input_ids: ids(&slots.inputs, &artifacts),
+            output_ids: ids(&slots.outputs, &artifacts),
             state: match run.state {
                 Some(NodeState::Execution(state)) => Some(state),
                 Some(NodeState::Artifact(_)) | None => None,
             },
         };
-        let recorded: Vec<RunResult> = mentions.places.iter().zip(&runs).map(recorded).collect();
+        let recorded: Vec<RunResult> = references.slots.iter().zip(&runs).map(recorded).collect();
         edges::put(tx, &events, &recorded, &known, now).await?;
         Ok(recorded)
     }
 }
 
-/// Whether all links from parents to children, as places among the contexts, are stored already.
-async fn are_linked(tx: &mut Tx, links: &[(usize, usize)], contexts: &Targets<'_>) -> Result<bool> {
+/// Whether all links from parents to children, as indexes of contexts, are stored already.
+async fn are_linked(
+    tx: &mut Tx,
+    links: &[(usize, usize)],
+    contexts: &ResolvedNodes<'_>,
+) -> Result<bool> {
     let known = |&(parent, child): &(usize, usize)| {
         Some(Membership {
             context_id: contexts.known_id(parent)?,

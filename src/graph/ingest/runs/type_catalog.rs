@@ -11,7 +11,7 @@ use crate::model::{Kind, Node, NodeType, Origin, Properties, Stored, TypeIdentit
 use crate::storage::Tx;
 use crate::storage::tables::{locks, nodes, types};
 
-/// A place in an event that names a type and gives properties of it.
+/// A use of a type in an event, with properties of it.
 struct TypeUse<'e> {
     kind: Kind,
     name: &'e TypeName,
@@ -20,20 +20,24 @@ struct TypeUse<'e> {
 }
 
 /// The types of a batch, as they are when its events are stored.
-pub(super) struct Catalog {
+pub(super) struct TypeCatalog {
     types: HashMap<TypeIdentity, Stored<NodeType>>,
     /// The types of the artifacts that are given by id.
     artifacts: HashMap<i64, TypeName>,
 }
 
-impl Catalog {
+impl TypeCatalog {
     /// Reads the types that the events name, and makes of them what the events allow.
     ///
     /// # Errors
     ///
     /// `NotFound` for a type that may not be created and for an artifact with an unknown id,
     /// `InvalidArgument` for a property that is not declared with the type of its value.
-    pub(super) async fn settle(tx: &mut Tx, events: &[&RunEvent], origin: &Origin) -> Result<Self> {
+    pub(super) async fn resolve(
+        tx: &mut Tx,
+        events: &[&RunEvent],
+        origin: &Origin,
+    ) -> Result<Self> {
         let artifacts = types_of_artifacts(tx, events).await?;
         let uses = uses(events, &artifacts)?;
         let mut seen = BTreeSet::new();
@@ -43,11 +47,11 @@ impl Catalog {
             .map(|used| (used.kind, used.blank()))
             .collect();
         let mut types = candidates(tx, &named).await?;
-        let mut changed = settle(&mut types, &uses)?;
+        let mut changed = apply_policies(&mut types, &uses)?;
         // No unique key keeps a type from being created twice.
         if !changed.is_empty() && locks::structure(tx).await? {
             types = candidates(tx, &named).await?;
-            changed = settle(&mut types, &uses)?;
+            changed = apply_policies(&mut types, &uses)?;
         }
         let with_type = |key: &TypeIdentity| Some((key.0, types.get(key)?.value.clone()));
         let put = PutTypes {
@@ -70,7 +74,7 @@ impl Catalog {
     pub(super) fn id(&self, kind: Kind, name: &TypeName) -> Result<i64> {
         let found = self.types.get(&identity(kind, name));
         let id = found.map(|found| found.id);
-        id.ok_or_else(|| Error::internal("a type of a run event was not settled"))
+        id.ok_or_else(|| Error::internal("a type of a run event was not resolved"))
     }
 
     /// The type of an artifact, which is the stored one where an id finds the artifact.
@@ -144,9 +148,9 @@ impl TypeUse<'_> {
     }
 }
 
-/// Goes through the uses in order and makes of the stored types what each may; the answer names
-/// those that changed.
-fn settle(
+/// Creates and extends types as the policies of their uses allow, in the order of the uses. The
+/// result names the types that changed.
+fn apply_policies(
     stored: &mut HashMap<TypeIdentity, Candidate>,
     uses: &[TypeUse<'_>],
 ) -> Result<Vec<TypeIdentity>> {
@@ -326,7 +330,7 @@ mod tests {
             };
             types.insert(key.clone(), known);
         }
-        let changed = settle(&mut types, &uses)?;
+        let changed = apply_policies(&mut types, &uses)?;
         let declared = types[&key].value.properties.keys().cloned().collect();
         Ok((changed.len(), declared))
     }

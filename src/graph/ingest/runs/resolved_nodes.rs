@@ -1,45 +1,45 @@
-//! The nodes that mentions mean: found or new, and stored with all that the mentions make of them.
+//! The nodes that references name: found or new, and stored with all edits of their references.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
-use super::catalog::Catalog;
-use super::mention::{Key, Mention};
+use super::node_ref::{Key, NodeRef};
+use super::type_catalog::TypeCatalog;
 use crate::error::{Error, Result};
 use crate::graph::nodes::writer::{NodeWriter, OnConflict, PutOptions};
 use crate::model::{Kind, Node, NodeInput, NodeKey, NodeState};
 use crate::storage::Tx;
 use crate::storage::tables::nodes;
 
-/// A node and the places of the mentions of it, in order.
-struct Target {
+/// A node, and the indexes of the references to it, in order.
+struct ResolvedNode {
     /// Unset for a new node.
     id: Option<i64>,
     type_id: i64,
-    mentions: Vec<usize>,
+    references: Vec<usize>,
 }
 
-/// The node of a mention, as it is stored.
+/// The node of a reference, as it is stored.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct StoredMention {
+pub(super) struct StoredNode {
     pub id: i64,
-    /// Its state after the mention.
+    /// Its state after the edit of the reference.
     pub state: Option<NodeState>,
 }
 
-/// The nodes of one kind that a batch mentions.
-pub(super) struct Targets<'e> {
+/// The nodes of one kind that the events of a batch refer to.
+pub(super) struct ResolvedNodes<'e> {
     kind: Kind,
-    mentions: &'e [Mention<'e>],
-    /// In the order of their first mention.
-    meant: Vec<Target>,
-    /// The place of the target of each mention.
+    references: &'e [NodeRef<'e>],
+    /// In the order of their first references.
+    nodes: Vec<ResolvedNode>,
+    /// The index of the node of each reference.
     slots: Vec<usize>,
     writer: NodeWriter<'e>,
 }
 
-impl<'e> Targets<'e> {
-    /// Looks for the nodes that are mentioned. They are not locked yet.
+impl<'e> ResolvedNodes<'e> {
+    /// Looks for the nodes that are referred to. They are not locked yet.
     ///
     /// # Errors
     ///
@@ -48,8 +48,8 @@ impl<'e> Targets<'e> {
     pub(super) async fn find(
         tx: &mut Tx,
         kind: Kind,
-        mentions: &'e [Mention<'e>],
-        catalog: &Catalog,
+        references: &'e [NodeRef<'e>],
+        catalog: &TypeCatalog,
         now: i64,
     ) -> Result<Self> {
         let options = PutOptions {
@@ -58,151 +58,146 @@ impl<'e> Targets<'e> {
         };
         let types = catalog.of(kind).cloned();
         let mut writer = NodeWriter::with_types(kind, types, options, now);
-        let found = ids_by_keys(tx, kind, mentions).await?;
+        let found = ids_by_keys(tx, kind, references).await?;
         writer
             .load_nodes(tx, found.values().copied().collect())
             .await?;
-        let (meant, slots) = resolve(kind, mentions, &found, |id| writer.node(id))?;
+        let (nodes, slots) = resolve(kind, references, &found, |id| writer.node(id))?;
         Ok(Self {
             kind,
-            mentions,
-            meant,
+            references,
+            nodes,
             slots,
             writer,
         })
     }
 
-    /// The id of the node of a mention, unless it is new.
-    pub(super) fn known_id(&self, mention: usize) -> Option<i64> {
-        self.meant[self.slots[mention]].id
+    /// The id of the node of a reference, unless it is new.
+    pub(super) fn known_id(&self, reference: usize) -> Option<i64> {
+        self.nodes[self.slots[reference]].id
     }
 
-    /// Locks the nodes that change, and stores what the mentions make of them and of new ones. The
-    /// answer is aligned with the mentions.
+    /// Locks the nodes that change, and stores them and new ones with the edits of their
+    /// references. The result is aligned with the references.
     ///
     /// # Errors
     ///
-    /// Those of [`super::mention::Edit::apply`]; `Raced` when a new node exists by now.
-    pub(super) async fn store(mut self, tx: &mut Tx) -> Result<Vec<StoredMention>> {
+    /// Those of [`super::node_ref::NodeEdit::apply`]; `Raced` when a new node exists by now.
+    pub(super) async fn store(mut self, tx: &mut Tx) -> Result<Vec<StoredNode>> {
         let mut states = vec![None; self.slots.len()];
         let mut changing = Vec::new();
-        for target in &self.meant {
-            if let Some(id) = target.id {
-                changing.push((id, self.edited(target, &mut states)?));
+        for node in &self.nodes {
+            if let Some(id) = node.id {
+                changing.push((id, self.edited(node, &mut states)?));
             }
         }
         let coming = changing.iter().map(|(id, node)| (*id, node));
         self.writer.load(tx, coming).await?;
         // New nodes first: the writer sends those to the database together that come together.
-        let mut order: Vec<usize> = (0..self.meant.len()).collect();
-        order.sort_by_key(|&slot| self.meant[slot].id.is_some());
+        let mut order: Vec<usize> = (0..self.nodes.len()).collect();
+        order.sort_by_key(|&slot| self.nodes[slot].id.is_some());
         for &slot in &order {
-            let node = self.edited(&self.meant[slot], &mut states)?;
+            let node = self.edited(&self.nodes[slot], &mut states)?;
             self.writer.put(tx, Cow::Owned(node)).await?;
         }
         let ids = self.writer.finish(tx).await?;
         let ids: HashMap<usize, i64> = order.into_iter().zip(ids).collect();
-        let mentions = self.slots.iter().zip(states);
-        let stored = mentions.map(|(slot, state)| StoredMention {
+        let references = self.slots.iter().zip(states);
+        let stored = references.map(|(slot, state)| StoredNode {
             id: ids[slot],
             state,
         });
         Ok(stored.collect())
     }
 
-    /// What the mentions make of a node, as it is now known; the state after each goes to its
-    /// place.
-    fn edited(&self, target: &Target, states: &mut [Option<NodeState>]) -> Result<NodeInput> {
-        let known = target.id.and_then(|id| self.writer.node(id)).cloned();
-        let known = known.map(NodeInput::from);
-        let first = target
-            .mentions
-            .first()
-            .map(|&mention| &self.mentions[mention]);
-        let blank = || {
-            first
-                .map(|first| first.blank(self.kind))
-                .unwrap_or_default()
-        };
-        let mut node = known.unwrap_or_else(blank);
-        for &mention in &target.mentions {
-            self.mentions[mention].edit.apply(&mut node.content)?;
-            states[mention] = node.content.state;
+    /// A node, as it is now known, after the edits of its references. The state after each edit is
+    /// written to the index of its reference.
+    fn edited(&self, of: &ResolvedNode, states: &mut [Option<NodeState>]) -> Result<NodeInput> {
+        let stored = of.id.and_then(|id| self.writer.node(id)).cloned();
+        let first = of.references.first().map(|&first| &self.references[first]);
+        let blank = || first.map(|first| first.blank(self.kind));
+        let mut node = stored
+            .map(NodeInput::from)
+            .or_else(blank)
+            .unwrap_or_default();
+        for &reference in &of.references {
+            self.references[reference].edit.apply(&mut node.content)?;
+            states[reference] = node.content.state;
         }
         Ok(node)
     }
 }
 
-/// Goes through the mentions in order and says which node each means. Decided without the database,
-/// given what it has.
+/// The nodes of these references, and the index of the node of each. A pure function of the
+/// references and of what the database has.
 fn resolve<'n>(
     kind: Kind,
-    mentions: &[Mention<'_>],
+    references: &[NodeRef<'_>],
     found: &HashMap<Key<'_>, i64>,
-    node: impl Fn(i64) -> Option<&'n Node>,
-) -> Result<(Vec<Target>, Vec<usize>)> {
-    let mut targets: Vec<Target> = Vec::new();
-    let mut slots = Vec::with_capacity(mentions.len());
+    stored_node: impl Fn(i64) -> Option<&'n Node>,
+) -> Result<(Vec<ResolvedNode>, Vec<usize>)> {
+    let mut nodes: Vec<ResolvedNode> = Vec::new();
+    let mut slots = Vec::with_capacity(references.len());
     let mut of_id: HashMap<i64, usize> = HashMap::new();
     // New nodes by what finds them from now on.
     let mut fresh: HashMap<&Key<'_>, usize> = HashMap::new();
-    for (place, mention) in mentions.iter().enumerate() {
-        let stored = found.get(&mention.key).and_then(|id| node(*id));
+    for (index, reference) in references.iter().enumerate() {
+        let stored = found.get(&reference.key).and_then(|id| stored_node(*id));
         let slot = if let Some(stored) = stored {
             *of_id
                 .entry(stored.id)
-                .or_insert_with(|| add(&mut targets, Some(stored.id), stored.type_id))
-        } else if let Some(&slot) = fresh.get(&mention.key) {
+                .or_insert_with(|| add(&mut nodes, Some(stored.id), stored.type_id))
+        } else if let Some(&slot) = fresh.get(&reference.key) {
             slot
         } else {
-            check_new(kind, mention, found, &fresh)?;
-            let slot = add(&mut targets, None, mention.type_id);
-            let keys = std::iter::once(&mention.key).chain(&mention.own_name);
+            check_new(kind, reference, found, &fresh)?;
+            let slot = add(&mut nodes, None, reference.type_id);
+            let keys = std::iter::once(&reference.key).chain(&reference.own_name);
             fresh.extend(keys.map(|key| (key, slot)));
             slot
         };
-        let target = &mut targets[slot];
-        if target.type_id != mention.type_id {
+        let node = &mut nodes[slot];
+        if node.type_id != reference.type_id {
             return Err(Error::invalid(format!(
                 "The {} with {} is of another type than the event says",
                 kind.noun(),
-                describe(&mention.key)
+                describe(&reference.key)
             )));
         }
-        target.mentions.push(place);
+        node.references.push(index);
         slots.push(slot);
     }
-    Ok((targets, slots))
+    Ok((nodes, slots))
 }
 
-fn add(targets: &mut Vec<Target>, id: Option<i64>, type_id: i64) -> usize {
-    targets.push(Target {
+fn add(nodes: &mut Vec<ResolvedNode>, id: Option<i64>, type_id: i64) -> usize {
+    nodes.push(ResolvedNode {
         id,
         type_id,
-        mentions: Vec::new(),
+        references: Vec::new(),
     });
-    targets.len() - 1
+    nodes.len() - 1
 }
 
-/// Refuses a mention of a node that is not there and cannot become a new one.
+/// Refuses a reference to a node that does not exist and cannot be created.
 fn check_new(
     kind: Kind,
-    mention: &Mention<'_>,
+    reference: &NodeRef<'_>,
     found: &HashMap<Key<'_>, i64>,
     fresh: &HashMap<&Key<'_>, usize>,
 ) -> Result<()> {
     let noun = kind.noun();
-    if !mention.may_create {
+    if !reference.may_create {
         return Err(Error::NotFound(format!(
             "No {noun} with {} is known, and the event does not create one",
-            describe(&mention.key)
+            describe(&reference.key)
         )));
     }
-    match &mention.own_name {
+    match &reference.own_name {
         Some(name) if found.contains_key(name) || fresh.contains_key(name) => {
             Err(Error::AlreadyExists(format!(
                 "No {noun} with {} is known, and another one has {}",
-                describe(&mention.key),
+                describe(&reference.key),
                 describe(name)
             )))
         }
@@ -219,15 +214,15 @@ fn describe(key: &Key<'_>) -> String {
     }
 }
 
-/// The ids of the stored nodes that have one of the keys of the mentions.
+/// The ids of the stored nodes that have one of the keys of the references.
 async fn ids_by_keys<'e>(
     tx: &mut Tx,
     kind: Kind,
-    mentions: &'e [Mention<'e>],
+    references: &'e [NodeRef<'e>],
 ) -> Result<HashMap<Key<'e>, i64>> {
-    let keys = mentions
+    let keys = references
         .iter()
-        .flat_map(|mention| std::iter::once(&mention.key).chain(&mention.own_name));
+        .flat_map(|reference| std::iter::once(&reference.key).chain(&reference.own_name));
     // Sorted and each once.
     let keys: BTreeSet<&Key<'e>> = keys.collect();
     let mut ids = Vec::new();

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::catalog::Catalog;
 use super::check::DIGEST;
+use super::type_catalog::TypeCatalog;
 use super::{ArtifactIdentity, ArtifactRef, ContextRef, RunEvent, RunEventType, TypeName, state};
 use crate::error::{Error, Result};
 use crate::model::{ArtifactState, Kind, NodeContent, NodeInput, NodeState, Properties, Value};
@@ -19,18 +19,18 @@ pub(super) enum Key<'e> {
     Name(i64, Cow<'e, str>),
 }
 
-/// What one place of an event says about one node.
-pub(super) struct Mention<'e> {
+/// A reference to a node in an event, and what the event says about the node.
+pub(super) struct NodeRef<'e> {
     pub type_id: i64,
     pub key: Key<'e>,
     /// The key by name of a new node, where that is not what finds it.
     pub own_name: Option<Key<'e>>,
     pub may_create: bool,
-    pub edit: Edit<'e>,
+    pub edit: NodeEdit<'e>,
 }
 
-/// What becomes of a node that is mentioned.
-pub(super) struct Edit<'e> {
+/// What an event changes of a node.
+pub(super) struct NodeEdit<'e> {
     event_type: Option<(RunEventType, i64)>,
     uri: Option<&'e str>,
     digest: Option<&'e str>,
@@ -38,7 +38,7 @@ pub(super) struct Edit<'e> {
     custom_properties: &'e Properties,
 }
 
-impl Mention<'_> {
+impl NodeRef<'_> {
     /// A new node that has what finds it, and no more.
     pub(super) fn blank(&self, kind: Kind) -> NodeInput {
         let live = NodeState::Artifact(ArtifactState::Live);
@@ -61,8 +61,8 @@ impl Mention<'_> {
     }
 }
 
-impl Edit<'_> {
-    /// Makes of a node what was said about it.
+impl NodeEdit<'_> {
+    /// Changes a node.
     ///
     /// # Errors
     ///
@@ -102,9 +102,9 @@ impl Edit<'_> {
     }
 }
 
-/// Where the parts of an event are among the mentions.
+/// The indexes of the parts of an event among the references.
 #[derive(Default)]
-pub(super) struct Places {
+pub(super) struct EventSlots {
     pub contexts: Vec<usize>,
     pub inputs: Vec<usize>,
     pub outputs: Vec<usize>,
@@ -112,59 +112,59 @@ pub(super) struct Places {
 
 /// All that the events of a batch say, by kind of node, in order.
 #[derive(Default)]
-pub(super) struct Mentions<'e> {
-    pub contexts: Vec<Mention<'e>>,
+pub(super) struct NodeRefs<'e> {
+    pub contexts: Vec<NodeRef<'e>>,
     /// Aligned with the events.
-    pub runs: Vec<Mention<'e>>,
-    pub artifacts: Vec<Mention<'e>>,
-    /// Parents and children, as places among the contexts.
+    pub runs: Vec<NodeRef<'e>>,
+    pub artifacts: Vec<NodeRef<'e>>,
+    /// Parents and children, as indexes of contexts.
     pub links: Vec<(usize, usize)>,
     /// Aligned with the events.
-    pub places: Vec<Places>,
+    pub slots: Vec<EventSlots>,
 }
 
-impl<'e> Mentions<'e> {
+impl<'e> NodeRefs<'e> {
     /// Takes events apart. `now` is the time of those without one.
-    pub(super) fn of(events: &[&'e RunEvent], catalog: &Catalog, now: i64) -> Result<Self> {
-        let mut mentions = Self::default();
+    pub(super) fn of(events: &[&'e RunEvent], catalog: &TypeCatalog, now: i64) -> Result<Self> {
+        let mut references = Self::default();
         for event in events {
-            let mut places = Places::default();
+            let mut slots = EventSlots::default();
             for context in &event.contexts {
-                places
+                slots
                     .contexts
-                    .push(mentions.add_context(context, catalog)?);
+                    .push(references.add_context(context, catalog)?);
             }
-            mentions.runs.push(run(event, catalog, now)?);
+            references.runs.push(run(event, catalog, now)?);
             for (used, into) in [
-                (&event.inputs, &mut places.inputs),
-                (&event.outputs, &mut places.outputs),
+                (&event.inputs, &mut slots.inputs),
+                (&event.outputs, &mut slots.outputs),
             ] {
                 for given in used {
-                    into.push(mentions.artifacts.len());
-                    mentions.artifacts.push(artifact(given, catalog)?);
+                    into.push(references.artifacts.len());
+                    references.artifacts.push(artifact(given, catalog)?);
                 }
             }
-            mentions.places.push(places);
+            references.slots.push(slots);
         }
-        Ok(mentions)
+        Ok(references)
     }
 
-    /// Adds a context and those above it, and returns its place.
-    fn add_context(&mut self, given: &'e ContextRef, catalog: &Catalog) -> Result<usize> {
+    /// Adds a context and those above it, and returns its index.
+    fn add_context(&mut self, given: &'e ContextRef, catalog: &TypeCatalog) -> Result<usize> {
         let mut parents = Vec::with_capacity(given.parents.len());
         for parent in &given.parents {
             parents.push(self.add_context(parent, catalog)?);
         }
-        let place = self.contexts.len();
+        let index = self.contexts.len();
         self.links
-            .extend(parents.into_iter().map(|parent| (parent, place)));
+            .extend(parents.into_iter().map(|parent| (parent, index)));
         let type_id = catalog.id(Kind::Context, &given.context_type)?;
-        self.contexts.push(Mention {
+        self.contexts.push(NodeRef {
             type_id,
             key: Key::Name(type_id, Cow::Borrowed(&given.name)),
             own_name: None,
             may_create: true,
-            edit: Edit {
+            edit: NodeEdit {
                 event_type: None,
                 uri: None,
                 digest: None,
@@ -172,11 +172,11 @@ impl<'e> Mentions<'e> {
                 custom_properties: &given.custom_properties,
             },
         });
-        Ok(place)
+        Ok(index)
     }
 }
 
-fn run<'e>(event: &'e RunEvent, catalog: &Catalog, now: i64) -> Result<Mention<'e>> {
+fn run<'e>(event: &'e RunEvent, catalog: &TypeCatalog, now: i64) -> Result<NodeRef<'e>> {
     let type_id = catalog.id(Kind::Execution, &event.run_type)?;
     let event_type = event.event_type.unwrap_or(RunEventType::Other);
     let name = event.name.as_deref();
@@ -188,12 +188,12 @@ fn run<'e>(event: &'e RunEvent, catalog: &Catalog, now: i64) -> Result<Mention<'
         (None, Some(name)) => (name, None),
         (None, None) => return Err(Error::internal("a run event without a key was let through")),
     };
-    Ok(Mention {
+    Ok(NodeRef {
         type_id,
         key,
         own_name,
         may_create: event_type != RunEventType::Other,
-        edit: Edit {
+        edit: NodeEdit {
             event_type: Some((event_type, event.time.unwrap_or(now))),
             uri: None,
             digest: None,
@@ -203,7 +203,7 @@ fn run<'e>(event: &'e RunEvent, catalog: &Catalog, now: i64) -> Result<Mention<'
     })
 }
 
-fn artifact<'e>(given: &'e ArtifactRef, catalog: &Catalog) -> Result<Mention<'e>> {
+fn artifact<'e>(given: &'e ArtifactRef, catalog: &TypeCatalog) -> Result<NodeRef<'e>> {
     let type_name = catalog.artifact_type(given);
     let type_id = catalog.id(Kind::Artifact, type_name)?;
     let mut uri = given.uri.as_deref();
@@ -225,12 +225,12 @@ fn artifact<'e>(given: &'e ArtifactRef, catalog: &Catalog) -> Result<Mention<'e>
             ));
         }
     };
-    Ok(Mention {
+    Ok(NodeRef {
         type_id,
         may_create: !matches!(key, Key::Id(_)),
         key,
         own_name: None,
-        edit: Edit {
+        edit: NodeEdit {
             event_type: None,
             uri,
             digest,
