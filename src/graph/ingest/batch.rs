@@ -107,7 +107,7 @@ fn reply(
         (Some(reply), _) => reply,
         (None, Some(known)) => known.reply(message),
         (None, None) => Reply::Refused(Error::invalid(
-            "a message with this id was refused a event_type ago; send it again",
+            "a message with this id was refused just now; send it again",
         )),
     }
 }

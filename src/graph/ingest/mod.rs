@@ -33,58 +33,49 @@ pub struct Message {
     pub change: Recordable,
 }
 
-macro_rules! recordable {
-    ($($variant:ident($change:ty) $label:literal -> $answer:ident,)*) => {
-        /// A change that a message can ask for.
-        #[derive(Clone, Debug)]
-        pub enum Recordable {
-            /// An event about a run. Such messages are stored together.
-            Run(Box<RunEvent>),
-            $($variant(Box<$change>),)*
-        }
-
-        $(impl From<$change> for Recordable {
-            fn from(change: $change) -> Self {
-                Self::$variant(Box::new(change))
-            }
-        })*
-
-        impl Recordable {
-            /// The kind of change, stored with the answer: it never changes.
-            const fn label(&self) -> &'static str {
-                match self {
-                    Self::Run(_) => "Run",
-                    $(Self::$variant(_) => $label,)*
-                }
-            }
-
-            async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<Recorded> {
-                match self {
-                    Self::Run(event) => {
-                        let mut stored = apply_runs(tx, vec![event], origin).await?;
-                        stored.pop().ok_or_else(|| Error::internal("an event has no answer"))
-                    }
-                    $(Self::$variant(change) => {
-                        change.apply(tx, origin).await.map(Recorded::$answer)
-                    })*
-                }
-            }
-        }
-    };
-}
-recordable! {
-    Types(PutTypes) "Types" -> Ids,
-    Nodes(PutNodes) "Nodes" -> Ids,
-    Events(PutEvents) "Events" -> Done,
-    Execution(PutExecution) "Execution" -> Execution,
-    Subgraph(PutSubgraph) "Subgraph" -> Subgraph,
-    Memberships(PutMemberships) "Memberships" -> Done,
-    Parents(PutParentContexts) "Parents" -> Done,
+/// A change that a message can ask for.
+#[derive(Clone, Debug)]
+pub enum Recordable {
+    /// An event about a run. Such messages are stored together.
+    Run(Box<RunEvent>),
+    Types(PutTypes),
+    Nodes(PutNodes),
+    Events(PutEvents),
+    Execution(Box<PutExecution>),
+    Subgraph(PutSubgraph),
+    Memberships(PutMemberships),
+    Parents(PutParentContexts),
 }
 
-impl From<RunEvent> for Recordable {
-    fn from(event: RunEvent) -> Self {
-        Self::Run(Box::new(event))
+impl Recordable {
+    /// The kind of change, stored with the answer: it never changes.
+    const fn label(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "Run",
+            Self::Types(_) => "Types",
+            Self::Nodes(_) => "Nodes",
+            Self::Events(_) => "Events",
+            Self::Execution(_) => "Execution",
+            Self::Subgraph(_) => "Subgraph",
+            Self::Memberships(_) => "Memberships",
+            Self::Parents(_) => "Parents",
+        }
+    }
+
+    async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<Recorded> {
+        match self {
+            Self::Run(event) => {
+                let recorded = apply_runs(tx, vec![event], origin).await?.pop();
+                recorded.ok_or_else(|| Error::internal("an event has no answer"))
+            }
+            Self::Types(change) => change.apply(tx, origin).await.map(Recorded::Ids),
+            Self::Nodes(change) => change.apply(tx, origin).await.map(Recorded::Ids),
+            Self::Events(change) => change.apply(tx, origin).await.map(Recorded::Done),
+            Self::Execution(change) => change.apply(tx, origin).await.map(Recorded::Execution),
+            Self::Subgraph(change) => change.apply(tx, origin).await.map(Recorded::Subgraph),
+            Self::Memberships(change) => change.apply(tx, origin).await.map(Recorded::Done),
+            Self::Parents(change) => change.apply(tx, origin).await.map(Recorded::Done),
+        }
     }
 }
 
@@ -94,27 +85,9 @@ async fn apply_runs(tx: &mut Tx, events: Vec<&RunEvent>, origin: &Origin) -> Res
     Ok(stored.into_iter().map(Recorded::Run).collect())
 }
 
-macro_rules! recorded {
-    ($($variant:ident($answer:ty),)*) => {
-        /// The answer to a message, which is remembered with its id.
-        #[derive(Clone, Debug, PartialEq, Eq)]
-        pub enum Recorded {
-            $($variant($answer),)*
-        }
-
-        $(impl TryFrom<Recorded> for $answer {
-            type Error = Error;
-
-            fn try_from(recorded: Recorded) -> Result<Self> {
-                match recorded {
-                    Recorded::$variant(answer) => Ok(answer),
-                    _ => Err(Error::invalid("the id was used for a message of another kind")),
-                }
-            }
-        })*
-    };
-}
-recorded! {
+/// The answer to a message, which is remembered with its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recorded {
     Run(RunResult),
     Ids(Vec<i64>),
     Done(()),

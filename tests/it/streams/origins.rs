@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use pedigree::graph::{Message, PutNodes, PutTypes, ReconcileScope, Reply, Since, WatchQuery};
+use pedigree::graph::{
+    Message, PutNodes, PutTypes, ReconcileScope, Recordable, Reply, Since, WatchQuery,
+};
 use pedigree::model::{
     Caller, Door, JournalEntry, Kind, Node, NodeContent, NodeInput, NodeType, Operation, Subject,
 };
@@ -138,7 +140,7 @@ async fn a_batch_of_messages_has_the_origin_of_its_stream(graph: TestGraph) {
         let message = |number: usize| Message {
             id: format!("{stream}:{number}"),
             digest: 0,
-            change: put(type_id, 10 * stream + number).into(),
+            change: Recordable::Nodes(put(type_id, 10 * stream + number)),
         };
         let messages = (0..3).map(message).collect();
         let replies = graph

@@ -1,5 +1,5 @@
-//! Our own `pedigree.lineage.v1.LineageService`: write lineage, watch it, trace it, each in the
-//! file of its method.
+//! `pedigree.lineage.v1.LineageService`. Each method is the [`LineageRpc`] of its request, in the
+//! file of its name: convert, call the graph, convert back.
 
 mod heartbeat;
 mod record;
@@ -27,9 +27,9 @@ pub use record::Batches;
 pub struct Service {
     calls: Calls,
     batches: Batches,
-    /// How long a client may leave a stream unread that holds something of the server's.
+    /// How long a client may leave a stream unread that holds a connection to the database.
     patience: Duration,
-    /// Ends the streams, which would go on for ever.
+    /// Cancelled when the server stops; streams end then.
     stop: CancellationToken,
 }
 
@@ -49,9 +49,30 @@ impl Service {
         }
     }
 
-    async fn call(&self, extensions: &http::Extensions) -> Result<Call, Error> {
-        self.calls.call(Door::Pedigree, extensions).await
+    /// Makes the call of a request and runs the request.
+    async fn run<R: LineageRpc>(
+        &self,
+        request: Request<R>,
+    ) -> Result<Response<R::Response>, Status> {
+        let call = self
+            .calls
+            .call(Door::Pedigree, request.extensions())
+            .await?;
+        Ok(Response::new(request.into_inner().run(&call, self).await?))
     }
+}
+
+/// A request of a method.
+trait LineageRpc: Send {
+    /// [`Responses`] of a method that streams them.
+    type Response;
+
+    /// Answers the request, or begins to.
+    fn run(
+        self,
+        call: &Call,
+        service: &Service,
+    ) -> impl Future<Output = Result<Self::Response, Error>> + Send;
 }
 
 /// A text that was given: one that is unset is empty on the wire.
@@ -59,7 +80,7 @@ fn text(given: String) -> Option<String> {
     (!given.is_empty()).then_some(given)
 }
 
-/// The last word of a stream on a server that stops.
+/// The status of a stream that ends because the server stops.
 fn stopping() -> Status {
     Status::unavailable("the server stops; open another stream and go on from the last response")
 }
@@ -74,26 +95,20 @@ impl LineageService for Service {
         &self,
         requests: Request<Streaming<RecordRequest>>,
     ) -> Result<Response<Self::RecordStream>, Status> {
-        let call = self.call(requests.extensions()).await?;
-        let responses = record::run(call, requests.into_inner(), self.batches, self.stop.clone());
-        Ok(Response::new(responses))
+        self.run(requests).await
     }
 
     async fn watch(
         &self,
         request: Request<WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let call = self.call(request.extensions()).await?;
-        let responses = watch::run(&call, request.into_inner(), self.stop.clone()).await?;
-        Ok(Response::new(responses))
+        self.run(request).await
     }
 
     async fn trace(
         &self,
         request: Request<TraceRequest>,
     ) -> Result<Response<Self::TraceStream>, Status> {
-        let call = self.call(request.extensions()).await?;
-        let responses = trace::run(&call, request.into_inner(), self.patience).await?;
-        Ok(Response::new(responses))
+        self.run(request).await
     }
 }

@@ -1,10 +1,8 @@
 //! `LineageService.Trace`.
 
-use std::time::Duration;
-
 use prost::Message;
 
-use super::text;
+use super::{LineageRpc, Service, text};
 use crate::api::call::Call;
 use crate::api::grpc::sink::{ResponseSink, Responses};
 use crate::error::{Error, Result};
@@ -23,16 +21,15 @@ const MAX_FIRST_NODES: usize = 100;
 /// default.
 const RESPONSE_BYTES: usize = 1 << 20;
 
-/// Begins a trace, whose walk goes on while the client reads.
-pub(super) async fn run(
-    call: &Call,
-    request: TraceRequest,
-    patience: Duration,
-) -> Result<Responses<TraceResponse>> {
-    let trace = call.graph.trace(request.try_into()?).await?;
-    Ok(Responses::from_task(&call.tasks, patience, move |sink| {
-        walk(trace, sink)
-    }))
+impl LineageRpc for TraceRequest {
+    type Response = Responses<TraceResponse>;
+
+    /// Begins a trace, whose walk goes on while the client reads.
+    async fn run(self, call: &Call, service: &Service) -> Result<Self::Response> {
+        let trace = call.graph.trace(self.try_into()?).await?;
+        let work = move |sink| walk(trace, sink);
+        Ok(Responses::from_task(&call.tasks, service.patience, work))
+    }
 }
 
 async fn walk(mut trace: Trace, mut sink: ResponseSink<TraceResponse>) -> Result<()> {

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, Sender};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
+use tonic::Status;
 
 use super::heartbeat::interval;
-use super::{Responses, stopping};
+use super::{LineageRpc, Responses, Service, stopping};
 use crate::api::call::Call;
 use crate::api::grpc::mlmd::types::TypeMessage;
 use crate::error::{Error, Result};
@@ -23,39 +24,45 @@ use crate::proto::pedigree::lineage::v1::{
 /// How long a stream may be silent unless the client says so, in milliseconds.
 const DEFAULT_HEARTBEAT_MILLISECONDS: i64 = 10_000;
 
-/// Begins to watch, and goes on in a task of its own, as fast as the client reads.
-pub(super) async fn run(
-    call: &Call,
-    request: WatchRequest,
+impl LineageRpc for WatchRequest {
+    type Response = Responses<WatchResponse>;
+
+    /// Begins a watch, which goes on in a task of its own, as fast as the client reads.
+    async fn run(self, call: &Call, service: &Service) -> Result<Self::Response> {
+        let heartbeat = match self.heartbeat {
+            0 => DEFAULT_HEARTBEAT_MILLISECONDS,
+            given => given,
+        };
+        let heartbeat = interval(heartbeat)?;
+        let watch = call.graph.watch(query(self)?).await?;
+        let (sender, receiver) = mpsc::channel(1);
+        call.tasks
+            .spawn(send_changes(watch, heartbeat, service.stop.clone(), sender));
+        Ok(Responses::new(ReceiverStream::new(receiver)))
+    }
+}
+
+/// Sends changes and heartbeats until the server stops, the watch fails or the client has
+/// disconnected.
+async fn send_changes(
+    mut watch: Watch,
+    heartbeat: Duration,
     stop: CancellationToken,
-) -> Result<Responses<WatchResponse>> {
-    let heartbeat = match request.heartbeat {
-        0 => DEFAULT_HEARTBEAT_MILLISECONDS,
-        given => given,
-    };
-    let heartbeat = interval(heartbeat)?;
-    let mut watch = call.graph.watch(query(request)?).await?;
-    let (sender, receiver) = mpsc::channel(1);
-    let tasks = &call.tasks;
-    tasks.spawn(async move {
-        loop {
-            // Backpressure: nothing is read from the database before the client has room for it.
-            let Ok(place) = sender.reserve().await else {
-                return;
-            };
-            let next = tokio::select! {
-                next = next(&mut watch, heartbeat) => next.map_err(Into::into),
-                () = stop.cancelled() => Err(stopping()),
-                () = sender.closed() => return,
-            };
-            let ended = next.is_err();
-            place.send(next);
-            if ended {
-                return;
-            }
+    sender: Sender<Result<WatchResponse, Status>>,
+) {
+    // Backpressure: nothing is read from the database before the client has room for it.
+    while let Ok(place) = sender.reserve().await {
+        let next = tokio::select! {
+            next = next(&mut watch, heartbeat) => next.map_err(Status::from),
+            () = stop.cancelled() => Err(stopping()),
+            () = sender.closed() => return,
+        };
+        let ended = next.is_err();
+        place.send(next);
+        if ended {
+            return;
         }
-    });
-    Ok(Responses::new(ReceiverStream::new(receiver)))
+    }
 }
 
 async fn next(watch: &mut Watch, heartbeat: Duration) -> Result<WatchResponse> {

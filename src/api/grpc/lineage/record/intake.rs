@@ -27,12 +27,12 @@ const REQUEST_OVERHEAD_BYTES: usize = 512;
 
 /// The requests of a stream that were read and not taken yet.
 pub(super) struct Intake {
-    queue: UnboundedReceiver<Result<Queued, Status>>,
+    queue: UnboundedReceiver<Result<QueuedRequest, Status>>,
     /// The error that ended the stream, when a batch was taken before it.
     failure: Option<Status>,
 }
 
-struct Queued {
+struct QueuedRequest {
     request: RecordRequest,
     bytes: usize,
     /// Its part of the capacity of the queue.
@@ -85,7 +85,7 @@ impl Intake {
 
 async fn read_ahead(
     mut requests: Streaming<RecordRequest>,
-    queue: UnboundedSender<Result<Queued, Status>>,
+    queue: UnboundedSender<Result<QueuedRequest, Status>>,
 ) {
     let room = Arc::new(Semaphore::new(QUEUE_BYTES));
     loop {
@@ -108,7 +108,7 @@ async fn read_ahead(
             () = queue.closed() => return,
         };
         let Ok(room) = room else { return };
-        let queued = Queued {
+        let queued = QueuedRequest {
             request,
             bytes,
             _room: room,

@@ -1,4 +1,4 @@
-//! Requests as messages of the graph, and what the graph stored as answers.
+//! Requests as messages of the graph, and what the graph recorded as answers.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use prost::Message as _;
@@ -7,16 +7,90 @@ use crate::api::grpc::lineage::heartbeat;
 use crate::api::grpc::lineage::run_event::run_event;
 use crate::api::grpc::mlmd::Put;
 use crate::error::{Error, Result};
-use crate::graph::{Message, Recordable, Recorded, RunResult, Write};
+use crate::graph::{Message, Recordable, Recorded};
+use crate::proto::ml_metadata as pb;
 use crate::proto::pedigree::lineage::v1::RecordRequest;
 use crate::proto::pedigree::lineage::v1::record_request::Change;
 use crate::proto::pedigree::lineage::v1::record_response::Answer;
 
-/// What a stored message answers, made of what the graph remembers of it.
-pub(super) type ToAnswer = Box<dyn FnOnce(Recorded) -> Result<Answer> + Send>;
+/// The kind of the answer to a message: that of its change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AnswerKind {
+    Run,
+    PutArtifactType,
+    PutExecutionType,
+    PutContextType,
+    /// With the numbers of artifact types and of execution types.
+    PutTypes([usize; 2]),
+    PutArtifacts,
+    PutExecutions,
+    PutContexts,
+    PutEvents,
+    PutExecution,
+    PutLineageSubgraph,
+    PutAttributionsAndAssociations,
+    PutParentContexts,
+}
 
-/// The message of a request.
-pub(super) fn convert(mut request: RecordRequest) -> Result<(Message, ToAnswer)> {
+impl AnswerKind {
+    /// The answer that has what the graph recorded.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` for what the graph does not record for such a change.
+    pub(super) fn answer(self, recorded: Recorded) -> Result<Answer> {
+        use Recorded::{Done, Execution, Ids, Run, Subgraph};
+        Ok(match (self, recorded) {
+            (Self::Run, Run(result)) => Answer::Run(result.into()),
+            (Self::PutArtifactType, Ids(ids)) => {
+                Answer::PutArtifactType(pb::PutArtifactTypeRequest::response((), ids))
+            }
+            (Self::PutExecutionType, Ids(ids)) => {
+                Answer::PutExecutionType(pb::PutExecutionTypeRequest::response((), ids))
+            }
+            (Self::PutContextType, Ids(ids)) => {
+                Answer::PutContextType(pb::PutContextTypeRequest::response((), ids))
+            }
+            (Self::PutTypes(counts), Ids(ids)) => {
+                Answer::PutTypes(pb::PutTypesRequest::response(counts, ids))
+            }
+            (Self::PutArtifacts, Ids(ids)) => {
+                Answer::PutArtifacts(pb::PutArtifactsRequest::response((), ids))
+            }
+            (Self::PutExecutions, Ids(ids)) => {
+                Answer::PutExecutions(pb::PutExecutionsRequest::response((), ids))
+            }
+            (Self::PutContexts, Ids(ids)) => {
+                Answer::PutContexts(pb::PutContextsRequest::response((), ids))
+            }
+            (Self::PutEvents, Done(())) => Answer::PutEvents(pb::PutEventsResponse {}),
+            (Self::PutExecution, Execution(stored)) => {
+                Answer::PutExecution(pb::PutExecutionRequest::response((), stored))
+            }
+            (Self::PutLineageSubgraph, Subgraph(stored)) => {
+                Answer::PutLineageSubgraph(pb::PutLineageSubgraphRequest::response((), stored))
+            }
+            (Self::PutAttributionsAndAssociations, Done(())) => {
+                let response = pb::PutAttributionsAndAssociationsResponse {};
+                Answer::PutAttributionsAndAssociations(response)
+            }
+            (Self::PutParentContexts, Done(())) => {
+                Answer::PutParentContexts(pb::PutParentContextsResponse {})
+            }
+            (kind, recorded) => {
+                let unfit = format!("{recorded:?} is no answer of the kind {kind:?}");
+                return Err(Error::internal(unfit));
+            }
+        })
+    }
+}
+
+/// The message of a request, and the kind of its answer.
+///
+/// # Errors
+///
+/// `InvalidArgument` for a request that is malformed or has no change.
+pub(super) fn message(mut request: RecordRequest) -> Result<(Message, AnswerKind)> {
     let id = std::mem::take(&mut request.id);
     if request.heartbeat != 0 {
         heartbeat::interval(request.heartbeat)?;
@@ -27,46 +101,73 @@ pub(super) fn convert(mut request: RecordRequest) -> Result<(Message, ToAnswer)>
     let event_time = request.event_time.take();
     let digest = digest_of(&request.encode_to_vec());
     let Some(change) = request.change else {
-        return Err(Error::invalid("the message says nothing: it has no change"));
+        return Err(Error::invalid("the message has no change"));
     };
-    let (change, to_answer) = match change {
-        Change::Run(event) => {
-            let event = run_event(event, event_time);
-            let to_answer = |recorded: Recorded| {
-                let stored = RunResult::try_from(recorded)?;
-                Ok(Answer::Run(stored.into()))
-            };
-            Ok::<(Recordable, ToAnswer), Error>((event.into(), Box::new(to_answer)))
-        }
-        Change::PutArtifactType(put) => prepare(put, Answer::PutArtifactType),
-        Change::PutExecutionType(put) => prepare(put, Answer::PutExecutionType),
-        Change::PutContextType(put) => prepare(put, Answer::PutContextType),
-        Change::PutTypes(put) => prepare(put, Answer::PutTypes),
-        Change::PutArtifacts(put) => prepare(put, Answer::PutArtifacts),
-        Change::PutExecutions(put) => prepare(put, Answer::PutExecutions),
-        Change::PutContexts(put) => prepare(put, Answer::PutContexts),
-        Change::PutEvents(put) => prepare(put, Answer::PutEvents),
-        Change::PutExecution(put) => prepare(put, Answer::PutExecution),
-        Change::PutLineageSubgraph(put) => prepare(put, Answer::PutLineageSubgraph),
-        Change::PutAttributionsAndAssociations(put) => {
-            prepare(put, Answer::PutAttributionsAndAssociations)
-        }
-        Change::PutParentContexts(put) => prepare(put, Answer::PutParentContexts),
-    }?;
-    let message = Message { id, digest, change };
-    Ok((message, to_answer))
+    let (change, kind) = recordable(change, event_time)?;
+    Ok((Message { id, digest, change }, kind))
 }
 
-/// A request of ML Metadata's service as a message of a stream.
-fn prepare<P>(put: P, wrap: fn(P::Response) -> Answer) -> Result<(Recordable, ToAnswer)>
-where
-    P: Put + 'static,
-    P::Change: Into<Recordable>,
-    <P::Change as Write>::Answer: TryFrom<Recorded, Error = Error>,
-{
-    let (change, shape) = put.change()?;
-    let to_answer = move |recorded: Recorded| Ok(wrap(P::response(shape, recorded.try_into()?)));
-    Ok((change.into(), Box::new(to_answer)))
+/// A change in the terms of the graph. Requests of ML Metadata's service are converted by their own
+/// door.
+fn recordable(change: Change, event_time: Option<i64>) -> Result<(Recordable, AnswerKind)> {
+    Ok(match change {
+        Change::Run(event) => {
+            let event = run_event(event, event_time);
+            (Recordable::Run(Box::new(event)), AnswerKind::Run)
+        }
+        Change::PutArtifactType(put) => {
+            let (change, ()) = put.change()?;
+            (Recordable::Types(change), AnswerKind::PutArtifactType)
+        }
+        Change::PutExecutionType(put) => {
+            let (change, ()) = put.change()?;
+            (Recordable::Types(change), AnswerKind::PutExecutionType)
+        }
+        Change::PutContextType(put) => {
+            let (change, ()) = put.change()?;
+            (Recordable::Types(change), AnswerKind::PutContextType)
+        }
+        Change::PutTypes(put) => {
+            let (change, counts) = put.change()?;
+            (Recordable::Types(change), AnswerKind::PutTypes(counts))
+        }
+        Change::PutArtifacts(put) => {
+            let (change, ()) = put.change()?;
+            (Recordable::Nodes(change), AnswerKind::PutArtifacts)
+        }
+        Change::PutExecutions(put) => {
+            let (change, ()) = put.change()?;
+            (Recordable::Nodes(change), AnswerKind::PutExecutions)
+        }
+        Change::PutContexts(put) => {
+            let (change, ()) = put.change()?;
+            (Recordable::Nodes(change), AnswerKind::PutContexts)
+        }
+        Change::PutEvents(put) => {
+            let (change, ()) = put.change()?;
+            (Recordable::Events(change), AnswerKind::PutEvents)
+        }
+        Change::PutExecution(put) => {
+            let (change, ()) = put.change()?;
+            (
+                Recordable::Execution(Box::new(change)),
+                AnswerKind::PutExecution,
+            )
+        }
+        Change::PutLineageSubgraph(put) => {
+            let (change, ()) = put.change()?;
+            (Recordable::Subgraph(change), AnswerKind::PutLineageSubgraph)
+        }
+        Change::PutAttributionsAndAssociations(put) => {
+            let (change, ()) = put.change()?;
+            let kind = AnswerKind::PutAttributionsAndAssociations;
+            (Recordable::Memberships(change), kind)
+        }
+        Change::PutParentContexts(put) => {
+            let (change, ()) = put.change()?;
+            (Recordable::Parents(change), AnswerKind::PutParentContexts)
+        }
+    })
 }
 
 /// The first half of a SHA-256. It tells apart the messages for which a client uses one id.
@@ -91,14 +192,14 @@ mod tests {
             heartbeat: 1000,
             change: Some(Change::PutEvents(put)),
         };
-        let (message, _) = convert(request.clone()).unwrap();
+        let digest = |request| message(request).unwrap().0.digest;
         // Field 17 alone.
-        assert_eq!(message.digest, digest_of(&[0x8a, 1, 0]));
+        assert_eq!(digest(request.clone()), digest_of(&[0x8a, 1, 0]));
         let again = RecordRequest {
             event_time: Some(2),
             heartbeat: 0,
             ..request
         };
-        assert_eq!(convert(again).unwrap().0.digest, message.digest);
+        assert_eq!(digest(again), digest_of(&[0x8a, 1, 0]));
     }
 }

@@ -14,7 +14,7 @@ use tokio::sync::mpsc::{self, Sender};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
-use super::{Responses, heartbeat, stopping};
+use super::{LineageRpc, Responses, Service, heartbeat, stopping};
 use crate::api::call::Call;
 use crate::api::grpc::status;
 use crate::error::{Error, Result};
@@ -22,7 +22,7 @@ use crate::graph::Reply;
 use crate::proto::pedigree::lineage::v1::record_response::Answer;
 use crate::proto::pedigree::lineage::v1::{self as pb, RecordRequest, RecordResponse};
 use intake::Intake;
-use message::{ToAnswer, convert};
+use message::{AnswerKind, message};
 use response_stream::{Outgoing, ResponseStream};
 
 /// How many responses may wait for a client to read them. Until it does, no more requests are
@@ -38,23 +38,21 @@ pub struct Batches {
     pub age: Duration,
 }
 
-/// Reads, stores and answers in tasks of the stream.
-pub(super) fn run(
-    call: Call,
-    requests: Streaming<RecordRequest>,
-    batches: Batches,
-    stop: CancellationToken,
-) -> Responses<RecordResponse> {
-    let (sender, receiver) = mpsc::channel(MAX_UNREAD_RESPONSES);
-    let tasks = call.tasks.clone();
-    let recording = Recording {
-        call,
-        intake: Intake::start(&tasks, requests),
-        batches,
-        sender,
-    };
-    tasks.spawn(recording.run(stop));
-    Responses::new(ResponseStream::new(receiver))
+impl LineageRpc for Streaming<RecordRequest> {
+    type Response = Responses<RecordResponse>;
+
+    /// Reads, stores and answers in tasks of the stream.
+    async fn run(self, call: &Call, service: &Service) -> Result<Self::Response> {
+        let (sender, receiver) = mpsc::channel(MAX_UNREAD_RESPONSES);
+        let recording = Recording {
+            call: call.clone(),
+            intake: Intake::start(&call.tasks, self),
+            batches: service.batches,
+            sender,
+        };
+        call.tasks.spawn(recording.run(service.stop.clone()));
+        Ok(Responses::new(ResponseStream::new(receiver)))
+    }
 }
 
 struct Recording {
@@ -118,36 +116,45 @@ async fn record(call: &Call, batch: Vec<RecordRequest>) -> Vec<RecordResponse> {
         return Vec::new();
     }
     let mut messages = Vec::with_capacity(batch.len());
-    let mut waiting = Vec::with_capacity(batch.len());
+    let mut expected = Vec::with_capacity(batch.len());
     for request in batch {
         let id = request.id.clone();
-        let converted = convert(request).map(|(message, to_answer)| {
+        let kind = message(request).map(|(message, kind)| {
             messages.push(message);
-            to_answer
+            kind
         });
-        waiting.push((id, converted));
+        expected.push((id, kind));
     }
     let replies = call.graph.store_messages(&call.caller, messages).await;
     let mut replies = match replies {
         Ok(replies) => Ok(replies.into_iter()),
         Err(error) => Err(status::logged(error)),
     };
-    let answered = waiting.into_iter().map(|(id, converted)| {
-        let reply = match (converted, &mut replies) {
+    let answered = expected.into_iter().map(|(id, kind)| {
+        let answered = match (kind, &mut replies) {
             (Err(error), _) => Err(status::logged(error)),
             (Ok(_), Err(status)) => Err(status.clone()),
-            (Ok(to_answer), Ok(replies)) => {
+            (Ok(kind), Ok(replies)) => {
                 let missing = || Reply::Refused(Error::internal("a message has no reply"));
-                to_response(replies.next().unwrap_or_else(missing), to_answer)
+                answer(replies.next().unwrap_or_else(missing), kind).map_err(status::logged)
             }
         };
-        response(id, reply)
+        response(id, answered)
     });
     answered.collect()
 }
 
-fn response(id: String, reply: Result<(bool, Answer), Status>) -> RecordResponse {
+/// The answer of a reply, and whether the message had been stored before.
+fn answer(reply: Reply, kind: AnswerKind) -> Result<(bool, Answer)> {
     match reply {
+        Reply::Stored(recorded) => Ok((false, kind.answer(recorded)?)),
+        Reply::Repeated(recorded) => Ok((true, kind.answer(recorded)?)),
+        Reply::Refused(error) => Err(error),
+    }
+}
+
+fn response(id: String, answered: Result<(bool, Answer), Status>) -> RecordResponse {
+    match answered {
         Ok((repeated, answer)) => RecordResponse {
             id,
             refused: None,
@@ -163,14 +170,4 @@ fn response(id: String, reply: Result<(bool, Answer), Status>) -> RecordResponse
             ..RecordResponse::default()
         },
     }
-}
-
-fn to_response(reply: Reply, to_answer: ToAnswer) -> Result<(bool, Answer), Status> {
-    let (repeated, recorded) = match reply {
-        Reply::Stored(recorded) => (false, recorded),
-        Reply::Repeated(recorded) => (true, recorded),
-        Reply::Refused(error) => return Err(status::logged(error)),
-    };
-    let answer = to_answer(recorded).map_err(status::logged)?;
-    Ok((repeated, answer))
 }
