@@ -7,7 +7,8 @@
 //! * `composite`: several of these in one write.
 //! * `ingest`: messages, each stored once, and events of runs.
 //! * `lineage`: traversals from nodes to those that they depend on, or that depend on them.
-//! * `commit`: how a [`Write`] becomes durable; `changes`: the history of what was written.
+//! * `write`: what every change of the graph is; `commit`: how it becomes durable; `changes`: the
+//!   history of what was written.
 
 mod changes;
 mod clock;
@@ -20,6 +21,7 @@ mod lineage;
 mod nodes;
 mod registry;
 mod types;
+mod write;
 
 use std::collections::BTreeMap;
 
@@ -38,15 +40,14 @@ pub use changes::history::Retention;
 pub use changes::reconcile::ReconcileScope;
 pub use changes::watch::{Changes, Since, Topic, Watch, WatchQuery};
 pub use clock::Clock;
-pub use commit::command::Write;
 pub use composite::execution::{ArtifactAndEvent, PutExecution, PutExecutionAnswer};
 pub use composite::subgraph::{EventEdge, PutSubgraph, PutSubgraphAnswer};
 pub use edges::events::PutEvents;
 pub use edges::memberships::PutMemberships;
 pub use edges::parents::{PutParentContexts, Relatives};
 pub use ingest::runs::{
-    ArtifactIdentity, ArtifactRef, ContextRef, RecordRuns, RunEvent, RunEventType, RunResult,
-    TypeName, TypePolicy,
+    ArtifactIdentity, ArtifactRef, ContextRef, RecordRuns, RunEvent, RunEventType,
+    RunResult, TypeName, TypePolicy,
 };
 pub use ingest::{Message, Recordable, Recorded, Reply};
 pub use lineage::answer::{LineageGraph, LineageParts};
@@ -62,6 +63,7 @@ pub use nodes::scope::ListScope;
 pub use nodes::stream::NodeStream;
 pub use registry::Graphs;
 pub use types::put::PutTypes;
+pub use write::Write;
 
 /// A handle on one metadata graph. Cheap to clone.
 ///

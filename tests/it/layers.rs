@@ -1,6 +1,6 @@
 //! Each layer knows only those below it; the map is in `src/lib.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,7 @@ blocking_once! {
     no_file_is_too_long,
     dialects_are_not_compared,
     rooms_of_the_graph_do_not_import_its_page,
+    rooms_of_the_graph_form_no_circle,
     the_graph_exports_nothing_of_storage,
     no_id_has_a_default,
     no_path_climbs_two_modules,
@@ -224,6 +225,44 @@ fn rooms_of_the_graph_do_not_import_its_page() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A room of the graph imports rooms that do not need it in turn, so that each can be read, and
+/// changed, with those below it alone.
+fn rooms_of_the_graph_form_no_circle() {
+    let graph = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/graph");
+    let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (path, text) in files("graph") {
+        let inside = path.strip_prefix(&graph).unwrap();
+        let first = inside.iter().next().unwrap().to_str().unwrap();
+        let room = first.trim_end_matches(".rs");
+        if room == "mod" || IMPORTS_OF_THE_PAGE.contains(&first) {
+            continue;
+        }
+        for line in text.lines() {
+            for path in line.split("crate::graph::").skip(1) {
+                let end = path.find(|c: char| !c.is_lowercase() && c != '_');
+                let used = &path[..end.unwrap_or(path.len())];
+                if used != room && !used.is_empty() {
+                    let used = used.to_owned();
+                    imports.entry(room.to_owned()).or_default().insert(used);
+                }
+            }
+        }
+    }
+    assert!(imports.len() > 5, "found only {} rooms", imports.len());
+    // A room that imports none of those that are left is taken away until there are no more.
+    while let Some(room) = imports
+        .iter()
+        .find(|(_, used)| !used.iter().any(|used| imports.contains_key(used)))
+        .map(|(room, _)| room.clone())
+    {
+        imports.remove(&room);
+    }
+    assert!(
+        imports.is_empty(),
+        "in a circle, or above one: {imports:#?}"
+    );
 }
 
 fn the_graph_exports_nothing_of_storage() {

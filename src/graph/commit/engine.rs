@@ -13,7 +13,7 @@ use metrics::counter;
 
 use crate::error::{Error, Result};
 use crate::graph::changes::history::History;
-use crate::graph::commit::command::Write;
+use crate::graph::write::Write;
 use crate::graph::commit::group::{Admission, GroupCommit};
 use crate::model::Caller;
 use crate::storage::Tx;

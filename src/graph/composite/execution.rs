@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 
 use crate::error::{Error, Result};
-use crate::graph::commit::command::Write;
 use crate::graph::composite::artifacts::{ArtifactReuse, ArtifactWriter};
 use crate::graph::composite::contexts::{ContextReuse, ContextWriter};
 use crate::graph::edges::events::Written;
 use crate::graph::edges::{events, memberships};
 use crate::graph::nodes::rules::describe;
 use crate::graph::nodes::writer::{NodeWriter, PutOptions};
+use crate::graph::write::Write;
 use crate::model::{EventInput, Kind, NodeInput, Origin};
 use crate::storage::Tx;
 use crate::storage::tables::memberships::Nodes;

@@ -6,13 +6,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::graph::commit::command::Write;
 use crate::graph::composite::artifacts::{ArtifactReuse, ArtifactWriter};
 use crate::graph::composite::contexts::{ContextReuse, ContextWriter};
 use crate::graph::edges::events::Written;
 use crate::graph::edges::{events, memberships};
 use crate::graph::nodes::rules as node_rules;
 use crate::graph::nodes::writer::{NodeWriter, PutOptions};
+use crate::graph::write::Write;
 use crate::model::{EventInput, Kind, NodeInput, NodeType, Origin, Stored, distinct_ids};
 use crate::storage::Tx;
 use crate::storage::tables::memberships::Nodes;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::error::{Error, Result};
-use crate::graph::commit::command::Write;
+use crate::graph::write::Write;
 use crate::model::{Change, Event, EventInput, Kind, Origin, Side, Subject};
 use crate::storage::tables::{events, nodes};
 use crate::storage::{Database, Tx};

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::error::{Error, Result};
-use crate::graph::commit::command::Write;
+use crate::graph::write::Write;
 use crate::model::{Change, Kind, Membership, Node, Origin, Subject};
 use crate::storage::tables::memberships::{self, Nodes};
 use crate::storage::tables::nodes;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::error::{Error, Result};
-use crate::graph::commit::command::Write;
 use crate::graph::edges::memberships::created;
+use crate::graph::write::Write;
 use crate::model::{Kind, Membership, Node, Origin, ParentContext};
 use crate::storage::tables::memberships::{self, MembershipEnd};
 use crate::storage::tables::{locks, nodes};

@@ -9,7 +9,6 @@ mod codec;
 pub(in crate::graph) mod runs;
 
 use crate::error::{Error, Result};
-use crate::graph::commit::command::Write;
 use crate::graph::composite::execution::{PutExecution, PutExecutionAnswer};
 use crate::graph::composite::subgraph::{PutSubgraph, PutSubgraphAnswer};
 use crate::graph::edges::events::PutEvents;
@@ -18,6 +17,7 @@ use crate::graph::edges::parents::PutParentContexts;
 use crate::graph::ingest::runs::{RecordRuns, RunEvent, RunResult};
 use crate::graph::nodes::put::PutNodes;
 use crate::graph::types::put::PutTypes;
+use crate::graph::write::Write;
 use crate::model::Origin;
 use crate::storage::Tx;
 

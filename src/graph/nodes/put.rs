@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use crate::error::Result;
-use crate::graph::commit::command::Write;
 use crate::graph::nodes::mask::{FULL_MASK, Mask};
 use crate::graph::nodes::writer::{NodeWriter, PutOptions};
+use crate::graph::write::Write;
 use crate::model::{Kind, NodeInput, Origin};
 use crate::storage::Tx;
 

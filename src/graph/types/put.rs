@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use crate::error::{Error, Result};
-use crate::graph::commit::command::Write;
 use crate::graph::types::rules as type_rules;
 use crate::graph::types::rules::Evolution;
+use crate::graph::write::Write;
 use crate::model::{
     BaseType, Change, Kind, NodeType, Origin, SIMPLE_TYPES, Stored, Subject, TypeIdentity,
 };

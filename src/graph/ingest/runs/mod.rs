@@ -21,7 +21,7 @@ mod type_catalog;
 use std::borrow::Borrow;
 
 use crate::error::Result;
-use crate::graph::commit::command::Write;
+use crate::graph::write::Write;
 use crate::graph::edges::parents as contexts;
 use crate::model::{
     EventPath, EventType, ExecutionState, Kind, Membership, NodeState, Origin, Properties,

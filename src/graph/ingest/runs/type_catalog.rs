@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{ArtifactIdentity, ArtifactRef, ContextRef, RunEvent, TypeName, TypePolicy};
 use crate::error::{Error, Result};
-use crate::graph::commit::command::Write;
+use crate::graph::write::Write;
 use crate::graph::nodes::rules as node_rules;
 use crate::graph::types::put::{PutTypes, stored_types};
 use crate::model::{Kind, Node, NodeType, Origin, Properties, Stored, TypeIdentity, distinct_ids};
