@@ -46,7 +46,7 @@ pub use edges::events::PutEvents;
 pub use edges::memberships::PutMemberships;
 pub use edges::parents::{PutParentContexts, Relatives};
 pub use ingest::runs::{
-    ArtifactIdentity, ArtifactRef, ContextRef, RecordRuns, RunEvent, RunEventType,
+    ArtifactIdentity, ArtifactRef, ContextRef, EventTime, RecordRuns, RunEvent, RunEventType,
     RunResult, TypeName, TypePolicy,
 };
 pub use ingest::{Message, Recordable, Recorded, Reply};

@@ -6,7 +6,9 @@ use pedigree::graph::{ArtifactIdentity, RunEvent, TypePolicy};
 use pedigree::model::{EventType, Value};
 use tonic::Code::{self, FailedPrecondition, InvalidArgument, NotFound};
 
-use super::{START_OF_TIME, artifact, context, named, properties, run, type_name, with_content};
+use super::{
+    START_OF_TIME, artifact, context, milliseconds, named, properties, run, type_name, with_content,
+};
 use crate::support::TestGraph;
 
 on_every_database! {
@@ -29,32 +31,32 @@ const MALFORMED: &[Case] = &[
         "The type policy of the run event",
     ),
     (
-        |event| event.time = Some(-1),
+        |event| event.time = Some(milliseconds(-1)),
         InvalidArgument,
         "The event time -1 is not plausible",
     ),
     (
-        |event| event.time = Some(START_OF_TIME / 1000),
+        |event| event.time = Some(milliseconds(START_OF_TIME / 1000)),
         InvalidArgument,
         "The event time 1700000000 is not plausible: it must be in milliseconds",
     ),
     (
-        |event| event.time = Some(START_OF_TIME * 1000),
+        |event| event.time = Some(milliseconds(START_OF_TIME * 1000)),
         InvalidArgument,
         "The event time 1700000000000000 is not plausible",
     ),
     (
-        |event| event.time = Some(START_OF_TIME * 1_000_000),
+        |event| event.time = Some(milliseconds(START_OF_TIME * 1_000_000)),
         InvalidArgument,
         "The event time 1700000000000000000 is not plausible",
     ),
     (
-        |event| event.time = Some(i64::MAX),
+        |event| event.time = Some(milliseconds(i64::MAX)),
         InvalidArgument,
         "The event time 9223372036854775807 is not plausible",
     ),
     (
-        |event| event.time = Some(i64::MIN),
+        |event| event.time = Some(milliseconds(i64::MIN)),
         InvalidArgument,
         "The event time -9223372036854775808 is not plausible",
     ),

@@ -130,7 +130,7 @@ async fn every_order_ends_the_same(store: TestGraph) {
     let lifecycle = [("START", 10), ("FAIL", 20), ("START", 30), ("COMPLETE", 40)]
         .map(|(event_type, time)| format!("{event_type}@{}", START_OF_TIME + time));
     let times = properties(&[
-        ("started_at", at(30)),
+        ("started_at", at(10)),
         ("ended_at", at(40)),
         ("pedigree.lifecycle", Value::String(lifecycle.join(","))),
     ]);

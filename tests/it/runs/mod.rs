@@ -1,7 +1,8 @@
 //! Events about runs: what each stores, in whatever order and company they come.
 
 use pedigree::graph::{
-    ArtifactIdentity, ArtifactRef, ContextRef, RunEvent, RunEventType, TypeName, TypePolicy,
+    ArtifactIdentity, ArtifactRef, ContextRef, EventTime, RunEvent, RunEventType, TypeName,
+    TypePolicy,
 };
 use pedigree::model::{Properties, Value};
 
@@ -28,12 +29,17 @@ pub fn at(milliseconds: i64) -> Value {
     Value::Int(START_OF_TIME + milliseconds)
 }
 
+/// The time of an event, in milliseconds since epoch.
+pub fn milliseconds(time: i64) -> EventTime {
+    EventTime::from_milliseconds(time)
+}
+
 /// An event about the run of that name, of the type `Train`, at a time after [`START_OF_TIME`] in
 /// milliseconds, which may do all about types.
 pub fn run(event_type: RunEventType, name: &str, time: i64) -> RunEvent {
     RunEvent {
         event_type: Some(event_type),
-        time: Some(START_OF_TIME + time),
+        time: Some(milliseconds(START_OF_TIME + time)),
         type_policy: Some(TypePolicy::Extend),
         run_type: type_name("Train"),
         name: Some(name.to_owned()),

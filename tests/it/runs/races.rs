@@ -5,7 +5,9 @@ use pedigree::graph::RunEventType::{Complete, Start};
 use pedigree::graph::{RecordRuns, RunEvent};
 use pedigree::model::{Kind, Value};
 
-use super::{START_OF_TIME, artifact, at, context, named, properties, run, with_content};
+use super::{
+    START_OF_TIME, artifact, at, context, milliseconds, named, properties, run, with_content,
+};
 use crate::support::{TestGraph, anonymous};
 
 on_every_database! {
@@ -64,7 +66,8 @@ async fn runs_that_share_everything_else_are_created_by_many(store: TestGraph) {
                 let mut mine = event(&format!("run {number}"));
                 let mut shared = event("shared");
                 shared.event_type = Some(Complete);
-                shared.time = Some(START_OF_TIME + 2 + i64::try_from(number).unwrap());
+                let number = i64::try_from(number).unwrap();
+                shared.time = Some(milliseconds(START_OF_TIME + 2 + number));
                 let mut events = vec![mine.clone(), shared.clone()];
                 if number % 2 == 0 {
                     events.reverse();

@@ -5,8 +5,8 @@
 use super::text;
 use crate::api::grpc::mlmd::convert::{all, path_in, properties_in};
 use crate::graph::{
-    ArtifactIdentity, ArtifactRef, ContextRef, RunEvent, RunEventType, RunResult, TypeName,
-    TypePolicy,
+    ArtifactIdentity, ArtifactRef, ContextRef, EventTime, RunEvent, RunEventType, RunResult,
+    TypeName, TypePolicy,
 };
 use crate::model::EventType;
 use crate::proto::pedigree::lineage::v1::artifact_ref::Identity;
@@ -16,7 +16,7 @@ use crate::proto::pedigree::lineage::v1::{self as wire, run_event};
 pub(super) fn run_event(given: wire::RunEvent, event_time: Option<i64>) -> RunEvent {
     RunEvent {
         event_type: event_type(given.event_type),
-        time: event_time,
+        time: event_time.map(EventTime::from_milliseconds),
         type_policy: type_policy(given.type_policy),
         run_type: type_name(given.r#type, given.type_version),
         name: text(given.name),
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!((event.event_type, event.type_policy), (None, None));
         assert_eq!(
             (event.name, event.external_id, event.time),
-            (None, None, Some(7))
+            (None, None, Some(EventTime::from_milliseconds(7)))
         );
         assert_eq!(event.run_type, TypeName::default());
         let start = run_event(

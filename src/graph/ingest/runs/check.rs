@@ -35,7 +35,7 @@ pub(super) fn event(given: &RunEvent, now: i64) -> Result<()> {
         ));
     }
     if let Some(time) = given.time {
-        event_time(time, now)?;
+        event_time(time.milliseconds, now)?;
     }
     type_name("run", &given.run_type)?;
     if given.name.is_none() && given.external_id.is_none() {
@@ -55,7 +55,8 @@ pub(super) fn event(given: &RunEvent, now: i64) -> Result<()> {
     given.outputs.iter().try_for_each(output)
 }
 
-/// A time beyond the bounds would decide the state of its run for ever.
+/// A time, in milliseconds since epoch, that is beyond the bounds would decide the state of its run
+/// for ever.
 fn event_time(time: i64, now: i64) -> Result<()> {
     let latest = now.saturating_add(MAX_AHEAD_MILLISECONDS);
     let is_plausible = |time: i64| (EARLIEST_EVENT_MILLISECONDS..=latest).contains(&time);

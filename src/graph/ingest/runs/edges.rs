@@ -61,7 +61,7 @@ pub(super) async fn put(
             artifact_id: id,
             execution_id: ids.execution_id,
             event_type: given.event_type.unwrap_or(usual),
-            milliseconds: Some(event.time.unwrap_or(now)),
+            milliseconds: Some(event.time.map_or(now, |time| time.milliseconds)),
             path: given.path.clone(),
         };
         edges.extend(inputs.map(|(given, id)| edge(given, *id, EventType::Input)));

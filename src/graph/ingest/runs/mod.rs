@@ -21,8 +21,8 @@ mod type_catalog;
 use std::borrow::Borrow;
 
 use crate::error::Result;
-use crate::graph::write::Write;
 use crate::graph::edges::parents as contexts;
+use crate::graph::write::Write;
 use crate::model::{
     EventPath, EventType, ExecutionState, Kind, Membership, NodeState, Origin, Properties,
 };
@@ -37,8 +37,8 @@ use type_catalog::TypeCatalog;
 pub struct RunEvent {
     /// Required; `None` also for a number that names none.
     pub event_type: Option<RunEventType>,
-    /// When it happened, in milliseconds since epoch; now, when unset.
-    pub time: Option<i64>,
+    /// When it happened; now, when unset.
+    pub time: Option<EventTime>,
     /// `None` for a number that names none, which is refused.
     pub type_policy: Option<TypePolicy>,
     /// The execution type. Required.
@@ -55,7 +55,28 @@ pub struct RunEvent {
     pub custom_properties: Properties,
 }
 
-/// The types of run events: those of OpenLineage, and `Cached`.
+/// The time of a run event. The order of events decides the state of a run, and events of one run
+/// can be less than a millisecond apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventTime {
+    /// Since the Unix epoch.
+    pub milliseconds: i64,
+    /// Beyond the milliseconds: less than 1,000. 0 from a door that knows milliseconds only.
+    pub microseconds: u16,
+}
+
+impl EventTime {
+    /// A time in milliseconds since the Unix epoch.
+    #[must_use]
+    pub const fn from_milliseconds(milliseconds: i64) -> Self {
+        Self {
+            milliseconds,
+            microseconds: 0,
+        }
+    }
+}
+
+/// The types of run events: those of `OpenLineage`, and `Cached`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RunEventType {
     Start,

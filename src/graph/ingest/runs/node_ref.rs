@@ -6,7 +6,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use super::check::DIGEST;
 use super::type_catalog::TypeCatalog;
-use super::{ArtifactIdentity, ArtifactRef, ContextRef, RunEvent, RunEventType, TypeName, state};
+use super::{
+    ArtifactIdentity, ArtifactRef, ContextRef, EventTime, RunEvent, RunEventType, TypeName, state,
+};
 use crate::error::{Error, Result};
 use crate::model::{ArtifactState, Kind, NodeContent, NodeInput, NodeState, Properties, Value};
 
@@ -31,7 +33,7 @@ pub(super) struct NodeRef<'e> {
 
 /// What an event changes of a node.
 pub(super) struct NodeEdit<'e> {
-    event_type: Option<(RunEventType, i64)>,
+    event_type: Option<(RunEventType, EventTime)>,
     uri: Option<&'e str>,
     digest: Option<&'e str>,
     properties: &'e Properties,
@@ -179,6 +181,7 @@ impl<'e> NodeRefs<'e> {
 fn run<'e>(event: &'e RunEvent, catalog: &TypeCatalog, now: i64) -> Result<NodeRef<'e>> {
     let type_id = catalog.id(Kind::Execution, &event.run_type)?;
     let event_type = event.event_type.unwrap_or(RunEventType::Other);
+    let time = event.time.unwrap_or(EventTime::from_milliseconds(now));
     let name = event.name.as_deref();
     let name = name.map(|name| Key::Name(type_id, Cow::Borrowed(name)));
     let external_id = event.external_id.as_deref();
@@ -194,7 +197,7 @@ fn run<'e>(event: &'e RunEvent, catalog: &TypeCatalog, now: i64) -> Result<NodeR
         own_name,
         may_create: event_type != RunEventType::Other,
         edit: NodeEdit {
-            event_type: Some((event_type, event.time.unwrap_or(now))),
+            event_type: Some((event_type, time)),
             uri: None,
             digest: None,
             properties: &event.properties,

@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{ArtifactIdentity, ArtifactRef, ContextRef, RunEvent, TypeName, TypePolicy};
 use crate::error::{Error, Result};
-use crate::graph::write::Write;
 use crate::graph::nodes::rules as node_rules;
 use crate::graph::types::put::{PutTypes, stored_types};
+use crate::graph::write::Write;
 use crate::model::{Kind, Node, NodeType, Origin, Properties, Stored, TypeIdentity, distinct_ids};
 use crate::storage::Tx;
 use crate::storage::tables::{locks, nodes, types};
