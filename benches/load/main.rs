@@ -10,6 +10,10 @@
     clippy::cast_precision_loss,
     reason = "figures, and values that only have to differ"
 )]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the tasks of a client end with its runtime"
+)]
 
 mod client;
 mod grpc;

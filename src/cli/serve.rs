@@ -14,26 +14,29 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
         return migrate::downgrade(config).await;
     }
     let listeners = Listeners::bind(config).await?;
-    let stop = stop_on_signal()?;
-    Box::pin(server::run(config, listeners, Clock::default(), stop)).await?;
-    tracing::info!("stopped");
-    Ok(())
-}
-
-/// A token that is cancelled by SIGINT and SIGTERM.
-fn stop_on_signal() -> Result<CancellationToken, Failure> {
     let failed = |error| Failure(format!("cannot listen for signals: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let stop = CancellationToken::new();
-    let stopped = stop.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("asked to stop; completing the requests in flight");
-        stopped.cancel();
-    });
-    Ok(stop)
+    let mut serving = Box::pin(server::run(
+        config,
+        listeners,
+        Clock::default(),
+        stop.clone(),
+    ));
+    let served = tokio::select! {
+        served = &mut serving => served,
+        _ = terminate.recv() => end(serving, &stop).await,
+        _ = interrupt.recv() => end(serving, &stop).await,
+    };
+    served?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Asks a server to stop, and waits until it has.
+async fn end<S: Future>(serving: S, stop: &CancellationToken) -> S::Output {
+    tracing::info!("asked to stop; completing the requests in flight");
+    stop.cancel();
+    serving.await
 }

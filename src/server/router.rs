@@ -166,6 +166,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
     use tokio_util::sync::CancellationToken;
+    use tokio_util::task::TaskTracker;
     use tonic::client::Grpc as GrpcClient;
     use tonic::transport::Channel;
     use tonic::{Code, Status};
@@ -199,7 +200,8 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let limits = serving.connections;
         let stop = CancellationToken::new();
-        tokio::spawn(async move { listener::serve(listener, None, &limits, router, stop).await });
+        let serving = async move { listener::serve(listener, None, &limits, router, stop).await };
+        TaskTracker::new().spawn(serving);
         port
     }
 

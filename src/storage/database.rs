@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sqlx::{MySql, Postgres};
+use tokio_util::task::TaskTracker;
 
 use super::driver::{Open, Tx};
 use super::notifications::NotificationListener;
@@ -18,6 +19,7 @@ use crate::error::{Error, Result};
 pub struct Database {
     pools: Pools,
     types: TypeCache,
+    tasks: TaskTracker,
 }
 
 /// On SQLite the writer is one connection. A store in memory has one connection for everything,
@@ -40,8 +42,22 @@ pub(super) enum Pools {
 
 impl Database {
     pub(super) fn of(pools: Pools) -> Self {
-        let types = TypeCache::default();
-        Self { pools, types }
+        let tasks = match &pools {
+            Pools::Sqlite { .. } => TaskTracker::new(),
+            Pools::Postgres { writer, .. } => writer.tasks().clone(),
+            Pools::MySql { writer, .. } => writer.tasks().clone(),
+        };
+        Self {
+            pools,
+            types: TypeCache::default(),
+            tasks,
+        }
+    }
+
+    /// For tasks that use the database; [`Self::close`] waits for them.
+    #[must_use]
+    pub const fn tasks(&self) -> &TaskTracker {
+        &self.tasks
     }
 
     /// The types that were read, where they are enough to answer a client: as they are stored.
@@ -203,7 +219,8 @@ impl Database {
         }
     }
 
-    /// Closes all connections once they are idle; later transactions fail.
+    /// Closes all connections once they are idle, and waits for the tasks that use them; later
+    /// transactions fail.
     pub async fn close(&self) {
         match &self.pools {
             Pools::Sqlite { writer, reader } => {
@@ -219,6 +236,8 @@ impl Database {
                 tokio::join!(reader.close(), writer.close());
             }
         }
+        self.tasks.close();
+        self.tasks.wait().await;
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) enum Open {
 /// gives the connection back. Runs it again on another connection when this one had died before.
 macro_rules! run {
     ($tx:expr, $name:expr, $variant:ident($session:ident), |$connection:ident, $statement:ident| $run:expr) => {{
-        let running = to_the_end(async move {
+        let running = to_the_end($session.tasks(), async move {
             let mut next = $statement;
             let done = loop {
                 let again = $session.may_be_dead().then(|| next.clone());

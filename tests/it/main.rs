@@ -9,6 +9,10 @@
     reason = "a test that cannot go on should end there"
 )]
 #![expect(
+    clippy::disallowed_methods,
+    reason = "the tasks of a test end with its runtime"
+)]
+#![expect(
     deprecated,
     reason = "servers still answer for what the protocol has given up"
 )]

@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
 use metrics::counter;
+use tokio_util::task::TaskTracker;
 
 use crate::error::{Error, Result};
 use crate::graph::changes::history::History;
-use crate::graph::write::Write;
 use crate::graph::commit::group::{Admission, GroupCommit};
+use crate::graph::write::Write;
 use crate::model::Caller;
 use crate::storage::Tx;
 use crate::storage::tables::changes;
@@ -119,6 +120,11 @@ pub(super) struct Transactions {
 }
 
 impl Transactions {
+    /// For transactions that no caller waits for alone.
+    pub(super) const fn tasks(&self) -> &TaskTracker {
+        self.history.database.tasks()
+    }
+
     pub(super) async fn begin(&self) -> Result<Tx> {
         self.history.database.write().await
     }

@@ -17,8 +17,8 @@ use tokio::time::timeout;
 use tracing::{Instrument, Span};
 
 use crate::error::{Error, Result};
-use crate::graph::write::Write;
 use crate::graph::commit::engine::Transactions;
+use crate::graph::write::Write;
 use crate::model::Caller;
 use crate::storage::Tx;
 
@@ -217,11 +217,12 @@ impl Drop for WritePermit {
 
 impl WritePermit {
     fn spawn_group(shared: Arc<GroupState>) {
+        let tasks = shared.transactions.tasks().clone();
         let mut permit = Self {
             shared,
             has_run: false,
         };
-        tokio::spawn(async move {
+        tasks.spawn(async move {
             permit.has_run = true;
             permit.run_group().await;
         });

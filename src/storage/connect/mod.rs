@@ -18,6 +18,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use sqlx::postgres::PgDatabaseError;
 use sqlx::{ConnectOptions, Connection};
+use tokio_util::task::TaskTracker;
 
 pub use self::mysql::MySql;
 pub use self::postgres::Postgres;
@@ -158,13 +159,15 @@ impl Connect {
         options: <DB::Connection as Connection>::Options,
         settings: &[(String, String)],
     ) -> Result<[Sessions<DB>; 2]> {
+        let tasks = TaskTracker::new();
         let of = |purpose, connections| {
             let settings = SessionSettings {
                 purpose,
                 statement_timeout: self.statement_timeout,
                 options: settings.to_vec(),
             };
-            Sessions::lazy(options.clone(), settings, self.limits(connections))
+            let limits = self.limits(connections);
+            Sessions::lazy(options.clone(), settings, limits, tasks.clone())
         };
         let writer = of(Purpose::Write, self.writers());
         let reader = of(Purpose::Read, self.readers());

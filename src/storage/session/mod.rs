@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use sqlx::{Database, MySql, Postgres, SqlSafeStr, SqlStr};
 use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
 use self::pool::Held;
 pub(super) use self::pool::{PoolLimits, Sessions};
@@ -71,7 +72,8 @@ impl<DB: ServerDriver> Sessions<DB> {
     /// `Unavailable` when it cannot be reached.
     pub(super) async fn begin(&self, statement: &'static str) -> Result<Session<DB>> {
         let permit = self.permit().await?;
-        to_the_end(begin(self.clone(), permit, statement)).await
+        let tasks = self.tasks().clone();
+        to_the_end(tasks, begin(self.clone(), permit, statement)).await
     }
 
     /// A connection on which nothing has begun, to be used without a transaction unless
@@ -88,7 +90,7 @@ impl<DB: ServerDriver> Sessions<DB> {
             let held = held.map_err(db_error::classify)?;
             Ok(Session::of(sessions, held, permit))
         };
-        to_the_end(lent).await
+        to_the_end(self.tasks().clone(), lent).await
     }
 }
 
@@ -230,7 +232,7 @@ impl<DB: ServerDriver> Session<DB> {
     ///
     /// By [`db_error::classify`].
     pub(super) async fn script(mut self, sql: &'static str) -> (Self, Result<()>) {
-        to_the_end(async move {
+        to_the_end(self.tasks(), async move {
             let done = self.run(sql.into_sql_str()).await;
             (self, done.map_err(db_error::classify))
         })
@@ -244,13 +246,19 @@ impl<DB: ServerDriver> Session<DB> {
     ///
     /// By [`db_error::in_commit`].
     pub(super) async fn commit(mut self, sql: SqlStr, held: impl Send + 'static) -> Result<()> {
+        let tasks = self.tasks();
         let commit = async move {
             let _held = held;
             let done = self.run(sql).await;
             let done = done.map_err(|error| db_error::in_commit(db_error::classify(error)));
             done.map(|()| self.over())
         };
-        to_the_end(commit).await
+        to_the_end(tasks, commit).await
+    }
+
+    /// For a statement that continues when its caller has gone.
+    pub(super) fn tasks(&self) -> TaskTracker {
+        self.sessions.tasks().clone()
     }
 
     /// Notes that the transaction is over.
@@ -273,7 +281,7 @@ impl<DB: ServerDriver> Drop for Session<DB> {
             State::Free => self.sessions.give_back(held),
             State::Open => {
                 let (sessions, permit) = (self.sessions.clone(), self.permit.take());
-                tokio::spawn(async move {
+                self.tasks().spawn(async move {
                     let rollback = DB::run(&mut held.connection, "ROLLBACK".into_sql_str());
                     match timeout(DETACHED_TIME_LIMIT, rollback).await {
                         Ok(Ok(())) => sessions.give_back(held),
@@ -287,24 +295,34 @@ impl<DB: ServerDriver> Drop for Session<DB> {
     }
 }
 
-/// A future that goes on in a task of its own when it is dropped before its end, for as long as
+/// A future that continues in a task of its own when it is dropped before its end, for as long as
 /// [`DETACHED_TIME_LIMIT`].
-pub(super) fn to_the_end<F: Future<Output: Send> + Send + 'static>(future: F) -> ToTheEnd<F> {
-    ToTheEnd(Some(Box::pin(future)))
+pub(super) fn to_the_end<F>(tasks: TaskTracker, future: F) -> ToTheEnd<F>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    ToTheEnd {
+        future: Some(Box::pin(future)),
+        tasks,
+    }
 }
 
-pub(super) struct ToTheEnd<F: Future<Output: Send> + Send + 'static>(Option<Pin<Box<F>>>);
+pub(super) struct ToTheEnd<F: Future<Output: Send> + Send + 'static> {
+    /// `None` after its end.
+    future: Option<Pin<Box<F>>>,
+    tasks: TaskTracker,
+}
 
 impl<F: Future<Output: Send> + Send + 'static> Future for ToTheEnd<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let Some(future) = &mut self.0 else {
+        let Some(future) = &mut self.future else {
             return Poll::Pending;
         };
         let polled = future.as_mut().poll(context);
         if polled.is_ready() {
-            self.0 = None;
+            self.future = None;
         }
         polled
     }
@@ -312,8 +330,36 @@ impl<F: Future<Output: Send> + Send + 'static> Future for ToTheEnd<F> {
 
 impl<F: Future<Output: Send> + Send + 'static> Drop for ToTheEnd<F> {
     fn drop(&mut self) {
-        if let Some(rest) = self.0.take() {
-            tokio::spawn(timeout(DETACHED_TIME_LIMIT, rest));
+        if let Some(rest) = self.future.take() {
+            self.tasks.spawn(timeout(DETACHED_TIME_LIMIT, rest));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_wait_for_tasks_includes_a_statement_whose_caller_was_dropped() {
+        let tasks = TaskTracker::new();
+        tasks.close();
+        let (sender, mut ended) = oneshot::channel();
+        let mut statement = to_the_end(tasks.clone(), async move {
+            tokio::task::yield_now().await;
+            sender.send(())
+        });
+        let begun = std::future::poll_fn(|context| {
+            let polled = Pin::new(&mut statement).poll(context);
+            Poll::Ready(polled.is_pending())
+        });
+        assert!(begun.await);
+        drop(statement);
+        tasks.wait().await;
+        assert_eq!(ended.try_recv(), Ok(()));
     }
 }

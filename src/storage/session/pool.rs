@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
+use tokio_util::task::TaskTracker;
 
 use super::{ServerDriver, watch};
 use crate::error::Result;
@@ -56,6 +57,7 @@ struct Shared<DB: ServerDriver> {
     settings: SessionSettings,
     limits: PoolLimits,
     permits: ConnectionPermits,
+    tasks: TaskTracker,
     connections: Mutex<PoolState<DB>>,
     /// The other pool of the database.
     sibling: OnceLock<Weak<Self>>,
@@ -125,10 +127,6 @@ impl<DB: ServerDriver> Held<DB> {
         // A server that does not answer is left without it.
         let _ = timeout(CLOSING_TIME_LIMIT, self.connection.close()).await;
     }
-
-    fn close_in_background(self) {
-        tokio::spawn(self.close());
-    }
 }
 
 impl<DB: ServerDriver> Shared<DB> {
@@ -147,13 +145,15 @@ enum Way<DB: ServerDriver> {
 }
 
 impl<DB: ServerDriver> Sessions<DB> {
-    /// A pool that opens connections when they are needed.
+    /// A pool that opens connections when they are needed, and ends others in `tasks`.
     pub(in crate::storage) fn lazy(
         options: <DB::Connection as Connection>::Options,
         settings: SessionSettings,
         limits: PoolLimits,
+        tasks: TaskTracker,
     ) -> Self {
         Self(Arc::new(Shared {
+            tasks,
             options,
             settings,
             limits,
@@ -192,6 +192,11 @@ impl<DB: ServerDriver> Sessions<DB> {
         &self.0.permits
     }
 
+    /// For what continues when its caller has gone.
+    pub(in crate::storage) fn tasks(&self) -> &TaskTracker {
+        &self.0.tasks
+    }
+
     pub(in crate::storage) fn limit(&self) -> u32 {
         self.0.limits.connections
     }
@@ -216,7 +221,9 @@ impl<DB: ServerDriver> Sessions<DB> {
                 .extract_if(.., |held| held.is_older_than(limits));
             (old.collect::<Vec<_>>(), connections.open)
         };
-        old.into_iter().for_each(Held::close_in_background);
+        for held in old {
+            self.close_in_background(held);
+        }
         self.0.permits.record_metrics(pool, open);
     }
 
@@ -380,7 +387,7 @@ impl<DB: ServerDriver> Sessions<DB> {
         let is_given_up = std::mem::take(&mut connections.gives_one_up);
         if is_given_up || held.is_older_than(&self.0.limits) {
             drop(connections);
-            return held.close_in_background();
+            return self.close_in_background(held);
         }
         while let Some(waiting) = connections.waiting.pop_front() {
             match waiting.send(held) {
@@ -390,6 +397,10 @@ impl<DB: ServerDriver> Sessions<DB> {
             }
         }
         connections.idle.push(held);
+    }
+
+    fn close_in_background(&self, held: Held<DB>) {
+        self.0.tasks.spawn(held.close());
     }
 
     /// Connects past the pool, to see whether the server answers.
