@@ -4,12 +4,11 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::http2::Http2;
-use super::limits::{hold_writes, let_go};
+use super::limits::{hold_writes, let_go, put_type_when_admitted};
 use super::tls::{Authority, connect, serve};
 use super::web::{framed, put_type};
 use super::{Http, get, http, parse};
 use crate::binary::Server;
-use crate::support::prelude::*;
 use crate::support::{Backend, TestDatabase};
 
 const VERSION: &str = "/api/pedigree/v1/version";
@@ -168,7 +167,7 @@ async fn requests_beyond_the_bound_are_refused() {
     let server = Server::on(&database, &["--max-requests", "1"]);
     let client = server.client().await;
     let holder = hold_writes(&database).await;
-    let put = tokio::spawn(Artifact::put_type("Data", &[]).ask(client));
+    let put = tokio::spawn(put_type_when_admitted(client));
     let answer = loop {
         let answer = get(server.port, VERSION).await;
         // The call before it may not have begun.
