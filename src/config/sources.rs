@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, Read};
 use std::path::Path;
 
 use clap::parser::ValueSource;
@@ -15,6 +16,9 @@ use super::redact::without_logins;
 use super::spec::OptionDefault::{Unset, Value};
 use super::spec::{OptionSpec, flag, variable};
 use super::values::OptionValue;
+
+/// The maximum size of a configuration file in bytes.
+const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// The places that values come from. A later one takes precedence over an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,7 +87,12 @@ impl GivenOptions {
             return;
         };
         if let Err(error) = (option.check)(text) {
-            let quoted = if option.is_secret {
+            // A variable may hold the secret that was meant for another one.
+            let is_variable = matches!(
+                given.source,
+                OptionSource::Variable | OptionSource::ImageVariable
+            );
+            let quoted = if option.is_secret || is_variable {
                 String::new()
             } else {
                 format!(", not '{}'", without_logins(text))
@@ -124,7 +133,7 @@ impl GivenOptions {
                 "cannot use the configuration file {path}: {problem}"
             ))
         };
-        let text = fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
+        let text = read_file(path).map_err(|error| refused(error.to_string()))?;
         let line_at = |offset: usize| text[..offset].matches('\n').count() + 1;
         let table: BTreeMap<Spanned<String>, toml::Value> =
             toml::from_str(&text).map_err(|error| {
@@ -152,6 +161,19 @@ impl GivenOptions {
         }
         Ok(())
     }
+}
+
+/// The text of a configuration file.
+fn read_file(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let file = fs::File::open(path)?;
+    file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_FILE_BYTES {
+        return Err(io::Error::other(format!(
+            "it has more than {MAX_FILE_BYTES} bytes"
+        )));
+    }
+    Ok(text)
 }
 
 impl Args for GivenOptions {

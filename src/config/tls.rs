@@ -1,9 +1,13 @@
 //! The certificates of the server, as files or as text.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use crate::error::StartError;
+
+/// What a file allows everybody, among the bits of its mode.
+const MODE_OTHERS: u32 = 0o007;
 
 /// PEM, in a file or as text.
 #[derive(Clone, PartialEq, Eq)]
@@ -51,6 +55,16 @@ pub struct Pems {
 }
 
 impl Certificates {
+    /// The file of the key, if everybody on the host may read it.
+    #[must_use]
+    pub fn exposed_key_file(&self) -> Option<&Path> {
+        let Pem::File(path) = &self.key else {
+            return None;
+        };
+        let mode = std::fs::metadata(path).ok()?.permissions().mode();
+        (mode & MODE_OTHERS != 0).then_some(path)
+    }
+
     /// Reads all contents as they are now.
     ///
     /// # Errors

@@ -36,6 +36,12 @@ impl Tls {
     pub(in crate::server) fn new(source: Certificates) -> Result<Self, StartError> {
         let pems = source.read()?;
         let acceptor = acceptor(&pems)?;
+        if let Some(file) = source.exposed_key_file() {
+            tracing::warn!(
+                ?file,
+                "everybody on this host may use the file of the TLS key"
+            );
+        }
         Ok(Self {
             source,
             current: RwLock::new((pems, acceptor)),

@@ -18,6 +18,7 @@ blocking_once! {
     arguments_that_cannot_be_read,
     values_that_cannot_be_read_all_at_once,
     values_that_make_no_sense_all_at_once,
+    the_value_of_a_variable_is_not_repeated,
     configuration_files,
     a_port_that_is_taken,
 }
@@ -77,6 +78,20 @@ fn values_that_cannot_be_read_all_at_once() {
     refuses(&dir, &unknown, &["'some'", "--widne"]);
 }
 
+/// It may be a secret that was meant for another variable.
+fn the_value_of_a_variable_is_not_repeated() {
+    let dir = TempDir::new().unwrap();
+    let mut command = pedigree(dir.path(), &[]);
+    command.env("PEDIGREE_GRPC_PORT", "s3cr3t");
+    let ended = run(command);
+    assert!(!ended.status.success(), "{ended:?}");
+    assert!(
+        ended.stderr.contains("PEDIGREE_GRPC_PORT must be"),
+        "{ended:?}"
+    );
+    assert!(!ended.stderr.contains("s3cr3t"), "{ended:?}");
+}
+
 fn values_that_make_no_sense_all_at_once() {
     let dir = TempDir::new().unwrap();
     refuses(
@@ -111,6 +126,12 @@ fn configuration_files() {
         &["none.toml", "No such file"],
     );
     refuses(&dir, &["--config", "."], &["directory"]);
+    fs::write(&file, "#".repeat((1 << 20) + 1)).unwrap();
+    refuses(
+        &dir,
+        &["--config", "config.toml"],
+        &["more than 1048576 bytes"],
+    );
 }
 
 fn a_port_that_is_taken() {

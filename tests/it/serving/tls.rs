@@ -1,7 +1,8 @@
 //! TLS on the main port, with certificates of our own that change while the server runs.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,6 +30,7 @@ once! {
     pages_reach_it_over_http2,
 }
 blocking_once! {
+    a_key_that_everybody_may_read_is_warned_of,
     certificates_that_cannot_be_used_are_refused_at_once,
 }
 
@@ -65,7 +67,9 @@ impl Authority {
     /// Writes a new certificate and its key, and returns the certificate.
     pub fn write_to(&self, folder: &Path) -> CertificateDer<'static> {
         let (certificate, key) = self.sign();
-        fs::write(folder.join("key.pem"), key).unwrap();
+        let key_file = folder.join("key.pem");
+        fs::write(&key_file, key).unwrap();
+        fs::set_permissions(&key_file, Permissions::from_mode(0o600)).unwrap();
         fs::write(folder.join("cert.pem"), &certificate).unwrap();
         CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()
     }
@@ -236,4 +240,19 @@ fn certificates_that_cannot_be_used_are_refused_at_once() {
     fs::write(folder.path().join("key.pem"), "no key").unwrap();
     refused(&FILES, "cannot use the TLS certificate");
     refused(&FILES[..2], "tls-cert and tls-key go together");
+}
+
+fn a_key_that_everybody_may_read_is_warned_of() {
+    let database = TestDatabase::new(Backend::SqliteMemory);
+    let folder = TempDir::new().unwrap();
+    Authority::new().write_to(folder.path());
+    let warning = "everybody on this host may use the file of the TLS key";
+    let server = serve(&database, &folder, &[]);
+    assert!(!server.process.log().contains(warning));
+    server.stop();
+    let key_file = folder.path().join("key.pem");
+    fs::set_permissions(key_file, Permissions::from_mode(0o644)).unwrap();
+    let server = serve(&database, &folder, &[]);
+    assert!(server.process.log().contains(warning));
+    server.stop();
 }
