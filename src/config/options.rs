@@ -45,7 +45,8 @@ options! {
     }
 
     "Database" {
-        /// Database: sqlite:PATH, sqlite::memory:, postgres://… or mysql://…
+        /// Database: sqlite:PATH, sqlite::memory:, postgres://… or mysql://…; other users of the
+        /// machine can read a password in a flag
         database_url: Address, "URL", Value("sqlite:pedigree.db");
 
         /// User of the database, if the URL names none
@@ -110,7 +111,7 @@ options! {
         request_memory: Option<Positive<Bytes>>, "SIZE",
             Unset("half of the memory of the container or the machine");
 
-        /// Maximum time that a request may send nothing before its end
+        /// Maximum time that a request, or a message of a stream, may send nothing before its end
         request_body_timeout: Positive<Duration>, "DURATION", Value("30s");
 
         /// Maximum size of a response message

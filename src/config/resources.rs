@@ -16,8 +16,11 @@ const CGROUP_FILES: [&str; 2] = [
 const CGROUPS: &str = "sys/fs/cgroup";
 const CGROUP_LIMIT: &str = "memory.max";
 
-/// The memory that the process may use, in bytes: the limit of its container, or the memory of the
-/// machine.
+/// Where Linux has the limits of the process itself, as `ulimit` sets them.
+const PROCESS_LIMITS: &str = "proc/self/limits";
+
+/// The memory that the process may use, in bytes: the limit of its container or its own, or the
+/// memory of the machine.
 #[must_use]
 pub fn memory_bytes() -> usize {
     memory_bytes_below(Path::new("/"))
@@ -31,6 +34,7 @@ fn memory_bytes_below(root: &Path) -> usize {
         text.trim().parse::<usize>().ok()
     });
     limits
+        .chain(process_limit(root, "Max address space"))
         .chain(machine_bytes(root))
         .min()
         .unwrap_or(UNKNOWN_MEMORY_BYTES)
@@ -60,9 +64,13 @@ fn machine_bytes(root: &Path) -> Option<usize> {
 /// The number of files that the process may have open, if it has a limit.
 #[must_use]
 pub fn open_files() -> Option<usize> {
-    let text = fs::read_to_string("/proc/self/limits").ok()?;
-    let mut lines = text.lines();
-    let line = lines.find_map(|line| line.strip_prefix("Max open files"))?;
+    process_limit(Path::new("/"), "Max open files")
+}
+
+/// The limit of the process that has this name, unless it is unlimited.
+fn process_limit(root: &Path, name: &str) -> Option<usize> {
+    let text = fs::read_to_string(root.join(PROCESS_LIMITS)).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
@@ -90,6 +98,12 @@ mod tests {
         write("sys/fs/cgroup/outer/inner/memory.max", "max\n");
         write("sys/fs/cgroup/outer/memory.max", "512\n");
         assert_eq!(memory_bytes_below(root.path()), 512);
+        let limits =
+            |bytes| format!("Max open files 20 30 files\nMax address space {bytes} 9 bytes");
+        write(PROCESS_LIMITS, &limits("unlimited"));
+        assert_eq!(memory_bytes_below(root.path()), 512);
+        write(PROCESS_LIMITS, &limits("256"));
+        assert_eq!(memory_bytes_below(root.path()), 256);
         assert!(memory_bytes() > 1 << 20);
         assert!(open_files().is_none_or(|limit| limit > 3));
     }

@@ -110,6 +110,8 @@ pub struct Connections {
     pub max_age: Option<Duration>,
     /// The maximum time without a request.
     pub max_idle: Duration,
+    /// How long a response that is no stream of messages may wait for its reader.
+    pub max_unread: Duration,
     /// The time without traffic after which a ping is sent.
     pub keepalive: Duration,
     /// The time to answer the ping.
@@ -149,6 +151,7 @@ impl Serving {
                 max_per_address: per_address.unwrap_or(max_connections.div_ceil(2)),
                 max_age: options.max_connection_age.map(|age| age.0),
                 max_idle: options.max_connection_idle.0,
+                max_unread: options.request_body_timeout.0 + options.slow_reader_timeout.0,
                 keepalive: options.keepalive.0,
                 keepalive_timeout: options.keepalive_timeout.0,
             },

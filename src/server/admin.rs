@@ -26,6 +26,7 @@ const CONNECTIONS: Connections = Connections {
     max_per_address: 32,
     max_age: None,
     max_idle: Duration::from_mins(5),
+    max_unread: Duration::from_secs(30),
     keepalive: Duration::from_mins(1),
     keepalive_timeout: Duration::from_secs(20),
 };
@@ -55,7 +56,7 @@ pub(super) async fn serve(
         .with_state(Admin { health, metrics })
         .layer(from_fn_with_state(
             CrossSitePolicy::new(hosts, &[]),
-            cross_site::enforce::<Http>,
+            cross_site::layer::<Http>,
         ));
     let served = listener::serve(listener, None, &CONNECTIONS, router, stop).await;
     served.map_err(|error| Error::Internal {

@@ -7,6 +7,7 @@
 mod log_fields;
 
 use std::any::Any;
+use std::panic;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -51,7 +52,12 @@ impl Telemetry {
     /// If the OTLP endpoint cannot be used.
     pub fn start(log: &Log, otlp_endpoint: Option<&str>) -> Result<Self, StartError> {
         let traces = otlp_endpoint.map(tracer_provider).transpose()?;
-        let filter: Targets = log.level.parse().unwrap_or_default();
+        let mut filter: Targets = log.level.parse().unwrap_or_default();
+        // The HTTP/2 library warns of each client that resets many streams. A client could fill the
+        // log with these lines.
+        if !log.level.contains("h2") {
+            filter = filter.with_target("h2", LevelFilter::ERROR);
+        }
         let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
         // Requests are named in every line about them, also where the level keeps the lines of
         // their own away.
@@ -136,12 +142,21 @@ impl Extractor for Headers<'_> {
     }
 }
 
-/// Logs and counts a panic that a handler ended with.
-pub fn report_panic(panic: Box<dyn Any + Send>) {
+/// Logs a panic that a handler ended with.
+pub fn log_panic(panic: Box<dyn Any + Send>) {
     let text = panic.downcast::<String>().map(|text| *text);
     let text = text.or_else(|panic| panic.downcast::<&str>().map(|text| (*text).to_owned()));
     tracing::error!(panic = text.ok(), "a handler panicked");
-    counter!("pedigree_panics_total").increment(1);
+}
+
+/// Counts all panics of the process: those of handlers, of the tasks of streams, and of the
+/// server's own tasks.
+fn count_panics() {
+    let report = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        counter!("pedigree_panics_total").increment(1);
+        report(panic);
+    }));
 }
 
 /// The metrics of the process.
@@ -170,6 +185,14 @@ impl Metrics {
     pub fn render(&self) -> String {
         self.recorder.run_upkeep();
         self.recorder.render()
+    }
+
+    /// The value of a counter without labels.
+    #[cfg(test)]
+    pub(crate) fn value(&self, counter: &str) -> u64 {
+        let rendered = self.render();
+        let line = rendered.lines().find_map(|line| line.strip_prefix(counter));
+        line.unwrap().trim().parse().unwrap()
     }
 }
 
@@ -206,9 +229,13 @@ fn install() -> std::result::Result<PrometheusHandle, metrics_exporter_prometheu
         "pedigree_connections_failed_total",
         "Connections that ended with an error"
     );
-    describe_counter!("pedigree_panics_total", "Panics of request handlers");
+    describe_counter!(
+        "pedigree_panics_total",
+        "Panics of handlers and of other tasks"
+    );
     // Alerts need the zero before the first panic.
     counter!("pedigree_panics_total").increment(0);
+    count_panics();
     describe_gauge!(
         "pedigree_db_connections",
         "Connections to the database by pool and state"

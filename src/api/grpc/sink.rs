@@ -5,10 +5,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use metrics::counter;
-use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::mpsc::{self, Sender};
+use tokio::task::JoinError;
 use tokio::time::timeout;
 use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tonic::Status;
 use tracing::{Instrument, Span};
@@ -51,10 +52,23 @@ impl<T> Responses<T> {
             slow_reader_timeout,
             buffered: VecDeque::new(),
         });
-        let task = tasks.spawn(work.in_current_span());
+        let task = async move { work.await.map_err(Status::from) };
+        let task = tasks.spawn(task.in_current_span());
+        Self::with_task(ReceiverStream::new(receiver), AbortOnDropHandle::new(task))
+    }
+
+    /// Responses that a task sends through a channel. The task ends by itself when the channel is
+    /// closed. Its error or panic comes after everything that it has sent.
+    pub(super) fn with_task(
+        responses: impl Stream<Item = T> + Send + Unpin + 'static,
+        task: impl Future<Output = TaskEnd> + Send + 'static,
+    ) -> Self
+    where
+        T: Send + 'static,
+    {
         Self::new(TaskResponses {
-            receiver,
-            task: Some(AbortOnDropHandle::new(task)),
+            responses,
+            task: Some(Box::pin(task)),
         })
     }
 }
@@ -115,34 +129,34 @@ impl<T> ResponseSink<T> {
     }
 }
 
-struct TaskResponses<T> {
-    receiver: Receiver<T>,
+struct TaskResponses<S> {
+    responses: S,
     /// None once its result was taken.
-    task: Option<AbortOnDropHandle<Result<()>>>,
+    task: Option<Pin<Box<dyn Future<Output = TaskEnd> + Send>>>,
 }
 
-impl<T> Stream for TaskResponses<T> {
-    type Item = Result<T, Status>;
+/// How the task of a stream ends.
+type TaskEnd = Result<Result<(), Status>, JoinError>;
+
+impl<S: Stream + Unpin> Stream for TaskResponses<S> {
+    type Item = Result<S::Item, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(response) = ready!(self.receiver.poll_recv(context)) {
+        if let Some(response) = ready!(Pin::new(&mut self.responses).poll_next(context)) {
             return Poll::Ready(Some(Ok(response)));
         }
         let Some(task) = &mut self.task else {
             return Poll::Ready(None);
         };
-        let ended = ready!(Pin::new(task).poll(context));
+        let ended = ready!(task.as_mut().poll(context));
         self.task = None;
         let ended = ended.unwrap_or_else(|failure| {
-            if failure.is_panic() {
-                counter!("pedigree_panics_total").increment(1);
-            }
-            Err(Error::Internal {
+            Err(Status::from(Error::Internal {
                 context: "the task of a stream failed".into(),
                 source: Some(failure.into()),
-            })
+            }))
         });
-        Poll::Ready(ended.err().map(|error| Err(error.into())))
+        Poll::Ready(ended.err().map(Err))
     }
 }
 
@@ -152,6 +166,7 @@ mod tests {
     use tonic::Code;
 
     use super::*;
+    use crate::telemetry::Metrics;
 
     #[tokio::test]
     async fn an_error_comes_after_the_responses() {
@@ -174,6 +189,24 @@ mod tests {
         let status = responses.next().await.unwrap().unwrap_err();
         assert_eq!(status.code(), Code::NotFound);
         assert!(responses.next().await.is_none());
+    }
+
+    /// A task that sends by itself, as those of `Record` and `Watch`.
+    #[tokio::test]
+    async fn a_panic_is_an_error_after_the_responses_and_is_counted() {
+        let metrics = Metrics::of_process().unwrap();
+        let before = metrics.value("pedigree_panics_total");
+        let (sender, receiver) = mpsc::channel(1);
+        let task = TaskTracker::new().spawn(async move {
+            sender.send(1).await.unwrap();
+            panic!("on purpose")
+        });
+        let mut responses = Responses::with_task(ReceiverStream::new(receiver), task);
+        assert_eq!(responses.next().await.unwrap().unwrap(), 1);
+        let status = responses.next().await.unwrap().unwrap_err();
+        assert_eq!(status.code(), Code::Internal);
+        assert!(responses.next().await.is_none());
+        assert!(metrics.value("pedigree_panics_total") > before);
     }
 
     #[tokio::test]

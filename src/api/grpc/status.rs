@@ -20,7 +20,7 @@ const PUSHBACK: &str = "grpc-retry-pushback-ms";
 pub fn code(error: &Error) -> Code {
     match error {
         Error::Raced(inner) => code(inner),
-        Error::InvalidArgument(_) => Code::InvalidArgument,
+        Error::InvalidArgument(_) | Error::TooLarge(_) => Code::InvalidArgument,
         Error::OutOfRange(_) => Code::OutOfRange,
         Error::NotFound(_) => Code::NotFound,
         Error::AlreadyExists(_) => Code::AlreadyExists,
@@ -29,18 +29,17 @@ pub fn code(error: &Error) -> Code {
         Error::Unimplemented(_) => Code::Unimplemented,
         Error::Contention(_) => Code::Aborted,
         Error::DeadlineExceeded(_) => Code::DeadlineExceeded,
-        Error::Exhausted(_) | Error::TooLarge(_) => Code::ResourceExhausted,
+        Error::Exhausted(_) => Code::ResourceExhausted,
         Error::DataLoss(_) => Code::DataLoss,
         Error::NotReady | Error::Unavailable(_) | Error::Uncertain(_) => Code::Unavailable,
         Error::Internal { .. } => Code::Internal,
     }
 }
 
-/// When to send the same request again, in milliseconds; a negative number is never.
+/// When to send the same request again, in milliseconds.
 const fn pushback(error: &Error) -> Option<&'static str> {
     match error {
         Error::Exhausted(_) => Some("1000"),
-        Error::TooLarge(_) => Some("-1"),
         _ => None,
     }
 }

@@ -8,8 +8,7 @@ use std::future::poll_fn;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::Response;
 use http_body::Body as _;
 
@@ -30,25 +29,26 @@ const STREAM_BYTES: usize = 256 << 10;
 /// Memory of a JSON document beside its bytes, as a multiple of these.
 const JSON_FACTOR: usize = 8;
 
-/// The rules of arrivals. Clones share the memory.
-#[derive(Clone, Debug)]
+/// The rules of arrivals.
+#[derive(Debug)]
 pub(in crate::server) struct Arrivals {
     pub(in crate::server) memory: RequestMemory,
     /// The maximum size of a message in bytes.
     pub(in crate::server) max_message: usize,
-    /// How long a request may send nothing before its end.
+    /// How long a request, or a message of a stream, may send nothing before its end.
     pub(in crate::server) body_timeout: Duration,
 }
 
 /// Reserves the memory of a request, and hands it on when it has arrived.
-pub(in crate::server) async fn receive<P: Protocol>(
-    State(arrivals): State<Arrivals>,
+pub(in crate::server) async fn receive<P: Protocol, F: Future<Output = Response>>(
+    arrivals: &Arrivals,
+    shape: RequestShape,
     request: Request,
-    next: Next,
+    next: impl FnOnce(Request) -> F,
 ) -> Response {
     let memory = request.extensions().get().map(Peer::memory);
     let mut reserved = arrivals.memory.reservation(memory.unwrap_or_default());
-    let received = match P::shape(&request) {
+    let received = match shape {
         RequestShape::Message(method) => arrivals.message(request, method, &mut reserved).await,
         RequestShape::Messages(method) => arrivals.messages(request, method),
         RequestShape::Document if !request.body().is_end_stream() => {
@@ -58,7 +58,7 @@ pub(in crate::server) async fn receive<P: Protocol>(
         RequestShape::Document | RequestShape::Operator | RequestShape::Unknown => Ok(request),
     };
     match received {
-        Ok(request) => follow(next.run(request).await, Guard(reserved)),
+        Ok(request) => follow(next(request).await, Guard(reserved)),
         Err(error) => P::refusal(error),
     }
 }
@@ -73,7 +73,7 @@ impl Arrivals {
     ) -> Result<Request> {
         reserved.grow(REQUEST_BYTES)?;
         let (parts, body) = request.into_parts();
-        let bytes = ArrivingBytes::new(body, Some(self.body_timeout));
+        let bytes = ArrivingBytes::whole(body, self.body_timeout);
         let mut messages = ArrivingMessages::new(bytes, method, self.max_message, &parts.headers);
         let message = poll_fn(|context| messages.poll_next(reserved, context)).await;
         let message = message.ok_or_else(|| Error::invalid("the request has no message"))??;
@@ -90,7 +90,7 @@ impl Arrivals {
         let mut reserved = self.memory.reservation(memory.unwrap_or_default());
         reserved.grow(STREAM_BYTES)?;
         let (parts, body) = request.into_parts();
-        let bytes = ArrivingBytes::new(body, None);
+        let bytes = ArrivingBytes::stream(body, self.body_timeout);
         let messages = ArrivingMessages::new(bytes, method, self.max_message, &parts.headers);
         let body = Body::new(messages.into_body(reserved, STREAM_BYTES));
         Ok(Request::from_parts(parts, body))
@@ -100,7 +100,7 @@ impl Arrivals {
     async fn document(&self, request: Request, reserved: &mut ReservedMemory) -> Result<Request> {
         reserved.grow(REQUEST_BYTES)?;
         let (parts, body) = request.into_parts();
-        let mut bytes = ArrivingBytes::new(body, Some(self.body_timeout));
+        let mut bytes = ArrivingBytes::whole(body, self.body_timeout);
         while poll_fn(|context| bytes.poll_more(reserved, context)).await? {
             if bytes.buffer.len() > self.max_message {
                 let max = self.max_message;

@@ -22,6 +22,9 @@ pub(super) enum BodyEnd<'a> {
 /// when the client disconnects.
 pub(super) trait Follower: Send + Unpin + 'static {
     fn end(self, end: BodyEnd<'_>);
+
+    /// Whether what there is of the response waits for its reader.
+    fn set_unread(&mut self, _: bool) {}
 }
 
 /// A guard, such as a permit, lasts as long as the response.
@@ -60,6 +63,9 @@ impl<F: Follower> http_body::Body for Followed<F> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = Pin::new(&mut self.body).poll_frame(context);
+        if let Some(follower) = &mut self.follower {
+            follower.set_unread(frame.is_ready());
+        }
         let end = match &frame {
             Poll::Pending => None,
             Poll::Ready(None) => Some(BodyEnd::Data),

@@ -62,13 +62,22 @@ impl CrossSitePolicy {
     }
 }
 
-pub(in crate::server) async fn enforce<P: Protocol>(
+/// For the router of a port that has no other layers.
+pub(in crate::server) async fn layer<P: Protocol>(
     State(policy): State<CrossSitePolicy>,
     request: Request,
     next: Next,
 ) -> Response {
+    enforce::<P, _>(&policy, request, |request| next.run(request)).await
+}
+
+pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>>(
+    policy: &CrossSitePolicy,
+    request: Request,
+    next: impl FnOnce(Request) -> F,
+) -> Response {
     match policy.check(&request) {
-        Ok(()) => next.run(request).await,
+        Ok(()) => next(request).await,
         Err(error) => P::refusal(error),
     }
 }

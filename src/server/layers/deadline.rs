@@ -1,7 +1,6 @@
 //! Ends a request at its deadline.
 
 use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::Response;
 use tokio::time::{Instant, timeout_at};
 
@@ -10,16 +9,19 @@ use crate::api::call::RequestContext;
 use crate::error::Error;
 
 /// Drops the handler at the deadline, and with it everything that it waits for.
-pub(in crate::server) async fn enforce<P: Protocol>(request: Request, next: Next) -> Response {
+pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>>(
+    request: Request,
+    next: impl FnOnce(Request) -> F,
+) -> Response {
     let context = request.extensions().get::<RequestContext>();
     let Some(deadline) = context.and_then(|context| context.deadline) else {
-        return next.run(request).await;
+        return next(request).await;
     };
     // A timer fires at the next tick at the earliest: the handler would begin.
     if deadline <= Instant::now() {
         return passed::<P>();
     }
-    let response = timeout_at(deadline, next.run(request)).await;
+    let response = timeout_at(deadline, next(request)).await;
     response.unwrap_or_else(|_| passed::<P>())
 }
 

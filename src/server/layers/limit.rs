@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::Response;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -12,8 +11,8 @@ use super::classify::{Protocol, RequestShape};
 use crate::error::{Error, Result};
 use crate::server::listener::{OpenStream, Peer};
 
-/// The limits of concurrent requests and of concurrent streams. Clones share them.
-#[derive(Clone, Debug)]
+/// The limits of concurrent requests and of concurrent streams.
+#[derive(Debug)]
 pub(in crate::server) struct Limit {
     requests: Arc<Semaphore>,
     streams: Arc<Semaphore>,
@@ -54,22 +53,23 @@ impl Limit {
 }
 
 /// A request counts until its response has ended.
-pub(in crate::server) async fn enforce<P: Protocol>(
-    State(limit): State<Limit>,
+pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>>(
+    limit: &Limit,
+    shape: RequestShape,
     request: Request,
-    next: Next,
+    next: impl FnOnce(Request) -> F,
 ) -> Response {
-    match P::shape(&request) {
-        RequestShape::Operator | RequestShape::OperatorStream => next.run(request).await,
+    match shape {
+        RequestShape::Operator | RequestShape::OperatorStream => next(request).await,
         shape if shape.is_stream() => match limit.open_stream(request.extensions().get()) {
-            Ok(open) => follow(next.run(request).await, Guard(open)),
+            Ok(open) => follow(next(request).await, Guard(open)),
             Err(error) => P::refusal(error),
         },
-        _ => match limit.requests.try_acquire_owned() {
+        _ => match limit.requests.clone().try_acquire_owned() {
             Ok(permit) => {
-                let response = next.run(request).await;
+                let response = next(request).await;
                 // A response that waits for its reader is a stream, if there is room for one.
-                let permit = limit.streams.try_acquire_owned().unwrap_or(permit);
+                let permit = limit.streams.clone().try_acquire_owned().unwrap_or(permit);
                 follow(response, Guard(permit))
             }
             Err(_) => P::refusal(Error::Exhausted(

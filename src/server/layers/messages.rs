@@ -26,23 +26,52 @@ const WIRE_COPIES: usize = 3;
 /// checked, and bound to statements.
 const HANDLING_FACTOR: usize = 2;
 
+/// The slowest rate at which a request, or a message of a stream, may arrive, beyond the time that
+/// it may send nothing: what has arrived of it takes memory.
+const MIN_BYTES_PER_SECOND: u32 = 16 << 10;
+
 /// The bytes of a request that have arrived.
 pub(super) struct ArrivingBytes {
     body: Body,
     pub(super) buffer: BytesMut,
     /// How long nothing may arrive.
-    timeout: Option<Duration>,
-    timer: Option<Pin<Box<Sleep>>>,
+    timeout: Duration,
+    /// Whether this is a stream, which may be silent between its messages.
+    is_stream: bool,
+    wait: Option<Wait>,
+}
+
+/// The wait for the rest of a request or of a message.
+struct Wait {
+    began: Instant,
+    timer: Pin<Box<Sleep>>,
 }
 
 impl ArrivingBytes {
-    pub(super) fn new(body: Body, timeout: Option<Duration>) -> Self {
+    /// A request that has to arrive whole.
+    pub(super) fn whole(body: Body, timeout: Duration) -> Self {
+        Self::new(body, timeout, false)
+    }
+
+    /// A stream of messages.
+    pub(super) fn stream(body: Body, timeout: Duration) -> Self {
+        Self::new(body, timeout, true)
+    }
+
+    fn new(body: Body, timeout: Duration, is_stream: bool) -> Self {
         Self {
             body,
             buffer: BytesMut::new(),
             timeout,
-            timer: None,
+            is_stream,
+            wait: None,
         }
+    }
+
+    /// Takes the first bytes, which are a message; the time of the next one begins.
+    fn take(&mut self, length: usize) -> Bytes {
+        self.wait = None;
+        self.buffer.split_to(length).freeze()
     }
 
     /// Waits for more bytes, and reserves memory for them. Returns false at the end.
@@ -72,8 +101,12 @@ impl ArrivingBytes {
             if let Ok(data) = frame.into_data() {
                 reserved.grow(data.len().saturating_mul(WIRE_COPIES))?;
                 self.buffer.extend_from_slice(&data);
-                if let (Some(timer), Some(timeout)) = (&mut self.timer, self.timeout) {
-                    timer.as_mut().reset(Instant::now() + timeout);
+                if let Some(wait) = &mut self.wait {
+                    let arrived = u32::try_from(self.buffer.len()).unwrap_or(u32::MAX);
+                    let earned = Duration::from_secs((arrived / MIN_BYTES_PER_SECOND).into());
+                    let end = wait.began + self.timeout + earned;
+                    let end = end.min(Instant::now() + self.timeout);
+                    wait.timer.as_mut().reset(end);
                 }
                 return Poll::Ready(Ok(true));
             }
@@ -81,11 +114,14 @@ impl ArrivingBytes {
     }
 
     fn poll_timeout(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let Some(timeout) = self.timeout else {
+        if self.is_stream && self.buffer.is_empty() {
             return Poll::Pending;
-        };
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(timeout)));
-        timer.as_mut().poll(context)
+        }
+        let wait = self.wait.get_or_insert_with(|| Wait {
+            began: Instant::now(),
+            timer: Box::pin(sleep(self.timeout)),
+        });
+        wait.timer.as_mut().poll(context)
     }
 }
 
@@ -124,7 +160,7 @@ impl ArrivingMessages {
             if let Some(end) = self.end()?
                 && self.bytes.buffer.len() >= end
             {
-                let message = self.bytes.buffer.split_to(end).freeze();
+                let message = self.bytes.take(end);
                 return Poll::Ready(Some(self.reserve(&message, reserved).map(|()| message)));
             }
             if !ready!(self.bytes.poll_more(reserved, context))? {

@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::Response;
 use metrics::gauge;
 use tracing::{Instrument, Span};
@@ -14,11 +13,14 @@ use crate::api::call::RequestContext;
 use crate::telemetry;
 
 /// A request lasts until its response has ended, or until it is dropped: then it was cancelled.
-pub(in crate::server) async fn observe<P: Protocol>(request: Request, next: Next) -> Response {
+pub(in crate::server) async fn observe<P: Protocol, F: Future<Output = Response>>(
+    request: Request,
+    next: impl FnOnce(Request) -> F,
+) -> Response {
     let observation = Observation::<P>::begin(&request);
     let span = observation.span.clone();
     let answered = async move {
-        let response = next.run(request).await;
+        let response = next(request).await;
         P::log_error(&response);
         observation.follow(response)
     };

@@ -138,6 +138,7 @@ pub(super) struct ConnectionServer<S> {
     http: Builder<TokioExecutor>,
     max_age: Option<Duration>,
     max_idle: Duration,
+    max_unread: Duration,
     stop: CancellationToken,
 }
 
@@ -154,6 +155,7 @@ impl<S: RequestService> ConnectionServer<S> {
             http: http(limits),
             max_age: limits.max_age,
             max_idle: limits.max_idle,
+            max_unread: limits.max_unread,
             stop,
         }
     }
@@ -197,16 +199,22 @@ impl<S: RequestService> ConnectionServer<S> {
             .http
             .serve_connection(TokioIo::new(io), TowerToHyperService::new(service));
         let mut connection = pin!(connection);
+        let serving = async {
+            tokio::select! {
+                served = connection.as_mut() => return served,
+                () = activity.idle(FIRST_REQUEST_TIMEOUT, self.max_idle) => {}
+                () = self.is_old() => {}
+                () = self.stop.cancelled() => {}
+            }
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                served = connection => served,
+                () = activity.idle(CLOSE_TIMEOUT, CLOSE_TIMEOUT) => Ok(()),
+            }
+        };
         tokio::select! {
-            served = connection.as_mut() => return served,
-            () = activity.idle(FIRST_REQUEST_TIMEOUT, self.max_idle) => {}
-            () = self.is_old() => {}
-            () = self.stop.cancelled() => {}
-        }
-        connection.as_mut().graceful_shutdown();
-        tokio::select! {
-            served = connection => served,
-            () = activity.idle(CLOSE_TIMEOUT, CLOSE_TIMEOUT) => Ok(()),
+            served = serving => served,
+            () = activity.unread(self.max_unread) => Err("a response was not read".into()),
         }
     }
 

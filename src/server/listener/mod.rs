@@ -7,5 +7,6 @@ mod slots;
 mod tls;
 
 pub(super) use accept::serve;
+pub(super) use activity::OpenRequest;
 pub(super) use connection::{OpenStream, Peer};
 pub(super) use tls::Tls;

@@ -1,16 +1,18 @@
 //! One client never takes what all need: places, streams, memory.
 
-use std::time::Duration;
+use std::process::Command;
 
 use pedigree::proto::pedigree::lineage::v1::lineage_service_client::LineageServiceClient;
 use pedigree::proto::pedigree::lineage::v1::{WatchRequest, WatchResponse};
+use prost::bytes::Bytes;
 use tokio::task::JoinSet;
+use tokio::time::{Duration, interval};
 use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
 use super::Http;
 use super::http2::Http2;
-use crate::binary::Server;
+use crate::binary::{Process, Server, pedigree_on};
 use crate::support::prelude::*;
 use crate::support::{Backend, TestDatabase};
 
@@ -20,6 +22,9 @@ once! {
     decoding_takes_no_more_than_the_budget,
     uploads_take_no_more_than_the_budget,
     requests_that_are_no_message_are_refused,
+    requests_that_stand_still_or_drip_are_ended,
+    responses_that_nobody_reads_keep_no_place,
+    a_server_within_a_limit_of_memory_outlives_all_attacks_at_once,
 }
 
 const PUT: &str = "/ml_metadata.MetadataStoreService/PutArtifacts";
@@ -126,17 +131,16 @@ async fn decoding_takes_no_more_than_the_budget() {
     let nodes = empty_messages(1, 90_000);
     // A message of Record with all of them as its field 14.
     let message = [&[0x72, 0xa0, 0xfe, 0x0a][..], &nodes].concat();
-    for (path, request, code) in [
-        (PUT, nodes, Code::ResourceExhausted),
-        (RECORD, message, Code::ResourceExhausted),
-        (PUT, empty_messages(1, 3_000_000), Code::ResourceExhausted),
-        (types, empty_messages(1, 4_000_000), Code::ResourceExhausted),
-        (PUT, empty_messages(1, 400_000), Code::InvalidArgument),
+    for (path, request) in [
+        (PUT, nodes),
+        (RECORD, message),
+        (PUT, empty_messages(1, 3_000_000)),
+        (types, empty_messages(1, 4_000_000)),
+        (PUT, empty_messages(1, 400_000)),
     ] {
-        let pushback = (code == Code::ResourceExhausted).then_some("-1");
         let body = prefixed(request.len(), &request);
         let answer = client.post(path, &GRPC, body).await;
-        assert_refused(&answer, code, pushback);
+        assert_refused(&answer, Code::InvalidArgument, None);
     }
     let grown = server.process.memory("VmHWM") - before;
     assert!(grown < 64 << 20, "{grown}");
@@ -151,10 +155,10 @@ async fn uploads_take_no_more_than_the_budget() {
     let before = server.process.memory("VmHWM");
     let mut uploads = JoinSet::new();
     let mut held = Vec::new();
+    let body = Bytes::from(prefixed(4 << 20, &vec![0; 1 << 20]));
     for _ in 0..40 {
         let client = Http2::to(server.port).await;
-        let body = prefixed(4 << 20, &vec![0; 1 << 20]);
-        let upload = client.begin(PUT, &GRPC, body).await;
+        let upload = client.begin(PUT, &GRPC, body.clone()).await;
         held.push(client);
         uploads.spawn(upload.answer());
     }
@@ -197,6 +201,146 @@ async fn requests_that_are_no_message_are_refused() {
         let message = message.replace("%20", " ");
         assert!(message.contains(text), "{text}: {answer:?}");
     }
+    is_served(&server).await;
+    server.stop();
+}
+
+/// Beginnings of messages of which the rest never comes, or byte by byte. A stream may be silent
+/// before a message.
+async fn requests_that_stand_still_or_drip_are_ended() {
+    let database = TestDatabase::new(Backend::SqliteFile);
+    let server = Server::on(&database, &["--request-body-timeout", "2s"]);
+    let client = Http2::to(server.port).await;
+    let mut silent = client.begin(RECORD, &GRPC, Bytes::new()).await;
+    for path in [PUT, RECORD] {
+        let half = client.begin(path, &GRPC, prefixed(10, &[0x0a])).await;
+        let answer = half.answer().await;
+        assert_refused(&answer, Code::DeadlineExceeded, None);
+
+        let mut drip = client.begin(path, &GRPC, prefixed(1 << 20, b"")).await;
+        let mut ticks = interval(Duration::from_millis(100));
+        // The server resets the request with its answer.
+        while drip.send(vec![0]).is_ok() {
+            ticks.tick().await;
+        }
+        let answer = drip.answer().await;
+        assert_refused(&answer, Code::DeadlineExceeded, None);
+    }
+    silent.send(prefixed(3, &[0x0a, 1, 0xff])).unwrap();
+    let answer = silent.answer().await;
+    assert_refused(&answer, Code::InvalidArgument, None);
+    server.stop();
+}
+
+/// Clients that read the heads of responses alone lose their connection.
+async fn responses_that_nobody_reads_keep_no_place() {
+    const TYPES: &str = "/ml_metadata.MetadataStoreService/GetArtifactTypes";
+    let database = TestDatabase::new(Backend::SqliteFile);
+    let limits = ["--max-requests", "2", "--max-streams", "2"];
+    let timeouts = [
+        "--request-body-timeout",
+        "2s",
+        "--slow-reader-timeout",
+        "1s",
+    ];
+    let server = Server::on(&database, &[limits, timeouts].concat());
+    let unread = Http2::for_heads(server.port).await;
+    let mut responses = Vec::new();
+    for _ in 0..4 {
+        responses.push(unread.send(TYPES, &GRPC, prefixed(0, b"")).await);
+    }
+    let client = server.client().await;
+    let list = || Artifact::list(None).ask(client.clone());
+    let refused = list().await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused:?}");
+    unread.closed().await;
+    while let Err(refused) = list().await {
+        assert_eq!(refused.code(), Code::ResourceExhausted, "{refused:?}");
+    }
+    server.stop();
+}
+
+/// A command line whose process has an address space of so many KiB.
+fn limited(command: &Command, kibibytes: usize) -> Command {
+    let mut limited = Command::new("/bin/sh");
+    let script = format!("ulimit -v {kibibytes} && exec \"$0\" \"$@\"");
+    limited.arg("-c").arg(script);
+    limited.arg(command.get_program()).args(command.get_args());
+    limited
+        .env_clear()
+        .current_dir(command.get_current_dir().unwrap());
+    let variables = command.get_envs();
+    limited.envs(variables.filter_map(|(name, value)| Some((name, value?))));
+    limited
+}
+
+/// Costly requests, one after the other: each is refused, or answered.
+async fn decode_much(port: u16) {
+    const SERVICE: &str = "/ml_metadata.MetadataStoreService";
+    let client = Http2::to(port).await;
+    // The largest requests that the limits of items let pass, and larger ones.
+    for (method, request) in [
+        ("PutArtifacts", empty_messages(1, 99_000)),
+        ("PutArtifacts", empty_messages(1, 3_000_000)),
+        ("PutTypes", empty_messages(1, 4_000_000)),
+        ("PutEvents", empty_messages(1, 900_000)),
+        ("PutLineageSubgraph", empty_messages(1, 99_000)),
+        ("GetArtifactsByURI", empty_messages(2, 900_000)),
+    ] {
+        let path = format!("{SERVICE}/{method}");
+        let body = prefixed(request.len(), &request);
+        let answer = client.post(&path, &GRPC, body).await;
+        let status = answer.header("grpc-status").unwrap().parse().unwrap();
+        let expected = [Code::Ok, Code::InvalidArgument, Code::ResourceExhausted];
+        assert!(expected.contains(&Code::from_i32(status)), "{answer:?}");
+    }
+}
+
+async fn a_server_within_a_limit_of_memory_outlives_all_attacks_at_once() {
+    let database = TestDatabase::new(Backend::SqliteFile);
+    let command = limited(&pedigree_on(&database, &[]), 1 << 20);
+    let server = Server::wait(Process::start(command));
+    let client = server.client().await;
+    let put_type = Artifact::put_type("Data", &[]).ask(client.clone());
+    let type_id = put_type.await.unwrap();
+
+    let mut attackers = Vec::new();
+    let mut held = Vec::new();
+    let mut watching = Vec::new();
+    let upload = Bytes::from(prefixed(30 << 20, &vec![0; 20 << 20]));
+    for _ in 0..12 {
+        let attacker = Http2::to(server.port).await;
+        for _ in 0..100 {
+            held.push(attacker.begin(PUT, &GRPC, prefixed(10, b"")).await);
+        }
+        for _ in 0..4 {
+            held.push(attacker.begin(PUT, &GRPC, upload.clone()).await);
+        }
+        attackers.push(attacker);
+        let channel = server.connect().await;
+        for _ in 0..100 {
+            watching.extend(watch(&channel).await.ok());
+        }
+    }
+    let mut decoding = JoinSet::new();
+    for _ in 0..4 {
+        decoding.spawn(decode_much(server.port));
+    }
+    let mut names = 0;
+    while !decoding.is_empty() {
+        let node = Artifact::new(type_id, &format!("{names}"));
+        let put = Artifact::put(vec![node]).ask(client.clone());
+        let answer = tokio::time::timeout(Duration::from_mins(1), put).await;
+        answer.unwrap().unwrap();
+        names += 1;
+        while let Some(ended) = decoding.try_join_next() {
+            ended.unwrap();
+        }
+    }
+    assert_eq!(watching.len(), 1024);
+    let stored = Artifact::list(None).ask(client).await.unwrap().nodes;
+    assert_eq!(stored.len(), names);
+    drop((attackers, held, watching));
     is_served(&server).await;
     server.stop();
 }

@@ -19,6 +19,7 @@ once! {
     idle_ones_are_closed_although_they_are_asked_for_signs_of_life,
     old_ones_are_closed_after_their_last_request,
     silent_ones_are_closed_on_both_ports,
+    those_with_a_slow_body_are_closed_on_both_ports,
     those_beyond_the_limits_are_closed_at_once,
     many_small_frames_do_not_end_one,
 }
@@ -121,6 +122,29 @@ async fn silent_ones_are_closed_on_both_ports() {
     assert!(began.elapsed() >= Duration::from_secs(9));
     assert!(began.elapsed() < Duration::from_secs(40));
     assert_eq!(get(server.admin(), "/livez").await.status, 200);
+    server.stop();
+}
+
+/// Over HTTP/1.1 a connection ends with the request that it could not read to its end.
+async fn those_with_a_slow_body_are_closed_on_both_ports() {
+    let database = TestDatabase::new(Backend::SqliteMemory);
+    let arguments = ["--admin-port", "0", "--request-body-timeout", "2s"];
+    let server = Server::on(&database, &arguments);
+    let mut closed = JoinSet::new();
+    for (port, path) in [
+        (server.port, METHOD),
+        (server.port, "/api/pedigree/v1/version"),
+        (server.admin(), "/livez"),
+    ] {
+        let mut stream = dial(port).await;
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\
+             Content-Type: application/grpc-web+proto\r\n\r\nslow"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        closed.spawn(until_closed(stream));
+    }
+    closed.join_all().await;
     server.stop();
 }
 

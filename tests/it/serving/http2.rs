@@ -57,6 +57,11 @@ pub struct Begun {
 }
 
 impl Begun {
+    /// Sends more of the request.
+    pub fn send(&mut self, body: Vec<u8>) -> Result<(), h2::Error> {
+        self.sending.send_data(body.into(), false)
+    }
+
     /// The answer to what has been sent.
     pub async fn answer(self) -> Http {
         let (head, body) = self.answer.await.unwrap().into_parts();
@@ -77,6 +82,17 @@ impl Http2 {
         let (sender, connection) = h2::client::handshake(io).await.unwrap();
         let connection = tokio::spawn(async move {
             // How it ended is told by the requests on it.
+            let _ = connection.await;
+        });
+        Self { sender, connection }
+    }
+
+    /// A connection that takes the heads of answers alone.
+    pub async fn for_heads(port: u16) -> Self {
+        let io = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let mut client = h2::client::Builder::new();
+        let (sender, connection) = client.initial_window_size(0).handshake(io).await.unwrap();
+        let connection = tokio::spawn(async move {
             let _ = connection.await;
         });
         Self { sender, connection }
@@ -113,7 +129,12 @@ impl Http2 {
     }
 
     /// Sends a request that does not end.
-    pub async fn begin(&self, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Begun {
+    pub async fn begin(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Begun {
         let request = request("POST", path, headers);
         let mut sender = self.sender.clone().ready().await.unwrap();
         let (answer, mut sending) = sender.send_request(request, false).unwrap();

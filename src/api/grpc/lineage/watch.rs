@@ -36,9 +36,9 @@ impl LineageRpc for WatchRequest {
         let heartbeat = interval(heartbeat)?;
         let watch = call.graph.watch(query(self)?).await?;
         let (sender, receiver) = mpsc::channel(1);
-        call.tasks
-            .spawn(send_changes(watch, heartbeat, service.stop.clone(), sender));
-        Ok(Responses::new(ReceiverStream::new(receiver)))
+        let task = send_changes(watch, heartbeat, service.stop.clone(), sender);
+        let responses = ReceiverStream::new(receiver);
+        Ok(Responses::with_task(responses, call.tasks.spawn(task)))
     }
 }
 
@@ -48,21 +48,17 @@ async fn send_changes(
     mut watch: Watch,
     heartbeat: Duration,
     stop: CancellationToken,
-    sender: Sender<Result<WatchResponse, Status>>,
-) {
+    sender: Sender<WatchResponse>,
+) -> Result<(), Status> {
     // Backpressure: nothing is read from the database before the client has room for it.
     while let Ok(place) = sender.reserve().await {
-        let next = tokio::select! {
-            next = next(&mut watch, heartbeat) => next.map_err(Status::from),
-            () = stop.cancelled() => Err(stopping()),
-            () = sender.closed() => return,
-        };
-        let ended = next.is_err();
-        place.send(next);
-        if ended {
-            return;
-        }
+        place.send(tokio::select! {
+            next = next(&mut watch, heartbeat) => next?,
+            () = stop.cancelled() => return Err(stopping()),
+            () = sender.closed() => return Ok(()),
+        });
     }
+    Ok(())
 }
 
 async fn next(watch: &mut Watch, heartbeat: Duration) -> Result<WatchResponse> {

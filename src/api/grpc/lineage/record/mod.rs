@@ -50,8 +50,8 @@ impl LineageRpc for Streaming<RecordRequest> {
             batches: service.batches,
             sender,
         };
-        call.tasks.spawn(recording.run(service.stop.clone()));
-        Ok(Responses::new(ResponseStream::new(receiver)))
+        let task = call.tasks.spawn(recording.run(service.stop.clone()));
+        Ok(Responses::with_task(ResponseStream::new(receiver), task))
     }
 }
 
@@ -64,24 +64,15 @@ struct Recording {
 
 impl Recording {
     /// Stores and answers until the stream ends, or the client has disconnected.
-    async fn run(mut self, stop: CancellationToken) {
+    async fn run(mut self, stop: CancellationToken) -> Result<(), Status> {
         loop {
             let batch = tokio::select! {
-                batch = self.intake.batch(self.batches) => batch,
-                () = stop.cancelled() => Err(stopping()),
-                () = self.sender.closed() => return,
+                batch = self.intake.batch(self.batches) => batch?,
+                () = stop.cancelled() => return Err(stopping()),
+                () = self.sender.closed() => return Ok(()),
             };
-            let recorded = match batch {
-                Ok(batch) if batch.is_empty() => return,
-                Ok(batch) => self.record(batch).await,
-                Err(status) => {
-                    // The client may have disconnected: there is nobody to report to.
-                    _ = self.send(Outgoing::Response(Err(status))).await;
-                    return;
-                }
-            };
-            if recorded.is_none() {
-                return;
+            if batch.is_empty() || self.record(batch).await.is_none() {
+                return Ok(());
             }
         }
     }
@@ -94,7 +85,7 @@ impl Recording {
         }
         batch.retain(|request| !is_heartbeat(request));
         for response in record(&self.call, batch).await {
-            self.send(Outgoing::Response(Ok(response))).await?;
+            self.send(Outgoing::Response(response)).await?;
         }
         Some(())
     }

@@ -7,13 +7,12 @@ use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, Interval, interval_at};
 use tokio_stream::Stream;
-use tonic::Status;
 
 use crate::proto::pedigree::lineage::v1::RecordResponse;
 
 /// What the task of a stream sends to its [`ResponseStream`].
 pub(super) enum Outgoing {
-    Response(Result<RecordResponse, Status>),
+    Response(RecordResponse),
     /// From now on, a silence of this length gets a heartbeat.
     Heartbeat(Duration),
 }
@@ -34,7 +33,7 @@ impl ResponseStream {
 }
 
 impl Stream for ResponseStream {
-    type Item = Result<RecordResponse, Status>;
+    type Item = RecordResponse;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         while let Poll::Ready(next) = self.receiver.poll_recv(context) {
@@ -54,7 +53,7 @@ impl Stream for ResponseStream {
         let Some(silence) = &mut self.silence else {
             return Poll::Pending;
         };
-        let heartbeat = || Some(Ok(RecordResponse::default()));
+        let heartbeat = || Some(RecordResponse::default());
         silence.poll_tick(context).map(|_| heartbeat())
     }
 }
