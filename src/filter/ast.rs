@@ -130,6 +130,18 @@ impl IsTest {
 }
 
 impl AstNode {
+    /// Whether the node is a path whose last name is that of an enum column, of some kind of node.
+    pub(super) fn is_named_like_enum(&self) -> bool {
+        let AstKind::Path(parts) = &self.kind else {
+            return false;
+        };
+        match parts.as_slice() {
+            [.., column] if matches!(column.name.as_str(), "state" | "last_known_state") => true,
+            [of, column] => of.name.starts_with("events_") && column.name == "type",
+            _ => false,
+        }
+    }
+
     /// The name, if the node is a single unquoted name.
     pub(super) fn bare_name(&self) -> Option<&str> {
         match &self.kind {

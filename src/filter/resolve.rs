@@ -150,6 +150,14 @@ impl Resolver {
             let [name, value, rest @ ..] = rest else {
                 return Err(unrecognized());
             };
+            if ["int", "double", "string", "bool"].contains(&value.name.as_str()) {
+                let text = format!(
+                    "Field name {} does not exist in \
+                     STRUCT<int_value INT64, double_value DOUBLE, string_value STRING, ...>",
+                    value.name
+                );
+                return Err(Diagnostic::new(value.offset, text));
+            }
             let field = catalog::VALUE_FIELDS
                 .into_iter()
                 .find(|field| field.0 == value.name);

@@ -4,6 +4,7 @@ use super::precedence::{InfixOperator, Precedence};
 use super::{Parser, ast_node, highest, too_deep};
 use crate::filter::ast::{AstKind, AstNode, IsTest};
 use crate::filter::error::Diagnostic;
+use crate::filter::lexer::TokenKind;
 use crate::filter::limits::MAX_NESTING_LEVELS;
 
 impl Parser<'_> {
@@ -94,6 +95,11 @@ impl Parser<'_> {
         if self.eat_keyword("IN") {
             if self.at_keyword("UNNEST") {
                 return Err(self.not_supported("UNNEST is"));
+            }
+            if let (true, TokenKind::Word(name)) = (left.is_named_like_enum(), self.peek()) {
+                return Err(Diagnostic::overall(format!(
+                    "Expected a list of enum values enclosed in parentheses but got {name}"
+                )));
             }
             self.expect_symbol("(")?;
             let list = self.list()?;

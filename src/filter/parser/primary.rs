@@ -124,7 +124,12 @@ impl Parser<'_> {
             return Err(self.not_supported("Structs are"));
         }
         self.expect_symbol(")")?;
-        Ok(inner)
+        if !matches!(inner.kind, AstKind::Int(_) | AstKind::Double(_)) {
+            return Ok(inner);
+        }
+        // Beside an enum column, a number in parentheses is no constant (`typeck/enums.rs`).
+        let (offset, height) = (inner.offset, inner.height);
+        ast_node(offset, height, AstKind::Sign(Sign::Plus, Box::new(inner)))
     }
 
     fn case(&mut self) -> Result<AstNode, Diagnostic> {

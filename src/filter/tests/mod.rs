@@ -148,6 +148,12 @@ fn enums() {
         ("state <> 2", "(n.state <> ?)"),
         ("2 = state", "(n.state = ?)"),
         ("state = -1", "(n.state = ?)"),
+        ("state = (2)", "(n.state = ?)"),
+        ("state IN (1, 2)", "(n.state IN (?,?))"),
+        ("state IN ((2), (3))", "(n.state IN (?,?))"),
+        ("state IN (-1, 2, 3)", "(n.state IN (?,?,?,?))"),
+        ("state NOT IN (1, 2)", "(NOT (n.state IN (?,?)))"),
+        ("state IN (2.0, 3, 4)", "(n.state IN (?, ?, ?))"),
         ("state = type_id", "(n.state = n.type_id)"),
         ("uri = 'state = FOO'", "(n.uri = ?)"),
     ] {
@@ -160,8 +166,6 @@ fn enums() {
         assert!(last == condition || last == swapped, "{query}: {last}");
     }
     for (query, value) in [
-        ("state IN (1, 2)", "1"),
-        ("state IN (LIVE, 2)", "2"),
         ("state = NULL", "NULL"),
         ("state != 2.5", "2.5"),
         ("state = TRUE", "TRUE"),
@@ -236,6 +240,20 @@ fn refusals_name_the_place() {
         (
             "properties.i.int_value.x = 1",
             "Cannot access field x on a value with type INT64 [at 1:24]",
+        ),
+        (
+            "properties.baz.int = 1",
+            "Field name int does not exist in STRUCT<int_value INT64, double_value DOUBLE, \
+             string_value STRING, ...> [at 1:16]",
+        ),
+        (
+            "custom_properties.baz.string = 'x'",
+            "Field name string does not exist in STRUCT<int_value INT64, double_value DOUBLE, \
+             string_value STRING, ...> [at 1:23]",
+        ),
+        (
+            "state IN RUNNING",
+            "Expected a list of enum values enclosed in parentheses but got RUNNING",
         ),
         (
             "NULL",

@@ -4,10 +4,11 @@
 //!
 //! * `!=` and `NOT IN` with names also match a column that is not set; `NOT state = LIVE` does not.
 //! * Names are case-sensitive.
-//! * Numbers are refused beside `=` and `!=` and in lists of two or more. `state > 1` and
-//!   `state IN (2)` are integer comparisons.
+//! * Numbers are refused beside `=` and `!=`, unless in parentheses. `state > 1`, `state = (2)` and
+//!   `state IN (2, 3)` are integer comparisons.
 //!
-//! Beyond MLMD, all names of the enums are known, `<>` is `!=`, and the name may come first.
+//! Beyond MLMD, all names of the enums are known, `<>` is `!=`, the name may come first, and a list
+//! may have two numbers, or names and numbers.
 
 use super::{TypeChecker, mismatch, typed};
 use crate::filter::ast::{AstKind, AstNode, ComparisonOp};
@@ -72,7 +73,9 @@ impl TypeChecker {
         let mut any_named = false;
         let mut exprs = Vec::with_capacity(list.len());
         for item in list {
-            if values.is_some() && (several || matches!(item.kind, AstKind::Null)) {
+            let is_number = matches!(item.kind, AstKind::Int(_) | AstKind::Double(_));
+            let is_null = matches!(item.kind, AstKind::Null);
+            if values.is_some() && (is_null || several && !is_number) {
                 refuse_constant(&item)?;
             }
             let (expr, named) = self.enum_or_expr(values, item)?;
