@@ -20,7 +20,7 @@ pub use change::{Change, JournalEntry, Operation, Subject};
 pub use edge::{Event, EventInput, EventPath, EventType, Membership, ParentContext, Step};
 pub use ids::distinct_ids;
 pub use kind::Kind;
-pub use node::{Node, NodeContent, NodeId, NodeInput, NodeKey, Properties, discard_non_finite};
+pub use node::{Node, NodeContent, NodeId, NodeInput, NodeKey, Properties};
 pub use origin::{ANONYMOUS, Caller, Door, Origin};
 pub use page::{OrderBy, PagePosition};
 pub use side::{PerSide, Side};

@@ -5,14 +5,6 @@ use super::{NodeState, Value};
 /// Property values by name.
 pub type Properties = BTreeMap<String, Value>;
 
-/// Removes doubles that cannot be written, and returns their names: for a protocol in which one
-/// metric that diverged must not cost its run the whole message.
-#[must_use]
-pub fn discard_non_finite(properties: &mut Properties) -> Vec<String> {
-    let discarded = properties.extract_if(.., |_, value| value.is_non_finite());
-    discarded.map(|(name, _)| name).collect()
-}
-
 /// The part of an artifact, an execution or a context that clients write.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NodeContent {

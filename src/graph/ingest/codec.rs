@@ -55,6 +55,12 @@ struct RunForm {
     output_ids: Vec<i64>,
     #[serde(rename = "state", with = "state_form")]
     state: Option<ExecutionState>,
+    #[serde(
+        rename = "discarded_properties",
+        default,
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    discarded_properties: Vec<String>,
 }
 
 /// A digest as its hexadecimal digits.
@@ -173,6 +179,7 @@ mod tests {
             input_ids: vec![3, 4],
             output_ids: vec![],
             state: Some(ExecutionState::Running),
+            discarded_properties: vec![],
         };
         check(
             "Run",
@@ -187,6 +194,16 @@ mod tests {
             "Run",
             Recorded::Run(stateless),
             r#"{"label":"Run","answer":{"Run":{"execution_id":7,"context_ids":[],"input_ids":[],"output_ids":[],"state":null}}}"#,
+        );
+        let diverged = RunResult {
+            execution_id: 8,
+            discarded_properties: vec!["loss".into()],
+            ..RunResult::default()
+        };
+        check(
+            "Run",
+            Recorded::Run(diverged),
+            r#"{"label":"Run","answer":{"Run":{"execution_id":8,"context_ids":[],"input_ids":[],"output_ids":[],"state":null,"discarded_properties":["loss"]}}}"#,
         );
         check(
             "Nodes",

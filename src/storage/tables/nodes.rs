@@ -2,13 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 
+use metrics::counter;
+
 use super::properties::{self, Property};
 use super::schema::{NodeTables, membership};
 use super::types;
 use crate::error::Result;
 use crate::model::{Kind, Node, NodeContent, NodeInput, NodeKey, NodeState, distinct_ids};
 use crate::storage::bulk::Rows;
-use crate::storage::column::{FromRow, FromRows, Row};
+use crate::storage::column::{DecodeColumn, FromRow, FromRows, Row};
 use crate::storage::query::{Cell, Query};
 use crate::storage::{Dialect, Tx};
 
@@ -16,6 +18,15 @@ use crate::storage::{Dialect, Tx};
 struct NodeRow {
     node: Node,
     state: Option<i64>,
+}
+
+/// A number of a node, or 0 where another program stored something else, which SQLite allows: one
+/// row fails no list.
+fn number<R: Row, T: DecodeColumn + Default>(row: &R, place: usize) -> T {
+    row.get(place).unwrap_or_else(|_| {
+        counter!("pedigree_unreadable_values_total").increment(1);
+        T::default()
+    })
 }
 
 impl FromRow for NodeRow {
@@ -29,14 +40,16 @@ impl FromRow for NodeRow {
         };
         let node = Node {
             id: row.get(0)?,
-            type_id: row.get(1)?,
+            type_id: number(row, 1),
             type_name: None,
             content,
-            create_time: row.get(4)?,
-            update_time: row.get(5)?,
+            create_time: number(row, 4),
+            update_time: number(row, 5),
         };
-        let state = row.get(6)?;
-        Ok(Self { node, state })
+        Ok(Self {
+            node,
+            state: number(row, 6),
+        })
     }
 }
 

@@ -156,6 +156,10 @@ async fn put_unreadable(store: &Store) -> Artifact {
         let row = format!("{insert}, int_value) VALUES (1, TRUE, 'mistyped', 'many'); ");
         sql.push_str(&row);
         expected = expected.with_custom("mistyped", text("many"));
+        sql.push_str(
+            "UPDATE Artifact SET state = 'odd', create_time_since_epoch = 'long ago' \
+             WHERE id = 1; ",
+        );
     }
     run_sql(store.url(), sql).await;
     expected

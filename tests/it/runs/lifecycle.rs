@@ -15,6 +15,7 @@ on_every_database! {
     an_update_needs_a_run_that_is_known,
     what_is_known_already_is_left_alone,
     an_external_id_finds_a_run_before_its_name,
+    a_metric_that_diverged_costs_no_run_its_end,
 }
 
 async fn a_run_is_told_in_several_events(store: TestGraph) {
@@ -205,4 +206,39 @@ async fn an_external_id_finds_a_run_before_its_name(store: TestGraph) {
     nameless.name = None;
     let stored = store.record(&[nameless.clone(), nameless]).await.unwrap();
     assert_eq!(stored[0], stored[1]);
+}
+
+async fn a_metric_that_diverged_costs_no_run_its_end(store: TestGraph) {
+    let numbers =
+        |loss: f64| properties(&[("loss", Value::Double(loss)), ("steps", Value::Double(2.0))]);
+    store
+        .record_one(RunEvent {
+            properties: numbers(0.5),
+            custom_properties: numbers(0.25),
+            ..run(Start, "r", 1)
+        })
+        .await;
+    let mut model = named("model");
+    model.custom_properties = properties(&[("accuracy", Value::Double(f64::NEG_INFINITY))]);
+    let mut pipeline = context("p");
+    pipeline.properties = properties(&[("best", Value::Double(f64::INFINITY))]);
+    let end = store
+        .record_one(RunEvent {
+            contexts: vec![pipeline],
+            outputs: vec![model],
+            properties: numbers(f64::NAN),
+            custom_properties: numbers(f64::INFINITY),
+            ..run(Complete, "r", 2)
+        })
+        .await;
+    assert_eq!(end.state, Some(ExecutionState::Complete));
+    assert_eq!(end.discarded_properties, ["accuracy", "best", "loss"]);
+    let stored = store.node(Kind::Execution, end.execution_id).await.content;
+    assert_eq!(stored.properties, numbers(0.5));
+    let metrics = numbers(0.25)
+        .into_iter()
+        .chain(properties(&[("started_at", at(1)), ("ended_at", at(2))]));
+    assert_eq!(stored.custom_properties, metrics.collect());
+    let model = store.node(Kind::Artifact, end.output_ids[0]).await.content;
+    assert!(model.custom_properties.is_empty());
 }

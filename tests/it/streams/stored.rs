@@ -130,6 +130,7 @@ fn known_answers() -> Vec<Answer> {
             input_ids: input_ids.to_vec(),
             output_ids: output_ids.to_vec(),
             state: state.into(),
+            discarded_properties: vec![],
         })
     };
     vec![

@@ -112,6 +112,7 @@ impl From<RunResult> for wire::RunResult {
                 .state
                 .and_then(|state| i32::try_from(state.number()).ok())
                 .unwrap_or_default(),
+            discarded_properties: stored.discarded_properties,
         }
     }
 }

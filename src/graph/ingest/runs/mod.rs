@@ -19,6 +19,7 @@ mod state;
 mod type_catalog;
 
 use std::borrow::Borrow;
+use std::collections::BTreeSet;
 
 use crate::error::Result;
 use crate::graph::edges::parents as contexts;
@@ -53,6 +54,30 @@ pub struct RunEvent {
     pub outputs: Vec<ArtifactRef>,
     pub properties: Properties,
     pub custom_properties: Properties,
+}
+
+impl RunEvent {
+    /// The names of all properties whose values are not finite, each once. These are not stored:
+    /// one metric that diverged must not cost a run its end.
+    fn non_finite_properties(&self) -> Vec<String> {
+        fn add<'e>(maps: &mut Vec<&'e Properties>, contexts: &'e [ContextRef]) {
+            for context in contexts {
+                maps.extend([&context.properties, &context.custom_properties]);
+                add(maps, &context.parents);
+            }
+        }
+        let mut maps = vec![&self.properties, &self.custom_properties];
+        for artifact in self.inputs.iter().chain(&self.outputs) {
+            maps.extend([&artifact.properties, &artifact.custom_properties]);
+        }
+        add(&mut maps, &self.contexts);
+        let properties = maps.into_iter().flatten();
+        let names: BTreeSet<&String> = properties
+            .filter(|(_, value)| value.is_non_finite())
+            .map(|(name, _)| name)
+            .collect();
+        names.into_iter().cloned().collect()
+    }
 }
 
 /// The time of a run event. The order of events decides the state of a run, and events of one run
@@ -162,6 +187,8 @@ pub struct RunResult {
     pub output_ids: Vec<i64>,
     /// The state of the run after the event.
     pub state: Option<ExecutionState>,
+    /// The names of properties that were not stored, because their values are not finite.
+    pub discarded_properties: Vec<String>,
 }
 
 /// Stores events about runs, in order, all or none of them.
@@ -217,7 +244,7 @@ impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
         let ids = |slots: &[usize], of: &[StoredNode]| -> Vec<i64> {
             slots.iter().map(|&slot| of[slot].id).collect()
         };
-        let recorded = |(slots, run): (&EventSlots, &StoredNode)| RunResult {
+        let recorded = |((slots, run), event): ((&EventSlots, &StoredNode), _)| RunResult {
             execution_id: run.id,
             context_ids: ids(&slots.contexts, &contexts),
             input_ids: ids(&slots.inputs, &artifacts),
@@ -226,8 +253,14 @@ impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
                 Some(NodeState::Execution(state)) => Some(state),
                 Some(NodeState::Artifact(_)) | None => None,
             },
+            discarded_properties: RunEvent::non_finite_properties(event),
         };
-        let recorded: Vec<RunResult> = references.slots.iter().zip(&runs).map(recorded).collect();
+        let told = references
+            .slots
+            .iter()
+            .zip(&runs)
+            .zip(events.iter().copied());
+        let recorded: Vec<RunResult> = told.map(recorded).collect();
         edges::put(tx, &events, &recorded, &known, now).await?;
         Ok(recorded)
     }

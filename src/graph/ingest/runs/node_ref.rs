@@ -91,11 +91,8 @@ impl NodeEdit<'_> {
             (&mut node.properties, self.properties),
             (&mut node.custom_properties, self.custom_properties),
         ] {
-            of.extend(
-                given
-                    .iter()
-                    .map(|(name, value)| (name.clone(), value.clone())),
-            );
+            let kept = given.iter().filter(|(_, value)| !value.is_non_finite());
+            of.extend(kept.map(|(name, value)| (name.clone(), value.clone())));
         }
         if let Some((event_type, time)) = self.event_type {
             state::merge(node, event_type, time);
