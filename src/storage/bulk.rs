@@ -132,10 +132,26 @@ impl<'a> Rows<'a> {
     /// Appends ` FROM t WHERE` with the condition that the key is one of a batch.
     fn push_where(&self, query: &mut Query, batch: &[Cell<'a>]) {
         query.push(" FROM ").push(self.table.name).push(" WHERE (");
+        let Some(open) = query.dialect().row_list_open() else {
+            self.push_alternatives(query, batch);
+            query.push(")");
+            return;
+        };
         self.push_columns(query);
-        query.push(query.dialect().row_list_open());
+        query.push(open);
         self.push_rows(query, batch);
         query.push(")");
+    }
+
+    /// Appends `a = ? AND b = ? OR a = ? AND b = ?`.
+    fn push_alternatives(&self, query: &mut Query, batch: &[Cell<'a>]) {
+        for (index, row) in batch.chunks(self.width).enumerate() {
+            query.push(if index == 0 { "" } else { " OR " });
+            for (place, (cell, (name, _))) in row.iter().zip(self.table.columns).enumerate() {
+                query.push(if place == 0 { "" } else { " AND " });
+                query.push(name).push(" = ?").bind(cell.clone());
+            }
+        }
     }
 
     fn push_rows(&self, query: &mut Query, batch: &[Cell<'a>]) {

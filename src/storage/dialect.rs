@@ -189,12 +189,14 @@ impl Dialect {
     }
 
     /// What stands between a list of columns and a list of rows in a condition that compares whole
-    /// rows.
+    /// rows. `None` where such lists cannot be used: MariaDB does not convert the texts of several
+    /// rows to the character set of the column.
     #[must_use]
-    pub const fn row_list_open(self) -> &'static str {
+    pub const fn row_list_open(self) -> Option<&'static str> {
         match self {
-            Self::Sqlite => ") IN (VALUES ",
-            Self::Postgres | Self::MySql => ") IN (",
+            Self::Sqlite => Some(") IN (VALUES "),
+            Self::Postgres => Some(") IN ("),
+            Self::MySql => None,
         }
     }
 }

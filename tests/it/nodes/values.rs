@@ -11,6 +11,7 @@ on_every_database! {
     a_new_node_comes_back_as_it_was_put,
     values_of_every_case_come_back,
     texts_of_every_script_come_back,
+    properties_of_every_script_are_removed,
     what_only_the_server_sets_is_ignored,
     nodes_are_read_by_id,
     nodes_are_read_by_type_and_name,
@@ -181,6 +182,23 @@ async fn texts_of_every_script_come_back(store: Store) {
             let filter = format!("custom_properties.`{name}`.string_value = \"{name}\"");
             assert_eq!(store.find::<N>(&filter).await, [id], "{name}");
         }
+    }
+    for_every_kind!(check(&store));
+}
+
+async fn properties_of_every_script_are_removed(store: Store) {
+    async fn check<N: TestNode>(store: &Store) {
+        let type_id = store.put_type::<N>("T", &[]).await;
+        let names = ["a", "größe", "ключ", "日本語", "\u{1f600}"];
+        let kept = || N::new(type_id, "n").with_custom("kept", int(1));
+        let with_all = |node: N, name| node.with_custom(name, int(1));
+        let id = store.put(names.into_iter().fold(kept(), with_all)).await;
+        store.put(kept().with_id(id)).await;
+        let filter = |name| format!("custom_properties.`{name}`.int_value = 1");
+        for name in names {
+            assert_eq!(store.find::<N>(&filter(name)).await, [0; 0], "{name}");
+        }
+        assert_eq!(store.find::<N>(&filter("kept")).await, [id]);
     }
     for_every_kind!(check(&store));
 }
