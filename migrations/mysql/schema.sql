@@ -1,8 +1,14 @@
 -- The schema of version 10, as ML Metadata has it: same tables, column order, keys and index names.
 -- Ids, step_index and int_value are BIGINT where ML Metadata has INT. It reads and writes them all the same.
--- Character set and collation are those of the database. AUTO_INCREMENT: the id of a deleted row is not given again.
+-- The collation compares texts by their bytes, as SQLite and PostgreSQL do: names that differ in
+-- case, accents or trailing blanks are apart. AUTO_INCREMENT: the id of a deleted row is not given
+-- again.
 -- Each table comes with its keys and indexes in one statement, because MySQL commits after each.
 -- Every statement does nothing where it is done already: a creation that was cut off runs again from the start.
+
+-- For tables of later versions too. The collations of MariaDB and of MySQL have no name in common.
+ALTER DATABASE CHARACTER SET utf8mb4
+    /*M!100203 COLLATE utf8mb4_nopad_bin */ /*!80017 COLLATE utf8mb4_0900_bin */;
 
 -- The mark of a creation that has begun and is not done. It tells a schema that is to be completed from one that lost tables.
 CREATE TABLE IF NOT EXISTS PedigreeCreation (

@@ -13,6 +13,10 @@ use crate::error::{Error, Source};
 /// MySQL's error number for a row whose unique key exists.
 pub(super) const DUPLICATE_ENTRY: i64 = 1062;
 
+/// MySQL's error number for a NULL in a column that forbids it. Only an update of a row whose key
+/// looks like the given one writes it ([`super::Dialect`], `push_upsert`).
+const NULL_KEY: u16 = 1048;
+
 /// An error that a database server answered with, by its driver.
 enum ServerError<'e> {
     Postgres(&'e PgDatabaseError),
@@ -269,7 +273,11 @@ pub(super) fn in_commit(error: Error) -> Error {
 }
 
 fn from_database_error(error: Box<dyn DatabaseError>) -> Error {
-    if error.kind() == ErrorKind::UniqueViolation {
+    let is_null_key = matches!(
+        ServerError::of(&*error),
+        Some(ServerError::MySql(error)) if error.number() == NULL_KEY
+    );
+    if error.kind() == ErrorKind::UniqueViolation || is_null_key {
         return duplicate();
     }
     let class = ErrorClass::of(&*error);

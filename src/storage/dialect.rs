@@ -3,7 +3,7 @@
 //! Statements ask a dialect what it can do or how something is written, never which one it is. Each
 //! method matches all variants, so that the compiler finds what a new database has to answer.
 
-use super::bulk::Table;
+use super::bulk::{ColumnType, Table};
 use super::query::{Cell, Query};
 
 /// The SQL dialect of a database.
@@ -309,6 +309,15 @@ impl Dialect {
         for (index, (name, _)) in others.iter().enumerate() {
             query.push(if index == 0 { "" } else { ", " }).push(name);
             query.push(before).push(name).push(after);
+        }
+        if self.has_loose_collation() {
+            // A key that only looks alike must not be overwritten: NULL, which it cannot be, makes
+            // the statement fail.
+            for (name, _) in keys.iter().filter(|(_, of)| *of == ColumnType::Text) {
+                query.push(", ").push(name).push(" = IF(CAST(").push(name);
+                query.push(" AS BINARY) = CAST(VALUES(").push(name);
+                query.push(") AS BINARY), ").push(name).push(", NULL)");
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::graph::nodes::look_alikes::{self, Refused};
 use crate::graph::nodes::mask::{FULL_MASK, Mask};
 use crate::graph::nodes::rules as node_rules;
 use crate::graph::nodes::rules::{describe, describe_stored};
@@ -283,10 +284,24 @@ impl<'a> NodeWriter<'a> {
             return Ok(());
         }
         let pending: Vec<&NodeInput> = self.creates.iter().map(|(_, node)| &**node).collect();
-        let ids = nodes::insert(tx, self.kind, &pending, self.now)
-            .await
-            .map_err(|error| error.on_duplicate(|| already_exists(self.kind, &pending, describe)))
-            .map_err(|error| self.on_conflict(error))?;
+        let ids = match nodes::insert(tx, self.kind, &pending, self.now).await {
+            Ok(ids) => ids,
+            Err(error) => {
+                let error = error.on_duplicate(|| already_exists(self.kind, &pending, describe));
+                let refused: Vec<Refused<'_>> = pending
+                    .iter()
+                    .filter_map(|node| {
+                        Some(Refused {
+                            id: None,
+                            type_id: node.type_id?,
+                            content: &node.content,
+                        })
+                    })
+                    .collect();
+                let error = look_alikes::explain(tx, self.kind, &refused, error).await;
+                return Err(self.on_conflict(error));
+            }
+        };
         for (id, (place, node)) in ids.into_iter().zip(std::mem::take(&mut self.creates)) {
             self.ids[place] = Some(id);
             let node = node.into_owned();
@@ -338,11 +353,18 @@ impl<'a> NodeWriter<'a> {
             .filter_map(|(id, before)| Some((before, self.known.get(id)?)))
             .collect();
         let after: Vec<&Node> = changes.iter().map(|(_, after)| *after).collect();
-        nodes::update(tx, self.kind, &after)
-            .await
-            .map_err(|error| {
-                error.on_duplicate(|| already_exists(self.kind, &after, describe_stored))
-            })?;
+        if let Err(error) = nodes::update(tx, self.kind, &after).await {
+            let error = error.on_duplicate(|| already_exists(self.kind, &after, describe_stored));
+            let refused: Vec<Refused<'_>> = after
+                .iter()
+                .map(|node| Refused {
+                    id: Some(node.id),
+                    type_id: node.type_id,
+                    content: &node.content,
+                })
+                .collect();
+            return Err(look_alikes::explain(tx, self.kind, &refused, error).await);
+        }
         properties::update(tx, self.kind, &changes).await?;
         let change = |node: &Node| Change::updated(Subject::Node(self.kind, node.clone()));
         tx.note_change(|| after.into_iter().map(change));

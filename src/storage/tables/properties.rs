@@ -17,7 +17,7 @@ use prost::Message;
 use prost_types::Any;
 
 use super::schema::NodeTables;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Kind, Node, NodeContent, Properties, StructText, Value};
 use crate::storage::bulk::Rows;
 use crate::storage::column::{DecodeColumn, FromRows, Row};
@@ -256,14 +256,26 @@ pub(super) async fn insert<'a>(
         push_all(&mut rows, tx.dialect(), id, &node.properties, false);
         push_all(&mut rows, tx.dialect(), id, &node.custom_properties, true);
     }
-    tx.insert_rows(&rows).await
+    let inserted = tx.insert_rows(&rows).await;
+    inserted.map_err(|error| on_look_alikes(tx.dialect(), error))
+}
+
+/// The error of two names of one node or type that a database takes for equal: no row had either.
+pub(super) fn on_look_alikes(dialect: Dialect, error: Error) -> Error {
+    match error {
+        Error::AlreadyExists(_) if dialect.has_loose_collation() => Error::invalid(
+            "The database takes two names of properties for equal, because its collation ignores \
+             case, accents or trailing blanks",
+        ),
+        other => other,
+    }
 }
 
 /// Updates the properties of nodes from the first of each pair, which is stored, to the second.
 ///
 /// # Errors
 ///
-/// Those of the database.
+/// Those of the database; `InvalidArgument` for names that it takes for equal.
 pub async fn update(tx: &mut Tx, kind: Kind, changes: &[(&Node, &Node)]) -> Result<()> {
     let table = &NodeTables::of(kind).properties;
     let mut gone = Rows::keys(table);
@@ -286,5 +298,6 @@ pub async fn update(tx: &mut Tx, kind: Kind, changes: &[(&Node, &Node)]) -> Resu
         }
     }
     tx.delete_rows(&gone).await?;
-    tx.upsert_rows(&new).await
+    let updated = tx.upsert_rows(&new).await;
+    updated.map_err(|error| on_look_alikes(tx.dialect(), error))
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
+use super::properties::on_look_alikes;
 use crate::error::{Error, Result};
 use crate::model::{BaseType, Kind, NodeType, PropertyType, SIMPLE_TYPES, Stored};
 use crate::storage::bulk::ColumnType::{Int as IntColumn, Text as TextColumn};
@@ -292,7 +293,8 @@ pub async fn insert(tx: &mut Tx, kind: Kind, new: &NodeType) -> Result<i64> {
 ///
 /// # Errors
 ///
-/// `AlreadyExists` when one of them is declared.
+/// `AlreadyExists` when one of them is declared; `InvalidArgument` for names that the database
+/// takes for equal.
 pub async fn add_properties<'a>(
     tx: &mut Tx,
     id: i64,
@@ -307,7 +309,8 @@ pub async fn add_properties<'a>(
         return Ok(());
     }
     tx.change_types();
-    tx.insert_rows(&rows).await
+    let inserted = tx.insert_rows(&rows).await;
+    inserted.map_err(|error| on_look_alikes(tx.dialect(), error))
 }
 
 /// Sets the external id of a type.

@@ -25,12 +25,6 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Whether texts that differ in case or in trailing spaces are the same to its keys and
-    /// comparisons.
-    pub const fn folds_case(self) -> bool {
-        matches!(self, Self::MySql)
-    }
-
     /// The URL of the server where new databases go.
     fn server(self) -> String {
         let variable = match self {
@@ -107,6 +101,20 @@ impl TestDatabase {
             &new.backend.server(),
             format!("CREATE DATABASE {name} CHARACTER SET {character_set}"),
         );
+        new
+    }
+
+    /// An empty store on MySQL as an administrator may have made it: the collation of its tables
+    /// ignores case, accents and trailing blanks.
+    pub fn of_loose_mysql() -> Self {
+        let new = Self::new(Backend::MySql);
+        let tables = query_now(&new.url, MYSQL_TABLES).into_iter().map(|table| {
+            format!(
+                "ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb4 \
+                 COLLATE utf8mb4_general_ci;"
+            )
+        });
+        run_now(&new.url, tables.collect());
         new
     }
 

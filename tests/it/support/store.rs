@@ -115,7 +115,11 @@ impl Store {
 
     /// With another configuration than the usual one.
     pub async fn open_with(backend: Backend, configure: impl FnOnce(&mut Config)) -> Self {
-        let database = TestDatabase::new(backend);
+        Self::on(TestDatabase::new(backend), configure).await
+    }
+
+    /// On a database that is there.
+    pub async fn on(database: TestDatabase, configure: impl FnOnce(&mut Config)) -> Self {
         let clock = Clock::stopped();
         let (channel, port, guard) = serve(&database.url, clock.clone(), configure).await;
         Self {

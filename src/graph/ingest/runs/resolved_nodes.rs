@@ -7,7 +7,7 @@ use super::node_ref::{Key, NodeRef};
 use super::type_catalog::TypeCatalog;
 use crate::error::{Error, Result};
 use crate::graph::nodes::writer::{NodeWriter, OnConflict, PutOptions};
-use crate::model::{Kind, Node, NodeInput, NodeKey, NodeState};
+use crate::model::{Kind, Node, NodeInput, NodeState};
 use crate::storage::Tx;
 use crate::storage::tables::nodes;
 
@@ -250,45 +250,8 @@ async fn ids_by_keys<'e>(
         .into_iter()
         .map(|(text, id)| (Key::ExternalId(text.into()), id));
     let mut found: HashMap<Key<'e>, i64> = by_name.chain(by_external_id).collect();
-    if tx.dialect().has_loose_collation() {
-        add_look_alikes(tx, kind, &keys, &mut found).await?;
-    }
+    // A loose collation can match other texts.
     found.retain(|key, _| keys.contains(key));
     found.extend(ids.into_iter().map(|id| (Key::Id(id), id)));
     Ok(found)
-}
-
-/// Adds the ids of keys whose stored text is equal by the collation of the database and differs in
-/// its letters. The database returned rows with such texts; it then decides which keys they equal.
-async fn add_look_alikes<'e>(
-    tx: &mut Tx,
-    kind: Kind,
-    keys: &BTreeSet<&Key<'e>>,
-    found: &mut HashMap<Key<'e>, i64>,
-) -> Result<()> {
-    let unasked: Vec<Key<'e>> = found
-        .keys()
-        .filter(|key| !keys.contains(key))
-        .cloned()
-        .collect();
-    let could_be = |key: &Key<'e>| {
-        unasked.iter().any(|other| match (key, other) {
-            (Key::Name(type_id, _), Key::Name(of, _)) => type_id == of,
-            (Key::ExternalId(_), Key::ExternalId(_)) => true,
-            _ => false,
-        })
-    };
-    for key in keys.iter().filter(|key| could_be(key)) {
-        let by = match key {
-            Key::Name(type_id, name) => NodeKey::TypeAndName(*type_id, name),
-            Key::ExternalId(text) => NodeKey::ExternalId(text),
-            Key::Id(_) => continue,
-        };
-        if !found.contains_key(*key)
-            && let Some(id) = nodes::find(tx, kind, by).await?
-        {
-            found.insert((*key).clone(), id);
-        }
-    }
-    Ok(())
 }

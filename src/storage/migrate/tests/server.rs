@@ -22,7 +22,7 @@ const MYSQL_SCHEMA: &str = r"
     FROM information_schema.statistics
     WHERE table_schema = DATABASE() AND table_name NOT LIKE 'Pedigree%' AND index_name NOT LIKE 'idx_pedigree%'
     UNION ALL
-    SELECT CONCAT_WS(' ', table_name, engine, table_collation)
+    SELECT CONCAT_WS(' ', table_name, engine)
     FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name NOT LIKE 'Pedigree%'
     ORDER BY 1";
 const POSTGRES_SCHEMA: &str = "
