@@ -184,4 +184,4 @@ SELECT 10 FROM (SELECT COUNT(*) AS versions FROM MLMDEnv) AS counted
 WHERE versions = 0;
 
 -- This commits the version before it.
-DROP TABLE PedigreeCreation;
+DROP TABLE IF EXISTS PedigreeCreation;

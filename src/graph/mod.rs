@@ -99,7 +99,7 @@ impl Graph {
     ///
     /// # Errors
     ///
-    /// Those of the write; `Contention` when it lost to concurrent writes each of several times;
+    /// Those of the write; `Contention` when it lost to concurrent writes for too long;
     /// `Uncertain` when it may or may not be stored.
     pub async fn write<W: Write + 'static>(&self, caller: &Caller, write: W) -> Result<W::Answer> {
         self.engine.write(caller, write).await

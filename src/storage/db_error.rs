@@ -145,8 +145,8 @@ impl ErrorClass {
     const fn of_mysql(number: u16) -> Self {
         match number {
             // Changed since read, lock wait timeout, deadlock, table definition changed, statement
-            // to be prepared again.
-            1020 | 1205 | 1213 | 1412 | 1615 => Self::Contention,
+            // to be prepared again. Table, column or index exists: another server makes it.
+            1020 | 1205 | 1213 | 1412 | 1615 | 1050 | 1060 | 1061 => Self::Contention,
             // Of the server, of the user, of the user by another limit.
             1040 | 1203 | 1226 => Self::TooManyConnections,
             // Out of memory in four ways, disk full, table full, no thread, lock table full, too
@@ -160,7 +160,9 @@ impl ErrorClass {
             // User or password refused, no such database, host refused.
             1044 | 1045 | 1049 | 1129 | 1130 | 1698
             // File not written or read, storage engine error, interrupted, time limit exceeded.
-            | 1023 | 1024 | 1026 | 1030 | 1317 | 1969 | 3024 => Self::Interrupted,
+            | 1023 | 1024 | 1026 | 1030 | 1317 | 1969 | 3024
+            // Error during COMMIT, as of a cluster node that lost the others meanwhile.
+            | 1180 => Self::Interrupted,
             // A read-only transaction.
             1792 => Self::ReadOnly,
             // Wrong key file in two ways, table crashed, index.
@@ -330,5 +332,11 @@ mod tests {
     fn numbers_of_mysql_have_no_classes() {
         assert_eq!(ErrorClass::of_mysql(5301), ErrorClass::Unexpected);
         assert_eq!(ErrorClass::of_mysql(58), ErrorClass::Unexpected);
+    }
+
+    #[test]
+    fn a_commit_that_a_cluster_did_not_confirm_is_uncertain() {
+        let failed = ErrorClass::of_mysql(1180).into_error("", "no quorum".into());
+        assert!(matches!(in_commit(failed), Error::Uncertain(_)));
     }
 }

@@ -260,12 +260,21 @@ impl Dialect {
         }
     }
 
-    /// Whether an INSERT can return the rows that it inserted.
+    /// Whether any INSERT can return the rows that it inserted.
     #[must_use]
     pub const fn returns_rows(self) -> bool {
         match self {
             Self::Sqlite | Self::Postgres => true,
             Self::MySql => false,
+        }
+    }
+
+    /// The end of an INSERT that returns the ids that it generated. MariaDB runs the comment from
+    /// version 10.5 on; MySQL ignores it.
+    pub(super) const fn returning_ids(self) -> &'static str {
+        match self {
+            Self::Sqlite | Self::Postgres => " RETURNING id",
+            Self::MySql => " /*M!100500 RETURNING id */",
         }
     }
 

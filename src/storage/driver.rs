@@ -3,7 +3,7 @@
 
 use sqlx::mysql::MySqlQueryResult;
 use sqlx::postgres::PgQueryResult;
-use sqlx::{AssertSqlSafe, MySql, Postgres, Row, SqlSafeStr, SqlStr};
+use sqlx::{AssertSqlSafe, Either, Executor, MySql, Postgres, Row, SqlSafeStr, SqlStr};
 use tokio_stream::StreamExt;
 
 use super::column::{FromRow, FromRows, RawInt};
@@ -29,6 +29,24 @@ impl Inserted for MySqlQueryResult {
     fn first_id(&self) -> u64 {
         self.last_insert_id()
     }
+}
+
+/// What an INSERT into a table with generated ids has answered.
+#[derive(Default)]
+struct GeneratedIds {
+    /// The id of the first row, where the server tells that alone.
+    first: u64,
+    /// The ids that it returned as rows.
+    returned: Vec<i64>,
+}
+
+/// SQLite returns ids as rows of a query.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature of every read of SQLite"
+)]
+fn no_generated_ids(_: &mut rusqlite::Statement<'_>) -> rusqlite::Result<GeneratedIds> {
+    Ok(GeneratedIds::default())
 }
 
 /// An open transaction. It is rolled back if it is dropped without [`Tx::commit`].
@@ -251,9 +269,10 @@ impl Tx {
     /// Runs an INSERT of `rows` rows into a table with generated ids, and returns the ids in the
     /// order of the rows.
     ///
-    /// SQLite and PostgreSQL return the ids in an undefined order. Ids grow in the order of the
-    /// rows, so they are sorted. MySQL numbers the rows of one INSERT in steps of
-    /// `auto_increment_increment`.
+    /// SQLite, PostgreSQL and MariaDB return the ids in an undefined order. Ids grow in the order
+    /// of the rows, so they are sorted. MySQL, and MariaDB before version 10.5, answer the first
+    /// id, and number the rows of one INSERT in steps of `auto_increment_increment`. A Galera
+    /// cluster changes that variable in running sessions whenever a node comes or goes.
     ///
     /// # Errors
     ///
@@ -263,11 +282,27 @@ impl Tx {
         mut query: Query,
         rows: usize,
     ) -> Result<Vec<i64>> {
+        query.push(self.dialect.returning_ids());
         if !self.dialect.returns_rows() {
-            let first = with_driver!(self, query, sqlite::changed, |connection, prepared| {
-                let done = prepared.execute(connection).await;
-                done.map(|done| done.first_id())
+            let inserted = with_driver!(self, query, no_generated_ids, |connection, prepared| {
+                let mut inserted = GeneratedIds::default();
+                let mut answers = connection.fetch_many(prepared);
+                while let Some(answer) = answers.next().await {
+                    match answer? {
+                        Either::Left(done) => inserted.first = done.first_id(),
+                        Either::Right(row) => inserted.returned.push(i64::from_row(&row)?),
+                    }
+                }
+                Ok(inserted)
             })?;
+            let GeneratedIds {
+                first,
+                returned: mut ids,
+            } = inserted;
+            if !ids.is_empty() {
+                ids.sort_unstable();
+                return Ok(ids);
+            }
             let first = i64::try_from(first)
                 .map_err(|_| Error::internal("a generated id is out of range"))?;
             let sql = "SELECT CAST(@@auto_increment_increment AS SIGNED)";
@@ -278,7 +313,6 @@ impl Tx {
             let step = step.unwrap_or(1);
             return Ok((0..).map(|row| first + row * step).take(rows).collect());
         }
-        query.push(" RETURNING id");
         let mut ids: Vec<i64> = self.all(query).await?;
         ids.sort_unstable();
         Ok(ids)

@@ -2,12 +2,20 @@
 
 use std::time::Duration;
 
+use backon::{ConstantBuilder, Retryable};
+
 use crate::error::{Error, Result};
 use crate::graph::changes::feed::Feed;
 use crate::graph::changes::pages::SharedPages;
 use crate::graph::clock::Clock;
 use crate::storage::Database;
+use crate::storage::tables::changes::PositionRange;
 use crate::storage::tables::{changes, messages};
+
+/// The pause after another server gave positions at the same time, and how often that is borne.
+/// Row locks keep the servers apart, but not those at different nodes of a cluster.
+const RACE_DELAY: Duration = Duration::from_millis(10);
+const MAX_RACES: usize = 16;
 
 /// The time for which stored data is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,16 +75,30 @@ impl History {
         let mut range = changes::positions(&mut tx).await?;
         drop(tx);
         while has_more {
-            let mut tx = self.database.write().await?;
-            has_more = changes::assign_positions(&mut tx).await?;
-            range = changes::positions(&mut tx).await?;
-            tx.commit().await?;
+            (has_more, range) = (|| self.assign_positions())
+                .retry(
+                    ConstantBuilder::default()
+                        .with_delay(RACE_DELAY)
+                        .with_jitter()
+                        .with_max_times(MAX_RACES),
+                )
+                .when(|error| matches!(error, Error::Contention(_) | Error::AlreadyExists(_)))
+                .await?;
         }
         let went_back = self.feed.publish(range.map_or(0, |range| range.newest));
         if went_back {
             self.pages.clear();
         }
         Ok(())
+    }
+
+    /// One transaction of [`Self::sequence_outbox`]: whether there may be more, and the range.
+    async fn assign_positions(&self) -> Result<(bool, Option<PositionRange>)> {
+        let mut tx = self.database.write().await?;
+        let has_more = changes::assign_positions(&mut tx).await?;
+        let range = changes::positions(&mut tx).await?;
+        tx.commit().await?;
+        Ok((has_more, range))
     }
 
     /// Deletes changes and messages whose retention has ended.

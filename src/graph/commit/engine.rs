@@ -20,11 +20,10 @@ use crate::model::Caller;
 use crate::storage::Tx;
 use crate::storage::tables::changes;
 
-/// The most retries of a write that lost to concurrent ones.
-const MAX_RETRIES: usize = 16;
-
-/// A write is not retried later than this after its first attempt: some lock is then held for
-/// longer than any retry would wait.
+/// A write that lost to concurrent ones is not retried later than this after its first attempt:
+/// some lock is then held for longer than any retry would wait. The number of retries has no bound
+/// of its own: on a cluster where every node takes writes, waiting in line does not help, and a
+/// write may lose many times.
 const RETRY_TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// The shortest and the longest pause before a retry.
@@ -58,7 +57,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// Those of the write; `Contention` when it lost to concurrent writes each of several times;
+    /// Those of the write; `Contention` when it lost to concurrent writes for too long;
     /// `Uncertain` when it may or may not be stored.
     pub(in crate::graph) async fn write<W: Write + 'static>(
         &self,
@@ -73,7 +72,7 @@ impl Engine {
             .with_min_delay(MIN_RETRY_DELAY)
             .with_max_delay(MAX_RETRY_DELAY)
             .with_jitter()
-            .with_max_times(MAX_RETRIES);
+            .without_max_times();
         attempt
             .retry(delays)
             .when(|error| match error {

@@ -127,6 +127,10 @@ const MYSQL_READS: &str = " */, autocommit = 1;
 const MYSQL_WRITES: &str = " */, autocommit = 0;
     SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE";
 
+/// On a Galera cluster, reads and writes see what was committed at any node before: a statement
+/// waits until its node has applied that. Servers without Galera do not wait, or do not have it.
+const CAUSAL_READS: &str = "SET SESSION wsrep_sync_wait = 7";
+
 /// Sets a session of MySQL up.
 pub(in crate::storage) async fn set_up_mysql(
     connection: &mut MySqlConnection,
@@ -140,5 +144,8 @@ pub(in crate::storage) async fn set_up_mysql(
         Purpose::Write => MYSQL_WRITES,
     };
     let pinned = [MYSQL, &seconds, MYSQL_MILLISECONDS, &milliseconds, end].concat();
-    connection.execute(AssertSqlSafe(pinned)).await.map(|_| ())
+    connection.execute(AssertSqlSafe(pinned)).await?;
+    // A refusal means that there is no cluster.
+    let _ = connection.execute(CAUSAL_READS).await;
+    Ok(())
 }

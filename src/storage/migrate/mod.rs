@@ -181,6 +181,10 @@ fn failed(change: SchemaChange, scripts: &Scripts, error: Error) -> Error {
         "; what was done until then stays, and doing it again goes on from there"
     };
     match error {
+        // The lock does not hold for other nodes of a cluster.
+        Error::AlreadyExists(_) if !scripts.atomic && change == SchemaChange::Create => {
+            Error::Contention("another process is creating the schema; try again".into())
+        }
         Error::Internal { .. } | Error::AlreadyExists(_) => Error::Internal {
             context: format!("the {change} of the schema failed{left}"),
             source: Some(error.into()),

@@ -61,6 +61,20 @@ impl Cluster {
         servers
     }
 
+    /// A server at each node, all started at the same time.
+    pub async fn servers_at_once(&self) -> Vec<Replica> {
+        let start = |url: &String| {
+            let url = url.clone();
+            tokio::spawn(async move { Replica::at(&url, Clock::default()).await })
+        };
+        let starting: Vec<_> = self.urls.iter().map(start).collect();
+        let mut servers = Vec::new();
+        for started in starting {
+            servers.push(started.await.unwrap());
+        }
+        servers
+    }
+
     /// The only column of a query at each node, once all nodes have applied what any of them has
     /// committed.
     pub async fn query_everywhere(&self, sql: &'static str) -> Vec<Vec<String>> {

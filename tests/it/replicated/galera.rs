@@ -1,5 +1,7 @@
 //! Servers at different nodes of a Galera cluster: what no unique key guards is stored once.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pedigree::proto::pedigree::lineage::v1::record_request::Change;
@@ -9,6 +11,7 @@ use pedigree::proto::pedigree::lineage::v1::{ContextRef, RunEvent, TypePolicy};
 
 use super::cluster::{Cluster, at_once};
 use crate::python::sized;
+use crate::sql::run_sql;
 use crate::streams::{Recording, message};
 use crate::support::Replica;
 use crate::support::prelude::*;
@@ -17,6 +20,9 @@ with_servers! {
     a_type_made_at_every_node_is_one_type,
     a_type_of_run_events_at_every_node_is_one_type,
     parents_put_at_two_nodes_close_no_ring,
+    servers_that_start_at_once_all_serve,
+    ids_are_of_their_rows_while_the_step_changes,
+    what_is_stored_at_one_node_is_seen_at_the_next,
 }
 
 /// The types that clients made, and how often each is stored.
@@ -142,4 +148,109 @@ async fn parents_put_at_two_nodes_close_no_ring() {
         cluster.query_everywhere(links).await,
         vec![vec![one_each]; 3]
     );
+}
+
+async fn servers_that_start_at_once_all_serve() {
+    for _ in 0..sized(1, 10) {
+        let cluster = Cluster::open();
+        let servers = cluster.servers_at_once().await;
+        let type_id = servers[0].ask(Artifact::put_type("T", &[])).await;
+        let new = |place: usize| Artifact::put(vec![Artifact::new(type_id, &place.to_string())]);
+        for answer in at_once(&servers, new).await {
+            answer.unwrap();
+        }
+        let versions = "SELECT CONCAT(schema_version, '') FROM MLMDEnv";
+        let found = cluster.query_everywhere(versions).await;
+        assert_eq!(found, vec![vec!["10"]; 3]);
+    }
+}
+
+/// A task that goes on until the case ends.
+struct Background(Arc<AtomicBool>);
+
+impl Background {
+    fn spawn<F>(work: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let task = Self(is_over.clone());
+        tokio::spawn(async move {
+            while !is_over.load(Ordering::Relaxed) {
+                work().await;
+            }
+        });
+        task
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Galera gives its sessions another step whenever a node comes or goes.
+async fn ids_are_of_their_rows_while_the_step_changes() {
+    let cluster = Cluster::open();
+    let servers = cluster.servers().await;
+    let type_id = servers[0].ask(Artifact::put_type("T", &[])).await;
+    let url = cluster.urls[0].clone();
+    let toggling = Background::spawn(move || {
+        let url = url.clone();
+        async move {
+            let toggle = "SET GLOBAL auto_increment_increment = 7;
+                          SET GLOBAL auto_increment_increment = 3";
+            run_sql(&url, toggle).await;
+        }
+    });
+    for round in 0..sized(100, 1000) {
+        let name = |number: usize| format!("{round} {number}");
+        let new = (0..12).map(|number| Artifact::new(type_id, &name(number)));
+        let ids = servers[0].ask(Artifact::put(new.collect())).await;
+        let stored = servers[0].ask(Artifact::by_ids(&ids)).await;
+        let found = ids.iter().map(|id| {
+            let node = stored.iter().find(|node| node.id() == *id);
+            node.map(|node| node.name().to_owned())
+        });
+        let expected: Vec<_> = (0..12).map(|number| Some(name(number))).collect();
+        assert_eq!(found.collect::<Vec<_>>(), expected);
+    }
+    drop(toggling);
+}
+
+async fn what_is_stored_at_one_node_is_seen_at_the_next() {
+    let cluster = Cluster::open();
+    let servers = cluster.servers().await;
+    let artifact = servers[0].ask(Artifact::put_type("T", &[])).await;
+    let execution = servers[0].ask(Execution::put_type("E", &[])).await;
+    let new = Execution::put(vec![Execution::new(execution, "e")]);
+    let run = servers[0].ask(new).await[0];
+    let writer = servers[0].clone();
+    let load = Background::spawn(move || {
+        let writer = writer.clone();
+        async move {
+            let many = vec![Artifact::default().with_type(artifact); 200];
+            let _ = writer.send(Artifact::put(many)).await;
+        }
+    });
+    for round in 0..sized(30, 150) {
+        let new = Artifact::new(artifact, &round.to_string());
+        let id = servers[0].ask(Artifact::put(vec![new])).await[0];
+        let event = pb::Event {
+            artifact_id: Some(id),
+            execution_id: Some(run),
+            r#type: Some(pb::event::Type::Input.into()),
+            ..pb::Event::default()
+        };
+        let put = pb::PutEventsRequest {
+            events: vec![event],
+            ..pb::PutEventsRequest::default()
+        };
+        let stored = servers[1].send(put).await;
+        assert!(stored.is_ok(), "round {round}: {stored:?}");
+        let found = servers[2].ask(Artifact::by_ids(&[id])).await;
+        assert_eq!(found.len(), 1, "round {round}");
+    }
+    drop(load);
 }

@@ -155,6 +155,8 @@ pub async fn positions(tx: &mut Tx) -> Result<Option<PositionRange>> {
 }
 
 /// The id of this database, which no other one has, and the range of positions in its history.
+/// Servers that created the schema at different nodes of a cluster at once left an id each: the
+/// least counts.
 ///
 /// # Errors
 ///
@@ -165,7 +167,9 @@ pub async fn store(tx: &mut Tx) -> Result<(String, Option<PositionRange>)> {
         "SELECT store_id, \
          (SELECT MIN(position) FROM PedigreeChange), \
          (SELECT MAX(position) FROM PedigreeChange) \
-         FROM PedigreeStore",
+         FROM PedigreeStore \
+         ORDER BY store_id \
+         LIMIT 1",
     );
     let found: Option<(String, Option<i64>, Option<i64>)> = tx.first(query).await?;
     let (id, oldest, newest) =
