@@ -151,6 +151,13 @@ impl Database {
     }
 
     fn tx(&self, open: Open, began: ReadTime) -> Tx {
+        let opened = match &self.pools {
+            // The file is the same.
+            Pools::Sqlite { .. } => 0,
+            Pools::Postgres { writer, reader } => writer.opened() + reader.opened(),
+            Pools::MySql { writer, reader } => writer.opened() + reader.opened(),
+        };
+        let began = self.types.see_connections(opened, began);
         Tx::of(self.dialect(), open, self.types.clone(), began)
     }
 

@@ -1,6 +1,10 @@
 //! Types that were read before. Ids never change, types are never deleted, and what a type declares
 //! only grows, so a type that is here exists, and a property that it declares is declared.
 //!
+//! That holds for one state of the database and those after it. A standby that takes over can lack
+//! the newest commits, and the connections to the server before it are lost. So every connection
+//! that is opened ends what was known before: see [`TypeCache::see_connections`].
+//!
 //! What a type lacks may have come since, from this process or from another. So what is known is
 //! enough to let a node through; who would refuse one reads the type again. Answers to clients have
 //! everything that is stored: they come from here only where this process is the one that writes,
@@ -30,6 +34,8 @@ pub struct TypeCache {
 struct CacheState {
     /// How often this process changed types.
     changes: AtomicU64,
+    /// How many connections had been opened when `types` was emptied last.
+    connections: AtomicU64,
     types: RwLock<Types>,
 }
 
@@ -54,6 +60,8 @@ struct CachedAnswer<T> {
 pub(super) struct ReadTime {
     time: Instant,
     changes: u64,
+    /// How many connections had been opened.
+    connections: u64,
 }
 
 /// Holds that types are being changed: when it is dropped, no earlier answer counts any more.
@@ -72,7 +80,27 @@ impl TypeCache {
         ReadTime {
             time: Instant::now(),
             changes: self.shared.changes.load(Ordering::Acquire),
+            connections: self.shared.connections.load(Ordering::Acquire),
         }
+    }
+
+    /// Forgets the types if connections have been opened since, of which there were so many until
+    /// now. Returns the moment of a transaction that has its connection.
+    pub(super) fn see_connections(&self, opened: u64, began: ReadTime) -> ReadTime {
+        if self.shared.connections.load(Ordering::Acquire) < opened {
+            let mut types = self.write();
+            *types = Types::default();
+            self.shared.connections.fetch_max(opened, Ordering::AcqRel);
+        }
+        ReadTime {
+            connections: opened,
+            ..began
+        }
+    }
+
+    /// Whether nothing that was read at this moment is to be kept: it may be of another state.
+    fn is_over(&self, read: ReadTime) -> bool {
+        self.shared.connections.load(Ordering::Acquire) != read.connections
     }
 
     /// A guard for a transaction that changes types. It is held until the outcome of the commit.
@@ -126,8 +154,11 @@ impl TypeCache {
     }
 
     /// Keeps types that are stored.
-    pub(super) fn keep(&self, kind: Kind, found: &[Arc<Stored<NodeType>>]) {
+    pub(super) fn keep(&self, kind: Kind, found: &[Arc<Stored<NodeType>>], read: ReadTime) {
         let mut types = self.write();
+        if self.is_over(read) {
+            return;
+        }
         if types.by_id.len() + found.len() > MAX_CACHED_TYPES {
             types.by_id.clear();
         }
@@ -138,6 +169,9 @@ impl TypeCache {
     /// Keeps what was found by name and version.
     pub(super) fn keep_answer(&self, kind: Kind, found: &Arc<Stored<NodeType>>, read: ReadTime) {
         let mut types = self.write();
+        if self.is_over(read) {
+            return;
+        }
         if types.by_name.len() >= MAX_CACHED_TYPES {
             types.by_name.clear();
         }

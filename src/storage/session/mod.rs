@@ -21,7 +21,7 @@ pub(super) use self::pool::{PoolLimits, Sessions};
 use super::connect::settings::{SessionSettings, set_up_mysql, set_up_postgres};
 use super::db_error;
 use super::permits::Permit;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// How long a statement whose caller was dropped may continue before its connection is closed. New
 /// connections are expensive, and almost every statement has ended by then.
@@ -151,6 +151,8 @@ pub(super) struct Session<DB: ServerDriver> {
     transacts: bool,
     /// Whether a statement has been answered.
     is_alive: bool,
+    /// Whether the connection is another one than at the beginning.
+    is_replaced: bool,
     permit: Option<Permit>,
 }
 
@@ -171,6 +173,7 @@ impl<DB: ServerDriver> Session<DB> {
             state: State::Free,
             transacts: false,
             is_alive: false,
+            is_replaced: false,
             permit: Some(permit),
         }
     }
@@ -196,6 +199,7 @@ impl<DB: ServerDriver> Session<DB> {
         self.close();
         self.held = Some(self.sessions.checkout_verified().await?);
         self.state = State::Free;
+        self.is_replaced = true;
         Ok(true)
     }
 
@@ -244,8 +248,14 @@ impl<DB: ServerDriver> Session<DB> {
     ///
     /// # Errors
     ///
-    /// By [`db_error::in_commit`].
+    /// By [`db_error::in_commit`]; `Contention` when the connection was replaced meanwhile: what
+    /// the caller knew before may be of another state, as after a failover.
     pub(super) async fn commit(mut self, sql: SqlStr, held: impl Send + 'static) -> Result<()> {
+        if self.is_replaced {
+            return Err(Error::Contention(
+                "the connection to the database was lost; try again".into(),
+            ));
+        }
         let tasks = self.tasks();
         let commit = async move {
             let _held = held;

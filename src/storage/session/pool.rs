@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -59,6 +60,8 @@ struct Shared<DB: ServerDriver> {
     permits: ConnectionPermits,
     tasks: TaskTracker,
     connections: Mutex<PoolState<DB>>,
+    /// How many connections were opened.
+    opened: AtomicU64,
     /// The other pool of the database.
     sibling: OnceLock<Weak<Self>>,
 }
@@ -166,6 +169,7 @@ impl<DB: ServerDriver> Sessions<DB> {
                 gives_one_up: false,
                 is_closed: false,
             }),
+            opened: AtomicU64::new(0),
             sibling: OnceLock::new(),
         }))
     }
@@ -195,6 +199,11 @@ impl<DB: ServerDriver> Sessions<DB> {
     /// For what continues when its caller has gone.
     pub(in crate::storage) fn tasks(&self) -> &TaskTracker {
         &self.0.tasks
+    }
+
+    /// How many connections have been opened.
+    pub(in crate::storage) fn opened(&self) -> u64 {
+        self.0.opened.load(Ordering::Acquire)
     }
 
     pub(in crate::storage) fn limit(&self) -> u32 {
@@ -347,6 +356,7 @@ impl<DB: ServerDriver> Sessions<DB> {
         };
         let opened = timeout(left.max(MIN_OPENING_TIME), opening).await;
         let connection = opened.unwrap_or_else(|_| Err(timed_out()))?;
+        self.0.opened.fetch_add(1, Ordering::AcqRel);
         let now = Instant::now();
         Ok(Held {
             connection,

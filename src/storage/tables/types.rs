@@ -228,8 +228,8 @@ pub async fn known(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Arc<Store
 pub async fn stored(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Arc<Stored<NodeType>>>> {
     let found = by_ids(tx, kind, ids).await?.into_iter().map(Arc::new);
     let found: Vec<Arc<Stored<NodeType>>> = found.collect();
-    if let Some((types, _)) = tx.types().filter(|_| !found.is_empty()) {
-        types.keep(kind, &found);
+    if let Some((types, read)) = tx.types().filter(|_| !found.is_empty()) {
+        types.keep(kind, &found, read);
     }
     Ok(found)
 }

@@ -16,6 +16,7 @@ on_every_server! {
     a_stopped_statement,
     a_closed_session,
     an_idle_session_that_was_closed,
+    a_type_that_was_lost_with_its_sessions,
     a_lock_that_is_given_back,
     a_lock_that_is_held_for_ever,
     a_reader_does_not_wait,
@@ -142,22 +143,46 @@ async fn an_idle_session_that_was_closed(store: Store) {
         for call in calls.collect::<Vec<_>>() {
             call.await.unwrap();
         }
-        let sql = match store.backend() {
-            Backend::Postgres => {
-                "SELECT CAST(pid AS TEXT) FROM pg_stat_activity
-                 WHERE datname = current_database() AND state = 'idle' AND pid <> pg_backend_pid()"
-            }
-            _ => {
-                "SELECT CAST(id AS CHAR) FROM information_schema.processlist
-                 WHERE db = DATABASE() AND command = 'Sleep' AND id <> CONNECTION_ID()"
-            }
-        };
-        let idle = query(store.url(), sql).await;
-        assert!(!idle.is_empty());
-        on_each(&store, &idle, "pg_terminate_backend", "KILL CONNECTION").await;
+        close_idle_sessions(&store).await;
     }
     let all = pages_of(100);
     assert_eq!(store.walk::<Artifact>(all).await.concat().len(), 200);
+}
+
+async fn close_idle_sessions(store: &Store) {
+    let sql = match store.backend() {
+        Backend::Postgres => {
+            "SELECT CAST(pid AS TEXT) FROM pg_stat_activity
+             WHERE datname = current_database() AND state = 'idle' AND pid <> pg_backend_pid()"
+        }
+        _ => {
+            "SELECT CAST(id AS CHAR) FROM information_schema.processlist
+             WHERE db = DATABASE() AND command = 'Sleep' AND id <> CONNECTION_ID()"
+        }
+    };
+    let idle = query(store.url(), sql).await;
+    assert!(!idle.is_empty());
+    on_each(store, &idle, "pg_terminate_backend", "KILL CONNECTION").await;
+}
+
+/// A standby that takes over can lack the newest types.
+async fn a_type_that_was_lost_with_its_sessions(store: Store) {
+    let type_id = store.put_type::<Artifact>("Lost", &[]).await;
+    for name in ["a", "b"] {
+        store.put(Artifact::new(type_id, name)).await;
+    }
+    let deletion = format!("DELETE FROM Artifact; DELETE FROM Type WHERE id = {type_id}");
+    run_sql(store.url(), deletion).await;
+    close_idle_sessions(&store).await;
+    let lost = store
+        .send(Artifact::put(vec![Artifact::new(type_id, "c")]))
+        .await;
+    let unknown = store
+        .send(Artifact::put(vec![Artifact::new(i64::MAX, "c")]))
+        .await;
+    assert_eq!(lost.unwrap_err().code(), unknown.unwrap_err().code());
+    let stored = query(store.url(), "SELECT name FROM Artifact").await;
+    assert!(stored.is_empty(), "{stored:?}");
 }
 
 /// Longer than one wait for a lock.
