@@ -117,8 +117,9 @@ fn postgres(url: &UrlParts) -> Result<Postgres> {
             _ => return Err(unknown(name)),
         }
     }
+    let host = host.ok_or_else(|| Error::invalid("names no host"))?;
     Ok(Postgres {
-        host: host.ok_or_else(|| Error::invalid("names no host"))?,
+        host: one_host(host)?,
         port: port.unwrap_or(postgres::DEFAULT_PORT),
         user,
         password,
@@ -148,8 +149,9 @@ fn mysql(url: &UrlParts) -> Result<MySql> {
             _ => return Err(unknown(name)),
         }
     }
+    let host = one_host(url.host.clone().unwrap_or_else(|| "localhost".into()))?;
     let tcp = || MySqlAddress::Tcp {
-        host: url.host.clone().unwrap_or_else(|| "localhost".into()),
+        host,
         port: url.port.unwrap_or(mysql::DEFAULT_PORT),
     };
     Ok(MySql {
@@ -161,6 +163,18 @@ fn mysql(url: &UrlParts) -> Result<MySql> {
         authorities,
         identity: Identity::of(cert, key, key_password)?,
     })
+}
+
+/// A list of hosts is not one host with commas in its name, for which a server would wait without
+/// end. The directory of a socket may have any name.
+fn one_host(host: String) -> Result<String> {
+    if host.contains(',') && !host.starts_with('/') {
+        return Err(Error::invalid(
+            "names several hosts: only one can be given, such as an address that moves with the \
+             primary",
+        ));
+    }
+    Ok(host)
 }
 
 /// The parts of a URL with a server in it, decoded.
@@ -282,6 +296,10 @@ mod tests {
             "postgres://u:secret@h:secret/db",
             "postgres://u:secret@h",
             "postgres://u:secret@/db",
+            "postgres://u:secret@h1,h2/db",
+            "postgres://u:secret@h1:1,h2:2/db",
+            "postgres://u:secret@h/db?host=h1,h2",
+            "mysql://u:secret@h1,h2/db",
             "postgres://u:secret@h/db?sslmode=secret",
             "postgres://u:secret@h/db?hostaddr=secret",
             "postgres://u:secret@h/db?sslcert=secret",
