@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pedigree::graph::Clock;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tonic::Status;
 
 use crate::sql::{query, run_now, run_sql};
@@ -17,6 +18,11 @@ static NODES: LazyLock<Vec<String>> = LazyLock::new(|| {
     let urls = script(&["galera", "start"]);
     urls.lines().map(str::to_owned).collect()
 });
+
+/// How many cases may use the cluster at once: all of them, or one that kills nodes.
+const MAX_CASES: u32 = 64;
+
+static CASES: Semaphore = Semaphore::const_new(MAX_CASES as usize);
 
 /// Has `tests/databases` do something, and returns what it prints.
 fn script(arguments: &[&str]) -> String {
@@ -35,12 +41,23 @@ fn script(arguments: &[&str]) -> String {
 pub struct Cluster {
     /// The URLs of the database, one for each node.
     pub urls: Vec<String>,
+    _turn: SemaphorePermit<'static>,
 }
 
 impl Cluster {
     /// A database that the first server creates.
-    pub fn open() -> Self {
+    pub async fn open() -> Self {
+        Self::in_turn(1).await
+    }
+
+    /// The same, while no other case uses the cluster.
+    pub async fn open_alone() -> Self {
+        Self::in_turn(MAX_CASES).await
+    }
+
+    async fn in_turn(cases: u32) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let turn = CASES.acquire_many(cases).await.unwrap();
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("galera_{}_{number}", process::id());
         let of_node = |url: &String| {
@@ -49,7 +66,18 @@ impl Cluster {
         };
         Self {
             urls: NODES.iter().map(of_node).collect(),
+            _turn: turn,
         }
+    }
+
+    /// Ends a node, counted from 1, with SIGKILL.
+    pub fn kill(number: usize) {
+        script(&["galera", "kill", &number.to_string()]);
+    }
+
+    /// Starts a node again, which joins the others.
+    pub fn rejoin(number: usize) {
+        script(&["galera", "rejoin", &number.to_string()]);
     }
 
     /// A server at each node, started one after the other.

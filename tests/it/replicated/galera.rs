@@ -43,7 +43,7 @@ async fn wait_until_everywhere<N: TestNode>(servers: &[Replica], id: i64) {
 }
 
 async fn a_type_made_at_every_node_is_one_type() {
-    let cluster = Cluster::open();
+    let cluster = Cluster::open().await;
     let servers = cluster.servers().await;
     for round in 0..rounds() {
         let name = format!("T{round}");
@@ -81,7 +81,7 @@ async fn a_type_made_at_every_node_is_one_type() {
 }
 
 async fn a_type_of_run_events_at_every_node_is_one_type() {
-    let cluster = Cluster::open();
+    let cluster = Cluster::open().await;
     let servers = cluster.servers().await;
     let mut recordings = Vec::new();
     for server in &servers {
@@ -126,7 +126,7 @@ async fn a_type_of_run_events_at_every_node_is_one_type() {
 }
 
 async fn parents_put_at_two_nodes_close_no_ring() {
-    let cluster = Cluster::open();
+    let cluster = Cluster::open().await;
     let servers = cluster.servers().await;
     let type_id = servers[0].ask(Context::put_type("C", &[])).await;
     let new = |number: usize| Context::new(type_id, &number.to_string());
@@ -152,7 +152,7 @@ async fn parents_put_at_two_nodes_close_no_ring() {
 
 async fn servers_that_start_at_once_all_serve() {
     for _ in 0..sized(1, 10) {
-        let cluster = Cluster::open();
+        let cluster = Cluster::open().await;
         let servers = cluster.servers_at_once().await;
         let type_id = servers[0].ask(Artifact::put_type("T", &[])).await;
         let new = |place: usize| Artifact::put(vec![Artifact::new(type_id, &place.to_string())]);
@@ -192,7 +192,7 @@ impl Drop for Background {
 
 /// Galera gives its sessions another step whenever a node comes or goes.
 async fn ids_are_of_their_rows_while_the_step_changes() {
-    let cluster = Cluster::open();
+    let cluster = Cluster::open().await;
     let servers = cluster.servers().await;
     let type_id = servers[0].ask(Artifact::put_type("T", &[])).await;
     let url = cluster.urls[0].clone();
@@ -220,7 +220,7 @@ async fn ids_are_of_their_rows_while_the_step_changes() {
 }
 
 async fn what_is_stored_at_one_node_is_seen_at_the_next() {
-    let cluster = Cluster::open();
+    let cluster = Cluster::open().await;
     let servers = cluster.servers().await;
     let artifact = servers[0].ask(Artifact::put_type("T", &[])).await;
     let execution = servers[0].ask(Execution::put_type("E", &[])).await;
