@@ -8,7 +8,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A failed operation.
 ///
-/// `Display` is the text for the caller. The sources of the last three variants are for logs only:
+/// `Display` is the text for the caller. The sources of the last four variants are for logs only:
 /// see [`Error::chain`].
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -52,6 +52,13 @@ pub enum Error {
     /// The database has not been opened since the start of the server.
     #[error("the database is not open yet")]
     NotReady,
+    /// The database refuses until an operator changes it: a right, a table, a mode.
+    #[error("{reason}")]
+    DatabaseRefused {
+        reason: &'static str,
+        #[source]
+        source: Source,
+    },
     /// The database cannot be reached now.
     #[error("the database is not available")]
     Unavailable(#[source] Source),

@@ -71,7 +71,7 @@ options! {
         /// Maximum age of a connection
         database_max_lifetime: Duration, "DURATION", Value("30m"), was "database_age";
 
-        /// Maximum time of a statement that only reads, on PostgreSQL and MySQL; 0 for no limit
+        /// Maximum time of a statement that only reads; 0 for no limit
         statement_timeout: Duration, "DURATION", Value("60s");
 
         /// Whether a missing PostgreSQL or MySQL database is created

@@ -1,9 +1,10 @@
 //! Database errors, classified by what a caller can do about them.
 
 use std::ffi::c_int;
+use std::time::Duration;
 
 use metrics::counter;
-use rusqlite::ffi;
+use rusqlite::{ErrorCode, ffi};
 use sqlx::error::{DatabaseError, ErrorKind};
 use sqlx::mysql::MySqlDatabaseError;
 use sqlx::postgres::PgDatabaseError;
@@ -41,17 +42,6 @@ pub(super) fn is_missing_database(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether a server refused a connection because of its user, password or host.
-pub(super) fn is_refused_login(error: &sqlx::Error) -> bool {
-    match error.as_database_error().and_then(ServerError::of) {
-        Some(ServerError::Postgres(error)) => matches!(error.code(), "28000" | "28P01"),
-        Some(ServerError::MySql(error)) => {
-            matches!(error.number(), 1044 | 1045 | 1130 | 1698)
-        }
-        None => false,
-    }
-}
-
 /// Whether a server refused a connection because it grants no more of them now.
 pub(super) fn is_refused_connection(error: &sqlx::Error) -> bool {
     let error = error.as_database_error();
@@ -79,8 +69,16 @@ enum ErrorClass {
     /// The statement was interrupted or failed for a reason that may pass.
     Interrupted,
     Corrupt,
-    /// The database was opened for reading only.
+    /// The database, or the way it was opened, permits reading only.
     ReadOnly,
+    /// The user, the password or the host is refused, or the right to use the database.
+    LoginRefused,
+    /// The user may log in, but not run this statement.
+    NoRight,
+    /// A database, table or column is missing.
+    NoTable,
+    /// The encoding of the database lacks a character.
+    NoCharacter,
     /// A column is too narrow for a number, or its index for a text.
     ValueTooWide,
     TextTooLong,
@@ -111,12 +109,17 @@ impl ErrorClass {
             "40001" | "40P01" | "55P03" => Self::Contention,
             "53300" => Self::TooManyConnections,
             // Shutdown by an administrator, shutdown after a crash, starting up, database dropped,
-            // idle session timeout, idle in transaction timeout, read-only as after a failover.
-            "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" | "25006" => {
-                Self::ConnectionLost
-            }
-            // Statement completion unknown, user or password refused, no such database.
-            "40003" | "28000" | "28P01" | "3D000" => Self::Interrupted,
+            // idle session timeout, idle in transaction timeout.
+            "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" => Self::ConnectionLost,
+            // Statement completion unknown.
+            "40003" => Self::Interrupted,
+            "25006" => Self::ReadOnly,
+            "28000" | "28P01" => Self::LoginRefused,
+            "42501" => Self::NoRight,
+            // Database, schema, table, column.
+            "3D000" | "3F000" | "42P01" | "42703" => Self::NoTable,
+            // Not in the encoding of the database, not in that of the client.
+            "22P05" | "22021" => Self::NoCharacter,
             // Data, index.
             "XX001" | "XX002" => Self::Corrupt,
             // Number out of range, index row too long.
@@ -155,16 +158,23 @@ impl ErrorClass {
             // Shutdown, handshake and network errors, aborted, killed, gone, lost, idle timeout.
             1042 | 1043 | 1053 | 1079 | 1152 | 1158 | 1159 | 1160 | 1161 | 1184 | 1927 | 2006
             | 2013 | 3169 | 4031
-            // Read-only by an option or a mode as after a failover, cluster node not ready.
-            | 1290 | 1836 | 1047 => Self::ConnectionLost,
-            // User or password refused, no such database, host refused.
-            1044 | 1045 | 1049 | 1129 | 1130 | 1698
+            // Cluster node not ready.
+            | 1047 => Self::ConnectionLost,
             // File not written or read, storage engine error, interrupted, time limit exceeded.
-            | 1023 | 1024 | 1026 | 1030 | 1317 | 1969 | 3024
+            1023 | 1024 | 1026 | 1030 | 1317 | 1969 | 3024
             // Error during COMMIT, as of a cluster node that lost the others meanwhile.
             | 1180 => Self::Interrupted,
-            // A read-only transaction.
-            1792 => Self::ReadOnly,
+            // The server by an option or a mode, the transaction, the tables of the engine.
+            1290 | 1836 | 1792 | 1036 | 1874 => Self::ReadOnly,
+            // Database, user or password, host after failures, host, plugin, expired password in
+            // two ways, locked account in two ways.
+            1044 | 1045 | 1129 | 1130 | 1698 | 1820 | 1862 | 3118 | 4151 => Self::LoginRefused,
+            // On a table, on a column, of an administrator, on a routine.
+            1142 | 1143 | 1227 | 1370 => Self::NoRight,
+            // Database, column, table.
+            1049 | 1054 | 1146 => Self::NoTable,
+            // Text for a column, text in an encoding, conversion of a text in two ways.
+            1366 | 1300 | 1977 | 3854 => Self::NoCharacter,
             // Wrong key file in two ways, table crashed, index.
             1034 | 1035 | 1194 | 1712 => Self::Corrupt,
             1264 => Self::ValueTooWide,
@@ -182,9 +192,20 @@ impl ErrorClass {
             ffi::SQLITE_NOMEM | ffi::SQLITE_FULL => Self::Full,
             ffi::SQLITE_INTERRUPT | ffi::SQLITE_IOERR | ffi::SQLITE_CANTOPEN => Self::Interrupted,
             ffi::SQLITE_READONLY => Self::ReadOnly,
+            ffi::SQLITE_PERM | ffi::SQLITE_AUTH => Self::NoRight,
             ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB => Self::Corrupt,
             ffi::SQLITE_TOOBIG => Self::NotComputable,
             _ => Self::Unexpected,
+        }
+    }
+
+    /// What a database refuses, for callers.
+    const fn refusal(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "the database is read-only",
+            Self::LoginRefused => "the login is refused",
+            Self::NoRight => "the user of the database lacks a right",
+            _ => "a table of the database is missing, or a column",
         }
     }
 
@@ -200,9 +221,15 @@ impl ErrorClass {
             }
             Self::ConnectionLost | Self::Interrupted => Error::Unavailable(source),
             Self::Corrupt => Error::DataLoss(format!("the database is damaged: {text}")),
-            Self::ReadOnly => {
-                Error::FailedPrecondition("the database is open for reading only".into())
+            Self::ReadOnly | Self::LoginRefused | Self::NoRight | Self::NoTable => {
+                Error::DatabaseRefused {
+                    reason: self.refusal(),
+                    source: text.into(),
+                }
             }
+            Self::NoCharacter => Error::InvalidArgument(format!(
+                "the encoding of this database lacks a character of a text: {text}"
+            )),
             Self::TextTooLong => Error::InvalidArgument(format!(
                 "a column of this database cannot hold a text: {text}"
             )),
@@ -221,13 +248,14 @@ impl ErrorClass {
     }
 }
 
-/// Whether the connection is closed or unusable.
+/// Whether the connection is closed or unusable. After a failover, the server at the other end may
+/// be one that only reads, where a new connection reaches the one that writes.
 pub(super) fn is_connection_lost(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) => true,
         sqlx::Error::Database(error) => matches!(
             ErrorClass::of(&**error),
-            ErrorClass::ConnectionLost | ErrorClass::StaleStatement
+            ErrorClass::ConnectionLost | ErrorClass::StaleStatement | ErrorClass::ReadOnly
         ),
         _ => false,
     }
@@ -250,10 +278,45 @@ pub(super) fn classify(error: sqlx::Error) -> Error {
     })
 }
 
+/// As [`classify`], for a statement that took so long and had a time limit; zero for none.
+pub(super) fn classify_statement(error: sqlx::Error, took: Duration, limit: Duration) -> Error {
+    let class = error.as_database_error().map(ErrorClass::of);
+    if class == Some(ErrorClass::Interrupted) && is_timed_out(took, limit) {
+        return count(timed_out());
+    }
+    classify(error)
+}
+
+/// As [`classify_sqlite`], for a statement that took so long and had a time limit; zero for none.
+pub(super) fn classify_sqlite_statement(
+    error: rusqlite::Error,
+    took: Duration,
+    limit: Duration,
+) -> Error {
+    let is_interrupted = error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted);
+    if is_interrupted && is_timed_out(took, limit) {
+        return count(timed_out());
+    }
+    classify_sqlite(error)
+}
+
+/// Databases have one code for a statement that is stopped by an administrator, who may want it to
+/// run later, and one that took too long, as it will again.
+fn is_timed_out(took: Duration, limit: Duration) -> bool {
+    !limit.is_zero() && took >= limit
+}
+
+fn timed_out() -> Error {
+    Error::DeadlineExceeded("a statement took longer than the server permits".into())
+}
+
 /// Converts an error of SQLite and counts it in the metrics.
 pub(super) fn classify_sqlite(error: rusqlite::Error) -> Error {
     use rusqlite::Error as Sqlite;
     count(match &error {
+        _ if is_missing_table(&error) => {
+            ErrorClass::NoTable.into_error(&error.to_string(), error.into())
+        }
         Sqlite::SqliteFailure(failure, _) => match failure.extended_code {
             ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY => duplicate(),
             // The lowest byte of an extended code is the primary one.
@@ -264,6 +327,13 @@ pub(super) fn classify_sqlite(error: rusqlite::Error) -> Error {
         | Sqlite::InvalidColumnType(..) => unreadable(&error),
         _ => ErrorClass::Unexpected.into_error("", error.into()),
     })
+}
+
+/// SQLite has one code for all faults of a statement.
+fn is_missing_table(error: &rusqlite::Error) -> bool {
+    let text = error.to_string();
+    error.sqlite_error_code() == Some(ErrorCode::Unknown)
+        && (text.contains("no such table") || text.contains("no such column"))
 }
 
 /// Converts the error of a COMMIT: when the connection is lost during it, the outcome is unknown.
@@ -303,7 +373,8 @@ const fn metric_label(error: &Error) -> &'static str {
         Error::Unavailable(_) => "unavailable",
         Error::AlreadyExists(_) => "duplicate",
         Error::DataLoss(_) => "data_loss",
-        Error::InvalidArgument(_) | Error::FailedPrecondition(_) => "refused",
+        Error::DeadlineExceeded(_) => "timed_out",
+        Error::InvalidArgument(_) | Error::DatabaseRefused { .. } => "refused",
         _ => "internal",
     }
 }
@@ -322,7 +393,8 @@ mod tests {
             ("57P01", ErrorClass::ConnectionLost),
             ("58030", ErrorClass::Interrupted),
             ("55P03", ErrorClass::Contention),
-            ("42P01", ErrorClass::Unexpected),
+            ("42P01", ErrorClass::NoTable),
+            ("42883", ErrorClass::Unexpected),
         ] {
             assert_eq!(ErrorClass::of_sqlstate(code), class, "{code}");
         }

@@ -1,6 +1,8 @@
 //! Transactions and rows. This file and [`super::database`] are the only ones that match on the
 //! driver.
 
+use std::time::{Duration, Instant};
+
 use sqlx::mysql::MySqlQueryResult;
 use sqlx::postgres::PgQueryResult;
 use sqlx::{AssertSqlSafe, Either, Executor, MySql, Postgres, Row, SqlSafeStr, SqlStr};
@@ -101,7 +103,7 @@ macro_rules! run {
 /// Runs `$run` with a connection and a query of sqlx, or `$read` with a statement of SQLite.
 macro_rules! with_driver {
     ($tx:expr, $query:expr, $read:expr, |$connection:ident, $prepared:ident| $run:expr) => {{
-        let (name, long) = ($query.name(), $query.is_long());
+        let (name, long, size) = ($query.name(), $query.is_long(), $query.size());
         let (AssertSqlSafe(text), args) = $query.into_parts()?;
         match ($tx.take()?, args) {
             (Open::Sqlite(session), Args::Sqlite(values)) => {
@@ -111,15 +113,25 @@ macro_rules! with_driver {
                 done
             }
             (Open::Postgres(mut session), Args::Postgres(args)) => {
+                let (began, limit) = (Instant::now(), session.time_limit());
                 let statement = (text, args);
                 let done = run!($tx, name, Postgres(session), |$connection, statement| {
                     let (text, args) = statement;
                     let $prepared = sqlx::query_with(AssertSqlSafe(text), args);
                     $run
                 });
-                done.map_err(db_error::classify)
+                done.map_err(|error| db_error::classify_statement(error, began.elapsed(), limit))
+            }
+            (Open::MySql(session), Args::MySql(_)) if size > session.max_bytes() => {
+                let max = session.max_bytes();
+                $tx.open = Some(Open::MySql(session));
+                Err(Error::invalid(format!(
+                    "a statement of {size} bytes is larger than the {max} that the database takes \
+                     (max_allowed_packet)"
+                )))
             }
             (Open::MySql(mut session), Args::MySql(args)) => {
+                let (began, limit) = (Instant::now(), session.time_limit());
                 let statement = (text, args);
                 let done = run!($tx, name, MySql(session), |$connection, statement| {
                     let (text, args) = statement;
@@ -128,7 +140,7 @@ macro_rules! with_driver {
                 });
                 match done {
                     Ok(done) => Ok(done),
-                    Err(error) => Err($tx.mysql_error(error).await),
+                    Err(error) => Err($tx.mysql_error(error, began.elapsed(), limit).await),
                 }
             }
             _ => Err(Error::internal("a query was built for another dialect")),
@@ -231,12 +243,12 @@ impl Tx {
     /// MySQL sends its error texts in the character set of the connection, and the driver refuses
     /// texts that are not UTF-8, as of an error that quotes half a character of a value. The server
     /// is then asked for the error number.
-    async fn mysql_error(&mut self, error: sqlx::Error) -> Error {
+    async fn mysql_error(&mut self, error: sqlx::Error, took: Duration, limit: Duration) -> Error {
         let mut session = match (&error, self.open.take()) {
             (sqlx::Error::Protocol(_), Some(Open::MySql(session))) => session,
             (_, open) => {
                 self.open = open;
-                return db_error::classify(error);
+                return db_error::classify_statement(error, took, limit);
             }
         };
         let statement = "SHOW ERRORS LIMIT 1";

@@ -41,11 +41,11 @@ impl Sessions<Postgres> {
         }
         let permit = self.permit().await?;
         self.make_room().await;
-        let settings = self.settings();
+        let settings = self.settings().clone();
         let pool = PgPoolOptions::new().max_connections(1);
         let pool = pool.after_connect(move |connection, _| {
             let settings = settings.clone();
-            Box::pin(async move { set_up_postgres(connection, &settings).await })
+            Box::pin(async move { set_up_postgres(connection, &settings).await.map(|_| ()) })
         });
         let pool = pool.connect_lazy_with(self.options());
         let mut listener = PgListener::connect_with(&pool)

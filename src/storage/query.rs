@@ -57,6 +57,16 @@ impl Cell<'_> {
         }
     }
 
+    /// How many bytes it has on its way to a server, about.
+    fn size(&self) -> usize {
+        let bytes = match self {
+            Self::Int(_) | Self::Double(_) | Self::Bool(_) => 0,
+            Self::Text(value) => value.as_ref().map_or(0, |text| text.len()),
+            Self::Bytes(value) => value.as_ref().map_or(0, |bytes| bytes.len()),
+        };
+        bytes + size_of::<u64>()
+    }
+
     /// The value as an SQL literal, for the log.
     fn literal(&self, dialect: Dialect) -> String {
         let bytes = |bytes: &[u8]| {
@@ -129,6 +139,8 @@ pub struct Query {
     parameters: usize,
     refused: Option<&'static str>,
     long: bool,
+    /// The bytes of the values.
+    bytes: usize,
     /// The values as literals, if the log of statements is enabled.
     logged: Option<Vec<String>>,
 }
@@ -145,6 +157,7 @@ impl Query {
             parameters: 0,
             refused: None,
             long: false,
+            bytes: 0,
             logged: enabled!(target: LOG_TARGET, Level::TRACE).then(Vec::new),
         };
         query.push(sql);
@@ -179,6 +192,11 @@ impl Query {
     #[must_use]
     pub const fn is_long(&self) -> bool {
         self.long
+    }
+
+    /// How many bytes text and values have, about.
+    pub(super) const fn size(&self) -> usize {
+        self.text.len() + self.bytes
     }
 
     /// Appends text.
@@ -238,6 +256,7 @@ impl Query {
         if let Some(logged) = &mut self.logged {
             logged.push(cell.literal(self.dialect));
         }
+        self.bytes += cell.size();
         self.args.add(cell);
         self
     }

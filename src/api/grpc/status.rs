@@ -24,7 +24,9 @@ pub fn code(error: &Error) -> Code {
         Error::OutOfRange(_) => Code::OutOfRange,
         Error::NotFound(_) => Code::NotFound,
         Error::AlreadyExists(_) => Code::AlreadyExists,
-        Error::FailedPrecondition(_) | Error::Misdirected(_) => Code::FailedPrecondition,
+        Error::FailedPrecondition(_) | Error::Misdirected(_) | Error::DatabaseRefused { .. } => {
+            Code::FailedPrecondition
+        }
         Error::PermissionDenied(_) => Code::PermissionDenied,
         Error::Unimplemented(_) => Code::Unimplemented,
         Error::Contention(_) => Code::Aborted,
@@ -68,12 +70,14 @@ pub(super) fn logged(error: Error) -> Status {
 /// [`Error::NotReady`] is logged once, where it is made.
 pub fn log(status: &Status) {
     let code = status.code();
-    if !matches!(code, Code::Internal | Code::DataLoss | Code::Unavailable) {
+    let Some(error) = status.source().and_then(<dyn StdError>::downcast_ref) else {
         return;
-    }
-    match status.source().and_then(<dyn StdError>::downcast_ref) {
-        None | Some(Error::NotReady) => {}
-        Some(error) => tracing::error!(?code, error = error.chain(), "request failed"),
+    };
+    let is_fault = matches!(code, Code::Internal | Code::DataLoss | Code::Unavailable)
+        || matches!(error, Error::DatabaseRefused { .. });
+    if is_fault && !matches!(error, Error::NotReady) {
+        let error = error.chain();
+        tracing::error!(?code, error, "request failed");
     }
 }
 

@@ -59,7 +59,10 @@ pub fn status(error: &Error) -> StatusCode {
         Error::DeadlineExceeded(_) => StatusCode::GATEWAY_TIMEOUT,
         Error::Exhausted(_) => StatusCode::TOO_MANY_REQUESTS,
         Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-        Error::NotReady | Error::Unavailable(_) | Error::Uncertain(_) => {
+        Error::NotReady
+        | Error::Unavailable(_)
+        | Error::Uncertain(_)
+        | Error::DatabaseRefused { .. } => {
             StatusCode::SERVICE_UNAVAILABLE
         }
         Error::DataLoss(_) | Error::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,

@@ -257,12 +257,12 @@ where
             Err(error) if db_error::is_missing_database(&error) => {
                 return Ok(Login::NoDatabase(way));
             }
-            Err(error) if db_error::is_refused_login(&error) && !depends_on_tls(&error) => {
-                return Err(Error::FailedPrecondition(format!(
-                    "the login is refused: {error}"
-                )));
+            Err(error) if depends_on_tls(&error) => {
+                // A refused login says more than a server without TLS.
+                if !matches!(refusal, Error::DatabaseRefused { .. }) {
+                    refusal = db_error::classify(error);
+                }
             }
-            Err(error) if depends_on_tls(&error) => refusal = db_error::classify(error),
             Err(error) => return Err(db_error::classify(error)),
         }
     }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, Executor, MySqlConnection, PgConnection};
+use sqlx::{AssertSqlSafe, Executor, MySqlConnection, PgConnection, Row};
 
 /// What the connections of a pool are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(in crate::storage) struct SessionSettings {
 
 impl SessionSettings {
     /// How long a statement may take; zero for no limit. Writes have their limits by locks.
-    fn limit(&self) -> Duration {
+    pub(in crate::storage) const fn limit(&self) -> Duration {
         match self.purpose {
             Purpose::Read => self.statement_timeout,
             Purpose::Write => Duration::ZERO,
@@ -82,23 +82,22 @@ const POSTGRES_OPTIONS: &str = "
 pub(in crate::storage) async fn set_up_postgres(
     connection: &mut PgConnection,
     settings: &SessionSettings,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<usize> {
     let milliseconds = settings.limit().as_millis().to_string();
     let pinned = [POSTGRES, &milliseconds, POSTGRES_END].concat();
     connection.execute(AssertSqlSafe(pinned)).await?;
     // A refusal means that there is no such check.
     let _ = connection.execute(CLIENT_CHECK).await;
-    if settings.options.is_empty() {
-        return Ok(());
+    if !settings.options.is_empty() {
+        let (names, values): (Vec<_>, Vec<_>) = settings.options.iter().cloned().unzip();
+        let given = sqlx::query(POSTGRES_OPTIONS).bind(names).bind(values);
+        given.persistent(false).execute(connection).await?;
     }
-    let (names, values): (Vec<_>, Vec<_>) = settings.options.iter().cloned().unzip();
-    let given = sqlx::query(POSTGRES_OPTIONS).bind(names).bind(values);
-    given
-        .persistent(false)
-        .execute(connection)
-        .await
-        .map(|_| ())
+    Ok(usize::MAX)
 }
+
+/// What a packet has beside the text and the values of a statement, at most.
+const MYSQL_PACKET_OVERHEAD_BYTES: usize = 1024;
 
 /// The settings of MySQL and MariaDB, which both know unless a comment says otherwise. The modes
 /// are those that both have by default: texts and numbers that a column cannot hold are refused,
@@ -131,11 +130,12 @@ const MYSQL_WRITES: &str = " */, autocommit = 0;
 /// waits until its node has applied that. Servers without Galera do not wait, or do not have it.
 const CAUSAL_READS: &str = "SET SESSION wsrep_sync_wait = 7";
 
-/// Sets a session of MySQL up.
+/// Sets a session of MySQL up. The server closes a connection that sends a packet far beyond its
+/// limit, with or without a reason.
 pub(in crate::storage) async fn set_up_mysql(
     connection: &mut MySqlConnection,
     settings: &SessionSettings,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<usize> {
     let limit = settings.limit();
     let seconds = limit.as_secs_f64().to_string();
     let milliseconds = limit.as_millis().to_string();
@@ -147,5 +147,8 @@ pub(in crate::storage) async fn set_up_mysql(
     connection.execute(AssertSqlSafe(pinned)).await?;
     // A refusal means that there is no cluster.
     let _ = connection.execute(CAUSAL_READS).await;
-    Ok(())
+    let packet = sqlx::raw_sql("SELECT CAST(@@max_allowed_packet AS SIGNED)");
+    let bytes: i64 = packet.fetch_one(connection).await?.try_get(0)?;
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    Ok(bytes.saturating_sub(MYSQL_PACKET_OVERHEAD_BYTES))
 }

@@ -76,12 +76,13 @@ impl Sqlite {
             Mode::ReadWrite => OpenFlags::SQLITE_OPEN_READ_WRITE,
             Mode::Create => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
         };
-        let opening = |pragmas| Opening {
+        let opening = |pragmas, timeout| Opening {
             file: self.file.clone(),
             // A connection is used by one thread at a time.
             flags: access | OpenFlags::SQLITE_OPEN_NO_MUTEX,
             pragmas,
             busy: BUSY_TIMEOUT,
+            timeout,
             statements: STATEMENT_CACHE_CAPACITY,
         };
         let patience = to.wait.max(BUSY_TIMEOUT * 2);
@@ -95,12 +96,16 @@ impl Sqlite {
                 CACHE_PRAGMA,
             ],
         };
-        let writer = SqliteSessions::one(opening(pragmas), patience).await?;
-        let reader = match self.file {
+        let timeout = to.statement_timeout;
+        let Some(_) = &self.file else {
             // It lives in its only connection.
-            None => writer.clone(),
-            Some(_) => SqliteSessions::lazy(opening(&[QUERY_ONLY_PRAGMA]), to.readers(), to.wait),
+            let writer = SqliteSessions::one(opening(pragmas, timeout), patience).await?;
+            let reader = writer.clone();
+            return Ok(Pools::Sqlite { writer, reader });
         };
+        let writer = SqliteSessions::one(opening(pragmas, Duration::ZERO), patience).await?;
+        let reader = opening(&[QUERY_ONLY_PRAGMA], timeout);
+        let reader = SqliteSessions::lazy(reader, to.readers(), to.wait);
         Ok(Pools::Sqlite { writer, reader })
     }
 }

@@ -38,11 +38,11 @@ pub(super) trait ServerDriver: Database {
         sql: SqlStr,
     ) -> impl Future<Output = sqlx::Result<()>> + Send;
 
-    /// Sets a new connection up.
+    /// Sets a new connection up, and returns the most bytes that a statement may have there.
     fn set_up(
         connection: &mut Self::Connection,
         settings: &SessionSettings,
-    ) -> impl Future<Output = sqlx::Result<()>> + Send;
+    ) -> impl Future<Output = sqlx::Result<usize>> + Send;
 }
 
 macro_rules! server {
@@ -55,7 +55,7 @@ macro_rules! server {
             async fn set_up(
                 connection: &mut Self::Connection,
                 settings: &SessionSettings,
-            ) -> sqlx::Result<()> {
+            ) -> sqlx::Result<usize> {
                 $set_up(connection, settings).await
             }
         }
@@ -182,6 +182,17 @@ impl<DB: ServerDriver> Session<DB> {
     pub(super) const fn transacting(mut self) -> Self {
         self.transacts = true;
         self
+    }
+
+    /// How long a statement may take; zero for no limit.
+    pub(super) fn time_limit(&self) -> Duration {
+        self.sessions.settings().limit()
+    }
+
+    /// The most bytes that a statement may have.
+    pub(super) fn max_bytes(&self) -> usize {
+        let held = self.held.as_ref();
+        held.map_or(usize::MAX, |held| held.max_statement_bytes)
     }
 
     /// Whether the connection was idle before and no statement has shown yet that it is alive.

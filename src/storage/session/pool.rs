@@ -82,6 +82,8 @@ struct PoolState<DB: ServerDriver> {
 /// A connection, idle or lent to a caller.
 pub(super) struct Held<DB: ServerDriver> {
     pub(super) connection: DB::Connection,
+    /// The most bytes that a statement may have.
+    pub(super) max_statement_bytes: usize,
     opened: Instant,
     /// When it was used last.
     used: Instant,
@@ -215,8 +217,8 @@ impl<DB: ServerDriver> Sessions<DB> {
         self.0.options.clone()
     }
 
-    pub(in crate::storage) fn settings(&self) -> SessionSettings {
-        self.0.settings.clone()
+    pub(in crate::storage) fn settings(&self) -> &SessionSettings {
+        &self.0.settings
     }
 
     /// Counts the connections as the metrics of this moment, under the name of the pool, and closes
@@ -351,15 +353,16 @@ impl<DB: ServerDriver> Sessions<DB> {
         let left = deadline.saturating_duration_since(Instant::now());
         let opening = async {
             let mut connection = self.0.options.connect().await?;
-            DB::set_up(&mut connection, &self.0.settings).await?;
-            sqlx::Result::Ok(connection)
+            let max_statement_bytes = DB::set_up(&mut connection, &self.0.settings).await?;
+            sqlx::Result::Ok((connection, max_statement_bytes))
         };
         let opened = timeout(left.max(MIN_OPENING_TIME), opening).await;
-        let connection = opened.unwrap_or_else(|_| Err(timed_out()))?;
+        let (connection, max_statement_bytes) = opened.unwrap_or_else(|_| Err(timed_out()))?;
         self.0.opened.fetch_add(1, Ordering::AcqRel);
         let now = Instant::now();
         Ok(Held {
             connection,
+            max_statement_bytes,
             opened: now,
             used: now,
             is_verified: true,

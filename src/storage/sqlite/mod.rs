@@ -95,6 +95,8 @@ pub(super) struct Opening {
     pub pragmas: &'static [&'static str],
     /// How long a statement waits for another process that uses the same file.
     pub busy: Duration,
+    /// How long a statement that only reads may take; zero for no limit.
+    pub timeout: Duration,
     /// Prepared statements that a connection keeps.
     pub statements: usize,
 }
@@ -103,6 +105,7 @@ pub(super) struct Opening {
 struct Link {
     connection: Connection,
     busy: Duration,
+    timeout: Duration,
     /// Whether statements wait for locks.
     waits: Cell<bool>,
     end: Arc<Interrupts>,
@@ -163,6 +166,7 @@ impl Link {
         Ok(Self {
             connection,
             busy: opening.busy,
+            timeout: opening.timeout,
             waits: Cell::new(true),
             end,
         })
@@ -191,10 +195,19 @@ impl Link {
             prepared.raw_bind_parameter(index, value)?;
         }
         let only_looks = prepared.readonly() && prepared.column_count() > 0;
+        let limit = limit.or((!self.timeout.is_zero()).then_some(self.timeout));
         self.end.set(limit.filter(|_| only_looks));
         let done = read(&mut prepared);
         self.end.set(None);
         done
+    }
+
+    /// Runs a statement that has the time of its connection.
+    fn run_long<T>(&self, statement: &Statement, read: Read<T>) -> Result<T> {
+        let began = Instant::now();
+        self.run(statement, read, None).map_err(|error| {
+            db_error::classify_sqlite_statement(error, began.elapsed(), self.timeout)
+        })
     }
 }
 
@@ -364,7 +377,7 @@ impl SqliteSession {
             }
         }
         // Boxed, as few statements come here.
-        Box::pin(self.apart(move |link| link.run(&statement, read, None))).await
+        Box::pin(self.apart(move |link| link.run_long(&statement, read))).await
     }
 
     /// Runs several statements without values.
@@ -373,13 +386,17 @@ impl SqliteSession {
     ///
     /// By [`db_error::classify_sqlite`].
     pub(super) async fn script(self, sql: &'static str) -> (Option<Self>, Result<()>) {
-        self.apart(|link| link.connection.execute_batch(sql)).await
+        self.apart(|link| {
+            let done = link.connection.execute_batch(sql);
+            done.map_err(db_error::classify_sqlite)
+        })
+        .await
     }
 
     /// Runs work on a blocking thread. It is interrupted when the caller is dropped.
     async fn apart<T: Send + 'static>(
         self,
-        work: impl FnOnce(&Link) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnOnce(&Link) -> Result<T> + Send + 'static,
     ) -> (Option<Self>, Result<T>) {
         let Some(link) = &self.link else {
             return (None, Err(ended()));
@@ -397,7 +414,7 @@ impl SqliteSession {
             (self, done)
         });
         match working.await {
-            Ok((session, Some(done))) => (Some(session), done.map_err(db_error::classify_sqlite)),
+            Ok((session, Some(done))) => (Some(session), done),
             Ok((session, None)) => (Some(session), Err(ended())),
             Err(error) => (None, Err(broken(error))),
         }

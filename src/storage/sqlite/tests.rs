@@ -11,6 +11,7 @@ const fn in_memory() -> Opening {
         flags: OpenFlags::SQLITE_OPEN_READ_WRITE,
         pragmas: &[],
         busy: Duration::ZERO,
+        timeout: Duration::ZERO,
         statements: 2,
     }
 }

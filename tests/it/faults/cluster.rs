@@ -145,6 +145,13 @@ impl Cluster {
         run_sql(&self.url(), sql).await;
     }
 
+    /// Runs a statement as the administrator, in the database of the store.
+    pub async fn run_sql_in_store(&self, sql: impl Into<String>) {
+        let url = self.url();
+        let (server, _) = url.rsplit_once('/').unwrap();
+        run_sql(&[server, "/store"].concat(), sql).await;
+    }
+
     /// Closes all sessions of the store.
     pub async fn close_sessions(&self) {
         self.run_sql(self.closing()).await;
@@ -168,10 +175,15 @@ impl Cluster {
 
     /// The program, serving a store of this server.
     pub fn serve(&self, arguments: &[&str]) -> Server {
+        Server::wait(Process::start(self.command(&self.store_url(), arguments)))
+    }
+
+    /// A command line of the program that uses this database, and if it serves, a free port.
+    pub fn command(&self, url: &str, arguments: &[&str]) -> Command {
         let mut command = pedigree(self.folder.path(), arguments);
-        command.env("PEDIGREE_DATABASE_URL", self.store_url());
+        command.env("PEDIGREE_DATABASE_URL", url);
         command.env("PEDIGREE_GRPC_PORT", "0");
-        Server::wait(Process::start(command))
+        command
     }
 }
 

@@ -1,5 +1,5 @@
-//! A statement of SQLite's that takes long: it runs in the server's process, which goes on all the
-//! same.
+//! Statements that take long: they have a time limit, and one of SQLite's, which runs in the
+//! server's process, does not keep others waiting.
 
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ once! {
     in_a_file,
     in_memory,
 }
+on_every_database!(a_read_has_a_time_limit);
+in_memory_too!(a_read_has_a_time_limit);
 
 async fn in_a_file() {
     let connections = |config: &mut Config| config.database.connections = 2 * (CALLS + 1);
@@ -34,8 +36,8 @@ const CONTEXTS: usize = 60;
 const ENDLESS: &str = "contexts_a.name = 'x' OR contexts_b.name = 'x' OR contexts_c.name = 'x' OR contexts_d.name = 'x' \
                        OR contexts_e.name = 'x' OR contexts_f.name = 'x' OR contexts_g.name = 'x'";
 
-/// Others are answered meanwhile, and the statement ends when its caller goes away.
-async fn is_endured(store: Store) {
+/// An execution in many contexts, and the call that finds it by comparing all of them.
+async fn endless(store: &Store) -> (i64, i64, pb::ListOperationOptions) {
     let execution_type = store.put_type::<Execution>("E", &[]).await;
     let execution = store.put(Execution::new(execution_type, "e")).await;
     let context_type = store.put_type::<Context>("C", &[]).await;
@@ -44,14 +46,29 @@ async fn is_endured(store: Store) {
     let contexts = store.put_named::<Context>(context_type, &names).await;
     let associations: Vec<(i64, i64)> = contexts.iter().map(|id| (execution, *id)).collect();
     store.ask(put_members(&[], &associations)).await;
+    let options = pb::ListOperationOptions {
+        filter_query: Some(ENDLESS.to_owned()),
+        ..Default::default()
+    };
+    (execution_type, execution, options)
+}
 
+async fn a_read_has_a_time_limit(backend: Backend) {
+    let limit = |config: &mut Config| config.database.statement_timeout = Duration::from_secs(1);
+    let store = Store::open_with(backend, limit).await;
+    let (_, execution, options) = endless(&store).await;
+    let list = Execution::list(Some(options));
+    let lead = "a statement took longer than the server permits";
+    store.refuses(list, Code::DeadlineExceeded, lead).await;
+    assert_eq!(store.ask(Execution::by_ids(&[execution])).await.len(), 1);
+}
+
+/// Others are answered meanwhile, and the statement ends when its caller goes away.
+async fn is_endured(store: Store) {
+    let (execution_type, execution, options) = endless(&store).await;
     let calls: Vec<_> = (0..CALLS)
         .map(|_| {
-            let store = store.clone();
-            let options = pb::ListOperationOptions {
-                filter_query: Some(ENDLESS.to_owned()),
-                ..Default::default()
-            };
+            let (store, options) = (store.clone(), options.clone());
             tokio::spawn(async move { store.send(Execution::list(Some(options))).await })
         })
         .collect();

@@ -145,7 +145,8 @@ async fn only_reads(cluster: &Cluster, client: &Client, types: Types) {
         cluster.close_sessions().await;
     }
     let written = write(client, types, "while it only reads").await;
-    assert_refused(written, Code::Unavailable, AWAY);
+    let text = "the database is read-only";
+    assert_refused(written, Code::FailedPrecondition, text);
     assert_eq!(read(client).await.unwrap(), 5);
     cluster.run_sql(end).await;
     write(client, types, "after it only read").await.unwrap();

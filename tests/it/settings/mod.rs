@@ -3,6 +3,7 @@
 
 mod budget;
 mod hostile;
+mod refusals;
 
 use pb::PutArtifactsRequest;
 use pedigree::proto::pedigree::lineage::v1::record_request::Change;
