@@ -12,8 +12,8 @@ use super::health::Health;
 use crate::config::Config;
 use crate::error::{Error, Result, StartError};
 use crate::graph::{Clock, Graph, Graphs};
-use crate::storage::Database;
 use crate::storage::migrate::{self, Prepared};
+use crate::storage::{Database, is_busy};
 
 /// Interval between two attempts while another server migrates the schema.
 const MIGRATION_RETRY_INTERVAL: Duration = Duration::from_millis(500);
@@ -101,38 +101,56 @@ pub(super) async fn keep(
         database = opening => database.map_err(|error| config.database.unusable(error))?,
         () = stop.cancelled() => return Ok(None),
     };
-    let name = config.database.address.to_string();
-    tracing::info!(database = name, "opened the database");
-    database.count_connections();
     let graph = Graph::new(database.clone(), config.history, clock);
     graphs.set(graph.clone());
-    health.set_serving(true).await;
+    let mut probe = Probe {
+        database: &database,
+        health,
+        problem: None,
+    };
+    probe.once().await;
+    let name = config.database.address.to_string();
+    tracing::info!(database = name, "opened the database");
     // The words of ML Metadata's server, for which test harnesses wait.
     tracing::info!("Server listening on {address}");
     let history = graph.maintain_history(stop);
-    let probes = probe(&database, health, stop);
-    tokio::join!(history, probes);
+    tokio::join!(history, probe.repeat(stop));
     Ok(Some(database))
 }
 
-/// Probes the database until `stop` is cancelled, and reports the health.
-async fn probe(database: &Database, health: &Health, stop: &CancellationToken) {
-    while stop
-        .run_until_cancelled(tokio::time::sleep(PROBE_INTERVAL))
-        .await
-        .is_some()
-    {
-        health.set_serving(is_available(database).await).await;
-        database.count_connections();
-    }
+/// Probes the database and reports the health.
+struct Probe<'a> {
+    database: &'a Database,
+    health: &'a Health,
+    /// Why the database cannot be used, as it was logged last.
+    problem: Option<String>,
 }
 
-/// Whether the database answers. It is available while all connections are in use.
-async fn is_available(database: &Database) -> bool {
-    match timeout(PROBE_TIMEOUT, database.ping()).await {
-        Ok(Ok(())) => true,
-        Ok(Err(error)) => !matches!(error, Error::Unavailable(_)),
-        Err(_) => false,
+impl Probe<'_> {
+    async fn repeat(mut self, stop: &CancellationToken) {
+        while stop
+            .run_until_cancelled(tokio::time::sleep(PROBE_INTERVAL))
+            .await
+            .is_some()
+        {
+            self.once().await;
+        }
+    }
+
+    async fn once(&mut self) {
+        let problem = match timeout(PROBE_TIMEOUT, self.database.check()).await {
+            Err(_) => Some("the database does not answer".to_owned()),
+            Ok(Err(error)) if !is_busy(&error) => Some(error.chain()),
+            Ok(_) => None,
+        };
+        if let Some(error) = &problem
+            && self.problem != problem
+        {
+            tracing::error!(error, "the database cannot be used");
+        }
+        self.health.set_serving(problem.is_none()).await;
+        self.problem = problem;
+        self.database.count_connections();
     }
 }
 

@@ -1,4 +1,4 @@
-//! A database: its pools, and how transactions begin.
+//! A database: its connections, and how transactions begin.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 use super::driver::{Open, Tx};
 use super::notifications::NotificationListener;
 use super::permits::LongReadPermit;
-use super::session::{ServerDriver, Sessions};
+use super::session::Shares;
 use super::type_cache::{ReadTime, TypeCache};
 use super::{Dialect, sqlite};
 use crate::error::{Error, Result};
@@ -17,8 +17,8 @@ use crate::error::{Error, Result};
 /// to clone.
 #[derive(Clone, Debug)]
 pub struct Database {
-    pools: Pools,
-    types: TypeCache,
+    pub(super) pools: Pools,
+    pub(super) types: TypeCache,
     tasks: TaskTracker,
 }
 
@@ -29,23 +29,19 @@ pub(super) enum Pools {
     Sqlite {
         writer: sqlite::SqliteSessions,
         reader: sqlite::SqliteSessions,
+        /// None for a store in memory.
+        pulse: Option<sqlite::SqliteSessions>,
     },
-    Postgres {
-        writer: Sessions<Postgres>,
-        reader: Sessions<Postgres>,
-    },
-    MySql {
-        writer: Sessions<MySql>,
-        reader: Sessions<MySql>,
-    },
+    Postgres(Shares<Postgres>),
+    MySql(Shares<MySql>),
 }
 
 impl Database {
     pub(super) fn of(pools: Pools) -> Self {
         let tasks = match &pools {
             Pools::Sqlite { .. } => TaskTracker::new(),
-            Pools::Postgres { writer, .. } => writer.tasks().clone(),
-            Pools::MySql { writer, .. } => writer.tasks().clone(),
+            Pools::Postgres(shares) => shares.writer.tasks().clone(),
+            Pools::MySql(shares) => shares.writer.tasks().clone(),
         };
         Self {
             pools,
@@ -71,8 +67,8 @@ impl Database {
     pub const fn dialect(&self) -> Dialect {
         match self.pools {
             Pools::Sqlite { .. } => Dialect::Sqlite,
-            Pools::Postgres { .. } => Dialect::Postgres,
-            Pools::MySql { .. } => Dialect::MySql,
+            Pools::Postgres(_) => Dialect::Postgres,
+            Pools::MySql(_) => Dialect::MySql,
         }
     }
 
@@ -85,12 +81,12 @@ impl Database {
         let began = self.types.moment();
         let open = match &self.pools {
             Pools::Sqlite { reader, .. } => Open::Sqlite(reader.begin("BEGIN").await?),
-            Pools::Postgres { reader, .. } => {
+            Pools::Postgres(shares) => {
                 let snapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-                Open::Postgres(reader.begin(snapshot).await?)
+                Open::Postgres(shares.reader.begin(snapshot).await?)
             }
-            Pools::MySql { reader, .. } => {
-                Open::MySql(reader.begin("START TRANSACTION READ ONLY").await?)
+            Pools::MySql(shares) => {
+                Open::MySql(shares.reader.begin("START TRANSACTION READ ONLY").await?)
             }
         };
         Ok(self.tx(open, began))
@@ -106,8 +102,8 @@ impl Database {
         let began = self.types.moment();
         let open = match &self.pools {
             Pools::Sqlite { .. } => return self.read().await,
-            Pools::Postgres { reader, .. } => Open::Postgres(reader.lend().await?),
-            Pools::MySql { reader, .. } => Open::MySql(reader.lend().await?),
+            Pools::Postgres(shares) => Open::Postgres(shares.reader.lend().await?),
+            Pools::MySql(shares) => Open::MySql(shares.reader.lend().await?),
         };
         Ok(self.tx(open, began))
     }
@@ -122,8 +118,8 @@ impl Database {
     pub async fn long_read_permit(&self) -> Result<LongReadPermit> {
         let permits = match &self.pools {
             Pools::Sqlite { reader, .. } => reader.permits(),
-            Pools::Postgres { reader, .. } => reader.permits(),
-            Pools::MySql { reader, .. } => reader.permits(),
+            Pools::Postgres(shares) => shares.reader.permits(),
+            Pools::MySql(shares) => shares.reader.permits(),
         };
         let permit = permits.acquire_long_read().await;
         permit.ok_or_else(|| {
@@ -143,19 +139,19 @@ impl Database {
         let began = self.types.moment();
         let open = match &self.pools {
             Pools::Sqlite { writer, .. } => Open::Sqlite(writer.begin("BEGIN IMMEDIATE").await?),
-            Pools::Postgres { writer, .. } => Open::Postgres(writer.begin("BEGIN").await?),
-            // The first statement begins it, which saves a round trip: `connect/mysql.rs`.
-            Pools::MySql { writer, .. } => Open::MySql(writer.lend().await?.transacting()),
+            Pools::Postgres(shares) => Open::Postgres(shares.writer.begin("BEGIN").await?),
+            // The first statement begins it, which saves a round trip: `connect/settings.rs`.
+            Pools::MySql(shares) => Open::MySql(shares.writer.lend().await?.transacting()),
         };
         Ok(self.tx(open, began))
     }
 
-    fn tx(&self, open: Open, began: ReadTime) -> Tx {
+    pub(super) fn tx(&self, open: Open, began: ReadTime) -> Tx {
         let opened = match &self.pools {
             // The file is the same.
             Pools::Sqlite { .. } => 0,
-            Pools::Postgres { writer, reader } => writer.opened() + reader.opened(),
-            Pools::MySql { writer, reader } => writer.opened() + reader.opened(),
+            Pools::Postgres(shares) => shares.writer.opened(),
+            Pools::MySql(shares) => shares.writer.opened(),
         };
         let began = self.types.see_connections(opened, began);
         Tx::of(self.dialect(), open, self.types.clone(), began)
@@ -170,20 +166,8 @@ impl Database {
             Pools::Sqlite { writer, .. } => writer
                 .is_on_disk()
                 .then(|| writer.permits().acquire_timeout()),
-            Pools::Postgres { .. } | Pools::MySql { .. } => None,
+            Pools::Postgres(_) | Pools::MySql(_) => None,
         }
-    }
-
-    /// Asks whether the database is there.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::read`]; `Unavailable` when it is not.
-    pub async fn ping(&self) -> Result<()> {
-        let mut tx = self.read().await?;
-        let query = tx.sql("driver::ping", "SELECT 1");
-        tx.first::<i64>(query).await?;
-        tx.commit().await
     }
 
     /// Notifies other servers on this database of new changes, where the database can.
@@ -209,20 +193,20 @@ impl Database {
     /// `Unavailable` when the connection cannot be opened.
     pub async fn listen(&self) -> Result<Option<NotificationListener>> {
         match &self.pools {
-            Pools::Postgres { reader, .. } => reader.listen().await,
-            Pools::Sqlite { .. } | Pools::MySql { .. } => Ok(None),
+            Pools::Postgres(shares) => shares.reader.listen().await,
+            Pools::Sqlite { .. } | Pools::MySql(_) => Ok(None),
         }
     }
 
     /// Counts the connections as the metrics of this moment.
     pub fn count_connections(&self) {
         match &self.pools {
-            Pools::Sqlite { writer, reader } => {
+            Pools::Sqlite { writer, reader, .. } => {
                 writer.count("write");
                 reader.count("read");
             }
-            Pools::Postgres { writer, reader } => count(writer, reader),
-            Pools::MySql { writer, reader } => count(writer, reader),
+            Pools::Postgres(shares) => shares.count(),
+            Pools::MySql(shares) => shares.count(),
         }
     }
 
@@ -230,25 +214,23 @@ impl Database {
     /// transactions fail.
     pub async fn close(&self) {
         match &self.pools {
-            Pools::Sqlite { writer, reader } => {
+            Pools::Sqlite {
+                writer,
+                reader,
+                pulse,
+            } => {
                 // One after the other: the last connection of a file removes its log when it
                 // closes, if no other one is open at that moment.
+                if let Some(pulse) = pulse {
+                    pulse.close().await;
+                }
                 reader.close().await;
                 writer.close().await;
             }
-            Pools::Postgres { writer, reader } => {
-                tokio::join!(reader.close(), writer.close());
-            }
-            Pools::MySql { writer, reader } => {
-                tokio::join!(reader.close(), writer.close());
-            }
+            Pools::Postgres(shares) => shares.close().await,
+            Pools::MySql(shares) => shares.close().await,
         }
         self.tasks.close();
         self.tasks.wait().await;
     }
-}
-
-fn count<DB: ServerDriver>(writer: &Sessions<DB>, reader: &Sessions<DB>) {
-    writer.count("write");
-    reader.count("read");
 }

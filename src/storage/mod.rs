@@ -9,6 +9,7 @@
 //! * `session`: a connection to a server while a transaction is open on it, and how it is given
 //!   back.
 //! * `sqlite`: the same for SQLite, and how it runs statements.
+//! * `pulse`: whether the database is there and can be written.
 //! * `permits`: how many connections of a pool are in use.
 //! * `db_error`: database errors, classified by what a caller can do about them.
 //! * [`migrate`]: create, check, upgrade and downgrade the schema.
@@ -29,6 +30,7 @@ pub mod migrate;
 mod notifications;
 mod permits;
 mod predicate;
+mod pulse;
 pub mod query;
 mod session;
 mod sqlite;
@@ -42,4 +44,5 @@ pub use driver::Tx;
 pub use notifications::NotificationListener;
 pub use permits::LongReadPermit;
 pub use predicate::{Predicate, SqlFragment};
+pub use pulse::is_busy;
 pub use query::{Cell, MAX_PADDED_LIST_VALUES, Query};

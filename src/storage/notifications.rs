@@ -6,7 +6,7 @@ use sqlx::postgres::{PgListener, PgPoolOptions};
 use super::connect::settings::set_up_postgres;
 use super::db_error;
 use super::permits::Permit;
-use super::session::Sessions;
+use super::session::{Place, Sessions};
 use crate::error::Result;
 
 /// The channel of LISTEN. [`Dialect::notify_query`](super::Dialect::notify_query) names it too.
@@ -16,6 +16,7 @@ const CHANNEL: &str = "pedigree";
 #[derive(Debug)]
 pub struct NotificationListener {
     listener: PgListener,
+    _place: Place<Postgres>,
     _permit: Permit,
 }
 
@@ -33,14 +34,16 @@ impl NotificationListener {
 }
 
 impl Sessions<Postgres> {
-    /// Opens a connection for LISTEN, which is one of those of the pool; `None` where the pool has
-    /// no other one.
+    /// Opens a connection for LISTEN, which is one of those of the share; `None` where the share
+    /// has no other one.
     pub(super) async fn listen(&self) -> Result<Option<NotificationListener>> {
-        if self.limit() < 2 {
+        if self.permits().limit() < 2 {
             return Ok(None);
         }
         let permit = self.permit().await?;
-        self.make_room().await;
+        let Some(place) = self.place().await else {
+            return Ok(None);
+        };
         let settings = self.settings().clone();
         let pool = PgPoolOptions::new().max_connections(1);
         let pool = pool.after_connect(move |connection, _| {
@@ -54,6 +57,7 @@ impl Sessions<Postgres> {
         listener.listen(CHANNEL).await.map_err(db_error::classify)?;
         Ok(Some(NotificationListener {
             listener,
+            _place: place,
             _permit: permit,
         }))
     }

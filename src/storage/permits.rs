@@ -61,6 +61,11 @@ impl ConnectionPermits {
         }
     }
 
+    /// How many permits there are.
+    pub(super) const fn limit(&self) -> u32 {
+        self.limit
+    }
+
     /// How long [`Self::acquire`] waits.
     pub(super) const fn acquire_timeout(&self) -> Duration {
         self.acquire_timeout
@@ -105,11 +110,11 @@ impl ConnectionPermits {
         self.free.close();
     }
 
-    /// Sets the gauges of this pool, which has `open` connections.
-    pub(super) fn record_metrics(&self, pool: &'static str, open: u32) {
+    /// Sets the gauges of a pool with so many idle connections.
+    pub(super) fn record_metrics(&self, pool: &'static str, idle: usize) {
         let free = u32::try_from(self.free.available_permits()).unwrap_or(self.limit);
         let in_use = self.limit - free.min(self.limit);
-        let idle = open.saturating_sub(in_use);
+        let idle = u32::try_from(idle).unwrap_or(u32::MAX);
         for (state, count) in [("in_use", in_use), ("idle", idle), ("max", self.limit)] {
             gauge!("pedigree_db_connections", "pool" => pool, "state" => state).set(count);
         }

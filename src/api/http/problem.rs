@@ -62,9 +62,7 @@ pub fn status(error: &Error) -> StatusCode {
         Error::NotReady
         | Error::Unavailable(_)
         | Error::Uncertain(_)
-        | Error::DatabaseRefused { .. } => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        | Error::DatabaseRefused { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Error::DataLoss(_) | Error::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -18,14 +18,13 @@ use std::time::Duration;
 use secrecy::SecretString;
 use sqlx::postgres::PgDatabaseError;
 use sqlx::{ConnectOptions, Connection};
-use tokio_util::task::TaskTracker;
 
 pub use self::mysql::MySql;
 pub use self::postgres::Postgres;
-use self::settings::{Purpose, SessionSettings};
+use self::settings::SessionSettings;
 pub use self::sqlite::Sqlite;
 use super::database::Database;
-use super::session::{PoolLimits, ServerDriver, Sessions};
+use super::session::{PoolLimits, ServerDriver, Shares};
 use super::{Dialect, db_error};
 use crate::error::{Error, Result, StartError};
 
@@ -134,46 +133,29 @@ impl Connect {
         is_away && !matches!(self.address, Address::Sqlite(_))
     }
 
-    /// The limits of a pool with so many connections.
-    const fn limits(&self, connections: u32) -> PoolLimits {
-        PoolLimits {
-            connections,
-            acquire_timeout: self.wait,
-            idle_timeout: self.idle,
-            max_lifetime: self.age,
-        }
-    }
-
-    /// How many connections write. The others read.
-    fn writers(&self) -> u32 {
-        (self.connections / 2).max(1)
-    }
-
+    /// How many connections read on SQLite, where one writes.
     fn readers(&self) -> u32 {
-        self.connections.saturating_sub(self.writers()).max(1)
+        self.connections.div_ceil(2)
     }
 
-    /// The pools of a database server, of which the first one has a connection that works.
-    async fn pools<DB: ServerDriver>(
+    /// The connections to a database server, of which the first one works.
+    async fn shares<DB: ServerDriver>(
         &self,
         options: <DB::Connection as Connection>::Options,
         settings: &[(String, String)],
-    ) -> Result<[Sessions<DB>; 2]> {
-        let tasks = TaskTracker::new();
-        let of = |purpose, connections| {
-            let settings = SessionSettings {
-                purpose,
-                statement_timeout: self.statement_timeout,
-                options: settings.to_vec(),
-            };
-            let limits = self.limits(connections);
-            Sessions::lazy(options.clone(), settings, limits, tasks.clone())
+    ) -> Result<Shares<DB>> {
+        let limits = PoolLimits {
+            connections: self.connections,
+            acquire_timeout: self.wait,
+            idle_timeout: self.idle,
+            max_lifetime: self.age,
         };
-        let writer = of(Purpose::Write, self.writers());
-        let reader = of(Purpose::Read, self.readers());
-        writer.join(&reader);
-        writer.open_first().await?;
-        Ok([writer, reader])
+        let settings = |purpose| SessionSettings {
+            purpose,
+            statement_timeout: self.statement_timeout,
+            options: settings.to_vec(),
+        };
+        Shares::open(options, limits, settings).await
     }
 }
 

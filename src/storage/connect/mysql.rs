@@ -67,8 +67,8 @@ impl MySql {
             }
             Login::NoDatabase(_) => return Ok(None),
         };
-        let [writer, reader] = to.pools(options, &[]).await?;
-        Ok(Some(Pools::MySql { writer, reader }))
+        let shares = to.shares(options, &[]).await?;
+        Ok(Some(Pools::MySql(shares)))
     }
 
     /// Options that name no database.

@@ -65,8 +65,8 @@ impl Postgres {
             }
             Login::NoDatabase(_) => return Ok(None),
         };
-        let [writer, reader] = to.pools(options, &self.settings).await?;
-        Ok(Some(Pools::Postgres { writer, reader }))
+        let shares = to.shares(options, &self.settings).await?;
+        Ok(Some(Pools::Postgres(shares)))
     }
 
     fn options(&self) -> Result<PgConnectOptions> {

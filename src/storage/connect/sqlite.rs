@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::OpenFlags;
@@ -9,7 +10,7 @@ use rusqlite::OpenFlags;
 use super::{Connect, STATEMENT_CACHE_CAPACITY};
 use crate::error::Result;
 use crate::storage::database::Pools;
-use crate::storage::sqlite::{Opening, SqliteSessions};
+use crate::storage::sqlite::{DatabaseFiles, Opening, SqliteSessions, create_private};
 
 /// How long a statement waits for another process that writes the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -96,16 +97,37 @@ impl Sqlite {
                 CACHE_PRAGMA,
             ],
         };
+        if let (Some(file), Mode::Create) = (&self.file, self.mode) {
+            create_private(file);
+        }
         let timeout = to.statement_timeout;
-        let Some(_) = &self.file else {
+        let Some(file) = &self.file else {
             // It lives in its only connection.
             let writer = SqliteSessions::one(opening(pragmas, timeout), patience).await?;
             let reader = writer.clone();
-            return Ok(Pools::Sqlite { writer, reader });
+            let pulse = None;
+            return Ok(Pools::Sqlite {
+                writer,
+                reader,
+                pulse,
+            });
         };
         let writer = SqliteSessions::one(opening(pragmas, Duration::ZERO), patience).await?;
         let reader = opening(&[QUERY_ONLY_PRAGMA], timeout);
         let reader = SqliteSessions::lazy(reader, to.readers(), to.wait);
-        Ok(Pools::Sqlite { writer, reader })
+        let pulse = opening(&[SYNCHRONOUS_PRAGMA], timeout);
+        let pulse = SqliteSessions::one(pulse, to.wait).await?;
+        // The log is there once a connection has read.
+        drop(pulse.begin("BEGIN IMMEDIATE").await);
+        let files = Arc::new(DatabaseFiles::of(file, self.mode != Mode::ReadOnly)?);
+        for sessions in [&writer, &reader, &pulse] {
+            sessions.watch_files(&files);
+        }
+        let pulse = Some(pulse);
+        Ok(Pools::Sqlite {
+            writer,
+            reader,
+            pulse,
+        })
     }
 }

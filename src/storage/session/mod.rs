@@ -7,6 +7,7 @@
 //! closed.
 
 mod pool;
+mod shares;
 
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
@@ -17,7 +18,8 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use self::pool::Held;
-pub(super) use self::pool::{PoolLimits, Sessions};
+pub(super) use self::pool::{Place, Sessions};
+pub(super) use self::shares::{PoolLimits, Shares};
 use super::connect::settings::{SessionSettings, set_up_mysql, set_up_postgres};
 use super::db_error;
 use super::permits::Permit;
@@ -29,6 +31,9 @@ const DETACHED_TIME_LIMIT: Duration = Duration::from_secs(1);
 
 /// How long a statement may take before a look at whether the database is still there.
 const SILENT_STATEMENT_TIME: Duration = Duration::from_secs(15);
+
+/// The most connections that died while they were idle, of which the next one is tried.
+const MAX_STALE_CONNECTIONS: usize = 1024;
 
 /// A driver of a database server.
 pub(super) trait ServerDriver: Database {
@@ -101,7 +106,7 @@ async fn begin<DB: ServerDriver>(
     permit: Permit,
     statement: &'static str,
 ) -> Result<Session<DB>> {
-    let mut stale = sessions.limit();
+    let mut stale = MAX_STALE_CONNECTIONS;
     let held = sessions.checkout().await.map_err(db_error::classify)?;
     let mut session = Session::of(sessions, held, permit).transacting();
     loop {
@@ -133,7 +138,7 @@ pub(super) async fn watch<DB: ServerDriver, T>(
         }
         match sessions.probe_server().await {
             // That it has no more connections is an answer.
-            Ok(()) | Err(sqlx::Error::Database(_)) => {}
+            Ok(()) | Err(sqlx::Error::Database(_) | sqlx::Error::PoolTimedOut) => {}
             Err(error) => return Err(error),
         }
     }

@@ -1,15 +1,18 @@
 //! The connections to a database server: opened when they are needed, passed from one caller to the
 //! next, closed when they are old or idle for long.
 //!
+//! A database has one pool. Writers, readers and the pulse have a share of it each ([`Sessions`]):
+//! permits for so many connections, which are set up in one way. A connection that was set up for
+//! another share is set up again.
+//!
 //! A server may grant fewer connections than the pool is allowed. A refused caller then waits for
-//! another one of the pool to become free. A pool without any asks its sibling for one, so that
-//! readers and writers share what the server grants.
+//! a connection of any share to become free.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use sqlx::{ConnectOptions, Connection};
@@ -17,9 +20,9 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
-use super::{ServerDriver, watch};
+use super::{MAX_STALE_CONNECTIONS, PoolLimits, ServerDriver, watch};
 use crate::error::Result;
-use crate::storage::connect::settings::SessionSettings;
+use crate::storage::connect::settings::{Purpose, SessionSettings};
 use crate::storage::db_error;
 use crate::storage::permits::{ConnectionPermits, Permit};
 
@@ -38,32 +41,27 @@ const MIN_OPENING_TIME: Duration = Duration::from_secs(1);
 /// Time limit for saying good-bye to a server.
 const CLOSING_TIME_LIMIT: Duration = Duration::from_secs(5);
 
-/// The limits of a pool.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::storage) struct PoolLimits {
-    pub connections: u32,
-    /// How long a caller waits for a connection.
-    pub acquire_timeout: Duration,
-    /// How long a connection stays open without being used.
-    pub idle_timeout: Duration,
-    /// How long any connection stays open.
-    pub max_lifetime: Duration,
+/// The fewest connections of a pool of which one is the pulse's alone.
+const MIN_CONNECTIONS_WITH_PULSE: u32 = 3;
+
+/// How long the pulse waits for a connection.
+const PULSE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A share of a pool, and the queue for it. Clones are the same share.
+pub(in crate::storage) struct Sessions<DB: ServerDriver> {
+    pool: Arc<ConnectionPool<DB>>,
+    settings: SessionSettings,
+    permits: ConnectionPermits,
 }
 
-/// A pool, and the queue for its connections. Clones share it.
-pub(in crate::storage) struct Sessions<DB: ServerDriver>(Arc<Shared<DB>>);
-
-struct Shared<DB: ServerDriver> {
+struct ConnectionPool<DB: ServerDriver> {
     options: <DB::Connection as Connection>::Options,
-    settings: SessionSettings,
     limits: PoolLimits,
-    permits: ConnectionPermits,
+    state: Mutex<PoolState<DB>>,
+    pulse: ConnectionPermits,
     tasks: TaskTracker,
-    connections: Mutex<PoolState<DB>>,
     /// How many connections were opened.
     opened: AtomicU64,
-    /// The other pool of the database.
-    sibling: OnceLock<Weak<Self>>,
 }
 
 struct PoolState<DB: ServerDriver> {
@@ -74,8 +72,6 @@ struct PoolState<DB: ServerDriver> {
     open: u32,
     /// Until when no other one is tried, as the server refused one.
     refused_until: Option<Instant>,
-    /// Whether the next one that becomes free is closed, for the sibling.
-    gives_one_up: bool,
     is_closed: bool,
 }
 
@@ -84,35 +80,48 @@ pub(super) struct Held<DB: ServerDriver> {
     pub(super) connection: DB::Connection,
     /// The most bytes that a statement may have.
     pub(super) max_statement_bytes: usize,
+    /// What it is set up for.
+    purpose: Purpose,
     opened: Instant,
     /// When it was used last.
     used: Instant,
     /// Whether it has answered since it was idle.
     pub(super) is_verified: bool,
     /// Declared last: the place is free when the connection is closed.
-    _place: Place<DB>,
+    place: Place<DB>,
 }
 
 /// The place of one connection among those of a pool.
-struct Place<DB: ServerDriver>(Weak<Shared<DB>>);
+#[derive(Debug)]
+pub(in crate::storage) struct Place<DB: ServerDriver>(Weak<ConnectionPool<DB>>);
 
 impl<DB: ServerDriver> Drop for Place<DB> {
     fn drop(&mut self) {
-        if let Some(shared) = self.0.upgrade() {
-            shared.lock().open -= 1;
+        if let Some(pool) = self.0.upgrade() {
+            pool.lock().open -= 1;
         }
     }
 }
 
 impl<DB: ServerDriver> Clone for Sessions<DB> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self {
+            pool: self.pool.clone(),
+            settings: self.settings.clone(),
+            permits: self.permits.clone(),
+        }
     }
 }
 
 impl<DB: ServerDriver> fmt::Debug for Sessions<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.limits.fmt(f)
+        self.settings.fmt(f)
+    }
+}
+
+impl<DB: ServerDriver> fmt::Debug for ConnectionPool<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.limits.fmt(f)
     }
 }
 
@@ -122,6 +131,11 @@ impl<DB: ServerDriver> fmt::Debug for Held<DB> {
     }
 }
 
+async fn say_good_bye<DB: ServerDriver>(connection: DB::Connection) {
+    // A server that does not answer is left without it.
+    let _ = timeout(CLOSING_TIME_LIMIT, connection.close()).await;
+}
+
 impl<DB: ServerDriver> Held<DB> {
     fn is_older_than(&self, limits: &PoolLimits) -> bool {
         self.opened.elapsed() >= limits.max_lifetime || self.used.elapsed() >= limits.idle_timeout
@@ -129,16 +143,13 @@ impl<DB: ServerDriver> Held<DB> {
 
     /// Says good-bye to the server.
     async fn close(self) {
-        // A server that does not answer is left without it.
-        let _ = timeout(CLOSING_TIME_LIMIT, self.connection.close()).await;
+        say_good_bye::<DB>(self.connection).await;
     }
 }
 
-impl<DB: ServerDriver> Shared<DB> {
+impl<DB: ServerDriver> ConnectionPool<DB> {
     fn lock(&self) -> MutexGuard<'_, PoolState<DB>> {
-        self.connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -150,100 +161,91 @@ enum Way<DB: ServerDriver> {
 }
 
 impl<DB: ServerDriver> Sessions<DB> {
-    /// A pool that opens connections when they are needed, and ends others in `tasks`.
-    pub(in crate::storage) fn lazy(
+    /// The first share of a new pool, which is the pulse's.
+    pub(super) fn pulse(
         options: <DB::Connection as Connection>::Options,
-        settings: SessionSettings,
         limits: PoolLimits,
-        tasks: TaskTracker,
+        settings: SessionSettings,
     ) -> Self {
-        Self(Arc::new(Shared {
-            tasks,
+        let permits = ConnectionPermits::new(1, PULSE_ACQUIRE_TIMEOUT);
+        let pool = ConnectionPool {
             options,
-            settings,
             limits,
-            permits: ConnectionPermits::new(limits.connections, limits.acquire_timeout),
-            connections: Mutex::new(PoolState {
+            state: Mutex::new(PoolState {
                 idle: Vec::new(),
                 waiting: VecDeque::new(),
                 open: 0,
                 refused_until: None,
-                gives_one_up: false,
                 is_closed: false,
             }),
             opened: AtomicU64::new(0),
-            sibling: OnceLock::new(),
-        }))
+            pulse: permits.clone(),
+            tasks: TaskTracker::new(),
+        };
+        Self {
+            pool: Arc::new(pool),
+            settings,
+            permits,
+        }
     }
 
-    /// Opens a first connection, which shows that the server can be used.
-    ///
-    /// # Errors
-    ///
-    /// Those of the server.
-    pub(in crate::storage) async fn open_first(&self) -> Result<()> {
-        let first = self.checkout().await.map_err(db_error::classify)?;
-        self.give_back(first);
-        Ok(())
+    /// Another share of the pool, of so many connections.
+    pub(super) fn share(&self, settings: SessionSettings, connections: u32) -> Self {
+        let acquire_timeout = self.pool.limits.acquire_timeout;
+        Self {
+            pool: self.pool.clone(),
+            settings,
+            permits: ConnectionPermits::new(connections, acquire_timeout),
+        }
     }
 
-    /// Has two pools share the connections that their server grants.
-    pub(in crate::storage) fn join(&self, other: &Self) {
-        // Both are new.
-        let _ = self.0.sibling.set(Arc::downgrade(&other.0));
-        let _ = other.0.sibling.set(Arc::downgrade(&self.0));
-    }
-
-    pub(in crate::storage) fn permits(&self) -> &ConnectionPermits {
-        &self.0.permits
+    pub(in crate::storage) const fn permits(&self) -> &ConnectionPermits {
+        &self.permits
     }
 
     /// For what continues when its caller has gone.
     pub(in crate::storage) fn tasks(&self) -> &TaskTracker {
-        &self.0.tasks
+        &self.pool.tasks
     }
 
-    /// How many connections have been opened.
+    /// How many connections the pool has opened.
     pub(in crate::storage) fn opened(&self) -> u64 {
-        self.0.opened.load(Ordering::Acquire)
-    }
-
-    pub(in crate::storage) fn limit(&self) -> u32 {
-        self.0.limits.connections
+        self.pool.opened.load(Ordering::Acquire)
     }
 
     /// How connections are made.
     pub(in crate::storage) fn options(&self) -> <DB::Connection as Connection>::Options {
-        self.0.options.clone()
+        self.pool.options.clone()
     }
 
-    pub(in crate::storage) fn settings(&self) -> &SessionSettings {
-        &self.0.settings
+    pub(in crate::storage) const fn settings(&self) -> &SessionSettings {
+        &self.settings
     }
 
-    /// Counts the connections as the metrics of this moment, under the name of the pool, and closes
-    /// those that were idle for too long.
-    pub(in crate::storage) fn count(&self, pool: &'static str) {
-        let (old, open) = {
-            let mut connections = self.0.lock();
-            let limits = &self.0.limits;
+    /// Counts the connections of the share as the metrics of this moment, under this name, and
+    /// closes those that were idle for too long.
+    pub(super) fn count(&self, share: &'static str) {
+        let (old, idle) = {
+            let mut connections = self.pool.lock();
+            let limits = &self.pool.limits;
             let old = connections
                 .idle
                 .extract_if(.., |held| held.is_older_than(limits));
-            (old.collect::<Vec<_>>(), connections.open)
+            let old: Vec<_> = old.collect();
+            let own = |held: &&Held<DB>| held.purpose == self.settings.purpose;
+            (old, connections.idle.iter().filter(own).count())
         };
         for held in old {
             self.close_in_background(held);
         }
-        self.0.permits.record_metrics(pool, open);
+        self.permits.record_metrics(share, idle);
     }
 
-    /// Closes all connections once they are idle; later transactions fail.
-    pub(in crate::storage) async fn close(&self) {
-        self.0.lock().is_closed = true;
-        self.0.permits.close().await;
+    pub(super) async fn close(&self) {
+        self.pool.lock().is_closed = true;
+        self.permits.close().await;
         let idle = {
-            let mut connections = self.0.lock();
+            let mut connections = self.pool.lock();
             connections.waiting.clear();
             std::mem::take(&mut connections.idle)
         };
@@ -252,21 +254,41 @@ impl<DB: ServerDriver> Sessions<DB> {
         }
     }
 
-    /// Makes room for a connection outside the pool, for a caller with a permit.
-    pub(in crate::storage) async fn make_room(&self) {
+    /// The place of a connection outside the pool, for a caller with a permit; `None` where there
+    /// is no room now.
+    pub(in crate::storage) async fn place(&self) -> Option<Place<DB>> {
         let idle = {
-            let mut connections = self.0.lock();
-            let is_full = connections.open >= self.limit() && !connections.idle.is_empty();
-            is_full.then(|| connections.idle.remove(0))
+            let mut connections = self.pool.lock();
+            if connections.open < self.limit() {
+                connections.open += 1;
+                return Some(Place(Arc::downgrade(&self.pool)));
+            }
+            (!connections.idle.is_empty()).then(|| connections.idle.remove(0))
         };
-        if let Some(held) = idle {
-            held.close().await;
-        }
+        let Held {
+            connection, place, ..
+        } = idle?;
+        say_good_bye::<DB>(connection).await;
+        Some(place)
+    }
+
+    fn limit(&self) -> u32 {
+        self.pool.limits.connections
     }
 
     /// A connection, for a caller with a permit. One that was idle may have died meanwhile.
     pub(super) async fn checkout(&self) -> sqlx::Result<Held<DB>> {
-        let deadline = Instant::now() + self.0.limits.acquire_timeout;
+        let deadline = Instant::now() + self.permits.acquire_timeout();
+        loop {
+            let held = self.checkout_any(deadline).await?;
+            if let Some(held) = self.fit(held).await? {
+                return Ok(held);
+            }
+        }
+    }
+
+    /// A connection that is set up for any share.
+    async fn checkout_any(&self, deadline: Instant) -> sqlx::Result<Held<DB>> {
         loop {
             let (mut handed, place) = match self.way(deadline)? {
                 Way::Idle(held) => return Ok(held),
@@ -295,16 +317,36 @@ impl<DB: ServerDriver> Sessions<DB> {
                     if Instant::now() >= deadline {
                         return Err(error);
                     }
-                    self.make_do().await;
+                    self.pool.lock().refused_until = Some(Instant::now() + REFUSAL_INTERVAL);
+                    sleep(RETRY_INTERVAL).await;
                 }
                 Err(error) => return Err(error),
             }
         }
     }
 
+    /// Sets a connection up for this share, if it was for another; `None` if it had died.
+    async fn fit(&self, mut held: Held<DB>) -> sqlx::Result<Option<Held<DB>>> {
+        if held.purpose == self.settings.purpose {
+            return Ok(Some(held));
+        }
+        let set_up = DB::set_up(&mut held.connection, &self.settings);
+        let set_up = timeout(self.permits.acquire_timeout(), set_up).await;
+        match set_up.unwrap_or_else(|_| Err(timed_out())) {
+            Ok(max_statement_bytes) => {
+                held.max_statement_bytes = max_statement_bytes;
+                held.purpose = self.settings.purpose;
+                held.is_verified = true;
+                Ok(Some(held))
+            }
+            Err(error) if db_error::is_connection_lost(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// As [`Self::checkout`], with a connection that is alive.
     pub(super) async fn checkout_verified(&self) -> sqlx::Result<Held<DB>> {
-        let mut stale = self.limit();
+        let mut stale = MAX_STALE_CONNECTIONS;
         loop {
             let mut held = self.checkout().await?;
             if held.is_verified || held.used.elapsed() < MAX_UNPINGED_IDLE_TIME {
@@ -324,27 +366,31 @@ impl<DB: ServerDriver> Sessions<DB> {
     /// The way to a connection at this moment. At the deadline the server is asked once more, for
     /// its reason.
     fn way(&self, deadline: Instant) -> sqlx::Result<Way<DB>> {
-        let mut connections = self.0.lock();
+        let mut connections = self.pool.lock();
         if connections.is_closed {
             return Err(sqlx::Error::PoolClosed);
         }
-        if let Some(held) = connections.idle.pop() {
-            return Ok(Way::Idle(held));
+        let own = |held: &Held<DB>| held.purpose == self.settings.purpose;
+        if let Some(own) = connections.idle.iter().rposition(own) {
+            return Ok(Way::Idle(connections.idle.remove(own)));
         }
         let now = Instant::now();
         let was_refused = connections.refused_until.is_some_and(|until| now < until);
         let is_full = connections.open >= self.limit();
         let is_late = now >= deadline;
+        let may_open = !is_full && (!was_refused || connections.open == 0 || is_late);
+        if !may_open && let Some(held) = connections.idle.pop() {
+            return Ok(Way::Idle(held));
+        }
         if is_full && is_late {
             return Err(sqlx::Error::PoolTimedOut);
         }
-        let may_open = !is_full && (!was_refused || connections.open == 0 || is_late);
         let (sender, handed) = oneshot::channel();
         connections.waiting.retain(|waiting| !waiting.is_closed());
         connections.waiting.push_back(sender);
         let place = may_open.then(|| {
             connections.open += 1;
-            Place(Arc::downgrade(&self.0))
+            Place(Arc::downgrade(&self.pool))
         });
         Ok(Way::Wait(handed, place))
     }
@@ -352,56 +398,33 @@ impl<DB: ServerDriver> Sessions<DB> {
     async fn open(&self, place: Place<DB>, deadline: Instant) -> sqlx::Result<Held<DB>> {
         let left = deadline.saturating_duration_since(Instant::now());
         let opening = async {
-            let mut connection = self.0.options.connect().await?;
-            let max_statement_bytes = DB::set_up(&mut connection, &self.0.settings).await?;
+            let mut connection = self.pool.options.connect().await?;
+            let max_statement_bytes = DB::set_up(&mut connection, &self.settings).await?;
             sqlx::Result::Ok((connection, max_statement_bytes))
         };
         let opened = timeout(left.max(MIN_OPENING_TIME), opening).await;
         let (connection, max_statement_bytes) = opened.unwrap_or_else(|_| Err(timed_out()))?;
-        self.0.opened.fetch_add(1, Ordering::AcqRel);
+        self.pool.opened.fetch_add(1, Ordering::AcqRel);
         let now = Instant::now();
         Ok(Held {
             connection,
             max_statement_bytes,
+            purpose: self.settings.purpose,
             opened: now,
             used: now,
             is_verified: true,
-            _place: place,
+            place,
         })
-    }
-
-    /// Makes do with the connections that the server grants: with those of this pool, or with one
-    /// of its sibling.
-    async fn make_do(&self) {
-        let has_some = {
-            let mut connections = self.0.lock();
-            connections.refused_until = Some(Instant::now() + REFUSAL_INTERVAL);
-            connections.open > 0
-        };
-        if !has_some && let Some(sibling) = self.0.sibling.get().and_then(Weak::upgrade) {
-            let idle = {
-                let mut connections = sibling.lock();
-                let idle = (!connections.idle.is_empty()).then(|| connections.idle.remove(0));
-                connections.gives_one_up = idle.is_none();
-                idle
-            };
-            if let Some(held) = idle {
-                held.close().await;
-            }
-        }
-        sleep(RETRY_INTERVAL).await;
     }
 
     /// Takes back a connection on which nothing goes on, for the next caller.
     pub(super) fn give_back(&self, mut held: Held<DB>) {
         held.used = Instant::now();
         held.is_verified = false;
-        let mut connections = self.0.lock();
-        let is_given_up = std::mem::take(&mut connections.gives_one_up);
-        if is_given_up || held.is_older_than(&self.0.limits) {
-            drop(connections);
+        if held.is_older_than(&self.pool.limits) {
             return self.close_in_background(held);
         }
+        let mut connections = self.pool.lock();
         while let Some(waiting) = connections.waiting.pop_front() {
             match waiting.send(held) {
                 Ok(()) => return,
@@ -413,20 +436,29 @@ impl<DB: ServerDriver> Sessions<DB> {
     }
 
     fn close_in_background(&self, held: Held<DB>) {
-        self.0.tasks.spawn(held.close());
+        self.pool.tasks.spawn(held.close());
     }
 
-    /// Connects past the pool, to see whether the server answers.
+    /// Asks the server on another connection whether it answers: that of the pulse, or a new one
+    /// where the pulse has none of its own.
     pub(super) async fn probe_server(&self) -> sqlx::Result<()> {
-        match timeout(self.0.limits.acquire_timeout, self.0.options.connect()).await {
-            Ok(Ok(connection)) => {
+        let probing = async {
+            if self.limit() < MIN_CONNECTIONS_WITH_PULSE {
+                let connection = self.pool.options.connect().await?;
                 // It has answered, whatever it says to this.
                 let _ = connection.close().await;
-                Ok(())
+                return Ok(());
             }
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(timed_out()),
-        }
+            let permit = self.pool.pulse.acquire().await;
+            let deadline = Instant::now() + PULSE_ACQUIRE_TIMEOUT;
+            let mut held = self.checkout_any(deadline).await?;
+            held.connection.ping().await?;
+            self.give_back(held);
+            drop(permit);
+            Ok(())
+        };
+        let probed = timeout(self.pool.limits.acquire_timeout, probing).await;
+        probed.unwrap_or_else(|_| Err(timed_out()))
     }
 
     /// A permit for one connection.
@@ -435,7 +467,7 @@ impl<DB: ServerDriver> Sessions<DB> {
     ///
     /// `Exhausted` when none becomes free in time, `Unavailable` after [`Self::close`].
     pub(in crate::storage) async fn permit(&self) -> Result<Permit> {
-        self.0.permits.acquire().await
+        self.permits.acquire().await
     }
 }
 

@@ -4,20 +4,26 @@
 //! statement that exceeds the time limit, or waits for a lock, begins again on a blocking thread,
 //! so that it blocks no other task. It is interrupted when its caller is dropped.
 
+mod file;
+mod pool;
+
 use std::cell::Cell;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, ffi};
 use tokio::task::{JoinError, spawn_blocking};
 
+pub(super) use self::file::{DatabaseFiles, create_private};
+use self::pool::Pool;
+pub(super) use self::pool::SqliteSessions;
 use super::column::{FromRow, FromRows};
 use super::db_error;
-use super::permits::{ConnectionPermits, Permit};
+use super::permits::Permit;
 use crate::error::{Error, Result};
 
 /// How long a statement may hold up the thread of its caller.
@@ -151,6 +157,12 @@ impl Link {
             None => Connection::open_in_memory_with_flags(opening.flags)?,
         };
         connection.busy_timeout(opening.busy)?;
+        let is_written = opening.flags.contains(OpenFlags::SQLITE_OPEN_READ_WRITE);
+        if is_written && connection.is_readonly(MAIN_DB)? {
+            let refusal = ffi::Error::new(ffi::SQLITE_READONLY);
+            let reason = "the file cannot be written".to_owned();
+            return Err(rusqlite::Error::SqliteFailure(refusal, Some(reason)));
+        }
         for pragma in opening.pragmas {
             connection.execute_batch(pragma)?;
         }
@@ -208,123 +220,6 @@ impl Link {
         self.run(statement, read, None).map_err(|error| {
             db_error::classify_sqlite_statement(error, began.elapsed(), self.timeout)
         })
-    }
-}
-
-/// Connections, which stay open once they were needed, and the queue for them. Clones share both.
-#[derive(Clone, Debug)]
-pub(super) struct SqliteSessions {
-    pool: Arc<Pool>,
-    permits: ConnectionPermits,
-}
-
-struct Pool {
-    opening: Opening,
-    links: Mutex<Links>,
-}
-
-#[derive(Default)]
-struct Links {
-    idle: Vec<Link>,
-    open: u32,
-}
-
-impl fmt::Debug for Pool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.opening.fmt(f)
-    }
-}
-
-impl Pool {
-    fn links(&self) -> MutexGuard<'_, Links> {
-        self.links.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn take(&self) -> Result<Link> {
-        let idle = self.links().idle.pop();
-        if let Some(link) = idle {
-            return Ok(link);
-        }
-        let opening = self.opening.clone();
-        let opened = spawn_blocking(move || Link::open(&opening)).await;
-        let link = opened.map_err(broken)?.map_err(db_error::classify_sqlite)?;
-        self.links().open += 1;
-        Ok(link)
-    }
-
-    fn give_back(&self, link: Link) {
-        let is_over =
-            !link.has_transaction() || link.run(&"ROLLBACK".into(), changed, None).is_ok();
-        let mut links = self.links();
-        if is_over || self.opening.file.is_none() {
-            links.idle.push(link);
-        } else {
-            links.open -= 1;
-        }
-    }
-}
-
-impl SqliteSessions {
-    /// At most so many connections, on one of which a caller waits so long.
-    pub(super) fn lazy(opening: Opening, limit: u32, patience: Duration) -> Self {
-        let links = Mutex::default();
-        Self {
-            pool: Arc::new(Pool { opening, links }),
-            permits: ConnectionPermits::new(limit, patience),
-        }
-    }
-
-    /// As [`Self::lazy`], with one connection, which works.
-    ///
-    /// # Errors
-    ///
-    /// Those of SQLite.
-    pub(super) async fn one(opening: Opening, patience: Duration) -> Result<Self> {
-        let sessions = Self::lazy(opening, 1, patience);
-        let link = sessions.pool.take().await?;
-        sessions.pool.give_back(link);
-        Ok(sessions)
-    }
-
-    /// Begins a transaction with this statement.
-    ///
-    /// # Errors
-    ///
-    /// `Exhausted` when no connection becomes free in time, `Contention` when another process holds
-    /// a lock for too long.
-    pub(super) async fn begin(&self, statement: &'static str) -> Result<SqliteSession> {
-        let permit = self.permits.acquire().await?;
-        let session = SqliteSession {
-            link: Some(self.pool.take().await?),
-            pool: self.pool.clone(),
-            _permit: permit,
-        };
-        let (session, begun) = session.attempt(statement.into(), changed).await;
-        begun?;
-        session.ok_or_else(ended)
-    }
-
-    pub(super) const fn permits(&self) -> &ConnectionPermits {
-        &self.permits
-    }
-
-    pub(super) fn is_on_disk(&self) -> bool {
-        self.pool.opening.file.is_some()
-    }
-
-    /// Counts the connections as the metrics of this moment, under the name of the pool.
-    pub(super) fn count(&self, pool: &'static str) {
-        let open = self.pool.links().open;
-        self.permits.record_metrics(pool, open);
-    }
-
-    /// Closes all connections once they are idle; later transactions fail.
-    pub(super) async fn close(&self) {
-        self.permits.close().await;
-        let idle = std::mem::take(&mut self.pool.links().idle);
-        // The last one brings the log into the file.
-        let closed = spawn_blocking(move || drop(idle)).await;
-        debug_assert!(closed.is_ok(), "closing does not panic");
     }
 }
 
@@ -430,6 +325,7 @@ impl SqliteSession {
         let Some(link) = &self.link else {
             return Err(ended());
         };
+        self.pool.check_files()?;
         let done = link.run(&"COMMIT".into(), changed, None);
         let done = done.map(|_| ());
         done.map_err(|error| db_error::in_commit(db_error::classify_sqlite(error)))

@@ -3,6 +3,7 @@
 
 mod cancelled;
 pub mod cluster;
+mod files;
 mod first_start;
 mod full;
 mod killed;

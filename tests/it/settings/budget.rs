@@ -4,17 +4,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use pedigree::storage::{Database, is_busy};
+
 use crate::binary::Server;
 use crate::faults::cluster::Cluster;
 use crate::sql::query;
 use crate::streams::{Watcher, from_the_beginning};
 use crate::support::prelude::*;
-use crate::support::{Backend, Client};
+use crate::support::{Backend, Client, TestDatabase};
 
 on_every_server! {
     a_budget_counts_all_connections,
     calls_wait_where_few_connections_are_granted,
 }
+
+on_every_database!(a_database_is_there_while_all_connections_are_in_use);
 
 const CLIENTS: usize = 12;
 
@@ -102,4 +106,34 @@ async fn serve_when_free(cluster: &Cluster, budget: &str) -> Server {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     cluster.serve(&["--database-connections", budget])
+}
+
+/// What probes ask has a connection of its own, or says at least that all others are in use.
+async fn a_database_is_there_while_all_connections_are_in_use(backend: Backend) {
+    let store = TestDatabase::new(backend);
+    for budget in [2, 3, 16] {
+        let database = Database::open(&store.url, budget).await.unwrap();
+        let (writers, readers) = match (backend, budget) {
+            (Backend::SqliteFile, _) => (1, budget.div_ceil(2)),
+            (_, 16) => (8, 7),
+            _ => (1, 1),
+        };
+        let mut used = Vec::new();
+        for _ in 0..writers {
+            used.push(database.write().await.unwrap());
+        }
+        for _ in 0..readers {
+            used.push(database.read().await.unwrap());
+        }
+        match database.check().await {
+            Ok(()) => {}
+            Err(error) => {
+                assert!(budget == 2 && backend != Backend::SqliteFile, "{error}");
+                assert!(is_busy(&error), "{error}");
+            }
+        }
+        drop(used);
+        database.check().await.unwrap();
+        database.close().await;
+    }
 }

@@ -2,6 +2,7 @@
 //! again as soon as an operator has mended it.
 
 use std::fs;
+use std::time::Duration;
 
 use pb::PutArtifactsRequest;
 use pedigree::proto::pedigree::lineage::v1::record_request::Change;
@@ -10,11 +11,13 @@ use tonic::Status;
 use crate::binary::{Server, run, wait_for};
 use crate::crash::{Types, execution, put_types};
 use crate::faults::cluster::Cluster;
+use crate::serving::get;
 use crate::streams::{Recording, code_of, message};
 use crate::support::prelude::*;
 use crate::support::{Backend, Client};
 
 on_every_server! {
+    a_database_that_only_reads,
     a_right_that_is_taken_away,
     a_table_that_is_away,
     a_login_that_is_no_longer_accepted,
@@ -34,7 +37,7 @@ struct Served {
 
 impl Served {
     async fn by(cluster: &Cluster) -> Self {
-        let server = cluster.serve(&[]);
+        let server = cluster.serve(&["--admin-port", "0"]);
         let client = server.client().await;
         let types = put_types(client.clone()).await;
         let mut fixture = Self {
@@ -54,6 +57,13 @@ impl Served {
         put.map(|_| ())
     }
 
+    /// Waits until the probes have this status.
+    async fn is_ready(&self, status: u16) {
+        while get(self.server.admin(), "/readyz").await.status != status {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     async fn read(&self) -> Result<usize, Status> {
         let page = Execution::list(None).ask(self.client.clone()).await?;
         Ok(page.nodes.len())
@@ -65,6 +75,34 @@ fn assert_refused<T>(answer: Result<T, Status>, code: Code, text: &str) {
     let status = answer.err().unwrap();
     assert_eq!(status.code(), code, "{status:?}");
     assert!(status.message().contains(text), "{status:?}");
+}
+
+async fn a_database_that_only_reads(backend: Backend) {
+    let cluster = Cluster::start(backend).await;
+    let mut served = Served::by(&cluster).await;
+    let [start, end] = match backend {
+        Backend::Postgres => ["on", "off"].map(|mode| {
+            let set = format!("ALTER SYSTEM SET default_transaction_read_only = {mode}");
+            [set, "SELECT pg_reload_conf()".to_owned()]
+        }),
+        _ => [1, 0].map(|mode| [format!("SET GLOBAL read_only = {mode}"), "DO 0".to_owned()]),
+    };
+    for sql in start {
+        cluster.run_sql(sql).await;
+    }
+    served.is_ready(503).await;
+    let text = "the database is read-only";
+    assert_refused(served.write().await, Code::FailedPrecondition, text);
+    assert_eq!(served.read().await.unwrap(), 1);
+    let other = cluster.serve(&["--admin-port", "0"]);
+    assert_eq!(get(other.admin(), "/readyz").await.status, 503);
+    Cluster::stop(other);
+    for sql in end {
+        cluster.run_sql(sql).await;
+    }
+    served.is_ready(200).await;
+    served.write().await.unwrap();
+    Cluster::stop(served.server);
 }
 
 async fn a_right_that_is_taken_away(backend: Backend) {
@@ -86,9 +124,14 @@ async fn a_right_that_is_taken_away(backend: Backend) {
     let text = "the user of the database lacks a right";
     assert_refused(served.write().await, Code::FailedPrecondition, text);
     assert_eq!(served.read().await.unwrap(), 1);
+    served.is_ready(503).await;
+    let other = cluster.serve(&["--admin-port", "0"]);
+    assert_eq!(get(other.admin(), "/readyz").await.status, 503);
+    Cluster::stop(other);
     cluster.run_sql_in_store(give).await;
     cluster.close_sessions().await;
     served.write().await.unwrap();
+    served.is_ready(200).await;
     let log = served.server.process.log();
     assert!(log.contains("denied"), "{log}");
     Cluster::stop(served.server);
@@ -104,10 +147,12 @@ async fn a_table_that_is_away(backend: Backend) {
     let text = "a table of the database is missing";
     assert_refused(served.write().await, Code::FailedPrecondition, text);
     assert_refused(served.read().await, Code::FailedPrecondition, text);
+    served.is_ready(503).await;
     cluster
         .run_sql_in_store(rename("Elsewhere", "Execution"))
         .await;
     served.write().await.unwrap();
+    served.is_ready(200).await;
     assert_eq!(served.read().await.unwrap(), 2);
     Cluster::stop(served.server);
 }
@@ -124,8 +169,10 @@ async fn a_login_that_is_no_longer_accepted(backend: Backend) {
     let text = "the login is refused";
     assert_refused(served.write().await, Code::FailedPrecondition, text);
     assert_refused(served.read().await, Code::FailedPrecondition, text);
+    served.is_ready(503).await;
     cluster.run_sql(password("kPq7vX")).await;
     served.write().await.unwrap();
+    served.is_ready(200).await;
     Cluster::stop(served.server);
 }
 

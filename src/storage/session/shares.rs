@@ -1,0 +1,78 @@
+//! The shares of a pool: writers, readers and the pulse have so many connections each.
+
+use std::time::Duration;
+
+use sqlx::Connection;
+
+use super::{ServerDriver, Sessions};
+use crate::error::Result;
+use crate::storage::connect::settings::{Purpose, SessionSettings};
+use crate::storage::db_error;
+
+/// The limits of a pool.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::storage) struct PoolLimits {
+    pub connections: u32,
+    /// How long a caller waits for a connection.
+    pub acquire_timeout: Duration,
+    /// How long a connection stays open without being used.
+    pub idle_timeout: Duration,
+    /// How long any connection stays open.
+    pub max_lifetime: Duration,
+}
+
+/// The shares of a pool. Clones are the same shares.
+#[derive(Debug)]
+pub(in crate::storage) struct Shares<DB: ServerDriver> {
+    pub writer: Sessions<DB>,
+    pub reader: Sessions<DB>,
+    /// To ask how the database is.
+    pub pulse: Sessions<DB>,
+}
+
+impl<DB: ServerDriver> Shares<DB> {
+    /// The shares of a new pool, of which the first connection is open: it shows that the server
+    /// can be used.
+    ///
+    /// # Errors
+    ///
+    /// Those of the server.
+    pub(in crate::storage) async fn open(
+        options: <DB::Connection as Connection>::Options,
+        limits: PoolLimits,
+        settings: impl Fn(Purpose) -> SessionSettings,
+    ) -> Result<Self> {
+        let writers = (limits.connections / 2).max(1);
+        let readers = limits.connections.saturating_sub(writers + 1).max(1);
+        let pulse = Sessions::pulse(options, limits, settings(Purpose::Write));
+        let shares = Self {
+            writer: pulse.share(settings(Purpose::Write), writers),
+            reader: pulse.share(settings(Purpose::Read), readers),
+            pulse,
+        };
+        let first = shares.writer.checkout().await;
+        shares.writer.give_back(first.map_err(db_error::classify)?);
+        Ok(shares)
+    }
+
+    /// Counts the connections as the metrics of this moment.
+    pub(in crate::storage) fn count(&self) {
+        self.writer.count("write");
+        self.reader.count("read");
+    }
+
+    /// Closes all connections once they are idle; later transactions fail.
+    pub(in crate::storage) async fn close(&self) {
+        tokio::join!(self.pulse.close(), self.reader.close(), self.writer.close());
+    }
+}
+
+impl<DB: ServerDriver> Clone for Shares<DB> {
+    fn clone(&self) -> Self {
+        Self {
+            writer: self.writer.clone(),
+            reader: self.reader.clone(),
+            pulse: self.pulse.clone(),
+        }
+    }
+}
