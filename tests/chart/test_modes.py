@@ -105,6 +105,13 @@ def test_the_database_is_named_with_its_options():
         f"postgres://db.example.com:5432/lineage?sslmode=verify-full&sslrootcert={tls}/ca.crt&sslcert={tls}/tls.crt&sslkey={tls}/tls.key"
     )
     assert url("mysql") == "mysql://db.example.com:3307/metadb?ssl-mode=PREFERRED"
+    for host, name, place in [
+        ("2001:db8::7", "a%41b", "[2001:db8::7]:5432/a%2541b"),
+        ("[2001:db8::7]", "a b+c", "[2001:db8::7]:5432/a%20b%2Bc"),
+        ("10.0.0.1", "métä", "10.0.0.1:5432/m%C3%A9t%C3%A4"),
+    ]:
+        more = ["--set-string", f"database.host={host},database.name={name}"]
+        assert url("postgres", *more).split("?")[0] == f"postgres://{place}"
     more = ["--set", "database.url=mysql://db/m?charset=utf8mb4,database.tls.mode=verify-full"]
     assert url("mysql", *more) == "mysql://db/m?charset=utf8mb4&ssl-mode=VERIFY_IDENTITY"
 

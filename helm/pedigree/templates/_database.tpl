@@ -8,11 +8,30 @@ sqlite:/data/pedigree.db
 {{- $url := $database.url -}}
 {{- if not $url -}}
 {{- $port := $database.port | default (include "pedigree.databasePort" .) -}}
-{{- $url = printf "%s://%s:%s/%s" $database.type $database.host (toString $port) $database.name -}}
+{{- $host := include "pedigree.databaseHost" . -}}
+{{- $name := include "pedigree.encoded" $database.name -}}
+{{- $url = printf "%s://%s:%s/%s" $database.type $host (toString $port) $name -}}
 {{- end -}}
 {{- $options := splitList "\n" (include "pedigree.databaseOptions" . | trim) | join "&" -}}
 {{- printf "%s%s%s" $url (contains "?" $url | ternary "&" "?") $options -}}
 {{- end -}}
+{{- end -}}
+
+{{/* An IPv6 address stands in brackets, and the directory of a socket has encoded slashes. */}}
+{{- define "pedigree.databaseHost" -}}
+{{- $host := .Values.database.host -}}
+{{- if hasPrefix "[" $host -}}
+{{- $host -}}
+{{- else if contains ":" $host -}}
+[{{ $host }}]
+{{- else -}}
+{{- include "pedigree.encoded" $host -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A text with percent-encoding. In a path, a plus is no blank. */}}
+{{- define "pedigree.encoded" -}}
+{{- . | urlquery | replace "+" "%20" -}}
 {{- end -}}
 
 {{- define "pedigree.databasePort" -}}
