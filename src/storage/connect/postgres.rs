@@ -2,20 +2,30 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 pub use sqlx::postgres::PgSslMode as SslMode;
-use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Row};
+use tokio::time::timeout;
 
 use super::tls::{self, Identity};
 use super::{Connect, Login, STATEMENT_CACHE_CAPACITY, login, passfile, quoted};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::storage::database::Pools;
 use crate::storage::db_error;
 
 /// The port of a server that is given none.
 pub const DEFAULT_PORT: u16 = 5432;
+
+/// How long a look at what is between the server and the database may take. A pooler with one
+/// session left gives the second connection none.
+const POOLER_LOOK_TIME: Duration = Duration::from_secs(2);
+
+/// Why a pooler is refused.
+const OTHER_SESSIONS: &str = "a connection pooler gives the transactions of a connection other \
+     sessions of the database; it must give each connection one (PgBouncer: pool_mode = session)";
 
 /// A PostgreSQL database.
 #[derive(Clone, Debug)]
@@ -65,6 +75,9 @@ impl Postgres {
             }
             Login::NoDatabase(_) => return Ok(None),
         };
+        if gives_other_sessions(&options).await {
+            return Err(Error::FailedPrecondition(OTHER_SESSIONS.into()));
+        }
         let shares = to.shares(options, &self.settings).await?;
         Ok(Some(Pools::Postgres(shares)))
     }
@@ -134,4 +147,27 @@ impl Postgres {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether something between gives the transactions of a connection any sessions of the database.
+/// Settings of a session and prepared statements would then be lost without an error.
+async fn gives_other_sessions(options: &PgConnectOptions) -> bool {
+    let looking = async {
+        let (mut one, mut other) = (options.connect().await?, options.connect().await?);
+        let first = session(&mut one).await?;
+        // A connection that asks twice meets the next session where they take turns.
+        let second = [session(&mut other).await?, session(&mut other).await?];
+        let last = session(&mut one).await?;
+        let _ = tokio::join!(one.close(), other.close());
+        let are_own = first == last && second[0] == second[1] && first != second[0];
+        Ok::<_, sqlx::Error>(!are_own)
+    };
+    // Whatever fails here fails again where it is told.
+    matches!(timeout(POOLER_LOOK_TIME, looking).await, Ok(Ok(true)))
+}
+
+/// The number of the session that runs this.
+async fn session(connection: &mut PgConnection) -> sqlx::Result<i32> {
+    let query = sqlx::raw_sql("SELECT pg_catalog.pg_backend_pid()");
+    query.fetch_one(connection).await?.try_get(0)
 }

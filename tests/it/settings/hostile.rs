@@ -6,6 +6,7 @@ use crate::binary::Server;
 use crate::faults::cluster::Cluster;
 use crate::support::Backend;
 
+with_servers!(primary_keys_may_be_demanded);
 on_every_server! {
     defaults_of_the_server_change_nothing,
     a_database_is_created_under_such_defaults,
@@ -129,5 +130,16 @@ async fn a_database_is_created_under_such_defaults(backend: Backend) {
     }
     let server: Server = cluster.serve(&[]);
     core_cases(&server, "new").await;
+    Cluster::stop(server);
+}
+
+/// As servers of a replicated group demand them.
+async fn primary_keys_may_be_demanded() {
+    let cluster = Cluster::start(Backend::MySql).await;
+    cluster
+        .run_sql("SET GLOBAL innodb_force_primary_key = ON")
+        .await;
+    let server = cluster.serve(&[]);
+    core_cases(&server, "keys").await;
     Cluster::stop(server);
 }

@@ -3,6 +3,7 @@
 
 mod budget;
 mod hostile;
+mod pooler;
 mod refusals;
 
 use pb::PutArtifactsRequest;
