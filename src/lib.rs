@@ -12,10 +12,12 @@
 //! * [`filter`]: the filter language, from text to SQL with bound values.
 //! * [`storage`]: SQL for three databases.
 //! * [`model`]: the vocabulary; [`error`]: what can go wrong; [`proto`]: generated code;
+//!   [`certificates`]: certificate authorities;
 //!   [`build_info`]: the version and commit of the build.
 
 pub mod api;
 pub mod build_info;
+pub mod certificates;
 pub mod cli;
 pub mod config;
 pub mod error;

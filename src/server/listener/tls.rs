@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
+use rustls::pki_types;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, pki_types};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::certificates::Authorities;
 use crate::config::tls::{Certificates, Pems};
 use crate::error::{Result, StartError};
 
@@ -105,11 +106,13 @@ fn acceptor(pems: &Pems) -> Result<TlsAcceptor, StartError> {
     let builder = match &pems.client_ca {
         None => builder.with_no_client_auth(),
         Some(pem) => {
-            let mut roots = RootCertStore::empty();
-            for root in certificates(pem).map_err(|why| refused("client CA", &why))? {
-                roots.add(root).map_err(|why| refused("client CA", &why))?;
+            let authorities = Authorities::of(pem);
+            if authorities.usable.is_empty() {
+                return Err(refused("client CA", &"it has no usable certificate"));
             }
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider)
+            authorities.log("the client CA");
+            let roots = authorities.store().into();
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider)
                 .build()
                 .map_err(|why| refused("client CA", &why))?;
             builder.with_client_cert_verifier(verifier)

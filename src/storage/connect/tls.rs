@@ -8,13 +8,11 @@ use pkcs8::der::pem::LineEnding;
 use pkcs8::{EncryptedPrivateKeyInfoRef, SecretDocument};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::certificates::Authorities;
 use crate::error::{Error, Result};
 
 /// The label of a private key that a passphrase protects, in PEM.
 const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
-
-/// How a certificate begins, in PEM.
-const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
 /// A client certificate, with which the client logs in or backs its password.
 #[derive(Clone, Debug)]
@@ -76,23 +74,31 @@ impl Identity {
     }
 }
 
-/// The certificates in files, and in all files of folders, one after the other in PEM.
+/// The authorities in files, and in all files of folders, one after the other in PEM. Those that
+/// cannot be used are left out.
+///
+/// # Errors
+///
+/// `InvalidArgument` for a file or a folder that cannot be read or has no usable one.
 pub(super) fn authorities(paths: &[PathBuf]) -> Result<Vec<u8>> {
     let mut all = Vec::new();
     for path in paths {
-        let before = all.len();
-        append(path, &mut all)
+        let refused = |problem: &str| Error::invalid(format!("{problem} {}", path.display()));
+        let pem = contents(path)
             .map_err(|error| Error::invalid(format!("cannot read {}: {error}", path.display())))?;
-        if all.len() == before {
-            let path = path.display();
-            return Err(Error::invalid(format!("there is no certificate in {path}")));
+        let found = Authorities::of(&pem);
+        match (found.usable.len(), found.unusable) {
+            (0, 0) => return Err(refused("there is no certificate in")),
+            (0, _) => return Err(refused("there is no usable certificate in")),
+            _ => found.log(&path.display().to_string()),
         }
+        all.extend(found.usable.concat().into_bytes());
     }
     Ok(all)
 }
 
 /// OpenSSL's folders hold links named by hashes, revocation lists, and whatever else.
-fn append(path: &Path, all: &mut Vec<u8>) -> io::Result<()> {
+fn contents(path: &Path) -> io::Result<Vec<u8>> {
     let mut files = vec![path.to_owned()];
     if path.is_dir() {
         let entries = fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path()));
@@ -100,15 +106,10 @@ fn append(path: &Path, all: &mut Vec<u8>) -> io::Result<()> {
         files.retain(|file| file.is_file());
         files.sort();
     }
+    let mut all = Vec::new();
     for file in files {
-        let text = fs::read(file)?;
-        if text
-            .windows(CERTIFICATE.len())
-            .any(|part| part == CERTIFICATE)
-        {
-            all.extend(text);
-            all.push(b'\n');
-        }
+        all.extend(fs::read(file)?);
+        all.push(b'\n');
     }
-    Ok(())
+    Ok(all)
 }

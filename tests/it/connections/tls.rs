@@ -61,6 +61,10 @@ fn certificates() -> TempDir {
             .unwrap();
         write(&format!("{name}-encrypted.key"), secret.to_string());
     }
+    let ca = fs::read_to_string(dir.path().join("ca.pem")).unwrap();
+    let unusable = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    write("bundle.pem", [unusable, "# ours\n", &ca, unusable].concat());
+    write("unusable.pem", unusable.to_owned());
     fs::create_dir(dir.path().join("folder")).unwrap();
     for name in ["other-ca", "ca"] {
         let copy = dir.path().join(format!("folder/{name}.pem"));
@@ -118,6 +122,8 @@ impl TlsServer {
             .replace("{ca}", &self.file("ca.pem"))
             .replace("{other}", &self.file("other-ca.pem"))
             .replace("{folder}", &self.file("folder"))
+            .replace("{bundle}", &self.file("bundle.pem"))
+            .replace("{unusable}", &self.file("unusable.pem"))
             .replace("{empty}", &self.file("server.key"))
             .replace("{cert}", &self.file("client.pem"))
             .replace("{key}", &self.file("client.key"))
@@ -196,6 +202,12 @@ const POSTGRES_WAYS: &[(&str, &str, &str, bool)] = &[
         "",
         "localhost",
         "sslmode=verify-full&sslrootcert={folder}",
+        true,
+    ),
+    (
+        "",
+        "localhost",
+        "sslmode=verify-full&sslrootcert={bundle}",
         true,
     ),
     // An authority that did not sign leaves only the way without TLS.
@@ -280,6 +292,11 @@ async fn postgres() {
             "no certificate",
         ),
         (
+            "",
+            "sslmode=verify-ca&sslrootcert={unusable}",
+            "no usable certificate in",
+        ),
+        (
             "certified",
             "sslcert={cert}&sslkey={encrypted}",
             "needs a passphrase",
@@ -319,6 +336,7 @@ async fn mysql() {
         ("", "127.0.0.1", "ssl-mode=PREFERRED", true),
         ("", "127.0.0.1", "ssl-mode=REQUIRED", true),
         ("", "127.0.0.1", "ssl-mode=VERIFY_CA&ssl-ca={ca}", true),
+        ("", "127.0.0.1", "ssl-mode=VERIFY_CA&ssl-ca={bundle}", true),
         (
             "",
             "127.0.0.1",

@@ -146,7 +146,11 @@ async fn clients_know_the_server_and_the_server_its_clients() {
     }
     server.stop();
 
-    let server = serve(&database, &folder, &["--tls-client-ca", "ca.pem"]);
+    // An authority that cannot be used does not keep the others out.
+    let ca = fs::read_to_string(folder.path().join("ca.pem")).unwrap();
+    let unusable = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    fs::write(folder.path().join("bundle.pem"), [unusable, &ca].concat()).unwrap();
+    let server = serve(&database, &folder, &["--tls-client-ca", "bundle.pem"]);
     let with = |authority: &Authority| {
         let (certificate, key) = authority.sign();
         Identity::from_pem(certificate, key)
