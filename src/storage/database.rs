@@ -30,7 +30,7 @@ pub(super) enum Pools {
         writer: sqlite::SqliteSessions,
         reader: sqlite::SqliteSessions,
         /// None for a store in memory.
-        pulse: Option<sqlite::SqliteSessions>,
+        probe: Option<sqlite::SqliteSessions>,
     },
     Postgres(Shares<Postgres>),
     MySql(Shares<MySql>),
@@ -217,12 +217,12 @@ impl Database {
             Pools::Sqlite {
                 writer,
                 reader,
-                pulse,
+                probe,
             } => {
                 // One after the other: the last connection of a file removes its log when it
                 // closes, if no other one is open at that moment.
-                if let Some(pulse) = pulse {
-                    pulse.close().await;
+                if let Some(probe) = probe {
+                    probe.close().await;
                 }
                 reader.close().await;
                 writer.close().await;

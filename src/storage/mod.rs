@@ -9,7 +9,7 @@
 //! * `session`: a connection to a server while a transaction is open on it, and how it is given
 //!   back.
 //! * `sqlite`: the same for SQLite, and how it runs statements.
-//! * `pulse`: whether the database is there and can be written.
+//! * `health`: whether the database is there and can be written.
 //! * `permits`: how many connections of a pool are in use.
 //! * `db_error`: database errors, classified by what a caller can do about them.
 //! * [`migrate`]: create, check, upgrade and downgrade the schema.
@@ -25,12 +25,12 @@ pub mod database;
 mod db_error;
 pub mod dialect;
 pub mod driver;
+mod health;
 mod journal;
 pub mod migrate;
 mod notifications;
 mod permits;
 mod predicate;
-mod pulse;
 pub mod query;
 mod session;
 mod sqlite;
@@ -41,8 +41,8 @@ mod type_cache;
 pub use database::Database;
 pub use dialect::Dialect;
 pub use driver::Tx;
+pub use health::is_busy;
 pub use notifications::NotificationListener;
 pub use permits::LongReadPermit;
 pub use predicate::{Predicate, SqlFragment};
-pub use pulse::is_busy;
 pub use query::{Cell, MAX_PADDED_LIST_VALUES, Query};

@@ -86,7 +86,7 @@ impl Sqlite {
             timeout,
             statements: STATEMENT_CACHE_CAPACITY,
         };
-        let patience = to.wait.max(BUSY_TIMEOUT * 2);
+        let acquire_timeout = to.wait.max(BUSY_TIMEOUT * 2);
         let pragmas: &[_] = match (&self.file, self.mode) {
             (None, _) | (_, Mode::ReadOnly) => &[SYNCHRONOUS_PRAGMA],
             (Some(_), _) => &[
@@ -103,31 +103,31 @@ impl Sqlite {
         let timeout = to.statement_timeout;
         let Some(file) = &self.file else {
             // It lives in its only connection.
-            let writer = SqliteSessions::one(opening(pragmas, timeout), patience).await?;
+            let writer = SqliteSessions::one(opening(pragmas, timeout), acquire_timeout).await?;
             let reader = writer.clone();
-            let pulse = None;
+            let probe = None;
             return Ok(Pools::Sqlite {
                 writer,
                 reader,
-                pulse,
+                probe,
             });
         };
-        let writer = SqliteSessions::one(opening(pragmas, Duration::ZERO), patience).await?;
+        let writer = SqliteSessions::one(opening(pragmas, Duration::ZERO), acquire_timeout).await?;
         let reader = opening(&[QUERY_ONLY_PRAGMA], timeout);
         let reader = SqliteSessions::lazy(reader, to.readers(), to.wait);
-        let pulse = opening(&[SYNCHRONOUS_PRAGMA], timeout);
-        let pulse = SqliteSessions::one(pulse, to.wait).await?;
+        let probe = opening(&[SYNCHRONOUS_PRAGMA], timeout);
+        let probe = SqliteSessions::one(probe, to.wait).await?;
         // The log is there once a connection has read.
-        drop(pulse.begin("BEGIN IMMEDIATE").await);
+        drop(probe.begin("BEGIN IMMEDIATE").await);
         let files = Arc::new(DatabaseFiles::of(file, self.mode != Mode::ReadOnly)?);
-        for sessions in [&writer, &reader, &pulse] {
+        for sessions in [&writer, &reader, &probe] {
             sessions.watch_files(&files);
         }
-        let pulse = Some(pulse);
+        let probe = Some(probe);
         Ok(Pools::Sqlite {
             writer,
             reader,
-            pulse,
+            probe,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The connections to a database server: opened when they are needed, passed from one caller to the
 //! next, closed when they are old or idle for long.
 //!
-//! A database has one pool. Writers, readers and the pulse have a share of it each ([`Sessions`]):
+//! A database has one pool. Writers, readers and the probe have a share of it each ([`Sessions`]):
 //! permits for so many connections, which are set up in one way. A connection that was set up for
 //! another share is set up again.
 //!
@@ -38,14 +38,14 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 /// The shortest time for opening a connection, however long its caller waited.
 const MIN_OPENING_TIME: Duration = Duration::from_secs(1);
 
-/// Time limit for saying good-bye to a server.
-const CLOSING_TIME_LIMIT: Duration = Duration::from_secs(5);
+/// Time limit for closing a connection with a message to its server.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The fewest connections of a pool of which one is the pulse's alone.
-const MIN_CONNECTIONS_WITH_PULSE: u32 = 3;
+/// The fewest connections of a pool of which one is the probe's alone.
+const MIN_CONNECTIONS_WITH_PROBE: u32 = 3;
 
-/// How long the pulse waits for a connection.
-const PULSE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the probe waits for a connection.
+const PROBE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A share of a pool, and the queue for it. Clones are the same share.
 pub(in crate::storage) struct Sessions<DB: ServerDriver> {
@@ -58,7 +58,7 @@ struct ConnectionPool<DB: ServerDriver> {
     options: <DB::Connection as Connection>::Options,
     limits: PoolLimits,
     state: Mutex<PoolState<DB>>,
-    pulse: ConnectionPermits,
+    probe: ConnectionPermits,
     tasks: TaskTracker,
     /// How many connections were opened.
     opened: AtomicU64,
@@ -131,9 +131,10 @@ impl<DB: ServerDriver> fmt::Debug for Held<DB> {
     }
 }
 
-async fn say_good_bye<DB: ServerDriver>(connection: DB::Connection) {
-    // A server that does not answer is left without it.
-    let _ = timeout(CLOSING_TIME_LIMIT, connection.close()).await;
+/// Closes a connection as the protocol asks for, with a message to the server.
+async fn close_gracefully<DB: ServerDriver>(connection: DB::Connection) {
+    // A server that does not answer gets no message.
+    let _ = timeout(CLOSE_TIMEOUT, connection.close()).await;
 }
 
 impl<DB: ServerDriver> Held<DB> {
@@ -141,9 +142,8 @@ impl<DB: ServerDriver> Held<DB> {
         self.opened.elapsed() >= limits.max_lifetime || self.used.elapsed() >= limits.idle_timeout
     }
 
-    /// Says good-bye to the server.
     async fn close(self) {
-        say_good_bye::<DB>(self.connection).await;
+        close_gracefully::<DB>(self.connection).await;
     }
 }
 
@@ -153,21 +153,21 @@ impl<DB: ServerDriver> ConnectionPool<DB> {
     }
 }
 
-/// How a caller comes to a connection.
-enum Way<DB: ServerDriver> {
+/// What a caller gets from the pool at once.
+enum Reservation<DB: ServerDriver> {
     Idle(Held<DB>),
-    /// By one that becomes free, or by one that it opens in this place.
-    Wait(oneshot::Receiver<Held<DB>>, Option<Place<DB>>),
+    /// The next connection that becomes free, or one that the caller opens in this place.
+    Pending(oneshot::Receiver<Held<DB>>, Option<Place<DB>>),
 }
 
 impl<DB: ServerDriver> Sessions<DB> {
-    /// The first share of a new pool, which is the pulse's.
-    pub(super) fn pulse(
+    /// The first share of a new pool, which is the probe's.
+    pub(super) fn probe(
         options: <DB::Connection as Connection>::Options,
         limits: PoolLimits,
         settings: SessionSettings,
     ) -> Self {
-        let permits = ConnectionPermits::new(1, PULSE_ACQUIRE_TIMEOUT);
+        let permits = ConnectionPermits::new(1, PROBE_ACQUIRE_TIMEOUT);
         let pool = ConnectionPool {
             options,
             limits,
@@ -178,8 +178,8 @@ impl<DB: ServerDriver> Sessions<DB> {
                 refused_until: None,
                 is_closed: false,
             }),
+            probe: permits.clone(),
             opened: AtomicU64::new(0),
-            pulse: permits.clone(),
             tasks: TaskTracker::new(),
         };
         Self {
@@ -268,7 +268,7 @@ impl<DB: ServerDriver> Sessions<DB> {
         let Held {
             connection, place, ..
         } = idle?;
-        say_good_bye::<DB>(connection).await;
+        close_gracefully::<DB>(connection).await;
         Some(place)
     }
 
@@ -290,9 +290,9 @@ impl<DB: ServerDriver> Sessions<DB> {
     /// A connection that is set up for any share.
     async fn checkout_any(&self, deadline: Instant) -> sqlx::Result<Held<DB>> {
         loop {
-            let (mut handed, place) = match self.way(deadline)? {
-                Way::Idle(held) => return Ok(held),
-                Way::Wait(handed, place) => (handed, place),
+            let (mut handed, place) = match self.reserve(deadline)? {
+                Reservation::Idle(held) => return Ok(held),
+                Reservation::Pending(handed, place) => (handed, place),
             };
             let opening = async {
                 if let Some(place) = place {
@@ -363,16 +363,16 @@ impl<DB: ServerDriver> Sessions<DB> {
         }
     }
 
-    /// The way to a connection at this moment. At the deadline the server is asked once more, for
-    /// its reason.
-    fn way(&self, deadline: Instant) -> sqlx::Result<Way<DB>> {
+    /// Takes an idle connection, or a place in the queue. At the deadline the server is asked once
+    /// more, for its reason.
+    fn reserve(&self, deadline: Instant) -> sqlx::Result<Reservation<DB>> {
         let mut connections = self.pool.lock();
         if connections.is_closed {
             return Err(sqlx::Error::PoolClosed);
         }
         let own = |held: &Held<DB>| held.purpose == self.settings.purpose;
         if let Some(own) = connections.idle.iter().rposition(own) {
-            return Ok(Way::Idle(connections.idle.remove(own)));
+            return Ok(Reservation::Idle(connections.idle.remove(own)));
         }
         let now = Instant::now();
         let was_refused = connections.refused_until.is_some_and(|until| now < until);
@@ -380,7 +380,7 @@ impl<DB: ServerDriver> Sessions<DB> {
         let is_late = now >= deadline;
         let may_open = !is_full && (!was_refused || connections.open == 0 || is_late);
         if !may_open && let Some(held) = connections.idle.pop() {
-            return Ok(Way::Idle(held));
+            return Ok(Reservation::Idle(held));
         }
         if is_full && is_late {
             return Err(sqlx::Error::PoolTimedOut);
@@ -392,7 +392,7 @@ impl<DB: ServerDriver> Sessions<DB> {
             connections.open += 1;
             Place(Arc::downgrade(&self.pool))
         });
-        Ok(Way::Wait(handed, place))
+        Ok(Reservation::Pending(handed, place))
     }
 
     async fn open(&self, place: Place<DB>, deadline: Instant) -> sqlx::Result<Held<DB>> {
@@ -439,18 +439,18 @@ impl<DB: ServerDriver> Sessions<DB> {
         self.pool.tasks.spawn(held.close());
     }
 
-    /// Asks the server on another connection whether it answers: that of the pulse, or a new one
-    /// where the pulse has none of its own.
+    /// Asks the server on another connection whether it answers: that of the probe, or a new one
+    /// where the probe has none of its own.
     pub(super) async fn probe_server(&self) -> sqlx::Result<()> {
         let probing = async {
-            if self.limit() < MIN_CONNECTIONS_WITH_PULSE {
+            if self.limit() < MIN_CONNECTIONS_WITH_PROBE {
                 let connection = self.pool.options.connect().await?;
                 // It has answered, whatever it says to this.
                 let _ = connection.close().await;
                 return Ok(());
             }
-            let permit = self.pool.pulse.acquire().await;
-            let deadline = Instant::now() + PULSE_ACQUIRE_TIMEOUT;
+            let permit = self.pool.probe.acquire().await;
+            let deadline = Instant::now() + PROBE_ACQUIRE_TIMEOUT;
             let mut held = self.checkout_any(deadline).await?;
             held.connection.ping().await?;
             self.give_back(held);

@@ -1,4 +1,4 @@
-//! The shares of a pool: writers, readers and the pulse have so many connections each.
+//! The shares of a pool: writers, readers and the probe have so many connections each.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(in crate::storage) struct Shares<DB: ServerDriver> {
     pub writer: Sessions<DB>,
     pub reader: Sessions<DB>,
     /// To ask how the database is.
-    pub pulse: Sessions<DB>,
+    pub probe: Sessions<DB>,
 }
 
 impl<DB: ServerDriver> Shares<DB> {
@@ -44,11 +44,11 @@ impl<DB: ServerDriver> Shares<DB> {
     ) -> Result<Self> {
         let writers = (limits.connections / 2).max(1);
         let readers = limits.connections.saturating_sub(writers + 1).max(1);
-        let pulse = Sessions::pulse(options, limits, settings(Purpose::Write));
+        let probe = Sessions::probe(options, limits, settings(Purpose::Write));
         let shares = Self {
-            writer: pulse.share(settings(Purpose::Write), writers),
-            reader: pulse.share(settings(Purpose::Read), readers),
-            pulse,
+            writer: probe.share(settings(Purpose::Write), writers),
+            reader: probe.share(settings(Purpose::Read), readers),
+            probe,
         };
         let first = shares.writer.checkout().await;
         shares.writer.give_back(first.map_err(db_error::classify)?);
@@ -63,7 +63,7 @@ impl<DB: ServerDriver> Shares<DB> {
 
     /// Closes all connections once they are idle; later transactions fail.
     pub(in crate::storage) async fn close(&self) {
-        tokio::join!(self.pulse.close(), self.reader.close(), self.writer.close());
+        tokio::join!(self.probe.close(), self.reader.close(), self.writer.close());
     }
 }
 
@@ -72,7 +72,7 @@ impl<DB: ServerDriver> Clone for Shares<DB> {
         Self {
             writer: self.writer.clone(),
             reader: self.reader.clone(),
-            pulse: self.pulse.clone(),
+            probe: self.probe.clone(),
         }
     }
 }

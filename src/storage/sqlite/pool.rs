@@ -68,7 +68,11 @@ impl Pool {
 
 impl SqliteSessions {
     /// At most so many connections, on one of which a caller waits so long.
-    pub(in crate::storage) fn lazy(opening: Opening, limit: u32, patience: Duration) -> Self {
+    pub(in crate::storage) fn lazy(
+        opening: Opening,
+        limit: u32,
+        acquire_timeout: Duration,
+    ) -> Self {
         let pool = Pool {
             opening,
             idle: Mutex::default(),
@@ -76,7 +80,7 @@ impl SqliteSessions {
         };
         Self {
             pool: Arc::new(pool),
-            permits: ConnectionPermits::new(limit, patience),
+            permits: ConnectionPermits::new(limit, acquire_timeout),
         }
     }
 
@@ -85,8 +89,11 @@ impl SqliteSessions {
     /// # Errors
     ///
     /// Those of SQLite.
-    pub(in crate::storage) async fn one(opening: Opening, patience: Duration) -> Result<Self> {
-        let sessions = Self::lazy(opening, 1, patience);
+    pub(in crate::storage) async fn one(
+        opening: Opening,
+        acquire_timeout: Duration,
+    ) -> Result<Self> {
+        let sessions = Self::lazy(opening, 1, acquire_timeout);
         let link = sessions.pool.take().await?;
         sessions.pool.give_back(link);
         Ok(sessions)

@@ -8,7 +8,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use super::{Way, get};
+use super::{TcpProxy, get};
 use crate::binary::{Process, Server, pedigree_on};
 use crate::support::prelude::*;
 use crate::support::{Backend, TestDatabase};
@@ -55,8 +55,8 @@ async fn next(changes: &mut tonic::Streaming<HealthCheckResponse>) -> ServingSta
 /// The database is away at first, comes, goes, and comes again. The server is never restarted.
 async fn health_follows_the_database(backend: Backend) {
     let mut database = TestDatabase::new(backend);
-    let mut way = Way::to(database.port()).await;
-    database.go_through(way.port);
+    let mut proxy = TcpProxy::to(database.port()).await;
+    database.go_through(proxy.port);
     let arguments = ["--admin-port", "0", "--startup-wait", "0"];
     let server = Server::early(Process::start(pedigree_on(&database, &arguments)));
     let client = server.client().await;
@@ -81,12 +81,12 @@ async fn health_follows_the_database(backend: Backend) {
     let mut changes = health.watch(of(SERVICE)).await.unwrap().into_inner();
     assert_eq!(next(&mut changes).await, ServingStatus::NotServing);
     for _ in 0..2 {
-        way.open().await;
+        proxy.open().await;
         assert_eq!(next(&mut changes).await, ServingStatus::Serving);
         assert_eq!(get(server.admin(), "/readyz").await.status, 200);
         put_type().await.unwrap();
 
-        way.close().await;
+        proxy.close().await;
         assert_eq!(next(&mut changes).await, ServingStatus::NotServing);
         assert_eq!(get(server.admin(), "/readyz").await.status, 503);
         assert_eq!(get(server.admin(), "/livez").await.status, 200);
@@ -98,8 +98,8 @@ async fn health_follows_the_database(backend: Backend) {
 /// A test harness calls once the port listens.
 async fn requests_wait_for_the_database_to_be_opened(backend: Backend) {
     let mut database = TestDatabase::new(backend);
-    let mut way = Way::to(database.port()).await;
-    database.go_through(way.port);
+    let mut proxy = TcpProxy::to(database.port()).await;
+    database.go_through(proxy.port);
     let server = Server::early(Process::start(pedigree_on(
         &database,
         &["--admin-port", "0"],
@@ -122,7 +122,7 @@ async fn requests_wait_for_the_database_to_be_opened(backend: Backend) {
     {
         tokio::task::yield_now().await;
     }
-    way.open().await;
+    proxy.open().await;
     waiting.await.unwrap().unwrap();
     server.stop();
 }

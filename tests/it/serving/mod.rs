@@ -105,15 +105,15 @@ fn unchunked(mut rest: &[u8]) -> Vec<u8> {
     }
 }
 
-/// A way to a server that can be closed, which to those who use it is the server's end.
-pub struct Way {
+/// A TCP proxy that can be closed, which its clients see as the end of the server behind it.
+pub struct TcpProxy {
     pub port: u16,
     to: SocketAddr,
     open: Option<JoinHandle<()>>,
 }
 
-impl Way {
-    /// A way to a server of this machine, closed at first.
+impl TcpProxy {
+    /// A proxy before a server of this machine, closed at first.
     pub async fn to(port: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         Self {

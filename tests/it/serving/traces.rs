@@ -15,7 +15,7 @@ use tonic::metadata::MetadataValue;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
-use super::Way;
+use super::TcpProxy;
 use crate::binary::{Process, Server, pedigree_on};
 use crate::support::prelude::*;
 use crate::support::{Backend, TestDatabase};
@@ -152,10 +152,10 @@ async fn lines_of_logs_name_the_request_and_its_trace() {
 
 /// A caller's trace is told also where none is sent, and of none nothing is said.
 async fn errors_name_the_request_whatever_the_level() {
-    let way = Way::to(0).await;
+    let proxy = TcpProxy::to(0).await;
     let mut database = TestDatabase::new(Backend::Postgres);
     let reached = database.port();
-    database.go_through(way.port);
+    database.go_through(proxy.port);
     // The listener's line, which tells the port, and no other below an error.
     let level = "error,pedigree::server=info,pedigree::server::layers=error";
     let arguments = [

@@ -1,4 +1,4 @@
-//! The pulse of a database: whether it is there, has its tables, and can be written.
+//! The health of a database: whether it is there, has its tables, and can be written.
 
 use std::time::Duration;
 
@@ -62,17 +62,17 @@ impl Database {
     /// `Unavailable` when the database is not there, `DatabaseRefused` when it cannot be read or
     /// written, `Exhausted` when it has no connection for the question.
     pub async fn check(&self) -> Result<()> {
-        let pulse = match &self.pools {
-            Pools::Sqlite { pulse, .. } => {
-                let Some(pulse) = pulse else { return Ok(()) };
-                pulse.check_files().await?;
-                Open::Sqlite(pulse.begin("BEGIN").await?)
+        let probe = match &self.pools {
+            Pools::Sqlite { probe, .. } => {
+                let Some(probe) = probe else { return Ok(()) };
+                probe.check_files().await?;
+                Open::Sqlite(probe.begin("BEGIN").await?)
             }
-            Pools::Postgres(shares) => Open::Postgres(shares.pulse.lend().await?),
+            Pools::Postgres(shares) => Open::Postgres(shares.probe.lend().await?),
             // Nothing that it does is committed.
-            Pools::MySql(shares) => Open::MySql(shares.pulse.lend().await?.transacting()),
+            Pools::MySql(shares) => Open::MySql(shares.probe.lend().await?.transacting()),
         };
-        let mut tx = self.tx(pulse, self.types.moment());
+        let mut tx = self.tx(probe, self.types.moment());
         if !self.dialect().has_round_trips() {
             return tx.script(SQLITE_TABLES).await;
         }
