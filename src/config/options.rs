@@ -24,14 +24,14 @@ options! {
         /// Address of the admin port
         admin_host: IpAddr, "ADDRESS", Value("127.0.0.1");
 
-        /// Port for /livez, /readyz and Prometheus' /metrics over HTTP; 0 takes a free port
+        /// Admin port: /livez, /readyz and Prometheus' /metrics over HTTP; 0 takes a free port
         admin_port: Option<u16>, "PORT", Unset("none");
 
-        /// Host names by which clients reach the server, separated by commas; * allows all
+        /// Host names by which clients may reach the server, separated by commas; * allows all
         hosts: Option<HostNames>, "HOSTS",
-            Unset("on a loopback address localhost and the address, on others all");
+            Unset("on a loopback address, localhost and its addresses; on others, all");
 
-        /// Origins whose pages may call by gRPC-Web (CORS), separated by commas; * allows all
+        /// Origins whose web pages may call by gRPC-Web (CORS), separated by commas; * allows all
         web_origins: Origins, "ORIGINS", Unset("none");
 
         /// Certificate chain of the server, a PEM file; read again when it changes
@@ -49,10 +49,10 @@ options! {
         /// machine can read a password in a flag
         database_url: Address, "URL", Value("sqlite:pedigree.db");
 
-        /// User of the database, if the URL names none
+        /// User of the database; takes precedence over that of the URL
         database_user: Option<String>, "NAME", Unset("from the URL");
 
-        /// Password of the user, if the URL has none; not percent-encoded
+        /// Password of the user, not percent-encoded; takes precedence over that of the URL
         database_password: Option<SecretString>, "PASSWORD", Unset("from the URL");
 
         /// File whose first line is the password
@@ -98,7 +98,7 @@ options! {
         /// Maximum number of messages of a stream that one commit stores
         record_batch: AtLeast<1>, "N", Value("256");
 
-        /// Time that a message waits for others to share its commit
+        /// Maximum time that a message waits for others to share its commit
         record_batch_linger: Duration, "DURATION", Value("2ms"), was "record_batch_age";
     }
 
@@ -106,8 +106,8 @@ options! {
         /// Maximum size of a request message
         max_request_bytes: Bytes, "SIZE", Value("32MiB");
 
-        /// Memory budget for requests in flight, counted by what decoding takes; a connection may
-        /// use half of it
+        /// Memory budget for requests in flight, including what decoding them takes; a connection
+        /// may use half of it
         request_memory: Option<Positive<Bytes>>, "SIZE",
             Unset("half of the memory of the container or the machine");
 
@@ -142,23 +142,24 @@ options! {
         /// Maximum time that a client connection may be without a request
         max_connection_idle: Positive<Duration>, "DURATION", Value("5m"), was "connection_idle";
 
-        /// Maximum number of client connections; more are closed at once
+        /// Maximum number of client connections, at most three quarters of `ulimit -n`; more are
+        /// closed at once
         max_connections: Positive<usize>, "N", Value("8192");
 
         /// Maximum number of connections from one IPv4 address or one /64 network of IPv6
         max_connections_per_address: Option<Positive<usize>>, "N",
             Unset("half of --max-connections");
 
-        /// Time without traffic after which a client is sent an HTTP/2 ping
+        /// Time without traffic after which the server sends an HTTP/2 ping
         keepalive: Positive<Duration>, "DURATION", Value("60s");
 
-        /// Time to answer the ping; after it the connection is closed
+        /// Maximum time to answer the ping; after it the connection is closed
         keepalive_timeout: Positive<Duration>, "DURATION", Value("20s");
 
         /// Maximum time that a request waits for the database to be opened at the start
         startup_wait: Duration, "DURATION", Value("30s");
 
-        /// Time that requests in flight may take after a signal to stop
+        /// Maximum time that requests in flight may take after a signal to stop
         shutdown_grace: Duration, "DURATION", Value("25s");
     }
 
