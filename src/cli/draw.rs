@@ -1,4 +1,4 @@
-//! The result of a traversal as a tree of lines and as a graph for Graphviz.
+//! Draws the result of a traversal as a tree of lines or as a graph for Graphviz.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;

@@ -1,4 +1,4 @@
-//! Where values of options come from, and which of them counts.
+//! The sources of option values, and their precedence.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! From command lines to configurations.
+//! Tests of configurations made from command lines.
 
 use clap::Parser;
 

@@ -1,4 +1,4 @@
-//! External ids that clients look for.
+//! Checks the external ids in a request, and removes duplicates.
 
 use std::collections::HashSet;
 

@@ -1,6 +1,6 @@
 //! The metadata graph and its rules, in plain structs. Knows no protocol and no SQL.
 //!
-//! This page lists what a graph can do. Each operation is a function of a room:
+//! [`Graph`] lists what a graph can do. Each operation is a function of a submodule:
 //!
 //! * `types`, `nodes`, `edges`: types, artifacts, executions and contexts, and the links between
 //!   them.

@@ -1,4 +1,4 @@
-//! The command that every change of the graph is.
+//! The trait of every change of the graph.
 
 use crate::error::Result;
 use crate::model::Origin;

@@ -1,4 +1,4 @@
-//! The codec of messages: Protobuf, with the right code for bytes that are none.
+//! The codec of messages: protocol buffers, with `INVALID_ARGUMENT` for malformed bytes.
 
 use std::marker::PhantomData;
 

@@ -1,8 +1,8 @@
-//! What a request will take in memory, found on the wire before anything is decoded.
+//! The memory that a request will take, computed from its encoded bytes before anything is decoded.
 //!
-//! A decoded message is many times as large as its bytes: two bytes can be an empty node of some
-//! hundred. One walk over the tags and lengths counts the messages, with the sizes that the
-//! descriptors imply. No method has code of its own for it.
+//! A decoded message can be many times as large as its encoding: two bytes can be an empty node of
+//! some hundred bytes. One walk over the tags and lengths counts the messages, with the sizes that
+//! the descriptors imply. No method needs code of its own for this.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

@@ -211,9 +211,9 @@ impl ErrorClass {
 
     fn into_error(self, text: &str, source: Source) -> Error {
         match self {
-            Self::Contention => {
-                Error::Contention("other writes on the same data went first; try again".into())
-            }
+            Self::Contention => Error::Contention(
+                "concurrent writes changed or locked the same data; try again".into(),
+            ),
             Self::StaleStatement => Error::Contention("the schema has changed; try again".into()),
             Self::Full => Error::Exhausted("the database has no room for this now".into()),
             Self::TooManyConnections => {

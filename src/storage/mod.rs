@@ -6,16 +6,15 @@
 //! * [`connect`]: how connections are made.
 //! * [`database`]: pools, and how transactions begin.
 //! * [`driver`]: transactions and rows; with `database` the only file that matches on the driver.
-//! * `session`: a connection to a server while a transaction is open on it, and how it is given
-//!   back.
+//! * `session`: a connection to a server while a transaction is open on it, and how it is returned.
 //! * `sqlite`: the same for SQLite, and how it runs statements.
 //! * `health`: whether the database is there and can be written.
 //! * `permits`: how many connections of a pool are in use.
 //! * `db_error`: database errors, classified by what a caller can do about them.
 //! * [`migrate`]: create, check, upgrade and downgrade the schema.
-//! * `journal`: what a transaction changes, and parts of it that can be taken back.
+//! * `journal`: the changes of a transaction, and its savepoints.
 //! * `notifications`: LISTEN and NOTIFY between servers on one PostgreSQL database.
-//! * `type_cache`: types that were read before.
+//! * `type_cache`: a cache of types.
 //! * [`tables`]: the statements, a file per table family.
 
 mod bulk;

@@ -5,8 +5,8 @@
 //! the newest commits, and the connections to the server before it are lost. So every connection
 //! that is opened ends what was known before: see [`TypeCache::see_connections`].
 //!
-//! What a type lacks may have come since, from this process or from another. So what is known is
-//! enough to let a node through; who would refuse one reads the type again. Answers to clients have
+//! What a type lacks may have come since, from this process or from another. So the cache suffices
+//! to accept a node; before a node is refused, its type is read again. Answers to clients have
 //! everything that is stored: they come from here only where this process is the one that writes,
 //! by [`Dialect::is_single_process`](super::Dialect::is_single_process), and not for longer than
 //! [`FRESH_TIME`].

@@ -1,4 +1,4 @@
-//! From upstream's message about a database to our address of it. An empty text means none.
+//! Converts upstream's configuration of a database into an [`Address`]. An empty text means none.
 
 use std::net::IpAddr;
 use std::path::PathBuf;

@@ -45,8 +45,8 @@ impl SharedPage {
 /// The error of a place whose following rows were pruned.
 pub(super) fn expired() -> Error {
     Error::OutOfRange(
-        "the history since the cursor is not kept any more; read the graph anew and watch from \
-         now on, and let the server keep a longer history"
+        "the history since the cursor is not kept any more (see --change-retention); read the graph \
+         again and watch from now on"
             .into(),
     )
 }
@@ -54,9 +54,8 @@ pub(super) fn expired() -> Error {
 /// The error of a place in a history that the database does not have any more.
 pub(super) fn rewound() -> Error {
     Error::OutOfRange(
-        "the cursor is from another history of this database, which was restored since, or which \
-         a standby without the newest changes has taken over; read the graph anew and watch from \
-         now on"
+        "the database has gone back to a state before the cursor, by a restored backup or a \
+         failover that lost commits; read the graph again and watch from now on"
             .into(),
     )
 }

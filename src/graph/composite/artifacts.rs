@@ -1,4 +1,4 @@
-//! Puts the artifacts of a composite write, some of which may exist under their external id.
+//! Puts the artifacts of a composite write, some of which may exist with their external id.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

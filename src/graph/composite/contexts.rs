@@ -1,4 +1,4 @@
-//! Puts the contexts of a composite write, some of which may exist and be left alone.
+//! Puts the contexts of a composite write, some of which may exist and stay unchanged.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

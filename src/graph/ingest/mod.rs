@@ -1,5 +1,5 @@
-//! Recording messages: each has an id of the client's own, and is stored once however often it
-//! comes.
+//! Recording of messages: each has an id that the client chose, and is stored once, however often
+//! it is sent.
 //!
 //! A batch of messages is one transaction. It is first tried as a whole; when one of its messages
 //! is refused, each is tried alone, so that the others are stored all the same.

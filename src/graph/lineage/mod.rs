@@ -1,4 +1,4 @@
-//! Lineage: the nodes that others depend on, or that depend on them.
+//! Lineage: the nodes that given nodes depend on, or that depend on them.
 //!
 //! * `traverse`: the traversal, hop by hop; `boundary`: the nodes at which it stops.
 //! * `subgraph`, `neighborhood`: `GetLineageSubgraph` and `GetLineageGraph`, each in one response;

@@ -1,5 +1,5 @@
-//! Marks the connection of a request as used until the response has ended, and responses that the
-//! client does not read.
+//! Marks the connection of a request as in use until the response has ended, and the responses that
+//! the client does not read.
 
 use axum::extract::Request;
 use axum::response::Response;

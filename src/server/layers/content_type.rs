@@ -1,5 +1,5 @@
 //! The content types of gRPC and gRPC-Web. Others are refused: a page may send a form or plain text
-//! to another site without a CORS preflight, and none of these.
+//! to another site without a CORS preflight, but none of the types of gRPC.
 
 use axum::extract::Request;
 use axum::middleware::Next;

@@ -1,5 +1,5 @@
-//! Cross-site requests are refused: a web page of another site could send them by the browser of a
-//! user who reaches the server (cross-site request forgery).
+//! Refuses cross-site requests, which a web page of another site could send through the browser of
+//! a user (cross-site request forgery).
 //!
 //! After DNS rebinding such a page reaches the server under its own host name, so the host must be
 //! an expected one. Otherwise the browser sends the page's origin, which must be listed or be the
@@ -44,7 +44,7 @@ impl CrossSitePolicy {
             && !hosts.allow(authority.host())
         {
             return Err(Error::Misdirected(
-                "the server is not reached by this host name (see --hosts)".into(),
+                "the server does not serve this host name (see --hosts)".into(),
             ));
         }
         let is_listed = |origin: &&HeaderValue| {
@@ -56,7 +56,7 @@ impl CrossSitePolicy {
             Some(origin) if is_listed(&origin) => Ok(()),
             Some(origin) if is_own(origin, authority.as_ref()) => Ok(()),
             Some(_) => Err(Error::PermissionDenied(
-                "pages of this origin may not call (see --web-origins)".into(),
+                "web pages of this origin may not call the server (see --web-origins)".into(),
             )),
         }
     }

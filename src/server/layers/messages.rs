@@ -203,7 +203,7 @@ impl ArrivingMessages {
         let cost = self.method.cost(content);
         if let Some((limit, count)) = cost.exceeded() {
             return Err(Error::InvalidArgument(format!(
-                "the request has {count} {}, more than {}: send them in several",
+                "the request has {count} {}, more than {}: send them in several requests",
                 limit.name, limit.max
             )));
         }

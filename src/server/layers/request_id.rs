@@ -1,4 +1,4 @@
-//! Request ids: the client's own, where it is usable, or new ones.
+//! Request ids: that of the client if it is valid, otherwise a new one.
 
 use axum::extract::Request;
 use http::{HeaderName, HeaderValue};

@@ -1,5 +1,5 @@
 //! libpq's password file: lines of `host:port:database:user:password`, where `*` matches anything
-//! and a backslash takes the meaning from a colon or a backslash.
+//! and a backslash escapes a colon or a backslash.
 
 use std::env;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! What a client shows and trusts when it speaks TLS to a database.
+//! The client certificate and the trusted authorities of TLS connections to a database.
 
 use std::fs;
 use std::io;

@@ -1,10 +1,9 @@
-//! A connection while a transaction is open on it: how it is had, and how it is given back whatever
-//! becomes of the caller.
+//! A connection while a transaction is open on it: how it is acquired, and how it is returned even
+//! if the caller is dropped.
 //!
 //! A server drops its handlers when their clients go away, which may be in the middle of a
 //! statement. The driver is never dropped there: what it has begun goes on in a task of its own
-//! ([`to_the_end`]), and a connection of which it is not known what the database does on it is
-//! closed.
+//! ([`to_the_end`]), and a connection on which the database may still be at work is closed.
 
 mod pool;
 mod shares;

@@ -161,7 +161,7 @@ fn lines_that_are_refused_can_be_mended() {
     let ended = run(&database, server.port, &["record", "-"], lines);
     assert!(!ended.status.success());
     for told in [
-        "line 1: NOT_FOUND: No execution type `Train` exists, and the event may not create it\n",
+        "line 1: NOT_FOUND: No execution type `Train` exists, and the type_policy of the event does not create it\n",
         "line 4: ",
         "line 5: NOT_FOUND: No execution with the name \"c\" is known",
         "1 stored, of them 0 before; 3 refused\npedigree: 3 messages were refused\n",

@@ -65,7 +65,7 @@ const MALFORMED: &[Case] = &[
             event.custom_properties = properties(&[("pedigree.lifecycle", Value::Int(1))]);
         },
         InvalidArgument,
-        "The custom property pedigree.lifecycle of the run is kept",
+        "The custom property pedigree.lifecycle of the run is set by the server",
     ),
     (
         |event| event.run_type.name.clear(),
@@ -105,7 +105,7 @@ const MALFORMED: &[Case] = &[
     (
         |event| event.custom_properties = properties(&[("ended_at", Value::Int(1))]),
         InvalidArgument,
-        "The custom property ended_at of the run is kept",
+        "The custom property ended_at of the run is set by the server",
     ),
     (
         |event| event.contexts[0].name.clear(),
@@ -125,7 +125,7 @@ const MALFORMED: &[Case] = &[
     (
         |event| event.inputs[0].identity = None,
         InvalidArgument,
-        "An artifact has nothing that finds it",
+        "An artifact has no id, external id, name or content",
     ),
     (
         |event| event.inputs[0] = named(""),
@@ -188,7 +188,7 @@ const MALFORMED: &[Case] = &[
     (
         |event| event.outputs[0].custom_properties = properties(&[("digest", Value::Int(1))]),
         InvalidArgument,
-        "The custom property digest of the artifact is kept",
+        "The custom property digest of the artifact is set by the server",
     ),
 ];
 

@@ -1,5 +1,4 @@
-//! Heartbeats: responses without content on a stream that would be silent for long, so that no
-//! proxy takes it for a dead one.
+//! Heartbeats: responses without content on a silent stream, so that no proxy ends it as idle.
 
 use std::time::Duration;
 

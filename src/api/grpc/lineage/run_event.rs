@@ -1,6 +1,6 @@
-//! What happened to a run: the wire's messages and the graph's structs.
+//! Run events: conversion between the wire's messages and the graph's structs.
 //!
-//! A number that no enum declares is not known to the graph, which refuses it.
+//! A number that no enum declares becomes `None`, which the graph refuses.
 
 use super::text;
 use crate::api::grpc::mlmd::convert::{all, path_in, properties_in};

@@ -103,9 +103,9 @@ fn topic(number: i32) -> Result<Topic> {
         Ok(WireTopic::Attribution) => Ok(Topic::Membership(Kind::Artifact)),
         Ok(WireTopic::Association) => Ok(Topic::Membership(Kind::Execution)),
         Ok(WireTopic::ParentContext) => Ok(Topic::Membership(Kind::Context)),
-        Ok(WireTopic::Unspecified) | Err(_) => {
-            Err(Error::invalid(format!("there is no subject {number}")))
-        }
+        Ok(WireTopic::Unspecified) | Err(_) => Err(Error::invalid(format!(
+            "{number} is not a number of Subject"
+        ))),
     }
 }
 
@@ -114,9 +114,9 @@ fn operation(number: i32) -> Result<model::Operation> {
         Ok(Operation::Created) => Ok(model::Operation::Created),
         Ok(Operation::Updated) => Ok(model::Operation::Updated),
         Ok(Operation::Reconciled) => Ok(model::Operation::Reconciled),
-        Ok(Operation::Unspecified) | Err(_) => {
-            Err(Error::invalid(format!("there is no operation {number}")))
-        }
+        Ok(Operation::Unspecified) | Err(_) => Err(Error::invalid(format!(
+            "{number} is not a number of Operation"
+        ))),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Methods that answer lineage.
+//! Methods that return lineage.
 
 use super::Rpc;
 use super::convert::all;

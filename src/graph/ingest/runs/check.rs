@@ -1,4 +1,4 @@
-//! What is wrong with an event by itself.
+//! Checks of a run event that need no database.
 
 use super::state::{ENDED_AT, LIFECYCLE, STARTED_AT};
 use super::{ArtifactIdentity, ArtifactRef, ContextRef, RunEvent, TypeName};
@@ -31,7 +31,7 @@ pub(super) fn event(given: &RunEvent, now: i64) -> Result<()> {
     }
     if given.type_policy.is_none() {
         return Err(Error::invalid(
-            "The type policy of the run event is not one of its values",
+            "The type policy of the run event is unknown",
         ));
     }
     if let Some(time) = given.time {
@@ -89,7 +89,9 @@ fn context(given: &ContextRef) -> Result<()> {
 
 fn artifact(given: &ArtifactRef, fits: fn(EventType) -> bool, what: &str) -> Result<()> {
     let Some(identity) = &given.identity else {
-        return Err(Error::invalid("An artifact has nothing that finds it"));
+        return Err(Error::invalid(
+            "An artifact has no id, external id, name or content",
+        ));
     };
     match identity {
         ArtifactIdentity::Id(_) => {}
@@ -174,7 +176,7 @@ fn properties(of: &str, declared: &Properties, custom: &Properties, kept: &[&str
     }
     match kept.iter().find(|name| custom.contains_key(**name)) {
         Some(name) => Err(Error::invalid(format!(
-            "The custom property {name} of the {of} is kept by the server and cannot be given"
+            "The custom property {name} of the {of} is set by the server and cannot be given"
         ))),
         None => Ok(()),
     }

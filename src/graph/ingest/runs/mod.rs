@@ -1,4 +1,4 @@
-//! What happened to runs, in the words of an orchestrator (`LineageService.Record`): a run is an
+//! Run events (`LineageService.Record`), with the event types of orchestrators: a run is an
 //! execution, found by its name or external id and created by the first event about it.
 //!
 //! * `check`: what can be refused without the database; `state`: what an event makes of the state
@@ -8,8 +8,8 @@
 //! * `resolved_nodes`: the node of each reference, found or created, and edited.
 //! * `edges`: events between runs and artifacts, and memberships of both in contexts.
 //!
-//! Each step is for all events of a batch together, so that the number of statements does not
-//! depend on how many they are.
+//! Each step handles all events of a batch together, so that the number of statements does not
+//! depend on the number of events.
 
 mod check;
 mod edges;

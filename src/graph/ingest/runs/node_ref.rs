@@ -1,4 +1,4 @@
-//! Events taken apart: what each says about one context, run or artifact.
+//! References of run events to nodes: what each event says about one context, run or artifact.
 
 use std::borrow::Cow;
 

@@ -160,7 +160,7 @@ fn apply_policies(
         let is_new = !stored.contains_key(&key);
         if is_new && used.policy == TypePolicy::MustExist {
             return Err(Error::NotFound(format!(
-                "No {} type {} exists, and the event may not create it",
+                "No {} type {} exists, and the type_policy of the event does not create it",
                 used.kind.noun(),
                 describe(used.name)
             )));

@@ -1,4 +1,4 @@
-//! Requests as messages of the graph, and what the graph recorded as answers.
+//! Conversion of requests into messages of the graph, and of what the graph stored into answers.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use prost::Message as _;

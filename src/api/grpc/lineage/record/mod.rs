@@ -1,7 +1,7 @@
 //! `LineageService.Record`.
 //!
 //! * `intake`: requests are read ahead of the commit, and taken in batches.
-//! * `message`: requests as messages of the graph.
+//! * `message`: conversion of requests into messages of the graph.
 //! * `response_stream`: responses, and heartbeats between them.
 
 mod intake;
