@@ -114,7 +114,7 @@ fn every_limit_is_documented() {
         format!("| {} bytes |", thousands(MAX_LIKE_PATTERN_BYTES)),
         format!("| {} |", thousands(MAX_SQL_OPERANDS)),
         format!("| {MAX_REPLACE_GROWTH_FACTOR} times |"),
-        format!("cut at {MAX_MESSAGE_BYTES} bytes"),
+        format!("cut after {MAX_MESSAGE_BYTES} bytes"),
     ] {
         assert!(
             REFERENCE.contains(&row),
