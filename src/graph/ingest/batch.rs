@@ -106,8 +106,8 @@ fn reply(
     match (replies.remove(id), known.get(id)) {
         (Some(reply), _) => reply,
         (None, Some(known)) => known.reply(message),
-        (None, None) => Reply::Refused(Error::invalid(
-            "a message with this id was refused just now; send it again",
+        (None, None) => Reply::Refused(Error::Contention(
+            "another message of this batch has the same id and was refused; send it again".into(),
         )),
     }
 }
