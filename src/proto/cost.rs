@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use prost::encoding::decode_varint;
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
 use super::pool;
@@ -265,12 +266,12 @@ fn walk(layout: usize, mut bytes: &[u8], depth: usize, cost: &mut RequestCost) -
     }
     let depth = depth.checked_sub(1)?;
     while !bytes.is_empty() {
-        let key = varint(&mut bytes)?;
+        let key = decode_varint(&mut bytes).ok()?;
         let number = usize::try_from(key >> 3).ok()?;
         let field = layout.fields.get(number).copied().unwrap_or_default();
         match key & 0x7 {
             0 => {
-                varint(&mut bytes)?;
+                decode_varint(&mut bytes).ok()?;
                 add_number(field, cost);
             }
             1 => {
@@ -278,7 +279,7 @@ fn walk(layout: usize, mut bytes: &[u8], depth: usize, cost: &mut RequestCost) -
                 add_number(field, cost);
             }
             2 => {
-                let length = usize::try_from(varint(&mut bytes)?).ok()?;
+                let length = usize::try_from(decode_varint(&mut bytes).ok()?).ok()?;
                 let content = take(&mut bytes, length)?;
                 add_content(field, content, depth, cost)?;
             }
@@ -337,20 +338,6 @@ fn add_content(
         }
     }
     Some(())
-}
-
-/// Takes a number of seven bits a byte.
-fn varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f) << shift;
-        if *byte < 0x80 {
-            return Some(value);
-        }
-    }
-    None
 }
 
 fn take<'a>(bytes: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {

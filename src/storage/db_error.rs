@@ -331,9 +331,11 @@ pub(super) fn classify_sqlite(error: rusqlite::Error) -> Error {
 
 /// SQLite has one code for all faults of a statement.
 fn is_missing_table(error: &rusqlite::Error) -> bool {
+    if error.sqlite_error_code() != Some(ErrorCode::Unknown) {
+        return false;
+    }
     let text = error.to_string();
-    error.sqlite_error_code() == Some(ErrorCode::Unknown)
-        && (text.contains("no such table") || text.contains("no such column"))
+    text.contains("no such table") || text.contains("no such column")
 }
 
 /// Converts the error of a COMMIT: when the connection is lost during it, the outcome is unknown.

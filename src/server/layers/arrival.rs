@@ -46,8 +46,7 @@ pub(in crate::server) async fn receive<P: Protocol, F: Future<Output = Response>
     request: Request,
     next: impl FnOnce(Request) -> F,
 ) -> Response {
-    let memory = request.extensions().get().map(Peer::memory);
-    let mut reserved = arrivals.memory.reservation(memory.unwrap_or_default());
+    let mut reserved = arrivals.reservation(&request);
     let received = match shape {
         RequestShape::Message(method) => arrivals.message(request, method, &mut reserved).await,
         RequestShape::Messages(method) => arrivals.messages(request, method),
@@ -64,6 +63,12 @@ pub(in crate::server) async fn receive<P: Protocol, F: Future<Output = Response>
 }
 
 impl Arrivals {
+    /// A reservation of nothing, for a request and its connection.
+    fn reservation(&self, request: &Request) -> ReservedMemory {
+        let connection = request.extensions().get().map(Peer::memory);
+        self.memory.reservation(connection.unwrap_or_default())
+    }
+
     /// Waits for the only message of a request.
     async fn message(
         &self,
@@ -86,8 +91,7 @@ impl Arrivals {
 
     /// Has the messages of a stream counted one by one.
     fn messages(&self, request: Request, method: &'static MethodShape) -> Result<Request> {
-        let memory = request.extensions().get().map(Peer::memory);
-        let mut reserved = self.memory.reservation(memory.unwrap_or_default());
+        let mut reserved = self.reservation(&request);
         reserved.grow(STREAM_BYTES)?;
         let (parts, body) = request.into_parts();
         let bytes = ArrivingBytes::stream(body, self.body_timeout);

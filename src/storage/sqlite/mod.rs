@@ -107,6 +107,12 @@ pub(super) struct Opening {
     pub statements: usize,
 }
 
+impl Opening {
+    const fn is_written(&self) -> bool {
+        self.flags.contains(OpenFlags::SQLITE_OPEN_READ_WRITE)
+    }
+}
+
 /// A connection.
 struct Link {
     connection: Connection,
@@ -157,8 +163,7 @@ impl Link {
             None => Connection::open_in_memory_with_flags(opening.flags)?,
         };
         connection.busy_timeout(opening.busy)?;
-        let is_written = opening.flags.contains(OpenFlags::SQLITE_OPEN_READ_WRITE);
-        if is_written && connection.is_readonly(MAIN_DB)? {
+        if opening.is_written() && connection.is_readonly(MAIN_DB)? {
             let refusal = ffi::Error::new(ffi::SQLITE_READONLY);
             let reason = "the file cannot be written".to_owned();
             return Err(rusqlite::Error::SqliteFailure(refusal, Some(reason)));

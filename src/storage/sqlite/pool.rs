@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use rusqlite::OpenFlags;
 use rusqlite::config::DbConfig;
 use tokio::task::spawn_blocking;
 
@@ -114,13 +113,7 @@ impl SqliteSessions {
     /// `DatabaseRefused` when they are not.
     pub(in crate::storage) async fn check_files(&self) -> Result<()> {
         let checked = self.pool.check_files();
-        if checked.is_err()
-            && self
-                .pool
-                .opening
-                .flags
-                .contains(OpenFlags::SQLITE_OPEN_READ_WRITE)
-        {
+        if checked.is_err() && self.pool.opening.is_written() {
             let permit = self.permits.acquire().await?;
             let idle = self.pool.idle().pop();
             if let Some(link) = idle {

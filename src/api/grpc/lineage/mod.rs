@@ -28,7 +28,7 @@ pub struct Service {
     calls: Calls,
     batches: Batches,
     /// How long a client may leave a stream unread that holds a connection to the database.
-    patience: Duration,
+    slow_reader_timeout: Duration,
     /// Cancelled when the server stops; streams end then.
     stop: CancellationToken,
 }
@@ -38,13 +38,13 @@ impl Service {
     pub const fn new(
         calls: Calls,
         batches: Batches,
-        patience: Duration,
+        slow_reader_timeout: Duration,
         stop: CancellationToken,
     ) -> Self {
         Self {
             calls,
             batches,
-            patience,
+            slow_reader_timeout,
             stop,
         }
     }

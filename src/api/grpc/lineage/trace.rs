@@ -28,7 +28,11 @@ impl LineageRpc for TraceRequest {
     async fn run(self, call: &Call, service: &Service) -> Result<Self::Response> {
         let trace = call.graph.trace(self.try_into()?).await?;
         let work = move |sink| walk(trace, sink);
-        Ok(Responses::from_task(&call.tasks, service.patience, work))
+        Ok(Responses::from_task(
+            &call.tasks,
+            service.slow_reader_timeout,
+            work,
+        ))
     }
 }
 
