@@ -157,11 +157,12 @@ impl Cluster {
         self.run_sql(self.closing()).await;
     }
 
-    /// The statement that closes all sessions of the store.
+    /// The statement that closes all sessions of the store. PostgreSQL waits until they have ended.
     pub fn closing(&self) -> &'static str {
         match self.backend {
             Backend::Postgres => {
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'store'"
+                "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity
+                 WHERE usename = 'store'"
             }
             _ => "KILL USER store",
         }
