@@ -36,7 +36,7 @@ impl Inserted for MySqlQueryResult {
 /// What an INSERT into a table with generated ids has answered.
 #[derive(Default)]
 struct GeneratedIds {
-    /// The id of the first row, where the server tells that alone.
+    /// The id of the first row, where the server returns no other.
     first: u64,
     /// The ids that it returned as rows.
     returned: Vec<i64>,

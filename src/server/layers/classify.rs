@@ -95,7 +95,7 @@ impl RequestShape {
     }
 }
 
-/// The method that tells an operator whether the server can serve.
+/// The health check, which orchestrators call.
 const HEALTH_CHECK: &str = "/grpc.health.v1.Health/Check";
 
 /// Methods for operators. They are served beyond the limits of concurrent requests.

@@ -162,7 +162,7 @@ async fn gives_other_sessions(options: &PgConnectOptions) -> bool {
         let are_own = first == last && second[0] == second[1] && first != second[0];
         Ok::<_, sqlx::Error>(!are_own)
     };
-    // Whatever fails here fails again where it is told.
+    // An error here is not reported: the pool opens a connection next, and reports its error.
     matches!(timeout(POOLER_LOOK_TIME, looking).await, Ok(Ok(true)))
 }
 

@@ -1,8 +1,7 @@
-//! The files of a SQLite database: they are what was opened as long as nobody moves, removes or
-//! replaces them.
+//! The files of a SQLite database, and whether they are still those that were opened.
 //!
-//! SQLite goes on with files that no path leads to any more. What it stores there is lost when the
-//! server ends.
+//! When a file is moved, removed or replaced, SQLite goes on with the file that it has open. What
+//! it stores there is lost when the server ends.
 
 use std::fs::{self, Metadata, OpenOptions};
 use std::io;

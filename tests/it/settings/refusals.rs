@@ -1,5 +1,5 @@
-//! What a database refuses for good has a code that tells clients not to try again, and is served
-//! again as soon as an operator has mended it.
+//! Permanent refusals of a database: their code asks for no retry, and requests are served again
+//! once an operator has removed the cause.
 
 use std::fs;
 use std::time::Duration;
@@ -179,7 +179,7 @@ async fn a_login_that_is_no_longer_accepted(backend: Backend) {
 /// Whether by a password or, where none is asked for, by the name alone.
 async fn a_user_that_does_not_exist_ends_the_start(backend: Backend) {
     let cluster = Cluster::start(backend).await;
-    let url = cluster.store_url().replace("//store:", "//nobody:");
+    let url = cluster.store_url().replace("//store:", "//missing:");
     for trusts in [false, true] {
         if trusts && backend == Backend::Postgres {
             let rules = cluster.home().join("data/pg_hba.conf");

@@ -1,4 +1,5 @@
-//! A history that goes back, as after a restore or a failover that lost commits: a watcher is told.
+//! A history that goes back, as after a restore or a failover that lost commits: its watchers get
+//! `OUT_OF_RANGE`.
 
 use super::{Watcher, from_cursor, from_now};
 use crate::sql::run_sql;

@@ -25,8 +25,8 @@ const MAX_PAGE_BYTES: usize = 256 << 10;
 /// The most rows of a page.
 const MAX_PAGE_ROWS: i64 = 64;
 
-/// What tells a row of the history from another row at the same position: a short digest of its
-/// time and its changes.
+/// A short digest of the time and the changes of a row in the history. It differs between two rows
+/// that had the same position.
 ///
 /// A position is given again when a database goes back to an earlier state: after a restore, or
 /// when a standby without the newest commits takes over.

@@ -170,7 +170,7 @@ fn recordable(change: Change, event_time: Option<i64>) -> Result<(Recordable, An
     })
 }
 
-/// The first half of a SHA-256. It tells apart the messages for which a client uses one id.
+/// The first half of a SHA-256. Two messages with one id are the same if their digests are equal.
 fn digest_of(bytes: &[u8]) -> u128 {
     let digest = digest(&SHA256, bytes);
     let half = digest.as_ref().first_chunk();
