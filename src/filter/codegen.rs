@@ -1,52 +1,143 @@
 //! Code generation: typed expressions to SQL.
 
+use std::collections::BTreeSet;
+
+use super::analysis::PlannerHints;
 use super::ast::ComparisonOp;
 use super::dialect::{self, CallSyntax};
 use super::expr::{ColumnRef, Expr, ExprKind, Join, TableAlias};
 use super::functions::Function;
+use super::split::Part;
 use super::types::Type;
 use crate::model::Kind;
 use crate::storage::SqlFragment;
 use crate::storage::tables::joins::{self, PropertyKey};
 
-/// Appends the joins to the node `n`.
-pub(super) fn push_joins(sql: &mut SqlFragment, kind: Kind, joins: &[Join]) {
-    for (number, join) in joins.iter().enumerate() {
-        match join {
-            Join::Type => joins::push_type(sql),
-            Join::Neighbour {
-                relation, typed, ..
-            } => {
-                joins::push_neighbours(sql, kind, relation.neighbours, number);
-                if *typed {
-                    joins::push_neighbour_types(sql, number);
+/// The filtered nodes, and what the query joins to them.
+#[derive(Clone, Copy)]
+pub(super) struct Joined<'a> {
+    pub(super) kind: Kind,
+    pub(super) joins: &'a [Join],
+}
+
+impl Joined<'_> {
+    /// Appends the joins to the node `n` whose numbers are wanted.
+    pub(super) fn push_joins(self, sql: &mut SqlFragment, is_wanted: impl Fn(usize) -> bool) {
+        let numbered = self.joins.iter().enumerate();
+        for (number, join) in numbered.filter(|(number, _)| is_wanted(*number)) {
+            match join {
+                Join::Type => joins::push_type(sql),
+                Join::Neighbour {
+                    relation, typed, ..
+                } => {
+                    joins::push_neighbours(sql, self.kind, relation.neighbours, number);
+                    if *typed {
+                        joins::push_neighbour_types(sql, number);
+                    }
                 }
-            }
-            Join::Property { name, is_custom } => {
-                let key = PropertyKey {
-                    name,
-                    is_custom: *is_custom,
-                };
-                joins::push_property(sql, kind, key, number);
+                Join::Property { name, is_custom } => {
+                    let key = PropertyKey {
+                        name,
+                        is_custom: *is_custom,
+                    };
+                    joins::push_property(sql, self.kind, key, number);
+                }
             }
         }
     }
+
+    /// Appends a redundant condition on `type_id` for each table whose name is given. The index on
+    /// names starts with `type_id`, and the condition lets the planner use it.
+    pub(super) fn push_kinds(self, sql: &mut SqlFragment, named: &[TableAlias]) {
+        for table in named {
+            let kind = match table {
+                TableAlias::Neighbour(number) => self.joins.get(*number).and_then(Join::kind),
+                _ => Some(self.kind),
+            };
+            let Some(kind) = kind else { continue };
+            sql.push(" AND ");
+            push_table_alias(sql, *table);
+            sql.push(".type_id IN (SELECT id FROM Type WHERE type_kind = ");
+            sql.push_int(kind.number()).push(")");
+        }
+    }
+
+    /// Appends a condition in parts. `drivers` subqueries may be where the planner starts from.
+    pub(super) fn push_part(self, sql: &mut SqlFragment, part: &Part, drivers: &mut usize) {
+        match part {
+            Part::Plain(expr) => {
+                push_expr(sql, expr);
+                self.push_kinds(sql, &PlannerHints::of(expr).named);
+            }
+            Part::Exists(neighbours, expr) => {
+                if *drivers > 0 && PlannerHints::of(expr).is_selective {
+                    *drivers -= 1;
+                    self.push_nodes_that(sql, neighbours, expr);
+                } else {
+                    self.push_exists(sql, neighbours, expr);
+                }
+            }
+            Part::All(parts) => self.push_parts(sql, parts, " AND ", drivers),
+            Part::Any(parts) => self.push_parts(sql, parts, " OR ", &mut 0),
+        }
+    }
+
+    fn push_parts(
+        self,
+        sql: &mut SqlFragment,
+        parts: &[Part],
+        operator: &'static str,
+        drivers: &mut usize,
+    ) {
+        for (index, part) in parts.iter().enumerate() {
+            sql.push(if index == 0 { "((" } else { operator });
+            sql.push(if index == 0 { "" } else { "(" });
+            self.push_part(sql, part, drivers);
+            sql.push(")");
+        }
+        sql.push(")");
+    }
+
+    /// Appends the condition that a node is one of those that have such neighbours. The planner can
+    /// start from them.
+    fn push_nodes_that(self, sql: &mut SqlFragment, neighbours: &BTreeSet<usize>, expr: &Expr) {
+        let own = tables(expr);
+        let is_own = |table| own.contains(&table);
+        joins::push_nodes_that(sql, self.kind);
+        self.push_joins(sql, |number| match &self.joins[number] {
+            Join::Neighbour { .. } => neighbours.contains(&number),
+            Join::Property { .. } => is_own(TableAlias::Property(number)),
+            Join::Type => is_own(TableAlias::NodeType),
+        });
+        self.push_where(sql, expr);
+        sql.push(")");
+    }
+
+    /// Appends the condition that a node has such neighbours, which is looked up node by node. The
+    /// planner does not join the subquery to others, which takes it long when they are many.
+    fn push_exists(self, sql: &mut SqlFragment, neighbours: &BTreeSet<usize>, expr: &Expr) {
+        joins::push_first(sql);
+        self.push_joins(sql, |number| neighbours.contains(&number));
+        self.push_where(sql, expr);
+        sql.push(" LIMIT 1) = 1");
+    }
+
+    fn push_where(self, sql: &mut SqlFragment, expr: &Expr) {
+        sql.push(" WHERE ");
+        push_expr(sql, expr);
+        self.push_kinds(sql, &PlannerHints::of(expr).named);
+    }
 }
 
-/// Appends a redundant condition on `type_id` for each table whose name is given. The index on
-/// names starts with `type_id`, and the condition lets the planner use it.
-pub(super) fn push_kinds(sql: &mut SqlFragment, kind: Kind, joins: &[Join], named: &[TableAlias]) {
-    for table in named {
-        let kind = match table {
-            TableAlias::Neighbour(number) => joins.get(*number).and_then(Join::kind),
-            _ => Some(kind),
-        };
-        let Some(kind) = kind else { continue };
-        sql.push(" AND ");
-        push_table_alias(sql, *table);
-        sql.push(".type_id IN (SELECT id FROM Type WHERE type_kind = ");
-        sql.push_int(kind.number()).push(")");
-    }
+/// The tables whose columns an expression mentions.
+fn tables(expr: &Expr) -> Vec<TableAlias> {
+    let mut tables = match &expr.kind {
+        ExprKind::Column(column) => vec![column.table],
+        _ => Vec::new(),
+    };
+    let children = expr.children().into_iter();
+    tables.extend(children.flat_map(self::tables));
+    tables
 }
 
 /// Appends an expression that needs no parentheses around it.

@@ -53,6 +53,18 @@ fn uses_of_argument(function: Function, index: usize) -> usize {
     most.max().unwrap_or(1)
 }
 
+/// Whether an expression computes with texts that are stored, which takes as long as they are.
+pub(super) fn computes_with_texts(expr: &Expr) -> bool {
+    let computes = match &expr.kind {
+        ExprKind::Like(operands) => operands.iter().any(|expr| !expr.is_plain()),
+        ExprKind::Call(_, arguments) => arguments
+            .iter()
+            .any(|expr| expr.ty == Type::Text && !expr.is_plain()),
+        _ => false,
+    };
+    computes || expr.children().into_iter().any(computes_with_texts)
+}
+
 /// The factor by which the calls of REPLACE in an expression can make a text longer.
 pub(super) fn replace_growth_factor(expr: &Expr) -> usize {
     let inside = expr

@@ -22,6 +22,17 @@ pub(super) const MAX_JOINED_TABLES: usize = 50;
 /// statement; the statement around the filter needs some of them.
 pub(super) const MAX_SQL_OPERANDS: usize = 20_000;
 
+/// Maximum number of neighbours that are compared with each other: the database looks at each
+/// combination of them.
+pub(super) const MAX_NEIGHBOURS_COMPARED: usize = 2;
+
+/// Maximum number of subqueries that the planner may join to each other, to start from any of them.
+/// Planning takes a time that grows exponentially with the number of joined tables.
+pub(super) const MAX_DRIVING_SUBQUERIES: usize = 3;
+
+/// Maximum number of subqueries for neighbours.
+pub(super) const MAX_SUBQUERIES: usize = 128;
+
 /// Maximum factor by which `REPLACE` may make a text longer. Without it, a short query could make
 /// the database build texts of many gigabytes.
 pub(super) const MAX_REPLACE_GROWTH_FACTOR: usize = 100;

@@ -14,7 +14,7 @@
 //! 3. `typeck` resolves names (`resolve`, over the tables of `catalog`) and checks types, operators
 //!    and calls (`types`, `functions`). The result is a typed expression (`expr`).
 //! 4. `limits` and `cost` bound what a query may ask for.
-//! 5. `analysis` derives planner hints from the expression.
+//! 5. `split` keeps neighbours from multiplying each other; `analysis` derives planner hints.
 //! 6. `codegen` writes SQL, with the differences between databases in `dialect`.
 //!
 //! `error` describes what is wrong with a query, and where.
@@ -40,6 +40,7 @@ mod limits;
 mod literal;
 mod parser;
 mod resolve;
+mod split;
 #[cfg(test)]
 mod tests;
 mod typeck;
@@ -53,6 +54,7 @@ use analysis::PlannerHints;
 use error::Diagnostic;
 use expr::{Expr, Join};
 use limits::{MAX_QUERY_BYTES, MAX_REPLACE_GROWTH_FACTOR, MAX_SQL_OPERANDS};
+use split::Part;
 
 /// A checked query, ready to become SQL for any database.
 #[derive(Clone, Debug)]
@@ -60,6 +62,8 @@ pub struct Filter {
     kind: Kind,
     joins: Vec<Join>,
     condition: Expr,
+    /// The condition in parts, if it mentions several neighbours.
+    split: Option<Part>,
     hints: PlannerHints,
 }
 
@@ -93,28 +97,47 @@ fn filter(kind: Kind, text: &str) -> Result<Filter, Diagnostic> {
     Ok(Filter {
         kind,
         hints: PlannerHints::of(&condition),
+        split: split::split(&joins, &condition)?,
         joins,
         condition,
     })
 }
 
 impl Filter {
+    /// Whether the database may take long: the condition compares neighbours with each other, or
+    /// computes with stored texts.
+    #[must_use]
+    pub fn is_costly(&self) -> bool {
+        self.split.as_ref().is_some_and(Part::has_products)
+            || cost::computes_with_texts(&self.condition)
+    }
+
     /// Generates the SQL for a dialect.
     #[must_use]
     pub fn predicate(&self, dialect: Dialect) -> Predicate {
         let mut joins = SqlFragment::new(dialect);
-        codegen::push_joins(&mut joins, self.kind, &self.joins);
         let mut condition = SqlFragment::new(dialect);
-        codegen::push_expr(&mut condition, &self.condition);
-        codegen::push_kinds(&mut condition, self.kind, &self.joins, &self.hints.named);
+        let is_neighbour = |join: &Join| matches!(join, Join::Neighbour { .. });
+        // A node has one type and one property of each name, but any number of neighbours.
+        let repeats = self.split.is_none() && self.joins.iter().any(is_neighbour);
+        let graph = codegen::Joined {
+            kind: self.kind,
+            joins: &self.joins,
+        };
+        if let Some(part) = &self.split {
+            graph.push_joins(&mut joins, |number| !is_neighbour(&self.joins[number]));
+            let mut drivers = part.drivers();
+            graph.push_part(&mut condition, part, &mut drivers);
+        } else {
+            graph.push_joins(&mut joins, |_| true);
+            codegen::push_expr(&mut condition, &self.condition);
+            graph.push_kinds(&mut condition, &self.hints.named);
+        }
         Predicate {
             joins,
             condition,
-            // A node has one type and one property of each name, but any number of neighbours.
-            repeats: self
-                .joins
-                .iter()
-                .any(|join| matches!(join, Join::Neighbour { .. })),
+            repeats,
+            is_costly: self.is_costly(),
             is_selective: self.hints.is_selective,
             type_names: self.hints.type_names.clone(),
         }

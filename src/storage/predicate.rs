@@ -14,6 +14,8 @@ pub struct Predicate {
     pub condition: SqlFragment,
     /// Whether the joins can yield a node more than once.
     pub repeats: bool,
+    /// Whether the database may take long to decide it, however few nodes there are.
+    pub is_costly: bool,
     /// Whether the condition compares a column of many distinct values with given values, so that
     /// its index finds few rows.
     pub is_selective: bool,

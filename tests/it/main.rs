@@ -30,6 +30,7 @@ mod connections;
 mod container;
 mod contention;
 mod contract;
+mod costly;
 mod crash;
 mod documentation;
 mod examples;

@@ -7,7 +7,8 @@ use crate::filter::catalog::{self, VALUE_FIELDS};
 use crate::filter::functions::FUNCTION_SIGNATURES;
 use crate::filter::limits::{
     MAX_CALL_ARGUMENTS, MAX_JOINED_TABLES, MAX_LIKE_PATTERN_BYTES, MAX_MESSAGE_BYTES,
-    MAX_NESTING_LEVELS, MAX_QUERY_BYTES, MAX_REPLACE_GROWTH_FACTOR, MAX_SQL_OPERANDS,
+    MAX_NEIGHBOURS_COMPARED, MAX_NESTING_LEVELS, MAX_QUERY_BYTES, MAX_REPLACE_GROWTH_FACTOR,
+    MAX_SQL_OPERANDS, MAX_SUBQUERIES,
 };
 use crate::filter::parse;
 use crate::model::Kind;
@@ -112,6 +113,8 @@ fn every_limit_is_documented() {
         format!("| joined tables | {MAX_JOINED_TABLES} |"),
         format!("| arguments of a function | {MAX_CALL_ARGUMENTS} |"),
         format!("| {} bytes |", thousands(MAX_LIKE_PATTERN_BYTES)),
+        format!("| neighbours in one comparison | {MAX_NEIGHBOURS_COMPARED} |"),
+        format!("| subqueries for neighbours | {MAX_SUBQUERIES} |"),
         format!("| {} |", thousands(MAX_SQL_OPERANDS)),
         format!("| {MAX_REPLACE_GROWTH_FACTOR} times |"),
         format!("cut after {MAX_MESSAGE_BYTES} bytes"),

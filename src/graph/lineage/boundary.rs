@@ -25,7 +25,7 @@ pub(super) struct ParsedBoundary {
 enum BoundaryNodes {
     None,
     All,
-    Matching(Filter),
+    Matching(Box<Filter>),
 }
 
 impl Boundary {
@@ -37,7 +37,7 @@ impl Boundary {
         let nodes = match (&self.filter, filter) {
             (None, _) => BoundaryNodes::None,
             (Some(_), None) => BoundaryNodes::All,
-            (Some(_), Some(filter)) => BoundaryNodes::Matching(filter),
+            (Some(_), Some(filter)) => BoundaryNodes::Matching(Box::new(filter)),
         };
         Ok(ParsedBoundary {
             nodes,

@@ -1,10 +1,12 @@
 //! `GetLineageGraph`: the graph around a page of artifacts, with whole nodes.
 
 use crate::error::{Error, Result};
+use crate::filter::Filter;
 use crate::graph::lineage::answer::{LineageGraph, LineageParts, collect, hydrate};
 use crate::graph::lineage::boundary::Boundary;
 use crate::graph::lineage::subgraph::{max_hops, no_starting_nodes};
 use crate::graph::lineage::traverse::{EventFilter, Traversal};
+use crate::graph::nodes::filters::parse_filter;
 use crate::graph::nodes::page::{self, ListOptions};
 use crate::model::{Kind, Node, PerSide};
 use crate::storage::Database;
@@ -46,8 +48,15 @@ pub(in crate::graph) async fn around_artifacts(
         artifacts: boundary(query.boundary_artifacts.as_ref()).parse(Kind::Artifact)?,
         executions: boundary(query.boundary_executions.as_ref()).parse(Kind::Execution)?,
     };
+    let mut permit = None;
+    let filter = parse_filter(Kind::Artifact, start.filter.as_deref())?;
+    if filter.as_ref().is_some_and(Filter::is_costly) {
+        permit = Some(database.long_read_permit().await?);
+    }
     let mut tx = database.read().await?;
-    let page = page::list_scope(&mut tx, Kind::Artifact, Scope::All, start).await?;
+    let scope = Scope::All;
+    let page = page::list_scope(&mut tx, Kind::Artifact, scope, start, filter.as_ref()).await?;
+    drop(permit);
     let found = page.nodes.iter().map(|node| node.id).take(max_nodes);
     let starts = PerSide {
         artifacts: found.collect::<Vec<i64>>(),

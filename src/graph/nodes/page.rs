@@ -1,6 +1,7 @@
 //! Lists of nodes in pages.
 
 use crate::error::Result;
+use crate::filter::Filter;
 use crate::graph::nodes::filters::parse_filter;
 use crate::graph::nodes::scope::ListScope;
 use crate::model::{Kind, Node, OrderBy, PagePosition};
@@ -35,14 +36,24 @@ pub(in crate::graph) async fn list(
     scope: &ListScope,
     options: Result<ListOptions>,
 ) -> Result<Option<NodePage>> {
+    let filter = options.as_ref().ok().and_then(|it| it.filter.as_deref());
+    let filter = parse_filter(kind, filter);
+    // Filters that may take long leave half of the connections to other reads.
+    let mut permit = None;
+    if matches!(&filter, Ok(Some(filter)) if filter.is_costly()) {
+        permit = Some(database.long_read_permit().await?);
+    }
     let mut tx = database.single_read().await?;
     let Some(scope) = scope.resolve(&mut tx, kind).await? else {
         return Ok(None);
     };
-    let listed = match options {
-        Ok(options) => list_scope(&mut tx, kind, scope, &options).await,
-        Err(error) => Err(error),
+    let listed = match (options, filter) {
+        (Ok(options), Ok(filter)) => {
+            list_scope(&mut tx, kind, scope, &options, filter.as_ref()).await
+        }
+        (Err(error), _) | (_, Err(error)) => Err(error),
     };
+    drop(permit);
     let has_some = listed.as_ref().is_ok_and(|page| !page.nodes.is_empty());
     if !has_some && scope != Scope::All && !lists::any(&mut tx, kind, scope).await? {
         return Ok(None);
@@ -50,14 +61,14 @@ pub(in crate::graph) async fn list(
     listed.map(Some)
 }
 
-/// A page of the nodes in a resolved scope.
+/// A page of the nodes in a resolved scope that match a filter, which is that of the options.
 pub(in crate::graph) async fn list_scope(
     tx: &mut Tx,
     kind: Kind,
     scope: Scope,
     options: &ListOptions,
+    filter: Option<&Filter>,
 ) -> Result<NodePage> {
-    let filter = parse_filter(kind, options.filter.as_deref())?;
     let filter = filter.map(|filter| filter.predicate(tx.dialect()));
     let page = Page {
         scope,

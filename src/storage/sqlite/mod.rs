@@ -5,6 +5,7 @@
 //! so that it blocks no other task. It is interrupted when its caller is dropped.
 
 mod file;
+mod functions;
 mod pool;
 
 use std::cell::Cell;
@@ -178,6 +179,7 @@ impl Link {
             work: AtomicU64::new(0),
             stopped: AtomicU64::new(u64::MAX),
         });
+        functions::define(&connection, &end)?;
         let has_come = end.clone();
         connection.progress_handler(STEPS_PER_CHECK, Some(move || has_come.has_come()))?;
         Ok(Self {

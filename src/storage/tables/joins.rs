@@ -40,6 +40,20 @@ impl Neighbours {
     }
 }
 
+/// Appends the start of a condition that a node of this kind is one of those that joins and a WHERE
+/// clause find, up to these. They have the same aliases as outside. Ends with a parenthesis.
+pub fn push_nodes_that(sql: &mut SqlFragment, kind: Kind) {
+    sql.push("n.id IN (SELECT n.id FROM ")
+        .push(NodeTables::of(kind).nodes.name)
+        .push(" n");
+}
+
+/// Appends the start of a scalar subquery of the node `n`, up to the joins. Ends with a LIMIT and a
+/// parenthesis.
+pub fn push_first(sql: &mut SqlFragment) {
+    sql.push("(SELECT 1 FROM (SELECT 1 AS one) o");
+}
+
 /// Appends a join of the node's type.
 pub fn push_type(sql: &mut SqlFragment) {
     // The planner must go from the node to its type, not from a type to all its nodes.

@@ -78,6 +78,9 @@ pub async fn page(tx: &mut Tx, kind: Kind, page: &Page<'_>) -> Result<Vec<Node>>
         });
     }
     query.push(" LIMIT ?").bind(page.limit);
+    if page.filter.is_some_and(|filter| filter.is_costly) {
+        query.takes_long();
+    }
     if chooses_first {
         nodes::complete(kind, &mut query);
     }
@@ -131,6 +134,9 @@ pub async fn ids(
     query.push(" ORDER BY n.id");
     if let Some(limit) = limit {
         query.push(" LIMIT ?").bind(limit);
+    }
+    if filter.is_some_and(|filter| filter.is_costly) {
+        query.takes_long();
     }
     fetch_ids(tx, query).await
 }

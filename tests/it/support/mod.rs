@@ -10,6 +10,7 @@ mod database;
 mod dump;
 mod graph;
 mod node;
+mod random;
 mod raw;
 mod store;
 mod time;
@@ -19,6 +20,7 @@ pub use cases::run_on;
 pub use database::{Access, Backend, TestDatabase};
 pub use graph::{TestGraph, anonymous};
 pub use node::{Page, TestNode};
+pub use random::Random;
 pub use store::{Client, Replica, Store};
 pub use time::{timed, timed_blocking};
 
