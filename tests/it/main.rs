@@ -35,6 +35,7 @@ mod crash;
 mod documentation;
 mod examples;
 mod faults;
+mod fuzz;
 mod layers;
 mod lineage;
 mod lists;
