@@ -6,7 +6,7 @@ use pedigree::proto::pedigree::lineage::v1::lineage_service_client::LineageServi
 use pedigree::proto::pedigree::lineage::v1::{WatchRequest, WatchResponse};
 use prost::bytes::Bytes;
 use tokio::task::JoinSet;
-use tokio::time::{Duration, interval};
+use tokio::time::{Duration, Instant, interval};
 use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
@@ -326,20 +326,24 @@ async fn a_server_within_a_limit_of_memory_outlives_all_attacks_at_once() {
     for _ in 0..4 {
         decoding.spawn(decode_much(server.port));
     }
-    let mut names = 0;
+    let mut latencies = Vec::new();
     while !decoding.is_empty() {
-        let node = Artifact::new(type_id, &format!("{names}"));
+        let node = Artifact::new(type_id, &format!("{}", latencies.len()));
         let put = Artifact::put(vec![node]).ask(client.clone());
+        let sent = Instant::now();
         let answer = tokio::time::timeout(Duration::from_mins(1), put).await;
         answer.unwrap().unwrap();
-        names += 1;
+        latencies.push(sent.elapsed());
         while let Some(ended) = decoding.try_join_next() {
             ended.unwrap();
         }
     }
     assert_eq!(watching.len(), 1024);
     let stored = Artifact::list(None).ask(client).await.unwrap().nodes;
-    assert_eq!(stored.len(), names);
+    assert_eq!(stored.len(), latencies.len());
+    latencies.sort_unstable();
+    let p99 = latencies[latencies.len() * 99 / 100];
+    println!("{} writes under attack, p99 {p99:?}", latencies.len());
     drop((attackers, held, watching));
     is_served(&server).await;
     server.stop();
