@@ -49,6 +49,7 @@ const FORBIDDEN: [(&str, &[&str]); 13] = [
     (
         "graph",
         &[
+            "prost",
             "sqlx::",
             "crate::api",
             "crate::server",

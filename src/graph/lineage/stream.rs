@@ -228,9 +228,9 @@ impl Trace {
         self.permit.is_exclusive()
     }
 
-    /// Returns the connection. The trace counts as a long read until the permit is dropped.
+    /// Returns the connection. The trace counts as a long read until the result is dropped.
     #[must_use]
-    pub fn into_permit(self) -> LongReadPermit {
+    pub fn into_permit(self) -> impl Send + use<> {
         self.permit
     }
 

@@ -4,7 +4,7 @@
 //! node of which no namesake exists.
 
 use crate::error::{Error, Result};
-use crate::model::{Kind, NodeContent};
+use crate::model::{Kind, Node, NodeContent, NodeInput};
 use crate::storage::Tx;
 use crate::storage::tables::nodes;
 
@@ -14,6 +14,25 @@ pub(in crate::graph) struct Refused<'a> {
     pub id: Option<i64>,
     pub type_id: i64,
     pub content: &'a NodeContent,
+}
+
+impl<'a> Refused<'a> {
+    /// `None` for a node without a type, which is refused for that.
+    pub(in crate::graph) fn new(node: &'a NodeInput) -> Option<Self> {
+        Some(Self {
+            id: None,
+            type_id: node.type_id?,
+            content: &node.content,
+        })
+    }
+
+    pub(in crate::graph) fn stored(node: &'a Node) -> Self {
+        Self {
+            id: Some(node.id),
+            type_id: node.type_id,
+            content: &node.content,
+        }
+    }
 }
 
 /// Replaces the error of a unique key by `InvalidArgument` where no stored node and no other one of

@@ -288,16 +288,8 @@ impl<'a> NodeWriter<'a> {
             Ok(ids) => ids,
             Err(error) => {
                 let error = error.on_duplicate(|| already_exists(self.kind, &pending, describe));
-                let refused: Vec<Refused<'_>> = pending
-                    .iter()
-                    .filter_map(|node| {
-                        Some(Refused {
-                            id: None,
-                            type_id: node.type_id?,
-                            content: &node.content,
-                        })
-                    })
-                    .collect();
+                let refused = pending.iter().copied().filter_map(Refused::new);
+                let refused: Vec<Refused<'_>> = refused.collect();
                 let error = look_alikes::explain(tx, self.kind, &refused, error).await;
                 return Err(self.on_conflict(error));
             }
@@ -355,14 +347,8 @@ impl<'a> NodeWriter<'a> {
         let after: Vec<&Node> = changes.iter().map(|(_, after)| *after).collect();
         if let Err(error) = nodes::update(tx, self.kind, &after).await {
             let error = error.on_duplicate(|| already_exists(self.kind, &after, describe_stored));
-            let refused: Vec<Refused<'_>> = after
-                .iter()
-                .map(|node| Refused {
-                    id: Some(node.id),
-                    type_id: node.type_id,
-                    content: &node.content,
-                })
-                .collect();
+            let refused = after.iter().copied().map(Refused::stored);
+            let refused: Vec<Refused<'_>> = refused.collect();
             return Err(look_alikes::explain(tx, self.kind, &refused, error).await);
         }
         properties::update(tx, self.kind, &changes).await?;

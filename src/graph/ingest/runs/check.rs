@@ -9,7 +9,7 @@ use crate::model::{EventType, Properties, Value};
 pub(super) const DIGEST: &str = "digest";
 
 /// The most characters of a name, a version or an external id.
-const MAX_NAME_BYTES: usize = 255;
+const MAX_NAME_CHARACTERS: usize = 255;
 
 /// The earliest plausible time of an event, in milliseconds since epoch: the year 2000. The present
 /// in seconds is far below it.
@@ -155,10 +155,10 @@ fn present(of: &str, field: &str, text: &str) -> Result<()> {
 }
 
 fn length(of: &str, text: &str) -> Result<()> {
-    if text.chars().nth(MAX_NAME_BYTES).is_some() {
+    if text.chars().nth(MAX_NAME_CHARACTERS).is_some() {
         let start: String = text.chars().take(32).collect();
         return Err(Error::invalid(format!(
-            "A name or id of the {of} has more than {MAX_NAME_BYTES} characters: {start}..."
+            "A name or id of the {of} has more than {MAX_NAME_CHARACTERS} characters: {start}..."
         )));
     }
     Ok(())
