@@ -261,6 +261,12 @@ pub(super) fn is_connection_lost(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Whether the server only reads.
+pub(super) fn is_read_only(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error();
+    error.is_some_and(|error| ErrorClass::of(error) == ErrorClass::ReadOnly)
+}
+
 /// Converts an error of sqlx and counts it in the metrics.
 pub(super) fn classify(error: sqlx::Error) -> Error {
     count(match error {

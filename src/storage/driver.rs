@@ -81,7 +81,7 @@ macro_rules! run {
                 let again = $session.may_be_dead().then(|| next.clone());
                 let $statement = next;
                 let done = match $session.start() {
-                    Ok(($connection, sessions)) => watch(sessions, async move { $run }).await,
+                    Ok(($connection, watched)) => watch(watched, async move { $run }).await,
                     Err(error) => Err(error),
                 };
                 let done = $session.end(done);

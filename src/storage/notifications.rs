@@ -7,7 +7,7 @@ use super::connect::settings::set_up_postgres;
 use super::db_error;
 use super::permits::Permit;
 use super::session::{Place, Sessions};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The channel of LISTEN. [`Dialect::notify_query`](super::Dialect::notify_query) names it too.
 const CHANNEL: &str = "pedigree";
@@ -16,6 +16,9 @@ const CHANNEL: &str = "pedigree";
 #[derive(Debug)]
 pub struct NotificationListener {
     listener: PgListener,
+    sessions: Sessions<Postgres>,
+    /// How often the database had moved to another server.
+    moves: u64,
     _place: Place<Postgres>,
     _permit: Permit,
 }
@@ -28,8 +31,14 @@ impl NotificationListener {
     ///
     /// `Unavailable` when the database cannot be reached.
     pub async fn next(&mut self) -> Result<()> {
-        let received = self.listener.try_recv().await;
-        received.map(|_| ()).map_err(db_error::classify)
+        tokio::select! {
+            received = self.listener.try_recv() => {
+                received.map(|_| ()).map_err(db_error::classify)
+            }
+            () = self.sessions.moved_since(self.moves) => {
+                Err(Error::Unavailable("the database has moved to another server".into()))
+            }
+        }
     }
 }
 
@@ -50,13 +59,17 @@ impl Sessions<Postgres> {
             let settings = settings.clone();
             Box::pin(async move { set_up_postgres(connection, &settings).await.map(|_| ()) })
         });
-        let pool = pool.connect_lazy_with(self.options());
+        let options = self.servers().options().await;
+        let (options, moves) = options.map_err(db_error::classify)?;
+        let pool = pool.connect_lazy_with(options);
         let mut listener = PgListener::connect_with(&pool)
             .await
             .map_err(db_error::classify)?;
         listener.listen(CHANNEL).await.map_err(db_error::classify)?;
         Ok(Some(NotificationListener {
             listener,
+            sessions: self.clone(),
+            moves,
             _place: place,
             _permit: permit,
         }))

@@ -251,10 +251,12 @@ def test_a_budget_and_a_spread_come_with_several_servers():
 
 
 def test_the_policy_lets_out_what_the_server_needs():
-    ports = lambda name: [port["port"] for rule in one(mode(name), "NetworkPolicy")["spec"]["egress"] for port in rule["ports"]]
+    ports = lambda *of: [port["port"] for rule in one(mode(*of), "NetworkPolicy")["spec"]["egress"] for port in rule["ports"]]
     assert ports("sqlite") == [53, 53]
     assert ports("postgres") == [53, 53, 5432, 4317]
     assert ports("mysql") == [53, 53, 3307]
+    several = "--set=database.host=,database.port=0,database.url=postgres://a:1\\,b\\,c:1\\,d:2/name"
+    assert ports("postgres", several) == [53, 53, 1, 5432, 2, 4317]
 
 
 def test_everything_that_is_scraped_is_found():

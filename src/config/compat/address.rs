@@ -9,6 +9,7 @@ use crate::proto::ml_metadata::{
     MySqlDatabaseConfig, PostgreSqlDatabaseConfig, SqliteMetadataSourceConfig,
 };
 use crate::storage::connect::Address;
+use crate::storage::connect::hosts::{Host, TargetSession};
 use crate::storage::connect::mysql::{self, MySql, MySqlAddress};
 use crate::storage::connect::postgres::{Postgres, SslMode};
 use crate::storage::connect::sqlite::{Mode, Sqlite};
@@ -99,7 +100,7 @@ fn my_sql(config: MySqlDatabaseConfig, report: &mut impl FnMut(&str)) -> Option<
             0 => Some(mysql::DEFAULT_PORT),
             number => port(u16::try_from(number).ok(), report),
         }
-        .map(|port| MySqlAddress::Tcp { host, port }),
+        .map(|port| MySqlAddress::Tcp(vec![Host { name: host, port }])),
         (None, Some(socket)) => Some(MySqlAddress::Socket(socket)),
         _ => {
             report("exactly one of host and socket must be given");
@@ -168,8 +169,11 @@ fn postgres(config: PostgreSqlDatabaseConfig, report: &mut impl FnMut(&str)) -> 
     };
     let identity = identity(ssl.sslcert, ssl.sslkey, ssl.sslpassword, report);
     Some(Postgres {
-        host: host?,
-        port: number?,
+        hosts: vec![Host {
+            name: host?,
+            port: number?,
+        }],
+        target: TargetSession::Any,
         user,
         password: given(config.password).map(Into::into),
         passfile: path(config.passfile),

@@ -3,6 +3,7 @@
 //! An [`Address`] comes from a URL, in [`url`], or from the settings of upstream's server.
 
 mod command_line;
+pub mod hosts;
 pub mod mysql;
 mod passfile;
 pub mod postgres;
@@ -12,21 +13,17 @@ pub mod tls;
 mod url;
 
 use std::fmt;
-use std::io;
 use std::time::Duration;
-
-use secrecy::SecretString;
-use sqlx::postgres::PgDatabaseError;
-use sqlx::{ConnectOptions, Connection};
 
 pub use self::mysql::MySql;
 pub use self::postgres::Postgres;
 use self::settings::SessionSettings;
 pub use self::sqlite::Sqlite;
+use super::Dialect;
 use super::database::Database;
-use super::session::{PoolLimits, ServerDriver, Shares};
-use super::{Dialect, db_error};
+use super::session::{PoolLimits, ServerDriver, Servers, Shares};
 use crate::error::{Error, Result, StartError};
+use secrecy::SecretString;
 
 /// Prepared statements that a connection keeps.
 const STATEMENT_CACHE_CAPACITY: usize = 512;
@@ -141,7 +138,7 @@ impl Connect {
     /// The connections to a database server, of which the first one works.
     async fn shares<DB: ServerDriver>(
         &self,
-        options: <DB::Connection as Connection>::Options,
+        servers: Servers<DB>,
         settings: &[(String, String)],
     ) -> Result<Shares<DB>> {
         let limits = PoolLimits {
@@ -155,7 +152,7 @@ impl Connect {
             statement_timeout: self.statement_timeout,
             options: settings.to_vec(),
         };
-        Shares::open(options, limits, settings).await
+        Shares::open(servers, limits, settings).await
     }
 }
 
@@ -211,59 +208,6 @@ impl Database {
             Address::MySql(address) => address.pools(&there).await?,
         };
         Ok(pools.map(Self::of))
-    }
-}
-
-/// What a server made of an attempt to log in.
-enum Login<O> {
-    Accepted(O),
-    /// All is well but for the database, which does not exist.
-    NoDatabase(O),
-}
-
-/// Logs in by the first of several ways that server and network let through: libpq's `allow` and
-/// `prefer` are a way with TLS and one without. Sqlx knows only the offer of the server.
-async fn login<O>(ways: Vec<O>) -> Result<Login<O>>
-where
-    O: ConnectOptions,
-    O::Connection: Sized,
-{
-    let mut refusal = Error::internal("there is no way to log in");
-    for way in ways {
-        match way.connect().await {
-            Ok(connection) => {
-                // That it works is known now.
-                let _ = connection.close().await;
-                return Ok(Login::Accepted(way));
-            }
-            Err(error) if db_error::is_missing_database(&error) => {
-                return Ok(Login::NoDatabase(way));
-            }
-            Err(error) if depends_on_tls(&error) => {
-                // A refused login says more than a server without TLS.
-                if !matches!(refusal, Error::DatabaseRefused { .. }) {
-                    refusal = db_error::classify(error);
-                }
-            }
-            Err(error) => return Err(db_error::classify(error)),
-        }
-    }
-    Err(refusal)
-}
-
-/// Whether a login failed for a reason that may not be there with TLS, or without: the handshake
-/// itself, or a rule of the server that asks for the other, which PostgreSQL has.
-fn depends_on_tls(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Tls(_) => true,
-        sqlx::Error::Io(error) => matches!(
-            error.kind(),
-            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
-        ),
-        sqlx::Error::Database(refusal) => refusal
-            .try_downcast_ref::<PgDatabaseError>()
-            .is_some_and(|refusal| refusal.code() == "28000"),
-        _ => false,
     }
 }
 

@@ -6,13 +6,15 @@ use std::path::PathBuf;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::mysql::MySqlConnectOptions;
 pub use sqlx::mysql::MySqlSslMode as SslMode;
-use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor, MySqlConnection, Row};
 
+use super::hosts::{Host, ServerRole, TargetSession, write_hosts};
 use super::tls::{self, Identity};
-use super::{Connect, Login, STATEMENT_CACHE_CAPACITY, login, quoted};
+use super::{Connect, STATEMENT_CACHE_CAPACITY, quoted};
 use crate::error::Result;
 use crate::storage::database::Pools;
 use crate::storage::db_error;
+use crate::storage::session::{HostLogin, Servers};
 
 /// The port of a server that is given none.
 pub const DEFAULT_PORT: u16 = 3306;
@@ -35,15 +37,18 @@ pub struct MySql {
 /// Where the server listens.
 #[derive(Clone, Debug)]
 pub enum MySqlAddress {
-    Tcp { host: String, port: u16 },
+    /// At least one host, of which the first one that takes writes is used.
+    Tcp(Vec<Host>),
     Socket(PathBuf),
 }
 
 impl fmt::Display for MySql {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.server {
-            MySqlAddress::Tcp { host, port } => {
-                write!(f, "mysql://{host}:{port}/{}", self.database)
+            MySqlAddress::Tcp(hosts) => {
+                f.write_str("mysql://")?;
+                write_hosts(f, hosts)?;
+                write!(f, "/{}", self.database)
             }
             MySqlAddress::Socket(path) => write!(f, "mysql://{}/{}", path.display(), self.database),
         }
@@ -53,27 +58,47 @@ impl fmt::Display for MySql {
 impl MySql {
     /// Connects; `None` when there is no such database and `to` does not ask for it.
     pub(super) async fn pools(&self, to: &Connect) -> Result<Option<Pools>> {
-        let server = self.server(to)?;
-        let ways = self.modes().iter().map(|mode| {
-            let named = server.clone().database(&self.database);
-            named.ssl_mode(*mode)
-        });
-        let options = match login(ways.collect()).await? {
-            Login::Accepted(options) => options,
-            Login::NoDatabase(options) if to.create => {
-                let server = server.ssl_mode(options.get_ssl_mode());
+        let server = self.servers(to)?;
+        let servers = server.map(|options| options.database(&self.database));
+        match servers.greet().await {
+            Ok(()) => {}
+            Err(error) if db_error::is_missing_database(&error) && to.create => {
                 self.create(&server).await?;
-                options
             }
-            Login::NoDatabase(_) => return Ok(None),
-        };
-        let shares = to.shares(options, &[]).await?;
+            Err(error) if db_error::is_missing_database(&error) => return Ok(None),
+            Err(error) => return Err(db_error::classify(error)),
+        }
+        let shares = to.shares(servers, &[]).await?;
         Ok(Some(Pools::MySql(shares)))
     }
 
-    /// Options that name no database.
-    fn server(&self, to: &Connect) -> Result<MySqlConnectOptions> {
-        let options = MySqlConnectOptions::new()
+    /// The servers, without a database.
+    fn servers(&self, to: &Connect) -> Result<Servers<sqlx::MySql>> {
+        let options = self.options(to)?;
+        let places = match &self.server {
+            MySqlAddress::Tcp(hosts) => hosts
+                .iter()
+                .map(|host| {
+                    let options = options.clone().host(&host.name).port(host.port);
+                    (host.to_string(), options)
+                })
+                .collect(),
+            MySqlAddress::Socket(path) => {
+                vec![(path.display().to_string(), options.socket(path))]
+            }
+        };
+        let target = TargetSession::usual(places.len());
+        let logins = places.into_iter().map(|(name, options)| {
+            let ways = self.modes().iter();
+            let ways = ways.map(|mode| options.clone().ssl_mode(*mode));
+            HostLogin::new(name, ways.collect())
+        });
+        Ok(Servers::new(logins.collect(), target))
+    }
+
+    /// Options that name neither server nor database.
+    fn options(&self, to: &Connect) -> Result<MySqlConnectOptions> {
+        let mut options = MySqlConnectOptions::new()
             .charset(if to.mysql_utf8mb4 {
                 "utf8mb4"
             } else {
@@ -85,10 +110,6 @@ impl MySql {
             .timezone(None)
             .statement_cache_capacity(STATEMENT_CACHE_CAPACITY)
             .disable_statement_logging();
-        let mut options = match &self.server {
-            MySqlAddress::Tcp { host, port } => options.host(host).port(*port),
-            MySqlAddress::Socket(path) => options.socket(path),
-        };
         if let Some(user) = &self.user {
             options = options.username(user);
         }
@@ -119,13 +140,51 @@ impl MySql {
     }
 
     /// Creates the database. That another process was faster is fine.
-    async fn create(&self, server: &MySqlConnectOptions) -> Result<()> {
+    async fn create(&self, servers: &Servers<sqlx::MySql>) -> Result<()> {
         // The name is UTF-8, whatever the texts in the database are.
-        let server = server.clone().charset("utf8mb4");
-        let mut connection = server.connect().await.map_err(db_error::classify)?;
+        let servers = servers.map(|options| options.charset("utf8mb4"));
+        let connected = servers.connect().await.map_err(db_error::classify)?;
+        let mut connection = connected.connection;
         let name = quoted(&self.database, '`');
         let sql = format!("CREATE DATABASE IF NOT EXISTS {name}");
         let created = connection.execute(AssertSqlSafe(sql)).await;
         created.map(|_| ()).map_err(db_error::classify)
     }
+}
+
+/// The number of a Galera node's state that has applied what the others have.
+const SYNCED: &[u8] = b"4";
+
+/// What the server of a connection is. Servers without Galera do not know some of the names.
+pub(in crate::storage) async fn role(connection: &mut MySqlConnection) -> sqlx::Result<ServerRole> {
+    let variables = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('read_only', 'wsrep_on')";
+    let variables = values(connection, variables).await?;
+    let is = |name: &str, value: &[u8]| {
+        let mut values = variables.iter().filter(|(of, _)| of == name.as_bytes());
+        values.any(|(_, has)| has == value)
+    };
+    let mut is_writable = is("read_only", b"OFF");
+    if is_writable && is("wsrep_on", b"ON") {
+        let states =
+            "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_local_state', 'wsrep_ready')";
+        let states = values(connection, states).await?;
+        is_writable = states
+            .iter()
+            .all(|(_, state)| state == SYNCED || state == b"ON");
+    }
+    Ok(ServerRole {
+        is_writable,
+        is_standby: !is_writable,
+    })
+}
+
+/// Names and values that a SHOW statement answers.
+async fn values(
+    connection: &mut MySqlConnection,
+    show: &'static str,
+) -> sqlx::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let rows = sqlx::raw_sql(show).fetch_all(connection).await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get_unchecked(0)?, row.try_get_unchecked(1)?)))
+        .collect()
 }

@@ -10,11 +10,13 @@ pub use sqlx::postgres::PgSslMode as SslMode;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Row};
 use tokio::time::timeout;
 
+use super::hosts::{Host, ServerRole, TargetSession, write_hosts};
 use super::tls::{self, Identity};
-use super::{Connect, Login, STATEMENT_CACHE_CAPACITY, login, passfile, quoted};
+use super::{Connect, STATEMENT_CACHE_CAPACITY, passfile, quoted};
 use crate::error::{Error, Result};
 use crate::storage::database::Pools;
 use crate::storage::db_error;
+use crate::storage::session::{HostLogin, Servers};
 
 /// The port of a server that is given none.
 pub const DEFAULT_PORT: u16 = 5432;
@@ -30,9 +32,9 @@ const OTHER_SESSIONS: &str = "a connection pooler gives the transactions of a co
 /// A PostgreSQL database.
 #[derive(Clone, Debug)]
 pub struct Postgres {
-    /// A name, a numeric address, or the directory of a Unix socket, which starts with a slash.
-    pub host: String,
-    pub port: u16,
+    /// At least one.
+    pub hosts: Vec<Host>,
+    pub target: TargetSession,
     /// `None` for the one that `PGUSER` names, or the operating system's.
     pub user: Option<String>,
     /// `None` to look it up in the password file.
@@ -51,41 +53,44 @@ pub struct Postgres {
 
 impl fmt::Display for Postgres {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            host,
-            port,
-            database,
-            ..
-        } = self;
-        write!(f, "postgres://{host}:{port}/{database}")
+        f.write_str("postgres://")?;
+        write_hosts(f, &self.hosts)?;
+        write!(f, "/{}", self.database)
     }
 }
 
 impl Postgres {
     /// Connects; `None` when there is no such database and `to` does not ask for it.
     pub(super) async fn pools(&self, to: &Connect) -> Result<Option<Pools>> {
-        let options = self.options()?;
-        let ways = self.modes().iter();
-        let ways = ways.map(|mode| options.clone().ssl_mode(*mode)).collect();
-        let options = match login(ways).await? {
-            Login::Accepted(options) => options,
-            Login::NoDatabase(options) if to.create => {
-                self.create(&options).await?;
-                options
+        let logins = self.hosts.iter().map(|host| self.login(host));
+        let servers = Servers::new(logins.collect::<Result<_>>()?, self.target);
+        match servers.greet().await {
+            Ok(()) => {}
+            Err(error) if db_error::is_missing_database(&error) && to.create => {
+                self.create(&servers).await?;
             }
-            Login::NoDatabase(_) => return Ok(None),
-        };
-        if gives_other_sessions(&options).await {
+            Err(error) if db_error::is_missing_database(&error) => return Ok(None),
+            Err(error) => return Err(db_error::classify(error)),
+        }
+        if gives_other_sessions(&servers).await {
             return Err(Error::FailedPrecondition(OTHER_SESSIONS.into()));
         }
-        let shares = to.shares(options, &self.settings).await?;
+        let shares = to.shares(servers, &self.settings).await?;
         Ok(Some(Pools::Postgres(shares)))
     }
 
-    fn options(&self) -> Result<PgConnectOptions> {
+    /// How to log in at a host.
+    fn login(&self, host: &Host) -> Result<HostLogin<sqlx::Postgres>> {
+        let options = self.options(host)?;
+        let ways = self.modes(host).iter();
+        let ways = ways.map(|mode| options.clone().ssl_mode(*mode));
+        Ok(HostLogin::new(host.to_string(), ways.collect()))
+    }
+
+    fn options(&self, host: &Host) -> Result<PgConnectOptions> {
         let mut options = PgConnectOptions::new_without_pgpass()
-            .host(&self.host)
-            .port(self.port)
+            .host(&host.name)
+            .port(host.port)
             .database(&self.database)
             .application_name("pedigree")
             // A pooler refuses it as a parameter of the start; `settings` sets it.
@@ -96,8 +101,8 @@ impl Postgres {
             options = options.username(user);
         }
         let login = passfile::ServerLogin {
-            host: &self.host,
-            port: self.port,
+            host: &host.name,
+            port: host.port,
             database: &self.database,
             user: options.get_username(),
         };
@@ -121,10 +126,10 @@ impl Postgres {
     }
 
     /// The modes to try, in this order. A Unix socket has no TLS.
-    fn modes(&self) -> &'static [SslMode] {
+    fn modes(&self, host: &Host) -> &'static [SslMode] {
         let check = self.sslrootcert.is_some();
         match self.sslmode {
-            _ if self.host.starts_with('/') => &[SslMode::Disable],
+            _ if host.name.starts_with('/') => &[SslMode::Disable],
             SslMode::Disable => &[SslMode::Disable],
             SslMode::Allow if check => &[SslMode::Disable, SslMode::VerifyCa],
             SslMode::Allow => &[SslMode::Disable, SslMode::Require],
@@ -137,12 +142,13 @@ impl Postgres {
     }
 
     /// Creates the database. That another process was faster is fine.
-    async fn create(&self, options: &PgConnectOptions) -> Result<()> {
-        let server = options.clone().database("postgres");
+    async fn create(&self, servers: &Servers<sqlx::Postgres>) -> Result<()> {
+        let maintenance = servers.map(|options| options.database("postgres"));
         let sql = format!("CREATE DATABASE {}", quoted(&self.database, '"'));
-        let mut connection = server.connect().await.map_err(db_error::classify)?;
+        let connected = maintenance.connect().await.map_err(db_error::classify)?;
+        let mut connection = connected.connection;
         let created = connection.execute(AssertSqlSafe(sql)).await;
-        match (created, options.connect().await) {
+        match (created, servers.greet().await) {
             (Err(error), Err(_)) => Err(db_error::classify(error)),
             _ => Ok(()),
         }
@@ -151,9 +157,10 @@ impl Postgres {
 
 /// Whether something between gives the transactions of a connection any sessions of the database.
 /// Settings of a session and prepared statements would then be lost without an error.
-async fn gives_other_sessions(options: &PgConnectOptions) -> bool {
+async fn gives_other_sessions(servers: &Servers<sqlx::Postgres>) -> bool {
     let looking = async {
-        let (mut one, mut other) = (options.connect().await?, options.connect().await?);
+        let mut one = servers.connect().await?.connection;
+        let mut other = servers.connect().await?.connection;
         let first = session(&mut one).await?;
         // A connection that asks twice meets the next session where they take turns.
         let second = [session(&mut other).await?, session(&mut other).await?];
@@ -170,4 +177,18 @@ async fn gives_other_sessions(options: &PgConnectOptions) -> bool {
 async fn session(connection: &mut PgConnection) -> sqlx::Result<i32> {
     let query = sqlx::raw_sql("SELECT pg_catalog.pg_backend_pid()");
     query.fetch_one(connection).await?.try_get(0)
+}
+
+/// What the server of a connection is.
+pub(in crate::storage) async fn role(connection: &mut PgConnection) -> sqlx::Result<ServerRole> {
+    let query = sqlx::raw_sql(
+        "SELECT pg_catalog.pg_is_in_recovery(),
+            pg_catalog.current_setting('transaction_read_only')::bool",
+    );
+    let row = query.fetch_one(connection).await?;
+    let is_read_only: bool = row.try_get(1)?;
+    Ok(ServerRole {
+        is_writable: !is_read_only,
+        is_standby: row.try_get(0)?,
+    })
 }

@@ -1,5 +1,5 @@
 //! An address as a URL: `sqlite:PATH`, `postgres://user:password@host:port/database?sslmode=…`,
-//! `mysql://…`.
+//! `mysql://…`. Servers may be several: `host:port,host:port`.
 //!
 //! Errors quote no value: any could be a password that stands in the wrong place.
 
@@ -14,6 +14,7 @@ use url::{Host, Url};
 
 use super::Address;
 use super::command_line;
+use super::hosts::{self, TargetSession};
 use super::mysql::{self, MySql, MySqlAddress};
 use super::postgres::{self, Postgres};
 use super::sqlite::{Mode, Sqlite};
@@ -87,8 +88,9 @@ fn sqlite(place: &str) -> Result<Sqlite> {
 }
 
 fn postgres(url: &UrlParts) -> Result<Postgres> {
-    let mut host = url.host.clone();
-    let mut port = url.port;
+    let mut hosts = url.hosts.clone();
+    let mut ports = url.ports.clone();
+    let mut target = None;
     let mut user = url.user.clone();
     let mut password = url.password.clone();
     let mut passfile = None;
@@ -101,9 +103,14 @@ fn postgres(url: &UrlParts) -> Result<Postgres> {
         let path = || Some(PathBuf::from(value));
         let text = || Some(value.to_owned());
         match name.as_str() {
-            "host" => host = text(),
-            "hostaddr" => host = Some(readable::<IpAddr>(name, value)?.to_string()),
-            "port" => port = Some(readable(name, value)?),
+            "host" => hosts = list(value),
+            "hostaddr" => {
+                let addresses = value.split(',').map(|text| readable::<IpAddr>(name, text));
+                let texts = addresses.map(|address| Ok(address?.to_string()));
+                hosts = texts.collect::<Result<_>>()?;
+            }
+            "port" => ports = port_list(name, value)?,
+            "target_session_attrs" => target = Some(readable(name, value)?),
             "user" => user = text(),
             "password" => password = Some(value.into()),
             "passfile" => passfile = path(),
@@ -117,10 +124,13 @@ fn postgres(url: &UrlParts) -> Result<Postgres> {
             _ => return Err(unknown(name)),
         }
     }
-    let host = host.ok_or_else(|| Error::invalid("names no host"))?;
+    if hosts.is_empty() {
+        return Err(Error::invalid("names no host"));
+    }
+    let hosts = hosts::pair(hosts, &ports, postgres::DEFAULT_PORT)?;
     Ok(Postgres {
-        host: one_host(host)?,
-        port: port.unwrap_or(postgres::DEFAULT_PORT),
+        target: target.unwrap_or_else(|| TargetSession::usual(hosts.len())),
+        hosts,
         user,
         password,
         passfile,
@@ -149,11 +159,12 @@ fn mysql(url: &UrlParts) -> Result<MySql> {
             _ => return Err(unknown(name)),
         }
     }
-    let host = one_host(url.host.clone().unwrap_or_else(|| "localhost".into()))?;
-    let tcp = || MySqlAddress::Tcp {
-        host,
-        port: url.port.unwrap_or(mysql::DEFAULT_PORT),
-    };
+    let mut hosts = url.hosts.clone();
+    if hosts.is_empty() {
+        hosts.push("localhost".into());
+    }
+    let hosts = hosts::pair(hosts, &url.ports, mysql::DEFAULT_PORT)?;
+    let tcp = || MySqlAddress::Tcp(hosts);
     Ok(MySql {
         server: socket.map_or_else(tcp, MySqlAddress::Socket),
         user: url.user.clone(),
@@ -165,22 +176,29 @@ fn mysql(url: &UrlParts) -> Result<MySql> {
     })
 }
 
-/// A list of hosts is not one host with commas in its name, for which a server would wait without
-/// end. The directory of a socket may have any name.
-fn one_host(host: String) -> Result<String> {
-    if host.contains(',') && !host.starts_with('/') {
-        return Err(Error::invalid(
-            "names several hosts: only one can be given, such as an address that moves with the \
-             primary",
-        ));
+/// The hosts of a list, which the parameter of PostgreSQL has undivided.
+fn list(value: &str) -> Vec<String> {
+    if value.is_empty() {
+        return Vec::new();
     }
-    Ok(host)
+    value.split(',').map(str::to_owned).collect()
+}
+
+/// The ports of a list, of which an empty one is the default.
+fn port_list(name: &str, value: &str) -> Result<Vec<Option<u16>>> {
+    let port = |text: &str| match text {
+        "" => Ok(None),
+        _ => readable(name, text).map(Some),
+    };
+    value.split(',').map(port).collect()
 }
 
 /// The parts of a URL with a server in it, decoded.
 struct UrlParts {
-    host: Option<String>,
-    port: Option<u16>,
+    /// None, one or several.
+    hosts: Vec<String>,
+    /// As many as there are hosts, of which each may be without one.
+    ports: Vec<Option<u16>>,
     user: Option<String>,
     password: Option<SecretString>,
     database: Option<String>,
@@ -189,25 +207,66 @@ struct UrlParts {
 
 impl UrlParts {
     fn of(url: &str) -> Result<Self> {
-        let url = Url::parse(url).map_err(|error| Error::invalid(format!("is no URL: {error}")))?;
-        let given = |text: String| Some(text).filter(|text| !text.is_empty());
-        let host = match url.host() {
-            Some(Host::Domain(name)) => given(decoded(name)?),
-            Some(Host::Ipv4(address)) => Some(address.to_string()),
-            Some(Host::Ipv6(address)) => Some(address.to_string()),
-            None => None,
+        // A URL has one host, so every host of a list is read in the place of the list.
+        let (start, list, end) = split_hosts(url)?;
+        let parse = |host: &str| {
+            Url::parse(&[start, host, end].concat())
+                .map_err(|error| Error::invalid(format!("is no URL: {error}")))
         };
+        let places: Vec<_> = list.split(',').collect();
+        if places.len() > 1 && places.contains(&"") {
+            return Err(Error::invalid(
+                "has an empty name in its list of hosts: hosts are separated by single commas",
+            ));
+        }
+        let (mut hosts, mut ports) = (Vec::new(), Vec::new());
+        for place in &places {
+            let url = parse(place)?;
+            ports.push(url.port());
+            hosts.extend(host(&url)?);
+        }
+        let url = parse(places[0])?;
+        let given = |text: String| Some(text).filter(|text| !text.is_empty());
         let password = url.password().map(decoded).transpose()?;
         let path = url.path();
         Ok(Self {
-            host,
-            port: url.port(),
+            hosts,
+            ports,
             user: given(decoded(url.username())?),
             password: password.map(SecretString::from),
             database: given(decoded(path.strip_prefix('/').unwrap_or(path))?),
             parameters: url.query_pairs().into_owned().collect(),
         })
     }
+}
+
+/// A URL up to its hosts, the hosts, and the rest.
+fn split_hosts(url: &str) -> Result<(&str, &str, &str)> {
+    let scheme = url.find("://");
+    let start = scheme.ok_or_else(|| Error::invalid("is no URL: no `//` follows the scheme"))? + 3;
+    let length = url[start..].find(['/', '?', '#']);
+    let end = length.map_or(url.len(), |length| start + length);
+    let start = url[start..end]
+        .rfind('@')
+        .map_or(start, |login| start + login + 1);
+    Ok((&url[..start], &url[start..end], &url[end..]))
+}
+
+/// The host of a URL with one, decoded.
+fn host(url: &Url) -> Result<Option<String>> {
+    let host = match url.host() {
+        Some(Host::Domain(name)) => decoded(name)?,
+        Some(Host::Ipv4(address)) => address.to_string(),
+        Some(Host::Ipv6(address)) => address.to_string(),
+        None => String::new(),
+    };
+    // The directory of a socket may have any name.
+    if host.contains(',') && !host.starts_with('/') {
+        return Err(Error::invalid(
+            "has an encoded comma in the name of a host: commas between hosts are not encoded",
+        ));
+    }
+    Ok(Some(host).filter(|host| !host.is_empty()))
 }
 
 fn decoded(text: &str) -> Result<String> {
@@ -275,6 +334,60 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_hosts_has_a_port_for_each_or_one_for_all() {
+        for (url, shown) in [
+            ("postgres://h1,h2/d", "postgres://h1:5432,h2:5432/d"),
+            ("postgres://u:p@h1:1,h2/d", "postgres://h1:1,h2:5432/d"),
+            ("postgres://h1,[::1]:2/d", "postgres://h1:5432,::1:2/d"),
+            (
+                "postgres:///d?host=h1,h2&port=1,2",
+                "postgres://h1:1,h2:2/d",
+            ),
+            ("postgres:///d?host=h1,h2&port=1", "postgres://h1:1,h2:1/d"),
+            (
+                "postgres:///d?host=h1,h2&port=,2",
+                "postgres://h1:5432,h2:2/d",
+            ),
+            (
+                "postgres://h:7/d?host=/run/a,h2",
+                "postgres:///run/a:7,h2:7/d",
+            ),
+            (
+                "postgres://h/d?hostaddr=127.0.0.1,::1",
+                "postgres://127.0.0.1:5432,::1:5432/d",
+            ),
+            ("mysql://u@h1:1,h2/d", "mysql://h1:1,h2:3306/d"),
+        ] {
+            assert_eq!(address(url).to_string(), shown, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_for_the_server_that_writes_unless_the_url_says_otherwise() {
+        for (url, target) in [
+            ("postgres://h/d", TargetSession::Any),
+            ("postgres://h1,h2/d", TargetSession::ReadWrite),
+            (
+                "postgres://h1,h2/d?target_session_attrs=any",
+                TargetSession::Any,
+            ),
+            (
+                "postgres://h/d?target_session_attrs=primary",
+                TargetSession::Primary,
+            ),
+            (
+                "postgres://h1,h2/d?target_session_attrs=prefer-standby",
+                TargetSession::PreferStandby,
+            ),
+        ] {
+            let Address::Postgres(postgres) = address(url) else {
+                panic!("another database");
+            };
+            assert_eq!(postgres.target, target, "{url}");
+        }
+    }
+
+    #[test]
     fn passwords_are_decoded() {
         let Address::Postgres(postgres) = address("postgres://u%3A:p%40%2F@h/d") else {
             panic!("another database");
@@ -296,10 +409,22 @@ mod tests {
             "postgres://u:secret@h:secret/db",
             "postgres://u:secret@h",
             "postgres://u:secret@/db",
-            "postgres://u:secret@h1,h2/db",
-            "postgres://u:secret@h1:1,h2:2/db",
-            "postgres://u:secret@h/db?host=h1,h2",
-            "mysql://u:secret@h1,h2/db",
+            "postgres://u:secret@h1,,h2/db",
+            "postgres://u:secret@h1,/db",
+            "postgres://u:secret@,h2/db",
+            "postgres://u:secret@h1%2Ch2/db",
+            "postgres://u:secret@h1:secret,h2/db",
+            "postgres://u:secret@h1,h2:secret/db",
+            "postgres://u:secret@h1,h2:70000/db",
+            "postgres://u:secret@h/db?host=h1,,h2",
+            "postgres://u:secret@h/db?host=h1,h2&port=1,2,3",
+            "postgres://u:secret@h/db?host=h1,h2&port=1,secret",
+            "postgres://u:secret@h1:1,h2:2/db?host=h1,h2,h3",
+            "postgres://u:secret@h/db?hostaddr=127.0.0.1,secret",
+            "postgres://u:secret@h1,h2/db?target_session_attrs=secret",
+            "mysql://u:secret@h1,,h2/db",
+            "mysql://u:secret@h1,h2:secret/db",
+            "mysql://u:secret@h1,h2/db?target_session_attrs=primary",
             "postgres://u:secret@h/db?sslmode=secret",
             "postgres://u:secret@h/db?hostaddr=secret",
             "postgres://u:secret@h/db?sslcert=secret",

@@ -5,9 +5,12 @@
 //! statement. The driver is never dropped there: what it has begun goes on in a task of its own
 //! ([`to_the_end`]), and a connection on which the database may still be at work is closed.
 
+mod follow;
 mod pool;
+mod servers;
 mod shares;
 
+use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -18,8 +21,11 @@ use tokio_util::task::TaskTracker;
 
 use self::pool::Held;
 pub(super) use self::pool::{Place, Sessions};
+pub(super) use self::servers::{HostLogin, Servers};
 pub(super) use self::shares::{PoolLimits, Shares};
+use super::connect::hosts::ServerRole;
 use super::connect::settings::{SessionSettings, set_up_mysql, set_up_postgres};
+use super::connect::{mysql, postgres};
 use super::db_error;
 use super::permits::Permit;
 use crate::error::{Error, Result};
@@ -47,10 +53,15 @@ pub(super) trait ServerDriver: Database {
         connection: &mut Self::Connection,
         settings: &SessionSettings,
     ) -> impl Future<Output = sqlx::Result<usize>> + Send;
+
+    /// What the server of a connection is now.
+    fn role(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = sqlx::Result<ServerRole>> + Send;
 }
 
 macro_rules! server {
-    ($($driver:ty: $set_up:ident),*) => { $(
+    ($($driver:ty: $set_up:ident, $role:path;)*) => { $(
         impl ServerDriver for $driver {
             async fn run(connection: &mut Self::Connection, sql: SqlStr) -> sqlx::Result<()> {
                 sqlx::raw_sql(sql).execute(connection).await.map(|_| ())
@@ -62,10 +73,17 @@ macro_rules! server {
             ) -> sqlx::Result<usize> {
                 $set_up(connection, settings).await
             }
+
+            async fn role(connection: &mut Self::Connection) -> sqlx::Result<ServerRole> {
+                $role(connection).await
+            }
         }
     )* };
 }
-server!(Postgres: set_up_postgres, MySql: set_up_mysql);
+server! {
+    Postgres: set_up_postgres, postgres::role;
+    MySql: set_up_mysql, mysql::role;
+}
 
 impl<DB: ServerDriver> Sessions<DB> {
     /// Begins a transaction with this statement.
@@ -124,16 +142,32 @@ async fn begin<DB: ServerDriver>(
     }
 }
 
+/// Where a statement runs, for [`watch`].
+pub(super) struct Watched<'a, DB: ServerDriver> {
+    sessions: &'a Sessions<DB>,
+    /// How often the database had moved when the connection was made.
+    moves: u64,
+}
+
 /// Waits for the end of a statement, but not for a database that cannot be reached any more: one
-/// that has been silent for [`SILENT_STATEMENT_TIME`] must accept a new connection.
+/// that has been silent for [`SILENT_STATEMENT_TIME`] must accept a new connection, and one of a
+/// list of servers must not have moved to another server.
 pub(super) async fn watch<DB: ServerDriver, T>(
-    sessions: &Sessions<DB>,
+    watched: Watched<'_, DB>,
     statement: impl Future<Output = sqlx::Result<T>>,
 ) -> sqlx::Result<T> {
+    let Watched { sessions, moves } = watched;
     let mut statement = pin!(statement);
+    let mut moved = pin!(sessions.moved_since(moves));
     loop {
-        if let Ok(done) = timeout(SILENT_STATEMENT_TIME, &mut statement).await {
-            return done;
+        tokio::select! {
+            biased;
+            done = timeout(SILENT_STATEMENT_TIME, &mut statement) => if let Ok(done) = done {
+                return done.map_err(|error| sessions.see_error(error));
+            },
+            () = &mut moved => {
+                return Err(io::Error::from(io::ErrorKind::ConnectionAborted).into());
+            }
         }
         match sessions.probe_server().await {
             // That it has no more connections is an answer.
@@ -219,10 +253,14 @@ impl<DB: ServerDriver> Session<DB> {
     }
 
     /// The connection, for one statement under [`watch`], after which comes [`Self::end`].
-    pub(super) fn start(&mut self) -> sqlx::Result<(&mut DB::Connection, &Sessions<DB>)> {
+    pub(super) fn start(&mut self) -> sqlx::Result<(&mut DB::Connection, Watched<'_, DB>)> {
         let held = self.held.as_mut().ok_or(sqlx::Error::PoolClosed)?;
         self.state = State::Busy;
-        Ok((&mut held.connection, &self.sessions))
+        let watched = Watched {
+            sessions: &self.sessions,
+            moves: held.moves,
+        };
+        Ok((&mut held.connection, watched))
     }
 
     /// Notes whether the connection outlived the statement.
@@ -240,8 +278,8 @@ impl<DB: ServerDriver> Session<DB> {
 
     /// Runs statements without parameters.
     pub(super) async fn run(&mut self, sql: SqlStr) -> sqlx::Result<()> {
-        let (connection, sessions) = self.start()?;
-        let done = watch(sessions, DB::run(connection, sql)).await;
+        let (connection, watched) = self.start()?;
+        let done = watch(watched, DB::run(connection, sql)).await;
         self.end(done)
     }
 

@@ -15,12 +15,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use sqlx::{ConnectOptions, Connection};
+use sqlx::Connection;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{MAX_STALE_CONNECTIONS, PoolLimits, ServerDriver, watch};
+use super::servers::{Connected, Servers};
+use super::{MAX_STALE_CONNECTIONS, PoolLimits, ServerDriver, Watched, watch};
 use crate::error::Result;
 use crate::storage::connect::settings::{Purpose, SessionSettings};
 use crate::storage::db_error;
@@ -49,19 +51,20 @@ const PROBE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A share of a pool, and the queue for it. Clones are the same share.
 pub(in crate::storage) struct Sessions<DB: ServerDriver> {
-    pool: Arc<ConnectionPool<DB>>,
-    settings: SessionSettings,
-    permits: ConnectionPermits,
+    pub(super) pool: Arc<ConnectionPool<DB>>,
+    pub(super) settings: SessionSettings,
+    pub(super) permits: ConnectionPermits,
 }
 
-struct ConnectionPool<DB: ServerDriver> {
-    options: <DB::Connection as Connection>::Options,
+pub(super) struct ConnectionPool<DB: ServerDriver> {
+    pub(super) servers: Servers<DB>,
     limits: PoolLimits,
     state: Mutex<PoolState<DB>>,
     probe: ConnectionPermits,
-    tasks: TaskTracker,
+    pub(super) tasks: TaskTracker,
     /// How many connections were opened.
     opened: AtomicU64,
+    pub(super) closed: CancellationToken,
 }
 
 struct PoolState<DB: ServerDriver> {
@@ -72,7 +75,6 @@ struct PoolState<DB: ServerDriver> {
     open: u32,
     /// Until when no other one is tried, as the server refused one.
     refused_until: Option<Instant>,
-    is_closed: bool,
 }
 
 /// A connection, idle or lent to a caller.
@@ -87,6 +89,8 @@ pub(super) struct Held<DB: ServerDriver> {
     used: Instant,
     /// Whether it has answered since it was idle.
     pub(super) is_verified: bool,
+    /// How often the database had moved to another server when it was made.
+    pub(super) moves: u64,
     /// Declared last: the place is free when the connection is closed.
     place: Place<DB>,
 }
@@ -163,24 +167,24 @@ enum Reservation<DB: ServerDriver> {
 impl<DB: ServerDriver> Sessions<DB> {
     /// The first share of a new pool, which is the probe's.
     pub(super) fn probe(
-        options: <DB::Connection as Connection>::Options,
+        servers: Servers<DB>,
         limits: PoolLimits,
         settings: SessionSettings,
     ) -> Self {
         let permits = ConnectionPermits::new(1, PROBE_ACQUIRE_TIMEOUT);
         let pool = ConnectionPool {
-            options,
+            servers,
             limits,
             state: Mutex::new(PoolState {
                 idle: Vec::new(),
                 waiting: VecDeque::new(),
                 open: 0,
                 refused_until: None,
-                is_closed: false,
             }),
             probe: permits.clone(),
             opened: AtomicU64::new(0),
             tasks: TaskTracker::new(),
+            closed: CancellationToken::new(),
         };
         Self {
             pool: Arc::new(pool),
@@ -214,8 +218,8 @@ impl<DB: ServerDriver> Sessions<DB> {
     }
 
     /// How connections are made.
-    pub(in crate::storage) fn options(&self) -> <DB::Connection as Connection>::Options {
-        self.pool.options.clone()
+    pub(in crate::storage) fn servers(&self) -> &Servers<DB> {
+        &self.pool.servers
     }
 
     pub(in crate::storage) const fn settings(&self) -> &SessionSettings {
@@ -242,7 +246,7 @@ impl<DB: ServerDriver> Sessions<DB> {
     }
 
     pub(super) async fn close(&self) {
-        self.pool.lock().is_closed = true;
+        self.pool.closed.cancel();
         self.permits.close().await;
         let idle = {
             let mut connections = self.pool.lock();
@@ -281,6 +285,10 @@ impl<DB: ServerDriver> Sessions<DB> {
         let deadline = Instant::now() + self.permits.acquire_timeout();
         loop {
             let held = self.checkout_any(deadline).await?;
+            if held.moves != self.pool.servers.moves() {
+                drop(held);
+                continue;
+            }
             if let Some(held) = self.fit(held).await? {
                 return Ok(held);
             }
@@ -288,7 +296,7 @@ impl<DB: ServerDriver> Sessions<DB> {
     }
 
     /// A connection that is set up for any share.
-    async fn checkout_any(&self, deadline: Instant) -> sqlx::Result<Held<DB>> {
+    pub(super) async fn checkout_any(&self, deadline: Instant) -> sqlx::Result<Held<DB>> {
         loop {
             let (mut handed, place) = match self.reserve(deadline)? {
                 Reservation::Idle(held) => return Ok(held),
@@ -352,7 +360,11 @@ impl<DB: ServerDriver> Sessions<DB> {
             if held.is_verified || held.used.elapsed() < MAX_UNPINGED_IDLE_TIME {
                 return Ok(held);
             }
-            match watch(self, held.connection.ping()).await {
+            let watched = Watched {
+                sessions: self,
+                moves: held.moves,
+            };
+            match watch(watched, held.connection.ping()).await {
                 Err(error) if stale > 0 && db_error::is_connection_lost(&error) => stale -= 1,
                 Err(error) => return Err(error),
                 Ok(()) => {
@@ -367,7 +379,7 @@ impl<DB: ServerDriver> Sessions<DB> {
     /// more, for its reason.
     fn reserve(&self, deadline: Instant) -> sqlx::Result<Reservation<DB>> {
         let mut connections = self.pool.lock();
-        if connections.is_closed {
+        if self.pool.closed.is_cancelled() {
             return Err(sqlx::Error::PoolClosed);
         }
         let own = |held: &Held<DB>| held.purpose == self.settings.purpose;
@@ -398,12 +410,16 @@ impl<DB: ServerDriver> Sessions<DB> {
     async fn open(&self, place: Place<DB>, deadline: Instant) -> sqlx::Result<Held<DB>> {
         let left = deadline.saturating_duration_since(Instant::now());
         let opening = async {
-            let mut connection = self.pool.options.connect().await?;
-            let max_statement_bytes = DB::set_up(&mut connection, &self.settings).await?;
-            sqlx::Result::Ok((connection, max_statement_bytes))
+            let mut connected = self.pool.servers.connect().await?;
+            let set_up = DB::set_up(&mut connected.connection, &self.settings);
+            let max_statement_bytes = set_up.await?;
+            sqlx::Result::Ok((connected, max_statement_bytes))
         };
         let opened = timeout(left.max(MIN_OPENING_TIME), opening).await;
-        let (connection, max_statement_bytes) = opened.unwrap_or_else(|_| Err(timed_out()))?;
+        let (connected, max_statement_bytes) = opened.unwrap_or_else(|_| Err(timed_out()))?;
+        let Connected {
+            connection, moves, ..
+        } = connected;
         self.pool.opened.fetch_add(1, Ordering::AcqRel);
         let now = Instant::now();
         Ok(Held {
@@ -413,6 +429,7 @@ impl<DB: ServerDriver> Sessions<DB> {
             opened: now,
             used: now,
             is_verified: true,
+            moves,
             place,
         })
     }
@@ -421,7 +438,8 @@ impl<DB: ServerDriver> Sessions<DB> {
     pub(super) fn give_back(&self, mut held: Held<DB>) {
         held.used = Instant::now();
         held.is_verified = false;
-        if held.is_older_than(&self.pool.limits) {
+        let has_moved = held.moves != self.pool.servers.moves();
+        if has_moved || held.is_older_than(&self.pool.limits) {
             return self.close_in_background(held);
         }
         let mut connections = self.pool.lock();
@@ -435,6 +453,14 @@ impl<DB: ServerDriver> Sessions<DB> {
         connections.idle.push(held);
     }
 
+    /// Closes the idle connections, as those to a server that is not the right one any more.
+    pub(super) fn close_idle(&self) {
+        let idle = std::mem::take(&mut self.pool.lock().idle);
+        for held in idle {
+            self.close_in_background(held);
+        }
+    }
+
     fn close_in_background(&self, held: Held<DB>) {
         self.pool.tasks.spawn(held.close());
     }
@@ -444,10 +470,7 @@ impl<DB: ServerDriver> Sessions<DB> {
     pub(super) async fn probe_server(&self) -> sqlx::Result<()> {
         let probing = async {
             if self.limit() < MIN_CONNECTIONS_WITH_PROBE {
-                let connection = self.pool.options.connect().await?;
-                // It has answered, whatever it says to this.
-                let _ = connection.close().await;
-                return Ok(());
+                return self.pool.servers.greet().await;
             }
             let permit = self.pool.probe.acquire().await;
             let deadline = Instant::now() + PROBE_ACQUIRE_TIMEOUT;

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::Connection;
-
-use super::{ServerDriver, Sessions};
+use super::{ServerDriver, Servers, Sessions};
 use crate::error::Result;
 use crate::storage::connect::settings::{Purpose, SessionSettings};
 use crate::storage::db_error;
@@ -38,13 +36,13 @@ impl<DB: ServerDriver> Shares<DB> {
     ///
     /// Those of the server.
     pub(in crate::storage) async fn open(
-        options: <DB::Connection as Connection>::Options,
+        servers: Servers<DB>,
         limits: PoolLimits,
         settings: impl Fn(Purpose) -> SessionSettings,
     ) -> Result<Self> {
         let writers = (limits.connections / 2).max(1);
         let readers = limits.connections.saturating_sub(writers + 1).max(1);
-        let probe = Sessions::probe(options, limits, settings(Purpose::Write));
+        let probe = Sessions::probe(servers, limits, settings(Purpose::Write));
         let shares = Self {
             writer: probe.share(settings(Purpose::Write), writers),
             reader: probe.share(settings(Purpose::Read), readers),
@@ -52,6 +50,7 @@ impl<DB: ServerDriver> Shares<DB> {
         };
         let first = shares.writer.checkout().await;
         shares.writer.give_back(first.map_err(db_error::classify)?);
+        shares.probe.follow();
         Ok(shares)
     }
 

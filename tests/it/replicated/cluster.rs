@@ -80,6 +80,18 @@ impl Cluster {
         script(&["galera", "rejoin", &number.to_string()]);
     }
 
+    /// The URL of the database at whichever node is used.
+    pub fn list(&self) -> String {
+        let places = self.urls.iter().map(|url| {
+            let (_, place) = url.split_once('@').unwrap();
+            place.split_once('/').unwrap().0
+        });
+        let places = places.collect::<Vec<_>>().join(",");
+        let (login, rest) = self.urls[0].split_once('@').unwrap();
+        let (_, name) = rest.split_once('/').unwrap();
+        format!("{login}@{places}/{name}")
+    }
+
     /// A server at each node, started one after the other.
     pub async fn servers(&self) -> Vec<Replica> {
         let mut servers = Vec::new();

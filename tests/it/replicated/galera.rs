@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use pedigree::graph::Clock;
 use pedigree::proto::pedigree::lineage::v1::record_request::Change;
 use pedigree::proto::pedigree::lineage::v1::record_response::Answer;
 use pedigree::proto::pedigree::lineage::v1::run_event::Type;
@@ -11,7 +12,7 @@ use pedigree::proto::pedigree::lineage::v1::{ContextRef, RunEvent, TypePolicy};
 
 use super::cluster::{Cluster, at_once};
 use crate::python::sized;
-use crate::sql::run_sql;
+use crate::sql::{query, run_sql};
 use crate::streams::{Recording, message};
 use crate::support::Replica;
 use crate::support::prelude::*;
@@ -23,6 +24,7 @@ with_servers! {
     servers_that_start_at_once_all_serve,
     ids_are_of_their_rows_while_the_step_changes,
     what_is_stored_at_one_node_is_seen_at_the_next,
+    a_list_of_nodes_is_for_one_that_is_synced,
 }
 
 /// The types that clients made, and how often each is stored.
@@ -253,4 +255,34 @@ async fn what_is_stored_at_one_node_is_seen_at_the_next() {
         assert_eq!(found.len(), 1, "round {round}");
     }
     drop(load);
+}
+
+/// A node that falls behind, as one from which another copies, is left.
+async fn a_list_of_nodes_is_for_one_that_is_synced() {
+    let cluster = Cluster::open_alone().await;
+    let server = Replica::at(&cluster.list(), Clock::default()).await;
+    let type_id = server.ask(Artifact::put_type("T", &[])).await;
+    assert!(sessions(&cluster, 0).await > 0);
+    run_sql(&cluster.urls[0], "SET GLOBAL wsrep_desync = 1").await;
+    let moved = async {
+        for number in 0.. {
+            let new = Artifact::new(type_id, &number.to_string());
+            let _ = server.send(Artifact::put(vec![new])).await;
+            if sessions(&cluster, 0).await == 0 && sessions(&cluster, 1).await > 0 {
+                break;
+            }
+        }
+    };
+    let moved = tokio::time::timeout(Duration::from_mins(1), moved).await;
+    run_sql(&cluster.urls[0], "SET GLOBAL wsrep_desync = 0").await;
+    moved.unwrap();
+    let last = Artifact::new(type_id, "last");
+    server.ask(Artifact::put(vec![last])).await;
+}
+
+/// How many sessions a node has in the database of a case.
+async fn sessions(cluster: &Cluster, place: usize) -> usize {
+    let sql = "SELECT CONCAT(ID, '') FROM information_schema.PROCESSLIST
+               WHERE DB = DATABASE() AND ID <> CONNECTION_ID()";
+    query(&cluster.urls[place], sql).await.len()
 }

@@ -1,5 +1,9 @@
-//! Databases of several servers: a Galera cluster whose nodes all take writes.
+//! Databases of several servers: a Galera cluster whose nodes all take writes, and PostgreSQL with
+//! a standby.
 
 mod cluster;
+mod failover;
 mod galera;
 mod killed;
+mod pair;
+mod writers;
