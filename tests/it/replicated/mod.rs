@@ -5,5 +5,6 @@ mod cluster;
 mod failover;
 mod galera;
 mod killed;
+mod lagging;
 mod pair;
 mod writers;
