@@ -22,6 +22,9 @@ pub enum Error {
     AlreadyExists(String),
     #[error("{0}")]
     FailedPrecondition(String),
+    /// The request has no credentials, or wrong ones. The caller is not told which.
+    #[error("no valid credentials")]
+    Unauthenticated,
     /// The request came from a web page whose origin may not call.
     #[error("{0}")]
     PermissionDenied(String),
@@ -86,6 +89,9 @@ pub enum StartError {
     /// The certificates of the main port cannot be read or do not fit together.
     #[error("{0}")]
     Certificates(String),
+    /// The security file cannot be read or is wrong.
+    #[error("{0}")]
+    Security(String),
     /// Traces cannot be sent to the collector.
     #[error("cannot send traces to {endpoint}: {problem}")]
     Traces { endpoint: String, problem: String },

@@ -2,11 +2,13 @@
 //!
 //! The map, from the outside in; each layer knows only those below it:
 //!
-//! * [`cli`]: the commands: serve, migrate and reconcile; record, watch and trace as clients.
+//! * [`cli`]: the commands: serve, migrate and reconcile; record, watch and trace as clients; token
+//!   and policy for security files.
 //! * [`config`]: flags, environment and file become one validated configuration.
 //! * [`telemetry`]: logs, metrics, traces.
 //! * [`server`]: the listeners, the router with the layers around every request, health, start and
 //!   stop.
+//! * [`security`]: the security file; [`identity`]: who calls.
 //! * [`api`]: the doors, one folder per protocol: convert, call the graph, convert back.
 //! * [`graph`]: the metadata graph and its rules.
 //! * [`filter`]: the filter language, from text to SQL with bound values.
@@ -23,8 +25,10 @@ pub mod config;
 pub mod error;
 pub mod filter;
 pub mod graph;
+pub mod identity;
 pub mod model;
 pub mod proto;
+pub mod security;
 pub mod server;
 pub mod storage;
 pub mod telemetry;

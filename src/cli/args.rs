@@ -7,8 +7,10 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::Failure;
 use super::migrate::MigrateArgs;
+use super::policy::PolicyArgs;
 use super::reconcile::ReconcileArgs;
 use super::record::RecordArgs;
+use super::token::TokenArgs;
 use super::trace::TraceArgs;
 use super::watch::WatchArgs;
 use crate::config::{ConfigArgs, ConfigError, ProcessEnv, without_logins};
@@ -51,6 +53,10 @@ pub(super) enum Invocation {
     Watch(WatchArgs),
     /// Print what artifacts or executions were derived from, or what was derived from them
     Trace(TraceArgs),
+    /// Make API tokens for the security file
+    Token(TokenArgs),
+    /// Check a security file
+    Policy(PolicyArgs),
 }
 
 impl Invocation {
@@ -82,7 +88,11 @@ impl Invocation {
             Self::Serve(options) => Some(options),
             Self::Migrate(args) => Some(&args.options),
             Self::Reconcile(args) => Some(&args.options),
-            Self::Record(_) | Self::Watch(_) | Self::Trace(_) => None,
+            Self::Record(_)
+            | Self::Watch(_)
+            | Self::Trace(_)
+            | Self::Token(_)
+            | Self::Policy(_) => None,
         }
     }
 }

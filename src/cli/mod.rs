@@ -1,5 +1,5 @@
 //! The commands. `serve`, `migrate` and `reconcile` use a database; `record`, `watch` and `trace`
-//! are clients of a server.
+//! are clients of a server; `token` and `policy` need neither.
 
 mod args;
 mod client;
@@ -7,9 +7,11 @@ mod draw;
 mod json;
 mod migrate;
 mod output;
+mod policy;
 mod reconcile;
 mod record;
 mod serve;
+mod token;
 mod trace;
 mod watch;
 
@@ -95,6 +97,8 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Fa
         Invocation::Record(args) => args.run().await,
         Invocation::Watch(args) => args.run().await,
         Invocation::Trace(args) => args.run().await,
+        Invocation::Token(args) => args.run(),
+        Invocation::Policy(args) => args.run(),
     }
 }
 

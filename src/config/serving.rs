@@ -1,6 +1,7 @@
 //! How clients reach the server: listeners, TLS, limits, origins of web pages.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -17,6 +18,8 @@ pub struct Serving {
     pub admin: Option<SocketAddr>,
     /// The certificates of the main port; without them it speaks plain text.
     pub tls: Option<Certificates>,
+    /// The security file; without it everybody may call.
+    pub security: Option<PathBuf>,
     /// The maximum size of a request message, in bytes.
     pub max_request: usize,
     /// The maximum size of a response message, in bytes.
@@ -131,6 +134,7 @@ impl Serving {
         Self {
             admin: options.admin_port.map(admin),
             tls: certificates(options).or(from_compat),
+            security: options.security.clone(),
             max_request: options.max_request_bytes.0,
             max_response: bytes(options.max_response_bytes),
             request_memory: request_memory.unwrap_or_else(|| resources::memory_bytes() / 2),

@@ -7,6 +7,7 @@ mod layers;
 mod lifecycle;
 mod listener;
 mod memory;
+mod reload;
 mod router;
 
 use std::net::SocketAddr;
@@ -20,10 +21,23 @@ use crate::api::call::Calls;
 use crate::config::Config;
 use crate::error::{Error, Result, StartError};
 use crate::graph::Clock;
+use crate::security::SecurityFile;
 use crate::telemetry::Metrics;
 use health::Health;
+use layers::authenticate::Authentication;
 pub use lifecycle::{open, prepare};
-use listener::Tls;
+use listener::{ClientAuth, Tls};
+use reload::{ReloadMessages, reload_forever};
+
+const CERTIFICATES: ReloadMessages = ReloadMessages {
+    changed: "serving new certificates",
+    kept: "the old certificates are served on",
+};
+
+const SECURITY_FILE: ReloadMessages = ReloadMessages {
+    changed: "the security file has changed and is in force",
+    kept: "the security file is wrong; what it said before stays in force",
+};
 
 /// The listeners of a server.
 #[derive(Debug)]
@@ -72,8 +86,8 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
 ///
 /// # Errors
 ///
-/// If certificates cannot be used, a listener or another part fails, or the database cannot be
-/// opened for a reason that does not pass with time.
+/// If certificates or the security file cannot be used, a listener or another part fails, or the
+/// database cannot be opened for a reason that does not pass with time.
 pub async fn run(
     config: &Config,
     listeners: Listeners,
@@ -81,7 +95,16 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), StartError> {
     let metrics = Metrics::of_process()?;
-    let tls = config.serving.tls.clone().map(Tls::new).transpose()?;
+    let security = security(config)?;
+    let client_auth = if security.is_some() {
+        ClientAuth::Optional
+    } else {
+        ClientAuth::Required
+    };
+    let tls = config.serving.tls.clone();
+    let tls = tls
+        .map(|source| Tls::new(source, client_auth))
+        .transpose()?;
     let tls = tls.map(Arc::new);
     let (reporter, health_service) = tonic_health::server::health_reporter();
     let health = Health::new(reporter).await;
@@ -98,9 +121,16 @@ pub async fn run(
         background.spawn(serving);
     }
     if let Some(tls) = tls.clone() {
-        background.spawn(async move { tls.reload_forever().await });
+        background.spawn(reload_forever(CERTIFICATES, move || tls.reload()));
     }
-    let router = router::router(config, &calls, health_service, &stop)?;
+    if let Some(security) = security.clone() {
+        background.spawn(reload_forever(SECURITY_FILE, move || security.reload()));
+    }
+    let authentication = Authentication {
+        security,
+        clock: clock.clone(),
+    };
+    let router = router::router(config, &calls, health_service, authentication, &stop)?;
     let limits = &config.serving.connections;
     let address = listeners.main.local_addr().unwrap_or(config.listen);
     let serving = listener::serve(listeners.main, tls, limits, router, stop.clone());
@@ -135,6 +165,17 @@ pub async fn run(
         Ok(served?)
     });
     supervise(work, background, &stop).await
+}
+
+/// The security file of a configuration. Without one, everybody who reaches the server may call.
+fn security(config: &Config) -> Result<Option<Arc<SecurityFile>>, StartError> {
+    if let Some(path) = &config.serving.security {
+        return Ok(Some(Arc::new(SecurityFile::open(path)?)));
+    }
+    if !config.listen.ip().is_loopback() {
+        tracing::warn!("without --security, everybody who reaches the port may read and write");
+    }
+    Ok(None)
 }
 
 /// Ready when the open requests have had their time after the stop.

@@ -18,6 +18,7 @@ use tower_http::cors::Cors;
 use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 
 use super::layers::arrival::{self, Arrivals};
+use super::layers::authenticate::{self, Authentication};
 use super::layers::classify::{Grpc, Http, Protocol};
 use super::layers::cross_site::{self, CrossSitePolicy};
 use super::layers::limit::{self, Limit};
@@ -40,11 +41,13 @@ pub(super) fn router(
     config: &Config,
     calls: &Calls,
     health: HealthServer<impl HealthRpc>,
+    authentication: Authentication,
     stop: &CancellationToken,
 ) -> Result<Cors<Router>> {
     let services = services(config, calls, health, stop)?;
     let serving = &config.serving;
     let guards = Arc::new(Guards {
+        authentication,
         cross_site: CrossSitePolicy::new(serving.hosts.clone(), &serving.web_origins),
         arrivals: Arrivals {
             memory: RequestMemory::new(serving.request_memory),
@@ -62,6 +65,7 @@ pub(super) fn router(
 /// What the layers around every request check.
 #[derive(Debug)]
 struct Guards {
+    authentication: Authentication,
     cross_site: CrossSitePolicy,
     arrivals: Arrivals,
     limit: Limit,
@@ -111,6 +115,7 @@ async fn guarded<P: Protocol>(
     next: Next,
 ) -> Response {
     let Guards {
+        authentication,
         cross_site,
         arrivals,
         limit,
@@ -120,7 +125,8 @@ async fn guarded<P: Protocol>(
     let limited = |request| limit::enforce::<P, _>(limit, shape, request, handle);
     let received = |request| arrival::receive::<P, _>(arrivals, shape, request, limited);
     let timed = |request| deadline::enforce::<P, _>(request, received);
-    let admitted = |request| cross_site::enforce::<P, _>(cross_site, request, timed);
+    let known = |request| authenticate::enforce::<P, _>(authentication, request, timed);
+    let admitted = |request| cross_site::enforce::<P, _>(cross_site, request, known);
     let caught = |request| panic::catch::<P, _>(request, admitted);
     let observed = |request| observe::observe::<P, _>(request, caught);
     activity::mark(shape, request, observed).await
@@ -201,6 +207,7 @@ mod tests {
         let url = "sqlite::memory:";
         let serving = Config::with_url(url).unwrap().serving;
         let guards = Arc::new(Guards {
+            authentication: Authentication::default(),
             cross_site: CrossSitePolicy::new(serving.hosts, &[]),
             arrivals: Arrivals {
                 memory: RequestMemory::new(serving.request_memory),

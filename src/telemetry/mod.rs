@@ -229,6 +229,10 @@ fn install() -> std::result::Result<PrometheusHandle, metrics_exporter_prometheu
         "pedigree_connections_failed_total",
         "Connections that ended with an error"
     );
+    describe_gauge!(
+        "pedigree_security_file_valid",
+        "1 if the security file is in force as it is, 0 if an older one stays in force"
+    );
     describe_counter!(
         "pedigree_panics_total",
         "Panics of handlers and of other tasks"

@@ -20,7 +20,7 @@ blocking_once! {
 }
 
 /// The pages whose links, examples and width are checked.
-const PAGES: [&str; 20] = [
+const PAGES: [&str; 21] = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
@@ -30,6 +30,7 @@ const PAGES: [&str; 20] = [
     "docs/lineage-api.md",
     "docs/ml-metadata.md",
     "docs/operations.md",
+    "docs/security.md",
     "benches/README.md",
     "examples/README.md",
     "examples/go/README.md",
@@ -188,6 +189,7 @@ fn errors() -> Vec<Error> {
         Error::NotFound(text()),
         Error::AlreadyExists(text()),
         Error::FailedPrecondition(text()),
+        Error::Unauthenticated,
         Error::PermissionDenied(text()),
         Error::Misdirected(text()),
         Error::Unimplemented(text()),

@@ -45,7 +45,7 @@ const NOT_FOR_CLIENTS: &[&str] = &[
 ];
 
 /// A part of `src/`, and what its files must not name.
-const FORBIDDEN: [(&str, &[&str]); 13] = [
+const FORBIDDEN: [(&str, &[&str]); 15] = [
     (
         "graph",
         &[
@@ -84,6 +84,27 @@ const FORBIDDEN: [(&str, &[&str]); 13] = [
     ),
     ("config", &["sqlx::", "crate::cli", "crate::server"]),
     ("server", &["crate::cli"]),
+    (
+        "security",
+        &[
+            "crate::api",
+            "crate::server",
+            "crate::graph",
+            "crate::storage",
+            "crate::config",
+        ],
+    ),
+    (
+        "identity",
+        &[
+            "crate::api",
+            "crate::server",
+            "crate::graph",
+            "crate::storage",
+            "crate::config",
+            "crate::security",
+        ],
+    ),
     ("cli", &["sqlx::", "crate::api", "crate::filter"]),
     ("cli/record.rs", NOT_FOR_CLIENTS),
     ("cli/watch.rs", NOT_FOR_CLIENTS),

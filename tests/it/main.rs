@@ -50,6 +50,7 @@ mod quirks_kept;
 mod races;
 mod replicated;
 mod runs;
+mod security;
 mod serving;
 mod settings;
 mod sql;

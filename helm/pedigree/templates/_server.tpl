@@ -57,6 +57,10 @@
   value: /etc/pedigree/client-ca/ca.crt
 {{- end }}
 {{- end }}
+{{- if .Values.security.existingSecret }}
+- name: PEDIGREE_SECURITY
+  value: /etc/pedigree/security/security.toml
+{{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
@@ -107,6 +111,14 @@
         path: ca.crt
 {{- end }}
 {{- end }}
+{{- with .Values.security.existingSecret }}
+- name: security
+  secret:
+    secretName: {{ . }}
+    items:
+      - key: {{ $.Values.security.key }}
+        path: security.toml
+{{- end }}
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}
 {{- end }}
@@ -130,6 +142,11 @@
   mountPath: /etc/pedigree/client-ca
   readOnly: true
 {{- end }}
+{{- end }}
+{{- if .Values.security.existingSecret }}
+- name: security
+  mountPath: /etc/pedigree/security
+  readOnly: true
 {{- end }}
 {{- with .Values.extraVolumeMounts }}
 {{ toYaml . }}

@@ -9,6 +9,9 @@ use serde_json::json;
 
 use crate::error::Error;
 
+/// The authentication scheme that the answer to a request without credentials asks for.
+const CHALLENGE: &str = "Bearer";
+
 /// A failed request.
 #[derive(Clone, Debug)]
 pub struct Problem {
@@ -51,6 +54,7 @@ pub fn status(error: &Error) -> StatusCode {
         Error::InvalidArgument(_) | Error::OutOfRange(_) | Error::FailedPrecondition(_) => {
             StatusCode::BAD_REQUEST
         }
+        Error::Unauthenticated => StatusCode::UNAUTHORIZED,
         Error::PermissionDenied(_) => StatusCode::FORBIDDEN,
         Error::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
         Error::NotFound(_) => StatusCode::NOT_FOUND,
@@ -91,9 +95,14 @@ impl IntoResponse for Problem {
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, content_type);
-        if self.status == StatusCode::TOO_MANY_REQUESTS {
-            let seconds = HeaderValue::from_static("1");
-            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        let hint = match self.status {
+            StatusCode::TOO_MANY_REQUESTS => Some((header::RETRY_AFTER, "1")),
+            StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, CHALLENGE)),
+            _ => None,
+        };
+        if let Some((name, value)) = hint {
+            let value = HeaderValue::from_static(value);
+            response.headers_mut().insert(name, value);
         }
         response.extensions_mut().insert(self);
         response

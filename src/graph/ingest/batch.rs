@@ -159,6 +159,7 @@ const fn is_refusal(error: &Error) -> bool {
         | Error::NotFound(_)
         | Error::AlreadyExists(_)
         | Error::FailedPrecondition(_)
+        | Error::Unauthenticated
         | Error::PermissionDenied(_)
         | Error::Misdirected(_)
         | Error::TooLarge(_)

@@ -98,13 +98,21 @@ impl RequestShape {
 /// The health check, which orchestrators call.
 const HEALTH_CHECK: &str = "/grpc.health.v1.Health/Check";
 
+/// The stream of health checks.
+const HEALTH_WATCH: &str = "/grpc.health.v1.Health/Watch";
+
 /// Methods for operators. They are served beyond the limits of concurrent requests.
 const OPERATOR_METHODS: [&str; 4] = [
     HEALTH_CHECK,
-    "/grpc.health.v1.Health/Watch",
+    HEALTH_WATCH,
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
+
+/// Whether this is a call of the health service.
+pub(in crate::server) fn is_health_check(request: &Request) -> bool {
+    [HEALTH_CHECK, HEALTH_WATCH].contains(&request.uri().path())
+}
 
 /// The paths of all methods. A path that a client invented becomes no label of a metric.
 static METHODS: LazyLock<HashSet<String>> = LazyLock::new(|| {
@@ -162,6 +170,7 @@ impl Protocol for Grpc {
             method,
             id = &*context.request_id,
             peer = context.peer.as_ref().map(field::display),
+            principal = field::Empty,
             trace_id = field::Empty,
         )
     }
@@ -252,6 +261,7 @@ impl Protocol for Http {
             http.response.status_code = field::Empty,
             id = &*context.request_id,
             peer = context.peer.as_ref().map(field::display),
+            principal = field::Empty,
             trace_id = field::Empty,
         )
     }

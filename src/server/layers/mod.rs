@@ -4,6 +4,7 @@
 
 pub(super) mod activity;
 pub(super) mod arrival;
+pub(super) mod authenticate;
 mod body;
 pub(super) mod classify;
 pub(super) mod content_type;

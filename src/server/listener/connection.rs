@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use metrics::counter;
+use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
@@ -24,6 +25,7 @@ use tower::{Service, ServiceExt};
 use super::Tls;
 use super::activity::{Activity, OpenRequest};
 use crate::config::serving::Connections;
+use crate::identity::{CredentialError, Principal, certificate};
 use crate::server::memory::ConnectionMemory;
 
 /// Flow-control window of a stream in bytes. The default of 64 KiB would interrupt large requests.
@@ -58,6 +60,10 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(in crate::server) struct Peer {
     /// `HOST:PORT`.
     pub(in crate::server) address: Arc<str>,
+    /// Whether it is another machine and the connection is in plain text.
+    is_exposed: bool,
+    /// The principal of the client's certificate.
+    certificate: Option<Arc<Result<Principal, CredentialError>>>,
     activity: Arc<Activity>,
     memory: ConnectionMemory,
     streams: Arc<AtomicUsize>,
@@ -74,13 +80,37 @@ impl Drop for OpenStream {
 }
 
 impl Peer {
-    fn new(address: SocketAddr) -> Self {
+    /// A connection in plain text.
+    fn plain(address: SocketAddr) -> Self {
         Self {
             address: address.to_string().into(),
+            is_exposed: !address.ip().to_canonical().is_loopback(),
+            certificate: None,
             activity: Arc::new(Activity::new()),
             memory: ConnectionMemory::default(),
             streams: Arc::default(),
         }
+    }
+
+    /// An encrypted connection, on which the client has shown these certificates.
+    fn encrypted(address: SocketAddr, certificates: Option<&[CertificateDer<'_>]>) -> Self {
+        let certificate = certificates.and_then(<[_]>::first);
+        let principal = certificate.map(|der| Arc::new(certificate::principal(der)));
+        Self {
+            is_exposed: false,
+            certificate: principal,
+            ..Self::plain(address)
+        }
+    }
+
+    /// Whether others may read what the client sends.
+    pub(in crate::server) const fn is_exposed(&self) -> bool {
+        self.is_exposed
+    }
+
+    /// The principal of the client's certificate, if it has shown one.
+    pub(in crate::server) fn certificate(&self) -> Option<&Result<Principal, CredentialError>> {
+        self.certificate.as_deref()
     }
 
     /// Marks the connection as used until the result is dropped.
@@ -166,12 +196,16 @@ impl<S: RequestService> ConnectionServer<S> {
         let served = match self.tls.clone() {
             // Without Nagle's algorithm, which would delay small frames.
             _ if stream.set_nodelay(true).is_err() => return,
-            None => self.serve_http(stream, address).await,
+            None => self.serve_http(stream, Peer::plain(address)).await,
             Some(tls) => {
                 let handshake = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream));
                 match self.stop.run_until_cancelled(handshake).await {
                     None => Ok(()),
-                    Some(Ok(Ok(stream))) => self.serve_http(stream, address).await,
+                    Some(Ok(Ok(stream))) => {
+                        let certificates = stream.get_ref().1.peer_certificates();
+                        let peer = Peer::encrypted(address, certificates);
+                        self.serve_http(stream, peer).await
+                    }
                     Some(Ok(Err(error))) => Err(error.into()),
                     Some(Err(late)) => Err(late.into()),
                 }
@@ -186,9 +220,8 @@ impl<S: RequestService> ConnectionServer<S> {
     async fn serve_http(
         &self,
         io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        address: SocketAddr,
+        peer: Peer,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let peer = Peer::new(address);
         let activity = peer.activity.clone();
         let service = self.service.clone();
         let service = service.map_request(move |mut request: Request<Incoming>| {

@@ -9,4 +9,4 @@ mod tls;
 pub(super) use accept::serve;
 pub(super) use activity::OpenRequest;
 pub(super) use connection::{OpenStream, Peer};
-pub(super) use tls::Tls;
+pub(super) use tls::{ClientAuth, Tls};

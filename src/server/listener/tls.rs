@@ -3,7 +3,6 @@
 
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
@@ -17,14 +16,21 @@ use tokio_rustls::server::TlsStream;
 
 use crate::certificates::Authorities;
 use crate::config::tls::{Certificates, Pems};
-use crate::error::{Result, StartError};
+use crate::error::StartError;
 
-/// Interval at which the certificate files are read.
-const RELOAD_INTERVAL: Duration = Duration::from_secs(2);
+/// What the clients' certificate authorities are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) enum ClientAuth {
+    /// Every client must show a certificate.
+    Required,
+    /// A client may show one. The layers refuse requests without any credentials.
+    Optional,
+}
 
 /// The acceptor of new connections with the current certificates.
 pub(in crate::server) struct Tls {
     source: Certificates,
+    client_auth: ClientAuth,
     current: RwLock<(Pems, TlsAcceptor)>,
 }
 
@@ -34,9 +40,12 @@ impl Tls {
     /// # Errors
     ///
     /// If they cannot be read or do not fit together.
-    pub(in crate::server) fn new(source: Certificates) -> Result<Self, StartError> {
+    pub(in crate::server) fn new(
+        source: Certificates,
+        client_auth: ClientAuth,
+    ) -> Result<Self, StartError> {
         let pems = source.read()?;
-        let acceptor = acceptor(&pems)?;
+        let acceptor = acceptor(&pems, client_auth)?;
         if let Some(file) = source.exposed_key_file() {
             tracing::warn!(
                 ?file,
@@ -45,6 +54,7 @@ impl Tls {
         }
         Ok(Self {
             source,
+            client_auth,
             current: RwLock::new((pems, acceptor)),
         })
     }
@@ -57,28 +67,9 @@ impl Tls {
         acceptor.accept(stream).await
     }
 
-    /// Reloads the files for ever. An error is logged once; until it is mended, the certificates
-    /// from before stay.
-    pub(in crate::server) async fn reload_forever(&self) -> Result<()> {
-        let mut logged = None;
-        loop {
-            tokio::time::sleep(RELOAD_INTERVAL).await;
-            match self.reload() {
-                Ok(true) => tracing::info!("serving new certificates"),
-                Ok(false) => logged = None,
-                Err(error) => {
-                    let error = error.to_string();
-                    if logged.as_ref() != Some(&error) {
-                        tracing::error!(error, "the old certificates are served on");
-                        logged = Some(error);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Reads the files, and returns whether they have changed.
-    fn reload(&self) -> Result<bool, StartError> {
+    /// Reads the files again, and returns whether they have changed. The certificates from before
+    /// stay if they cannot be used.
+    pub(in crate::server) fn reload(&self) -> Result<bool, StartError> {
         let pems = self.source.read()?;
         {
             let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
@@ -86,14 +77,14 @@ impl Tls {
                 return Ok(false);
             }
         }
-        let acceptor = acceptor(&pems)?;
+        let acceptor = acceptor(&pems, self.client_auth)?;
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         *current = (pems, acceptor);
         Ok(true)
     }
 }
 
-fn acceptor(pems: &Pems) -> Result<TlsAcceptor, StartError> {
+fn acceptor(pems: &Pems, client_auth: ClientAuth) -> Result<TlsAcceptor, StartError> {
     let refused = |what: &str, why: &dyn std::fmt::Display| {
         StartError::Certificates(format!("cannot use the TLS {what}: {why}"))
     };
@@ -112,9 +103,12 @@ fn acceptor(pems: &Pems) -> Result<TlsAcceptor, StartError> {
             }
             authorities.log("the client CA");
             let roots = authorities.store().into();
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider)
-                .build()
-                .map_err(|why| refused("client CA", &why))?;
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
+            let verifier = match client_auth {
+                ClientAuth::Required => verifier,
+                ClientAuth::Optional => verifier.allow_unauthenticated(),
+            };
+            let verifier = verifier.build().map_err(|why| refused("client CA", &why))?;
             builder.with_client_cert_verifier(verifier)
         }
     };

@@ -138,6 +138,8 @@ async fn on_sqlite_with_tls_on_both_sides() {
             &[("tls.crt", &certificate), ("tls.key", &key)],
         ),
         secret("clients", &[("ca.crt", &clients.pem)]),
+        // Without tokens: certificates are the only credentials.
+        secret("pedigree-security", &[("security.toml", "")]),
     ];
     let cluster = Cluster::new("sqlite", &[], before);
     let (certificate, key) = clients.sign();

@@ -16,7 +16,8 @@ mod web;
 
 pub use http2::{Http2, more_of};
 pub use tls::Authority;
-pub use web::{framed, frames};
+pub use tls::serve as serve_tls;
+pub use web::{framed, frames, put_type};
 
 use std::net::{Ipv4Addr, SocketAddr};
 

@@ -57,9 +57,13 @@ impl Authority {
 
     /// A certificate for this machine and its key.
     pub fn sign(&self) -> (String, String) {
-        let key = KeyPair::generate().unwrap();
         let names = ["localhost", "127.0.0.1"].map(str::to_owned);
-        let params = CertificateParams::new(names).unwrap();
+        self.sign_as(&CertificateParams::new(names).unwrap())
+    }
+
+    /// A certificate with these contents and its key.
+    pub fn sign_as(&self, params: &CertificateParams) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         (certificate.pem(), key.serialize_pem())
     }

@@ -1,0 +1,229 @@
+//! Authentication: who calls. One file per source of identities.
+//!
+//! The first credential that a request has decides. One that is present and wrong is refused: the
+//! request is never identified by the next source, nor anonymous.
+
+mod authorization;
+pub mod certificate;
+pub mod token;
+
+use std::sync::{Arc, LazyLock};
+
+use http::HeaderMap;
+
+use self::authorization::bearer_text;
+use self::token::ApiTokens;
+use crate::model::ANONYMOUS;
+
+/// An authenticated caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// The name with its origin, such as `token:ci` or `spiffe://example.org/trainer`. Names of two
+    /// sources are never equal.
+    pub subject: Arc<str>,
+    /// The end of the credential's validity, in milliseconds since epoch.
+    pub expires: Option<i64>,
+}
+
+/// The sources of identities. Client certificates are a source wherever a connection has one.
+#[derive(Debug, Default)]
+pub struct IdentitySources {
+    pub tokens: ApiTokens,
+    /// Whether a request without credentials is served, as [`ANONYMOUS`].
+    pub allows_anonymous: bool,
+    /// Whether secrets may arrive from other machines in plain text.
+    pub allows_plaintext_credentials: bool,
+}
+
+/// What a request and its connection show of the caller.
+#[derive(Debug)]
+pub struct Credentials<'a> {
+    pub headers: &'a HeaderMap,
+    /// The principal of the connection's certificate.
+    pub certificate: Option<&'a Result<Principal, CredentialError>>,
+    /// Whether the request came from another machine in plain text.
+    pub is_exposed: bool,
+}
+
+/// Why credentials were refused. The text is for logs: it has no secret, and no client sees it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CredentialError {
+    #[error("no credentials")]
+    Missing,
+    #[error("more than one header `authorization`")]
+    Ambiguous,
+    #[error("the header `authorization` is malformed, or of an unknown scheme")]
+    MalformedHeader,
+    #[error("the bearer token is of an unknown kind")]
+    UnknownKind,
+    #[error("credentials in plain text from another machine")]
+    PlainText,
+    #[error("no API token has the id {0}")]
+    UnknownToken(String),
+    #[error("wrong secret for the API token {0}")]
+    WrongSecret(String),
+    #[error("the credential of {0} has expired")]
+    Expired(Arc<str>),
+    #[error("the client certificate {0}")]
+    Certificate(&'static str),
+}
+
+impl IdentitySources {
+    /// The caller of a request at a time in milliseconds since epoch.
+    ///
+    /// # Errors
+    ///
+    /// If the credentials are missing or wrong.
+    pub fn identify(
+        &self,
+        credentials: &Credentials<'_>,
+        now: i64,
+    ) -> Result<Principal, CredentialError> {
+        let principal = if let Some(text) = bearer_text(credentials.headers)? {
+            if credentials.is_exposed && !self.allows_plaintext_credentials {
+                return Err(CredentialError::PlainText);
+            }
+            self.tokens.find(&text)?
+        } else if let Some(certificate) = credentials.certificate {
+            certificate.clone()?
+        } else if self.allows_anonymous {
+            anonymous()
+        } else {
+            return Err(CredentialError::Missing);
+        };
+        match principal.expires {
+            Some(end) if end <= now => Err(CredentialError::Expired(principal.subject)),
+            _ => Ok(principal),
+        }
+    }
+}
+
+fn anonymous() -> Principal {
+    static SUBJECT: LazyLock<Arc<str>> = LazyLock::new(|| ANONYMOUS.into());
+    Principal {
+        subject: SUBJECT.clone(),
+        expires: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use http::header::AUTHORIZATION;
+
+    use super::*;
+    use crate::identity::token::NewToken;
+
+    /// The end of the token's validity.
+    const END: i64 = 1000;
+
+    struct Case {
+        sources: IdentitySources,
+        certificate: Option<Result<Principal, CredentialError>>,
+        is_exposed: bool,
+        token: String,
+    }
+
+    impl Case {
+        fn new() -> Self {
+            let NewToken { text, token } = NewToken::random("token:ci".into(), END).unwrap();
+            Self {
+                sources: IdentitySources {
+                    tokens: ApiTokens::new([token]),
+                    ..IdentitySources::default()
+                },
+                certificate: None,
+                is_exposed: false,
+                token: text,
+            }
+        }
+
+        fn identify_at(&self, headers: &[&str], now: i64) -> Result<String, CredentialError> {
+            let mut map = HeaderMap::new();
+            for header in headers {
+                map.append(AUTHORIZATION, HeaderValue::from_str(header).unwrap());
+            }
+            let credentials = Credentials {
+                headers: &map,
+                certificate: self.certificate.as_ref(),
+                is_exposed: self.is_exposed,
+            };
+            let principal = self.sources.identify(&credentials, now)?;
+            Ok(principal.subject.to_string())
+        }
+
+        fn identify(&self, headers: &[&str]) -> Result<String, CredentialError> {
+            self.identify_at(headers, 0)
+        }
+    }
+
+    fn basic(password: &str) -> String {
+        use base64::Engine;
+        let login = base64::engine::general_purpose::STANDARD.encode(format!("any:{password}"));
+        format!("Basic {login}")
+    }
+
+    #[test]
+    fn a_token_is_a_bearer_token_or_a_password_until_it_expires() {
+        let case = Case::new();
+        let bearer = format!("bearer {}", case.token);
+        for header in [&bearer, &basic(&case.token)] {
+            assert_eq!(case.identify(&[header]).unwrap(), "token:ci");
+        }
+        let expired = CredentialError::Expired("token:ci".into());
+        assert_eq!(case.identify_at(&[&bearer], END), Err(expired));
+    }
+
+    #[test]
+    fn a_wrong_credential_is_never_another_source() {
+        let mut case = Case::new();
+        case.sources.allows_anonymous = true;
+        assert_eq!(case.identify(&[]).unwrap(), ANONYMOUS);
+        case.certificate = Some(Ok(Principal {
+            subject: "cert:CN=trainer".into(),
+            expires: None,
+        }));
+        assert_eq!(case.identify(&[]).unwrap(), "cert:CN=trainer");
+        let token = case.token.clone();
+        let bearer = format!("Bearer {token}");
+        let changed = match token.strip_suffix('0') {
+            Some(start) => format!("{start}1"),
+            None => format!("{}0", &token[..token.len() - 1]),
+        };
+        let unknown = format!("ped_{}{}", "0".repeat(12), &token[16..]);
+        let short = &token[..token.len() - 1];
+        for wrong in [
+            &["Bearer"][..],
+            &["Bearer "],
+            &["Bearer x"],
+            &["Bearer a.b.c"],
+            &["Negotiate YII="],
+            &["Basic !"],
+            &["Basic bm9jb2xvbg=="],
+            &[&basic("hunter2")],
+            &[&format!("Bearer {changed}")],
+            &[&format!("Bearer {unknown}")],
+            &[&format!("Bearer {short}")],
+            &[&format!("Bearer {token}0")],
+            &[&format!("Bearer {}", token.to_uppercase())],
+            &[&bearer, &bearer],
+            &["", &bearer],
+        ] {
+            let error = case.identify(wrong).unwrap_err();
+            assert!(!error.to_string().contains(&token[17..]), "{error}");
+        }
+        case.certificate = Some(Err(CredentialError::Certificate("is malformed")));
+        case.identify(&[]).unwrap_err();
+    }
+
+    #[test]
+    fn a_secret_in_plain_text_counts_only_from_this_machine() {
+        let mut case = Case::new();
+        let bearer = format!("Bearer {}", case.token);
+        case.is_exposed = true;
+        assert_eq!(case.identify(&[&bearer]), Err(CredentialError::PlainText));
+        assert_eq!(case.identify(&[]), Err(CredentialError::Missing));
+        case.sources.allows_plaintext_credentials = true;
+        assert_eq!(case.identify(&[&bearer]).unwrap(), "token:ci");
+    }
+}

@@ -1,0 +1,212 @@
+//! The format of a security file: TOML, without unknown keys.
+
+use std::collections::HashSet;
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::value::Datetime;
+
+use super::SecuritySettings;
+use crate::identity::IdentitySources;
+use crate::identity::token::{self, ApiToken, ApiTokens};
+
+/// What the subjects of API tokens begin with.
+const TOKEN_ORIGIN: &str = "token:";
+
+/// The maximum length of a token's name in bytes.
+const MAX_NAME_BYTES: usize = 256;
+
+/// What is wrong with a file.
+#[derive(Debug)]
+pub(super) struct FileProblem {
+    pub(super) line: usize,
+    pub(super) text: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    #[serde(default)]
+    allow_anonymous: bool,
+    #[serde(default)]
+    allow_plaintext_credentials: bool,
+    #[serde(default, rename = "token")]
+    tokens: Vec<Spanned<TokenEntry>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TokenEntry {
+    id: TokenId,
+    sha256: TokenDigest,
+    subject: TokenSubject,
+    expires: UtcTime,
+}
+
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct TokenId(String);
+
+impl TryFrom<String> for TokenId {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let rule = "an id is 12 hexadecimal digits in lower case";
+        token::is_id(&text).then_some(Self(text)).ok_or(rule)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct TokenDigest(token::Sha256);
+
+impl TryFrom<String> for TokenDigest {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let rule = "the SHA-256 of a token is 64 hexadecimal digits in lower case";
+        token::sha256_from_hex(&text).map(Self).ok_or(rule)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct TokenSubject(String);
+
+impl TryFrom<String> for TokenSubject {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let rule =
+            "the subject of a token is token:NAME, with letters, digits and -._@/ in the name";
+        is_token_subject(&text).then_some(Self(text)).ok_or(rule)
+    }
+}
+
+/// Whether a text can be the subject of a token.
+#[must_use]
+pub fn is_token_subject(text: &str) -> bool {
+    let name = text.strip_prefix(TOKEN_ORIGIN).unwrap_or_default();
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._@/".contains(&byte);
+    (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(is_allowed)
+}
+
+/// Milliseconds since epoch.
+#[derive(Deserialize)]
+#[serde(try_from = "Datetime")]
+struct UtcTime(i64);
+
+impl TryFrom<Datetime> for UtcTime {
+    type Error = &'static str;
+
+    fn try_from(time: Datetime) -> Result<Self, Self::Error> {
+        let rule = "a time is in UTC, such as 2030-01-31T00:00:00Z";
+        let time = humantime::parse_rfc3339(&time.to_string()).map_err(|_| rule)?;
+        let since_epoch = time.duration_since(std::time::UNIX_EPOCH);
+        let milliseconds = since_epoch.map_err(|_| rule)?.as_millis();
+        Ok(Self(i64::try_from(milliseconds).map_err(|_| rule)?))
+    }
+}
+
+/// Reads a file.
+pub(super) fn parse(text: &str) -> Result<SecuritySettings, FileProblem> {
+    let line_at = |offset: usize| text[..offset].matches('\n').count() + 1;
+    let document: Document = toml::from_str(text).map_err(|error| FileProblem {
+        line: error.span().map_or(1, |span| line_at(span.start)),
+        text: without_quotes(error.message()),
+    })?;
+    let mut ids = HashSet::new();
+    let mut tokens = Vec::new();
+    for entry in document.tokens {
+        let line = line_at(entry.span().start);
+        let TokenEntry {
+            id: TokenId(id),
+            sha256: TokenDigest(sha256),
+            subject: TokenSubject(subject),
+            expires: UtcTime(expires),
+        } = entry.into_inner();
+        if !ids.insert(id.clone()) {
+            let text = format!("another token has the id {id}");
+            return Err(FileProblem { line, text });
+        }
+        tokens.push(ApiToken {
+            id,
+            sha256,
+            subject: subject.into(),
+            expires,
+        });
+    }
+    Ok(SecuritySettings {
+        identities: IdentitySources {
+            tokens: ApiTokens::new(tokens),
+            allows_anonymous: document.allow_anonymous,
+            allows_plaintext_credentials: document.allow_plaintext_credentials,
+        },
+    })
+}
+
+/// A message without the values that it quotes: one may be a secret in a wrong place.
+fn without_quotes(message: &str) -> String {
+    let parts: Vec<&str> = message.split('"').step_by(2).collect();
+    parts.join("…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "[[token]]\nid = \"0123456789ab\"\nsubject = \"token:ci\"\n\
+                         expires = 2030-01-31T00:00:00Z\n";
+
+    fn digest() -> String {
+        format!("sha256 = \"{}\"\n", "0".repeat(64))
+    }
+
+    fn refusal(text: &str) -> String {
+        let FileProblem { line, text } = parse(text).unwrap_err();
+        format!("{line}: {text}")
+    }
+
+    #[test]
+    fn a_file_without_keys_lets_nobody_in_by_a_secret() {
+        let settings = parse("").unwrap();
+        assert!(!settings.identities.allows_anonymous);
+        assert!(!settings.identities.allows_plaintext_credentials);
+        parse(&[TOKEN, &digest()].concat()).unwrap();
+    }
+
+    #[test]
+    fn what_is_wrong_is_refused_with_its_line_and_without_values() {
+        let secret = "ped_0123456789ab_hunter2";
+        let quoted = format!("\"{secret}\"");
+        for (text, lead) in [
+            ("allow_anonymos = true\n".to_owned(), "1: unknown field"),
+            ("\nallow_anonymous = 1\n".to_owned(), "2: invalid type"),
+            (format!("\n\n{secret}\n"), "3: "),
+            (format!("allow_anonymous = {quoted}\n"), "1: invalid type"),
+            (TOKEN.to_owned(), "1: missing field"),
+            (format!("{TOKEN}sha256 = {quoted}\n"), "5: the SHA-256 of"),
+            (format!("{TOKEN}{}x = 1\n", digest()), "6: unknown field"),
+            (format!("[[token]]\nid = {quoted}\n"), "2: an id is"),
+            (format!("[[token]]\nsubject = {quoted}\n"), "2: the subject"),
+            (
+                "[[token]]\nsubject = \"token: \"\n".into(),
+                "2: the subject",
+            ),
+            (format!("[[token]]\nexpires = {quoted}\n"), "2: "),
+            ("[[token]]\nexpires = 2030-01-31\n".into(), "2: a time is"),
+            (
+                "[[token]]\nexpires = 2030-01-31T00:00:00+01:00\n".into(),
+                "2: a time is",
+            ),
+            (
+                [TOKEN, &digest(), TOKEN, &digest()].concat(),
+                "6: another token",
+            ),
+        ] {
+            let refusal = refusal(&text);
+            assert!(refusal.starts_with(lead), "{lead} for {text}: {refusal}");
+            assert!(!refusal.contains("hunter2"), "{refusal}");
+        }
+    }
+}

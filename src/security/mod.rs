@@ -1,0 +1,104 @@
+//! The security file, which says who may call. It is read again when it changes.
+
+mod format;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use metrics::gauge;
+
+pub use self::format::is_token_subject;
+use crate::error::StartError;
+use crate::identity::IdentitySources;
+
+/// What a security file says.
+#[derive(Debug)]
+pub struct SecuritySettings {
+    pub identities: IdentitySources,
+}
+
+impl SecuritySettings {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, with the file, the line, and no secret.
+    pub fn read(path: &Path) -> Result<Self, StartError> {
+        parse(path, &text(path)?)
+    }
+}
+
+/// A security file and what it says now.
+#[derive(Debug)]
+pub struct SecurityFile {
+    path: PathBuf,
+    /// The text and its meaning.
+    current: RwLock<(String, Arc<SecuritySettings>)>,
+}
+
+impl SecurityFile {
+    /// Reads the file.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SecuritySettings::read`].
+    pub fn open(path: &Path) -> Result<Self, StartError> {
+        let text = text(path)?;
+        let settings = parse(path, &text)?;
+        set_valid(true);
+        Ok(Self {
+            path: path.to_owned(),
+            current: RwLock::new((text, Arc::new(settings))),
+        })
+    }
+
+    /// What the file says, or said before it became wrong.
+    #[must_use]
+    pub fn current(&self) -> Arc<SecuritySettings> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.1.clone()
+    }
+
+    /// Reads the file again, and returns whether it has changed. What it said before stays in force
+    /// if it is wrong.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SecuritySettings::read`].
+    pub fn reload(&self) -> Result<bool, StartError> {
+        let reloaded = self.replace();
+        set_valid(reloaded.is_ok());
+        reloaded
+    }
+
+    fn replace(&self) -> Result<bool, StartError> {
+        let text = text(&self.path)?;
+        {
+            let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+            if current.0 == text {
+                return Ok(false);
+            }
+        }
+        let settings = Arc::new(parse(&self.path, &text)?);
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        *current = (text, settings);
+        Ok(true)
+    }
+}
+
+fn set_valid(is_valid: bool) {
+    gauge!("pedigree_security_file_valid").set(i32::from(is_valid));
+}
+
+fn text(path: &Path) -> Result<String, StartError> {
+    let text = fs::read_to_string(path);
+    text.map_err(|error| StartError::Security(format!("cannot read {}: {error}", path.display())))
+}
+
+fn parse(path: &Path, text: &str) -> Result<SecuritySettings, StartError> {
+    format::parse(text).map_err(|problem| {
+        let (path, format::FileProblem { line, text }) = (path.display(), problem);
+        StartError::Security(format!("{path}, line {line}: {text}"))
+    })
+}
