@@ -25,7 +25,7 @@ pub enum Error {
     /// The request has no credentials, or wrong ones. The caller is not told which.
     #[error("no valid credentials")]
     Unauthenticated,
-    /// The request came from a web page whose origin may not call.
+    /// The caller may not do this, or the request came from a web page whose origin may not call.
     #[error("{0}")]
     PermissionDenied(String),
     /// The request names a host that is not this server's.

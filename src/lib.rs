@@ -8,7 +8,7 @@
 //! * [`telemetry`]: logs, metrics, traces.
 //! * [`server`]: the listeners, the router with the layers around every request, health, start and
 //!   stop.
-//! * [`security`]: the security file; [`identity`]: who calls.
+//! * [`security`]: the security file; [`identity`]: who calls; [`policy`]: what callers may do.
 //! * [`api`]: the doors, one folder per protocol: convert, call the graph, convert back.
 //! * [`graph`]: the metadata graph and its rules.
 //! * [`filter`]: the filter language, from text to SQL with bound values.
@@ -27,6 +27,7 @@ pub mod filter;
 pub mod graph;
 pub mod identity;
 pub mod model;
+pub mod policy;
 pub mod proto;
 pub mod security;
 pub mod server;

@@ -55,7 +55,7 @@ pub(super) enum Invocation {
     Trace(TraceArgs),
     /// Make API tokens for the security file
     Token(TokenArgs),
-    /// Check a security file
+    /// Check a security file, or explain what it allows
     Policy(PolicyArgs),
 }
 

@@ -1,4 +1,4 @@
-//! `pedigree policy`: checks a security file.
+//! `pedigree policy`: checks a security file, and explains what it allows.
 
 use std::io::stdout;
 use std::path::PathBuf;
@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::Failure;
 use super::output::report;
+use crate::policy::{METHODS, MethodActions};
 use crate::security::SecuritySettings;
 
 #[derive(Debug, Args)]
@@ -19,6 +20,8 @@ pub struct PolicyArgs {
 enum PolicyCommand {
     /// Check a security file, as a server would
     Check(PolicyFile),
+    /// Print whether a subject may call a method, and why
+    Explain(ExplainArgs),
 }
 
 #[derive(Debug, Args)]
@@ -28,12 +31,47 @@ struct PolicyFile {
     file: PathBuf,
 }
 
+#[derive(Debug, Args)]
+struct ExplainArgs {
+    #[command(flatten)]
+    file: PolicyFile,
+
+    /// Subject, such as token:ci
+    #[arg(long = "as", value_name = "SUBJECT")]
+    subject: String,
+
+    /// Name of a method, such as `PutExecution`, or its path
+    #[arg(value_name = "METHOD")]
+    method: String,
+}
+
 impl PolicyArgs {
     /// Runs the command.
     pub(super) fn run(self) -> Result<(), Failure> {
-        let PolicyCommand::Check(PolicyFile { file }) = self.command;
-        SecuritySettings::read(&file)?;
-        report(&mut stdout(), format!("{}: valid", file.display()));
+        match self.command {
+            PolicyCommand::Check(PolicyFile { file }) => {
+                SecuritySettings::read(&file)?;
+                report(&mut stdout(), format!("{}: valid", file.display()));
+                Ok(())
+            }
+            PolicyCommand::Explain(args) => args.run(),
+        }
+    }
+}
+
+impl ExplainArgs {
+    fn run(self) -> Result<(), Failure> {
+        let settings = SecuritySettings::read(&self.file.file)?;
+        let method = self.method.as_str();
+        let has_name = |row: &&MethodActions| {
+            row.path == method || row.path.rsplit('/').next() == Some(method)
+        };
+        let row = METHODS.iter().find(has_name);
+        let row = row.ok_or_else(|| Failure(format!("{method} is not a method")))?;
+        report(
+            &mut stdout(),
+            settings.policy.decide(&self.subject, Some(row)),
+        );
         Ok(())
     }
 }

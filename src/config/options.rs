@@ -43,8 +43,8 @@ options! {
         /// Certificate authorities of the clients, a PEM file; clients must show a certificate
         tls_client_ca: Option<PathBuf>, "FILE", Unset("no client certificates");
 
-        /// Who may call, a TOML file (docs/security.md); read again when it changes
-        security: Option<PathBuf>, "FILE", Unset("everybody may call");
+        /// Who may call and do what, a TOML file (docs/security.md); read again when it changes
+        security: Option<PathBuf>, "FILE", Unset("everybody may do everything");
     }
 
     "Database" {

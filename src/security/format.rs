@@ -9,6 +9,7 @@ use toml::value::Datetime;
 use super::SecuritySettings;
 use crate::identity::IdentitySources;
 use crate::identity::token::{self, ApiToken, ApiTokens};
+use crate::policy::{Action, Denial, Grant, Policy, PolicyMode, Role, SubjectPattern};
 
 /// What the subjects of API tokens begin with.
 const TOKEN_ORIGIN: &str = "token:";
@@ -30,8 +31,30 @@ struct Document {
     allow_anonymous: bool,
     #[serde(default)]
     allow_plaintext_credentials: bool,
+    #[serde(default)]
+    mode: PolicyMode,
     #[serde(default, rename = "token")]
     tokens: Vec<Spanned<TokenEntry>>,
+    #[serde(default, rename = "grant")]
+    grants: Vec<Spanned<GrantEntry>>,
+    #[serde(default, rename = "deny")]
+    denials: Vec<Spanned<DenialEntry>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GrantEntry {
+    subjects: Vec<SubjectPattern>,
+    role: Role,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DenialEntry {
+    subjects: Vec<SubjectPattern>,
+    actions: Vec<Action>,
+    #[serde(default)]
+    except: Vec<SubjectPattern>,
 }
 
 #[derive(Deserialize)]
@@ -115,6 +138,34 @@ pub(super) fn parse(text: &str) -> Result<SecuritySettings, FileProblem> {
         line: error.span().map_or(1, |span| line_at(span.start)),
         text: without_quotes(error.message()),
     })?;
+    let grants = document.grants.into_iter().map(|entry| {
+        let line = line_at(entry.span().start);
+        let GrantEntry { subjects, role } = entry.into_inner();
+        Grant {
+            line,
+            subjects,
+            role,
+        }
+    });
+    let denials = document.denials.into_iter().map(|entry| {
+        let line = line_at(entry.span().start);
+        let DenialEntry {
+            subjects,
+            actions,
+            except,
+        } = entry.into_inner();
+        Denial {
+            line,
+            subjects,
+            except,
+            actions,
+        }
+    });
+    let policy = Policy {
+        mode: document.mode,
+        grants: grants.collect(),
+        denials: denials.collect(),
+    };
     let mut ids = HashSet::new();
     let mut tokens = Vec::new();
     for entry in document.tokens {
@@ -142,6 +193,7 @@ pub(super) fn parse(text: &str) -> Result<SecuritySettings, FileProblem> {
             allows_anonymous: document.allow_anonymous,
             allows_plaintext_credentials: document.allow_plaintext_credentials,
         },
+        policy,
     })
 }
 
@@ -185,6 +237,23 @@ mod tests {
             (format!("\n\n{secret}\n"), "3: "),
             (format!("allow_anonymous = {quoted}\n"), "1: invalid type"),
             (TOKEN.to_owned(), "1: missing field"),
+            (
+                "[[grant]]\nsubjects = [\"*a\"]\nrole = \"reader\"\n".into(),
+                "2: a subject is",
+            ),
+            (
+                format!("[[grant]]\nsubjects = []\nrole = {quoted}\n"),
+                "3: a role is one of reader",
+            ),
+            (
+                format!("[[grant]]\nsubjects = []\nroles = {quoted}\n"),
+                "3: unknown field",
+            ),
+            (
+                format!("[[deny]]\nsubjects = []\nactions = [{quoted}]\n"),
+                "3: an action is one",
+            ),
+            (format!("mode = {quoted}\n"), "1: the mode is"),
             (format!("{TOKEN}sha256 = {quoted}\n"), "5: the SHA-256 of"),
             (format!("{TOKEN}{}x = 1\n", digest()), "6: unknown field"),
             (format!("[[token]]\nid = {quoted}\n"), "2: an id is"),

@@ -1,4 +1,5 @@
-//! The security file, which says who may call. It is read again when it changes.
+//! The security file, which says who may call and what they may do. It is read again when it
+//! changes.
 
 mod format;
 
@@ -11,11 +12,13 @@ use metrics::gauge;
 pub use self::format::is_token_subject;
 use crate::error::StartError;
 use crate::identity::IdentitySources;
+use crate::policy::Policy;
 
 /// What a security file says.
 #[derive(Debug)]
 pub struct SecuritySettings {
     pub identities: IdentitySources,
+    pub policy: Policy,
 }
 
 impl SecuritySettings {

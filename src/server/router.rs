@@ -22,7 +22,9 @@ use super::layers::authenticate::{self, Authentication};
 use super::layers::classify::{Grpc, Http, Protocol};
 use super::layers::cross_site::{self, CrossSitePolicy};
 use super::layers::limit::{self, Limit};
-use super::layers::{activity, content_type, context, cors, deadline, observe, panic, request_id};
+use super::layers::{
+    activity, authorize, content_type, context, cors, deadline, observe, panic, request_id,
+};
 use super::memory::RequestMemory;
 use crate::api::call::Calls;
 use crate::api::grpc::{lineage, mlmd};
@@ -125,7 +127,9 @@ async fn guarded<P: Protocol>(
     let limited = |request| limit::enforce::<P, _>(limit, shape, request, handle);
     let received = |request| arrival::receive::<P, _>(arrivals, shape, request, limited);
     let timed = |request| deadline::enforce::<P, _>(request, received);
-    let known = |request| authenticate::enforce::<P, _>(authentication, request, timed);
+    let security = authentication.security.as_deref();
+    let allowed = |request| authorize::enforce::<P, _>(security, request, timed);
+    let known = |request| authenticate::enforce::<P, _>(authentication, request, allowed);
     let admitted = |request| cross_site::enforce::<P, _>(cross_site, request, known);
     let caught = |request| panic::catch::<P, _>(request, admitted);
     let observed = |request| observe::observe::<P, _>(request, caught);

@@ -234,6 +234,10 @@ fn install() -> std::result::Result<PrometheusHandle, metrics_exporter_prometheu
         "1 if the security file is in force as it is, 0 if an older one stays in force"
     );
     describe_counter!(
+        "pedigree_authz_would_refuse_total",
+        "Requests that a security file in mode observe would refuse, by method and reason"
+    );
+    describe_counter!(
         "pedigree_panics_total",
         "Panics of handlers and of other tasks"
     );

@@ -45,7 +45,7 @@ const NOT_FOR_CLIENTS: &[&str] = &[
 ];
 
 /// A part of `src/`, and what its files must not name.
-const FORBIDDEN: [(&str, &[&str]); 15] = [
+const FORBIDDEN: [(&str, &[&str]); 16] = [
     (
         "graph",
         &[
@@ -94,6 +94,7 @@ const FORBIDDEN: [(&str, &[&str]); 15] = [
             "crate::config",
         ],
     ),
+    ("policy", &["crate::"]),
     (
         "identity",
         &[

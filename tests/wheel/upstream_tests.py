@@ -7,7 +7,8 @@ default) mends those calls in a copy, `--unpatched` runs the file as it is and e
 
     upstream_tests.py --port 8080
 
-`--every N` runs the first of each N tests only, which must pass. With `--ca FILE` the copy connects with TLS, and trusts the authorities of that file: the file of tests has no option for it.
+`--every N` runs the first of each N tests only, which must pass. With `--ca FILE` the copy connects with TLS, and trusts the authorities of that file; with
+`--certificate FILE --key FILE` it shows a certificate. The file of tests has no options for these.
 """
 import argparse
 import pathlib
@@ -26,6 +27,7 @@ BROKEN_UPSTREAM = {
     "test_connection_config_with_grpc_client_timeout_sec_errors",
 }
 REPLACEMENTS = (("self.self.cli_args, ", "self.cli_args, "), ("_get_metadata_store(grpc_", "_get_metadata_store(self.cli_args, grpc_"))
+SSL = "    grpc_connection_config.ssl_config.{} = open({!r}).read()\n"
 CONNECT = "    return mlmd.MetadataStore(grpc_connection_config)\n"
 EXPECTED = {True: Counter(passed=106, xfailed=2), False: Counter(passed=102, failed=4, xfailed=2)}
 
@@ -44,9 +46,11 @@ def copy_tests(directory, arguments):
     text = (source / "metadata_store_test.py").read_text(encoding="utf-8")
     for wrong, right in REPLACEMENTS if arguments.patched else ():
         text = text.replace(wrong, right)
-    if arguments.ca:
+    files = {"custom_ca": arguments.ca, "server_cert": arguments.certificate, "client_key": arguments.key}
+    lines = [SSL.format(field, file) for field, file in files.items() if file]
+    if lines:
         assert text.count(CONNECT) == 1
-        text = text.replace(CONNECT, f"    grpc_connection_config.ssl_config.custom_ca = open({arguments.ca!r}).read()\n{CONNECT}")
+        text = text.replace(CONNECT, "".join([*lines, CONNECT]))
     target = directory / "metadata_store_test.py"
     target.write_text(text, encoding="utf-8")
     return target
@@ -79,6 +83,8 @@ def main():
     parser = argparse.ArgumentParser(description="Run the wheel's own tests against a server on a fresh database.")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--ca", help="connect with TLS; a file with the authorities to trust")
+    parser.add_argument("--certificate", help="certificate to show, a file")
+    parser.add_argument("--key", help="private key of that certificate, a file")
     parser.add_argument("--every", type=int, default=1, help="run one test in so many")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--patched", dest="patched", action="store_true", default=True, help="mend four broken tests (default)")

@@ -7,11 +7,13 @@ use axum::response::Response;
 use http::header::AUTHORIZATION;
 use tracing::Span;
 
+use super::authorize::count_observed;
 use super::classify::{Protocol, is_health_check};
 use crate::api::call::RequestContext;
 use crate::error::Error;
 use crate::graph::Clock;
 use crate::identity::{CredentialError, Credentials, Principal};
+use crate::policy::PolicyMode;
 use crate::security::SecurityFile;
 use crate::server::listener::Peer;
 
@@ -42,6 +44,11 @@ pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>
             if let Some(context) = request.extensions_mut().get_mut::<RequestContext>() {
                 context.principal = principal.subject;
             }
+            request.headers_mut().remove(AUTHORIZATION);
+            next(request).await
+        }
+        Err(_) if security.current().policy.mode == PolicyMode::Observe => {
+            count_observed(&request, "unauthenticated");
             request.headers_mut().remove(AUTHORIZATION);
             next(request).await
         }

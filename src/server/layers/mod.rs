@@ -5,6 +5,7 @@
 pub(super) mod activity;
 pub(super) mod arrival;
 pub(super) mod authenticate;
+pub(super) mod authorize;
 mod body;
 pub(super) mod classify;
 pub(super) mod content_type;

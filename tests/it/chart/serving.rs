@@ -15,6 +15,9 @@ use crate::serving::{Authority, get};
 use crate::support::prelude::*;
 use crate::support::{Backend, Client, TestDatabase};
 
+/// A grant to clients with a certificate.
+const GRANT: &str = "[[grant]]\nsubjects = [\"cert:*\"]\nrole = \"writer\"\n";
+
 once! {
     with_nothing_said,
     on_sqlite_with_tls_on_both_sides,
@@ -139,7 +142,7 @@ async fn on_sqlite_with_tls_on_both_sides() {
         ),
         secret("clients", &[("ca.crt", &clients.pem)]),
         // Without tokens: certificates are the only credentials.
-        secret("pedigree-security", &[("security.toml", "")]),
+        secret("pedigree-security", &[("security.toml", GRANT)]),
     ];
     let cluster = Cluster::new("sqlite", &[], before);
     let (certificate, key) = clients.sign();

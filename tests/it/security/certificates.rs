@@ -11,10 +11,14 @@ use tonic_health::pb::health_client::HealthClient;
 
 use super::{FILE, MadeToken, put, write_file};
 use crate::binary::Server;
+use crate::python::python;
 use crate::serving::{Authority, serve_tls};
 use crate::support::prelude::*;
 use crate::support::{Backend, Client, TestDatabase};
 
+blocking_on_every_database! {
+    the_test_file_of_the_wheel_passes_with_a_certificate,
+}
 once! {
     a_certificate_names_the_caller,
     unusable_certificates_are_refused,
@@ -26,19 +30,19 @@ struct Secured {
     server: Server,
     authority: Authority,
     token: MadeToken,
-    _folder: TempDir,
+    folder: TempDir,
     _database: TestDatabase,
 }
 
 impl Secured {
-    fn serve() -> Self {
+    fn serve(backend: Backend) -> Self {
         let authority = Authority::new();
         let folder = TempDir::new().unwrap();
         authority.write_to(folder.path());
         fs::write(folder.path().join("ca.pem"), &authority.pem).unwrap();
         let token = MadeToken::new(folder.path(), "ci");
         write_file(folder.path(), &[&token.entry]);
-        let database = TestDatabase::new(Backend::SqliteMemory);
+        let database = TestDatabase::new(backend);
         let arguments = [
             "--tls-client-ca",
             "ca.pem",
@@ -50,7 +54,7 @@ impl Secured {
             server: serve_tls(&database, &folder, &arguments),
             authority,
             token,
-            _folder: folder,
+            folder,
             _database: database,
         }
     }
@@ -90,7 +94,7 @@ fn signed(authority: &Authority, params: &CertificateParams) -> Identity {
 }
 
 async fn a_certificate_names_the_caller() {
-    let secured = Secured::serve();
+    let secured = Secured::serve(Backend::SqliteMemory);
     let identity = || Some(signed(&secured.authority, &trainer()));
     assert_eq!(secured.call(identity(), &[]).await, Code::Ok);
     let log = secured.server.process.log();
@@ -110,7 +114,7 @@ async fn a_certificate_names_the_caller() {
 }
 
 async fn unusable_certificates_are_refused() {
-    let secured = Secured::serve();
+    let secured = Secured::serve(Backend::SqliteMemory);
     let mut unnamed = CertificateParams::default();
     unnamed.distinguished_name = DistinguishedName::new();
     let mut doubled = trainer();
@@ -143,5 +147,27 @@ async fn unusable_certificates_are_refused() {
     ] {
         assert!(log.contains(reason), "no {reason} in {log}");
     }
+    secured.server.stop();
+}
+
+/// The library cannot send a token: a certificate is its only credential.
+fn the_test_file_of_the_wheel_passes_with_a_certificate(backend: Backend) {
+    let secured = Secured::serve(backend);
+    let (certificate, key) = secured.authority.sign_as(&trainer());
+    let path = |name: &str| secured.folder.path().join(name).display().to_string();
+    fs::write(path("client.pem"), certificate).unwrap();
+    fs::write(path("client-key.pem"), key).unwrap();
+    let arguments = [
+        ["--port", &secured.server.port.to_string()],
+        ["--ca", &path("ca.pem")],
+        ["--certificate", &path("client.pem")],
+        ["--key", &path("client-key.pem")],
+    ];
+    python("upstream_tests.py", arguments.as_flattened());
+    let log = secured.server.process.log();
+    let answered = log.lines().filter(|line| line.contains(": answered "));
+    let (named, others): (Vec<_>, Vec<_>) =
+        answered.partition(|line| line.contains(&format!("principal=\"{SPIFFE_ID}\"")));
+    assert!(named.len() > 100 && others.is_empty(), "{others:?}");
     secured.server.stop();
 }

@@ -1,5 +1,6 @@
-//! The security file: who may call, and what is known of them.
+//! The security file: who may call, what they may do, and what is known of them.
 
+mod authorization;
 mod certificates;
 mod commands;
 mod file;
@@ -44,8 +45,16 @@ impl MadeToken {
     }
 }
 
-/// Writes a security file.
+/// A grant of everything to everybody who is authenticated.
+const GRANT: &str = "[[grant]]\nsubjects = [\"*\"]\nrole = \"admin\"\n";
+
+/// Writes a security file in which everybody may do everything.
 pub fn write_file(folder: &Path, parts: &[&str]) -> PathBuf {
+    write_policy(folder, &[parts, &[GRANT]].concat())
+}
+
+/// Writes a security file.
+pub fn write_policy(folder: &Path, parts: &[&str]) -> PathBuf {
     let path = folder.join(FILE);
     fs::write(&path, parts.concat()).unwrap();
     path

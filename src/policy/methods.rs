@@ -1,0 +1,93 @@
+//! The actions of every method and route.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::Action::{self, LineageWalk, NodeRead, NodeWrite, TypeRead, TypeWrite, Watch};
+
+/// What a caller of a method or route must be allowed to do.
+#[derive(Clone, Copy, Debug)]
+pub struct MethodActions {
+    /// `/SERVICE/METHOD` of gRPC, or the path of a route.
+    pub path: &'static str,
+    /// All of them are needed.
+    pub actions: &'static [Action],
+}
+
+impl MethodActions {
+    /// The row of a path. A path without one is for nobody.
+    #[must_use]
+    pub fn find(path: &str) -> Option<&'static Self> {
+        static BY_PATH: LazyLock<HashMap<&str, &MethodActions>> =
+            LazyLock::new(|| METHODS.iter().map(|row| (row.path, row)).collect());
+        BY_PATH.get(path).copied()
+    }
+}
+
+const fn row(path: &'static str, actions: &'static [Action]) -> MethodActions {
+    MethodActions { path, actions }
+}
+
+/// All methods and routes but health checks, which need no permission.
+#[rustfmt::skip]
+pub const METHODS: [MethodActions; 58] = [
+    row("/ml_metadata.MetadataStoreService/PutArtifactType", &[TypeWrite]),
+    row("/ml_metadata.MetadataStoreService/PutExecutionType", &[TypeWrite]),
+    row("/ml_metadata.MetadataStoreService/PutContextType", &[TypeWrite]),
+    row("/ml_metadata.MetadataStoreService/PutTypes", &[TypeWrite]),
+    row("/ml_metadata.MetadataStoreService/PutArtifacts", &[NodeWrite]),
+    row("/ml_metadata.MetadataStoreService/PutExecutions", &[NodeWrite]),
+    row("/ml_metadata.MetadataStoreService/PutContexts", &[NodeWrite]),
+    row("/ml_metadata.MetadataStoreService/PutEvents", &[NodeWrite]),
+    row("/ml_metadata.MetadataStoreService/PutAttributionsAndAssociations", &[NodeWrite]),
+    row("/ml_metadata.MetadataStoreService/PutParentContexts", &[NodeWrite]),
+    row("/ml_metadata.MetadataStoreService/PutExecution", &[NodeWrite]),
+    row("/ml_metadata.MetadataStoreService/PutLineageSubgraph", &[NodeWrite]),
+    row("/ml_metadata.MetadataStoreService/GetArtifactType", &[TypeRead]),
+    row("/ml_metadata.MetadataStoreService/GetExecutionType", &[TypeRead]),
+    row("/ml_metadata.MetadataStoreService/GetContextType", &[TypeRead]),
+    row("/ml_metadata.MetadataStoreService/GetArtifactTypesByID", &[TypeRead]),
+    row("/ml_metadata.MetadataStoreService/GetExecutionTypesByID", &[TypeRead]),
+    row("/ml_metadata.MetadataStoreService/GetContextTypesByID", &[TypeRead]),
+    row("/ml_metadata.MetadataStoreService/GetArtifactTypes", &[TypeRead]),
+    row("/ml_metadata.MetadataStoreService/GetExecutionTypes", &[TypeRead]),
+    row("/ml_metadata.MetadataStoreService/GetContextTypes", &[TypeRead]),
+    row("/ml_metadata.MetadataStoreService/GetArtifactTypesByExternalIds", &[TypeRead]),
+    row("/ml_metadata.MetadataStoreService/GetExecutionTypesByExternalIds", &[TypeRead]),
+    row("/ml_metadata.MetadataStoreService/GetContextTypesByExternalIds", &[TypeRead]),
+    row("/ml_metadata.MetadataStoreService/GetArtifacts", &[NodeRead]),
+    row("/ml_metadata.MetadataStoreService/GetExecutions", &[NodeRead]),
+    row("/ml_metadata.MetadataStoreService/GetContexts", &[NodeRead]),
+    row("/ml_metadata.MetadataStoreService/GetArtifactsByID", &[NodeRead]),
+    row("/ml_metadata.MetadataStoreService/GetExecutionsByID", &[NodeRead]),
+    row("/ml_metadata.MetadataStoreService/GetContextsByID", &[NodeRead]),
+    row("/ml_metadata.MetadataStoreService/GetArtifactsByType", &[NodeRead]),
+    row("/ml_metadata.MetadataStoreService/GetExecutionsByType", &[NodeRead]),
+    row("/ml_metadata.MetadataStoreService/GetContextsByType", &[NodeRead]),
+    row("/ml_metadata.MetadataStoreService/GetArtifactByTypeAndName", &[NodeRead]),
+    row("/ml_metadata.MetadataStoreService/GetExecutionByTypeAndName", &[NodeRead]),
+    row("/ml_metadata.MetadataStoreService/GetContextByTypeAndName", &[NodeRead]),
+    row("/ml_metadata.MetadataStoreService/GetArtifactsByExternalIds", &[NodeRead]),
+    row("/ml_metadata.MetadataStoreService/GetExecutionsByExternalIds", &[NodeRead]),
+    row("/ml_metadata.MetadataStoreService/GetContextsByExternalIds", &[NodeRead]),
+    row("/ml_metadata.MetadataStoreService/GetArtifactsByURI", &[NodeRead]),
+    row("/ml_metadata.MetadataStoreService/GetEventsByExecutionIDs", &[NodeRead]),
+    row("/ml_metadata.MetadataStoreService/GetEventsByArtifactIDs", &[NodeRead]),
+    row("/ml_metadata.MetadataStoreService/GetContextsByArtifact", &[NodeRead]),
+    row("/ml_metadata.MetadataStoreService/GetContextsByExecution", &[NodeRead]),
+    row("/ml_metadata.MetadataStoreService/GetArtifactsByContext", &[NodeRead]),
+    row("/ml_metadata.MetadataStoreService/GetExecutionsByContext", &[NodeRead]),
+    row("/ml_metadata.MetadataStoreService/GetParentContextsByContext", &[NodeRead]),
+    row("/ml_metadata.MetadataStoreService/GetChildrenContextsByContext", &[NodeRead]),
+    row("/ml_metadata.MetadataStoreService/GetParentContextsByContexts", &[NodeRead]),
+    row("/ml_metadata.MetadataStoreService/GetChildrenContextsByContexts", &[NodeRead]),
+    row("/ml_metadata.MetadataStoreService/GetLineageSubgraph", &[LineageWalk]),
+    row("/ml_metadata.MetadataStoreService/GetLineageGraph", &[LineageWalk]),
+    // Run events may declare types.
+    row("/pedigree.lineage.v1.LineageService/Record", &[NodeWrite, TypeWrite]),
+    row("/pedigree.lineage.v1.LineageService/Watch", &[Watch]),
+    row("/pedigree.lineage.v1.LineageService/Trace", &[LineageWalk]),
+    row("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", &[TypeRead]),
+    row("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &[TypeRead]),
+    row("/api/pedigree/v1/version", &[TypeRead]),
+];

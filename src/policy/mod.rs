@@ -1,0 +1,246 @@
+//! Authorization: what a caller may do, by the roles that the security file grants.
+
+mod methods;
+mod role;
+
+use serde::Deserialize;
+
+pub use methods::{METHODS, MethodActions};
+pub use role::{Action, Role};
+
+/// Subjects: one, or all that begin with a text.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(try_from = "String")]
+pub struct SubjectPattern {
+    text: String,
+    is_prefix: bool,
+}
+
+impl TryFrom<String> for SubjectPattern {
+    type Error = &'static str;
+
+    /// A subject, or with `*` at the end all that begin with what is before it.
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let (start, is_prefix) = match text.strip_suffix('*') {
+            Some(start) => (start, true),
+            None => (&*text, false),
+        };
+        if text.is_empty() || start.contains('*') {
+            return Err("a subject is a name, or the start of names with * at its end");
+        }
+        let text = start.to_owned();
+        Ok(Self { text, is_prefix })
+    }
+}
+
+impl SubjectPattern {
+    fn matches(&self, subject: &str) -> bool {
+        if self.is_prefix {
+            subject.starts_with(&self.text)
+        } else {
+            subject == self.text
+        }
+    }
+}
+
+/// A role for subjects.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// Its line in the security file.
+    pub line: usize,
+    pub subjects: Vec<SubjectPattern>,
+    pub role: Role,
+}
+
+/// Actions that subjects may not do, whatever is granted.
+#[derive(Clone, Debug)]
+pub struct Denial {
+    /// Its line in the security file.
+    pub line: usize,
+    pub subjects: Vec<SubjectPattern>,
+    /// Subjects that it does not concern.
+    pub except: Vec<SubjectPattern>,
+    pub actions: Vec<Action>,
+}
+
+/// Whether refusals are enforced.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(try_from = "String")]
+pub enum PolicyMode {
+    #[default]
+    Enforce,
+    /// Everything is served, and what would be refused is counted.
+    Observe,
+}
+
+impl TryFrom<String> for PolicyMode {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.as_str() {
+            "enforce" => Ok(Self::Enforce),
+            "observe" => Ok(Self::Observe),
+            _ => Err("the mode is enforce or observe"),
+        }
+    }
+}
+
+/// Who may do what.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    pub mode: PolicyMode,
+    pub grants: Vec<Grant>,
+    pub denials: Vec<Denial>,
+}
+
+/// Why something is allowed or not. The text is for logs and operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Decision {
+    /// By the grant in a line.
+    #[error("allowed by the grant in line {line}")]
+    Granted { line: usize },
+    /// By the denial in a line.
+    #[error("refused: {} is denied in line {line}", action.name())]
+    Denied { line: usize, action: Action },
+    /// No grant has the action.
+    #[error("refused: no grant has {}", action.name())]
+    NotGranted { action: Action },
+    /// The path is that of no method.
+    #[error("refused: no method has this path")]
+    UnknownMethod,
+}
+
+impl Decision {
+    #[must_use]
+    pub const fn is_allowed(self) -> bool {
+        matches!(self, Self::Granted { .. })
+    }
+
+    /// The reason of a refusal, as a label of metrics.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Granted { .. } => "granted",
+            Self::Denied { .. } => "denied",
+            Self::NotGranted { .. } => "not_granted",
+            Self::UnknownMethod => "unknown_method",
+        }
+    }
+}
+
+impl Policy {
+    /// Whether a subject may call a method.
+    #[must_use]
+    pub fn decide(&self, subject: &str, method: Option<&MethodActions>) -> Decision {
+        let Some(method) = method else {
+            return Decision::UnknownMethod;
+        };
+        let mut decision = Decision::UnknownMethod;
+        for action in method.actions {
+            decision = self.decide_action(subject, *action);
+            if !decision.is_allowed() {
+                break;
+            }
+        }
+        decision
+    }
+
+    /// A denial takes precedence over every grant.
+    fn decide_action(&self, subject: &str, action: Action) -> Decision {
+        let is_one_of =
+            |patterns: &[SubjectPattern]| patterns.iter().any(|pattern| pattern.matches(subject));
+        let denial = self.denials.iter().find(|denial| {
+            denial.actions.contains(&action)
+                && is_one_of(&denial.subjects)
+                && !is_one_of(&denial.except)
+        });
+        if let Some(Denial { line, .. }) = denial {
+            let line = *line;
+            return Decision::Denied { line, action };
+        }
+        let grant = self
+            .grants
+            .iter()
+            .find(|grant| grant.role.allows(action) && is_one_of(&grant.subjects));
+        match grant {
+            Some(Grant { line, .. }) => Decision::Granted { line: *line },
+            None => Decision::NotGranted { action },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patterns(texts: &[&str]) -> Vec<SubjectPattern> {
+        let parsed = texts.iter().map(|text| (*text).to_owned().try_into());
+        parsed.collect::<Result<_, _>>().unwrap()
+    }
+
+    fn policy() -> Policy {
+        let grant = |line, subject, role| Grant {
+            line,
+            subjects: patterns(&[subject]),
+            role,
+        };
+        Policy {
+            grants: vec![
+                grant(1, "token:*", Role::Reader),
+                grant(2, "token:ci", Role::Writer),
+            ],
+            denials: vec![Denial {
+                line: 3,
+                subjects: patterns(&["*"]),
+                except: patterns(&["token:ci", "token:release"]),
+                actions: vec![Action::Watch],
+            }],
+            ..Policy::default()
+        }
+    }
+
+    fn decide(subject: &str, method: &str) -> Decision {
+        let path = METHODS.iter().find(|row| row.path.ends_with(method));
+        policy().decide(subject, path)
+    }
+
+    #[test]
+    fn the_first_grant_with_the_action_counts_and_without_one_nothing_is_allowed() {
+        assert_eq!(decide("token:ci", "/GetTypes"), Decision::UnknownMethod);
+        let read = "/GetArtifacts";
+        assert_eq!(decide("token:x", read), Decision::Granted { line: 1 });
+        let write = "/PutArtifacts";
+        assert_eq!(decide("token:ci", write), Decision::Granted { line: 2 });
+        let action = Action::NodeWrite;
+        assert_eq!(decide("token:cd", write), Decision::NotGranted { action });
+        // All actions of a method are needed.
+        assert_eq!(
+            decide("token:x", "/Record"),
+            Decision::NotGranted { action }
+        );
+        let action = Action::NodeRead;
+        for stranger in ["", "anonymous", "cert:CN=token:ci", "Token:ci"] {
+            let decision = decide(stranger, read);
+            assert_eq!(decision, Decision::NotGranted { action }, "{stranger}");
+        }
+    }
+
+    #[test]
+    fn a_denial_takes_precedence_over_grants() {
+        let (line, action) = (3, Action::Watch);
+        let denied = Decision::Denied { line, action };
+        for subject in ["token:x", "anonymous", "token:release2"] {
+            assert_eq!(decide(subject, "/Watch"), denied, "{subject}");
+        }
+        assert!(decide("token:release", "/Watch").is_allowed());
+        assert!(decide("token:x", "/Trace").is_allowed());
+    }
+
+    #[test]
+    fn a_star_stands_at_the_end_only() {
+        for wrong in ["", "**", "*a", "a*b"] {
+            SubjectPattern::try_from(wrong.to_owned()).unwrap_err();
+        }
+        assert!(patterns(&["*"])[0].matches("anonymous"));
+    }
+}

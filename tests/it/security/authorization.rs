@@ -1,0 +1,219 @@
+//! Roles: the matrix of what each may call, which is reviewed as a file and tried on every
+//! database.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::path::Path;
+use std::{env, fs};
+
+use pedigree::policy::{METHODS, Policy, Role};
+use pedigree::proto::pool;
+use pedigree::security::SecuritySettings;
+use tempfile::TempDir;
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::transport::Channel;
+use tonic_prost::ProstCodec;
+
+use super::{FILE, MadeToken, put, with_authorization, write_policy};
+use crate::binary::{Server, pedigree, run};
+use crate::serving::{get, http};
+use crate::support::prelude::*;
+use crate::support::{Backend, TestDatabase};
+
+on_every_database! {
+    every_role_may_call_what_the_matrix_says,
+}
+once! {
+    what_would_be_refused_is_served_and_counted_in_mode_observe,
+}
+blocking_once! {
+    every_method_has_its_actions,
+    the_matrix_is_that_of_the_roles,
+    decisions_are_explained,
+}
+
+/// What every role may call, reviewed by hand.
+const MATRIX: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/authorization.tsv");
+
+/// Set to write the matrix instead of comparing it.
+const UPDATE: &str = "PEDIGREE_UPDATE_DOCS";
+
+/// Paths of reflection and of HTTP, which our descriptors do not have.
+const OTHER_PATHS: [&str; 3] = [
+    "/api/pedigree/v1/version",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+
+fn every_method_has_its_actions() {
+    let mut paths = BTreeSet::from(OTHER_PATHS.map(str::to_owned));
+    for service in pool().services() {
+        let path = |method: &str| format!("/{}/{method}", service.full_name());
+        paths.extend(service.methods().map(|method| path(method.name())));
+    }
+    let rows: BTreeSet<_> = METHODS.iter().map(|row| row.path.to_owned()).collect();
+    assert_eq!(rows, paths);
+    assert_eq!(rows.len(), METHODS.len(), "a path has two rows");
+    assert!(METHODS.iter().all(|row| !row.actions.is_empty()));
+}
+
+/// A grant of each role to a token with its name.
+fn grants() -> String {
+    let grant = |role: Role| {
+        let name = role.name();
+        format!("[[grant]]\nsubjects = [\"token:{name}\"]\nrole = \"{name}\"\n")
+    };
+    Role::ALL.map(grant).concat()
+}
+
+fn policy() -> Policy {
+    let folder = TempDir::new().unwrap();
+    let file = write_policy(folder.path(), &[&grants()]);
+    SecuritySettings::read(&file).unwrap().policy
+}
+
+/// The subjects of the matrix: one for each role, after one without any.
+fn names() -> Vec<&'static str> {
+    [&["none"][..], &Role::ALL.map(Role::name)].concat()
+}
+
+fn the_matrix_is_that_of_the_roles() {
+    let policy = policy();
+    let mut matrix = format!("path\t{}\n", names().join("\t"));
+    for row in &METHODS {
+        matrix.push_str(row.path);
+        for name in names() {
+            let decision = policy.decide(&format!("token:{name}"), Some(row));
+            let cell = if decision.is_allowed() { "yes" } else { "no" };
+            let _ = write!(matrix, "\t{cell}");
+        }
+        matrix.push('\n');
+    }
+    if env::var_os(UPDATE).is_some() {
+        fs::write(MATRIX, &matrix).unwrap();
+    }
+    let reviewed = fs::read_to_string(MATRIX).unwrap();
+    assert!(reviewed == matrix, "out of date: run with {UPDATE}=1");
+}
+
+/// A file with these lines and a token for each subject of the matrix.
+fn write_tokens(folder: &Path, lines: &str) -> Vec<MadeToken> {
+    let names = names().into_iter();
+    let tokens: Vec<_> = names.map(|name| MadeToken::new(folder, name)).collect();
+    let entries = tokens.iter().map(|token| token.entry.as_str());
+    let parts: Vec<&str> = [lines].into_iter().chain(entries).collect();
+    write_policy(folder, &parts);
+    tokens
+}
+
+/// Whether a call with an empty message is refused for want of permission.
+async fn is_denied(store: &Store, channel: Channel, path: &'static str, bearer: &str) -> bool {
+    if path.starts_with("/api/") {
+        let head = format!("GET {path} HTTP/1.1\r\nAuthorization: {bearer}");
+        return http(store.port(), &head, b"").await.status == 403;
+    }
+    let mut client = Grpc::new(channel);
+    client.ready().await.unwrap();
+    let request = with_authorization((), &[bearer]);
+    let codec = ProstCodec::<(), ()>::default();
+    let path = PathAndQuery::from_static(path);
+    let answer = client.server_streaming(request, path, codec).await;
+    answer.is_err_and(|status| status.code() == Code::PermissionDenied)
+}
+
+async fn every_role_may_call_what_the_matrix_says(backend: Backend) {
+    let folder = TempDir::new().unwrap();
+    let tokens = write_tokens(folder.path(), &grants());
+    let file = folder.path().join(FILE);
+    let store = Store::open_with(backend, |config| config.serving.security = Some(file)).await;
+    let matrix = fs::read_to_string(MATRIX).unwrap();
+    let mut tried = 0;
+    for row in matrix.lines().skip(1) {
+        let cells: Vec<&str> = row.split('\t').collect();
+        let path = METHODS
+            .iter()
+            .find(|row| row.path == cells[0])
+            .unwrap()
+            .path;
+        for (token, cell) in tokens.iter().zip(&cells[1..]) {
+            let denied = is_denied(&store, store.channel.clone(), path, &token.bearer()).await;
+            assert_eq!(denied, *cell == "no", "{row}: {}", token.entry);
+            tried += 1;
+        }
+    }
+    assert_eq!(tried, METHODS.len() * names().len());
+}
+
+async fn what_would_be_refused_is_served_and_counted_in_mode_observe() {
+    let folder = TempDir::new().unwrap();
+    let lines = format!("mode = \"observe\"\n{}", grants());
+    let tokens = write_tokens(folder.path(), &lines);
+    let database = TestDatabase::new(Backend::SqliteMemory);
+    let file = folder.path().join(FILE);
+    let arguments = ["--security", file.to_str().unwrap(), "--admin-port=0"];
+    let server = Server::on(&database, &arguments);
+    let client = server.client().await;
+    for values in [&[][..], &["Bearer x"], &[&tokens[0].bearer()]] {
+        put(client.clone(), "Data", values).await.unwrap();
+    }
+    let unknown = http(server.port, "GET /unknown HTTP/1.1", b"").await;
+    assert_eq!(unknown.status, 404);
+    let metrics = get(server.admin(), "/metrics").await.text();
+    let method = "/ml_metadata.MetadataStoreService/PutArtifactType";
+    for (method, reason, count) in [
+        (method, "unauthenticated", 2),
+        // Those two are anonymous.
+        (method, "not_granted", 3),
+        ("unknown", "unauthenticated", 1),
+        ("unknown", "unknown_method", 1),
+    ] {
+        let line = format!(
+            "pedigree_authz_would_refuse_total{{method=\"{method}\",reason=\"{reason}\"}} {count}\n"
+        );
+        assert!(metrics.contains(&line), "no {line} in {metrics}");
+    }
+    server.stop();
+}
+
+fn decisions_are_explained() {
+    let folder = TempDir::new().unwrap();
+    let denial =
+        "[[deny]]\nsubjects = [\"*\"]\nactions = [\"watch\"]\nexcept = [\"token:admin\"]\n";
+    write_policy(folder.path(), &[&grants(), denial]);
+    for (subject, method, expected) in [
+        (
+            "token:reader",
+            "GetArtifacts",
+            "allowed by the grant in line 1",
+        ),
+        (
+            "token:reader",
+            "PutExecution",
+            "refused: no grant has node.write",
+        ),
+        (
+            "token:steward",
+            "Record",
+            "refused: no grant has type.write",
+        ),
+        (
+            "token:writer",
+            "Watch",
+            "refused: watch is denied in line 19",
+        ),
+        ("token:admin", "Watch", "allowed by the grant in line 16"),
+        (
+            "anonymous",
+            "/api/pedigree/v1/version",
+            "refused: no grant has type.read",
+        ),
+    ] {
+        let arguments = ["policy", "explain", FILE, "--as", subject, method];
+        let explained = run(pedigree(folder.path(), &arguments));
+        assert_eq!(explained.stdout, format!("{expected}\n"), "{subject}");
+    }
+    let arguments = ["policy", "explain", FILE, "--as", "token:admin", "Put"];
+    let explained = run(pedigree(folder.path(), &arguments));
+    assert_eq!(explained.stderr, "pedigree: Put is not a method\n");
+}
