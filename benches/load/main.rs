@@ -152,9 +152,11 @@ async fn main() -> Result<()> {
     let peers: Vec<_> = peers.into_iter().map(Arc::new).collect();
     for workload in workloads::all() {
         if arguments.wants(workload.name) && !(workload.is_slow && arguments.rate.is_some()) {
-            // The peers take turns, so that a slow moment of the machine affects all of them.
-            for _ in 0..arguments.repeat {
-                for peer in peers.iter().filter(|peer| peer.can(&workload)) {
+            // The peers take turns, so that a slow moment of the machine affects all of them. Each
+            // turn begins with another peer: the first one measured is slower.
+            let able: Vec<_> = peers.iter().filter(|peer| peer.can(&workload)).collect();
+            for turn in 0..arguments.repeat {
+                for peer in able.iter().cycle().skip(turn).take(able.len()) {
                     arguments.measure(peer, &workload, &mut table).await?;
                 }
             }

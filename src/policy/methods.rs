@@ -15,7 +15,7 @@ pub struct MethodActions {
 }
 
 impl MethodActions {
-    /// The row of a path. A path without one is for nobody.
+    /// The row of a path. Requests of other paths are refused.
     #[must_use]
     pub fn find(path: &str) -> Option<&'static Self> {
         static BY_PATH: LazyLock<HashMap<&str, &MethodActions>> =

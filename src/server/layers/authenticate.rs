@@ -20,7 +20,7 @@ use crate::server::listener::Peer;
 /// Who is known to the server.
 #[derive(Debug, Default)]
 pub(in crate::server) struct Authentication {
-    /// Without a file, nobody is asked.
+    /// Without a file, no credentials are needed.
     pub(in crate::server) security: Option<Arc<SecurityFile>>,
     pub(in crate::server) clock: Clock,
 }

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::crypto::aws_lc_rs;
@@ -87,10 +88,13 @@ pub fn serve(database: &TestDatabase, folder: &TempDir, more: &[&str]) -> Server
     Server::wait(Process::start(command))
 }
 
+/// A call whose connection was refused can wait for ever.
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
 async fn client(server: &Server, tls: ClientTlsConfig) -> Result<Client, tonic::transport::Error> {
     let url = format!("https://localhost:{}", server.port);
-    let channel = Channel::from_shared(url).unwrap().tls_config(tls)?;
-    Ok(Client::new(channel.connect().await?))
+    let channel = Channel::from_shared(url).unwrap().timeout(CALL_TIMEOUT);
+    Ok(Client::new(channel.tls_config(tls)?.connect().await?))
 }
 
 fn trusting(authority: &Authority) -> ClientTlsConfig {
@@ -145,7 +149,7 @@ async fn clients_know_the_server_and_the_server_its_clients() {
     client(&server, trusting(&stranger)).await.unwrap_err();
     // Plain text is not understood.
     let plain = Channel::from_shared(format!("http://127.0.0.1:{}", server.port));
-    if let Ok(channel) = plain.unwrap().connect().await {
+    if let Ok(channel) = plain.unwrap().timeout(CALL_TIMEOUT).connect().await {
         put(Client::new(channel)).await.unwrap_err();
     }
     server.stop();
