@@ -127,9 +127,10 @@ async fn guarded<P: Protocol>(
     let limited = |request| limit::enforce::<P, _>(limit, shape, request, handle);
     let received = |request| arrival::receive::<P, _>(arrivals, shape, request, limited);
     let timed = |request| deadline::enforce::<P, _>(request, received);
-    let security = authentication.security.as_deref();
-    let allowed = |request| authorize::enforce::<P, _>(security, request, timed);
-    let known = |request| authenticate::enforce::<P, _>(authentication, request, allowed);
+    let settings = authentication.settings_for(&request);
+    let (settings, clock) = (settings.as_deref(), &authentication.clock);
+    let allowed = |request| authorize::enforce::<P, _>(settings, request, timed);
+    let known = |request| authenticate::enforce::<P, _>(settings, clock, request, allowed);
     let admitted = |request| cross_site::enforce::<P, _>(cross_site, request, known);
     let caught = |request| panic::catch::<P, _>(request, admitted);
     let observed = |request| observe::observe::<P, _>(request, caught);

@@ -12,9 +12,9 @@ use super::classify::{Protocol, is_health_check};
 use crate::api::call::RequestContext;
 use crate::error::Error;
 use crate::graph::Clock;
-use crate::identity::{CredentialError, Credentials, Principal};
+use crate::identity::{CredentialError, Credentials, IdentitySources, Principal};
 use crate::policy::PolicyMode;
-use crate::security::SecurityFile;
+use crate::security::{SecurityFile, SecuritySettings};
 use crate::server::listener::Peer;
 
 /// Who is known to the server.
@@ -25,20 +25,30 @@ pub(in crate::server) struct Authentication {
     pub(in crate::server) clock: Clock,
 }
 
-/// Leaves the subject in the request's context, and takes its secret away. Health checks need no
-/// credentials: orchestrators have none.
+impl Authentication {
+    /// What the security file says now, for all layers around a request. `None` for a request that
+    /// needs no credentials and no permission: without a file, and for health checks, as
+    /// orchestrators have no credentials.
+    pub(in crate::server) fn settings_for(
+        &self,
+        request: &Request,
+    ) -> Option<Arc<SecuritySettings>> {
+        let security = self.security.as_ref()?;
+        (!is_health_check(request)).then(|| security.current())
+    }
+}
+
+/// Leaves the subject in the request's context, and takes its secret away.
 pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>>(
-    authentication: &Authentication,
+    settings: Option<&SecuritySettings>,
+    clock: &Clock,
     mut request: Request,
     next: impl FnOnce(Request) -> F,
 ) -> Response {
-    let Some(security) = &authentication.security else {
+    let Some(settings) = settings else {
         return next(request).await;
     };
-    if is_health_check(&request) {
-        return next(request).await;
-    }
-    match identify(security, &authentication.clock, &request) {
+    match identify(&settings.identities, clock, &request) {
         Ok(principal) => {
             Span::current().record("principal", &*principal.subject);
             if let Some(context) = request.extensions_mut().get_mut::<RequestContext>() {
@@ -47,7 +57,7 @@ pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>
             request.headers_mut().remove(AUTHORIZATION);
             next(request).await
         }
-        Err(_) if security.current().policy.mode == PolicyMode::Observe => {
+        Err(_) if settings.policy.mode == PolicyMode::Observe => {
             count_observed(&request, "unauthenticated");
             request.headers_mut().remove(AUTHORIZATION);
             next(request).await
@@ -60,7 +70,7 @@ pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>
 }
 
 fn identify(
-    security: &SecurityFile,
+    identities: &IdentitySources,
     clock: &Clock,
     request: &Request,
 ) -> Result<Principal, CredentialError> {
@@ -70,6 +80,5 @@ fn identify(
         certificate: peer.and_then(Peer::certificate),
         is_exposed: peer.is_none_or(Peer::is_exposed),
     };
-    let identities = &security.current().identities;
     identities.identify(&credentials, clock.now())
 }

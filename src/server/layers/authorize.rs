@@ -4,28 +4,24 @@ use axum::extract::Request;
 use axum::response::Response;
 use metrics::counter;
 
-use super::classify::{Protocol, is_health_check};
+use super::classify::Protocol;
 use crate::api::call::RequestContext;
 use crate::error::Error;
 use crate::policy::{MethodActions, PolicyMode};
-use crate::security::SecurityFile;
+use crate::security::SecuritySettings;
 
 /// The label of a request whose path has no actions.
 const UNKNOWN_METHOD: &str = "unknown";
 
-/// Without a security file, everything is allowed. Health checks always are.
+/// Without settings, everything is allowed.
 pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>>(
-    security: Option<&SecurityFile>,
+    settings: Option<&SecuritySettings>,
     request: Request,
     next: impl FnOnce(Request) -> F,
 ) -> Response {
-    let Some(security) = security else {
+    let Some(SecuritySettings { policy, .. }) = settings else {
         return next(request).await;
     };
-    if is_health_check(&request) {
-        return next(request).await;
-    }
-    let policy = &security.current().policy;
     let context = request.extensions().get::<RequestContext>();
     let subject = context.map_or("", |context| &*context.principal);
     let method = MethodActions::find(request.uri().path());
