@@ -1,12 +1,11 @@
 //! `GetLineageGraph`: the graph around a page of artifacts, with whole nodes.
 
 use crate::error::{Error, Result};
-use crate::filter::Filter;
 use crate::graph::lineage::answer::{LineageGraph, LineageParts, collect, hydrate};
 use crate::graph::lineage::boundary::Boundary;
 use crate::graph::lineage::subgraph::{max_hops, no_starting_nodes};
 use crate::graph::lineage::traverse::{EventFilter, Traversal};
-use crate::graph::nodes::filters::parse_filter;
+use crate::graph::nodes::filters::{parse_filter, permit_for};
 use crate::graph::nodes::page::{self, ListOptions};
 use crate::model::{Kind, Node, PerSide};
 use crate::storage::Database;
@@ -48,11 +47,8 @@ pub(in crate::graph) async fn around_artifacts(
         artifacts: boundary(query.boundary_artifacts.as_ref()).parse(Kind::Artifact)?,
         executions: boundary(query.boundary_executions.as_ref()).parse(Kind::Execution)?,
     };
-    let mut permit = None;
     let filter = parse_filter(Kind::Artifact, start.filter.as_deref())?;
-    if filter.as_ref().is_some_and(Filter::is_costly) {
-        permit = Some(database.long_read_permit().await?);
-    }
+    let permit = permit_for(database, filter.as_ref()).await?;
     let mut tx = database.read().await?;
     let scope = Scope::All;
     let page = page::list_scope(&mut tx, Kind::Artifact, scope, start, filter.as_ref()).await?;

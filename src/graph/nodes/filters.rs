@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::filter::{self, Filter};
 use crate::model::Kind;
+use crate::storage::{Database, LongReadPermit};
 
 /// The filter that a text means; `None` for an unset or empty text.
 ///
@@ -16,4 +17,21 @@ pub(in crate::graph) fn parse_filter(kind: Kind, text: Option<&str>) -> Result<O
     filter::parse(kind, text)
         .map(Some)
         .map_err(|error| Error::InvalidArgument(error.to_string()))
+}
+
+/// A permit for a read with a filter that may take long. Such reads leave half of the connections
+/// to others.
+///
+/// # Errors
+///
+/// Those of the database.
+pub(in crate::graph) async fn permit_for(
+    database: &Database,
+    filter: Option<&Filter>,
+) -> Result<Option<LongReadPermit>> {
+    Ok(if filter.is_some_and(Filter::is_costly) {
+        Some(database.long_read_permit().await?)
+    } else {
+        None
+    })
 }

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::filter::Filter;
-use crate::graph::nodes::filters::parse_filter;
+use crate::graph::nodes::filters::{parse_filter, permit_for};
 use crate::graph::nodes::scope::ListScope;
 use crate::model::{Kind, Node, OrderBy, PagePosition};
 use crate::storage::tables::lists::{self, Page, Scope};
@@ -38,11 +38,8 @@ pub(in crate::graph) async fn list(
 ) -> Result<Option<NodePage>> {
     let filter = options.as_ref().ok().and_then(|it| it.filter.as_deref());
     let filter = parse_filter(kind, filter);
-    // Filters that may take long leave half of the connections to other reads.
-    let mut permit = None;
-    if matches!(&filter, Ok(Some(filter)) if filter.is_costly()) {
-        permit = Some(database.long_read_permit().await?);
-    }
+    let parsed = filter.as_ref().ok().and_then(Option::as_ref);
+    let permit = permit_for(database, parsed).await?;
     let mut tx = database.single_read().await?;
     let Some(scope) = scope.resolve(&mut tx, kind).await? else {
         return Ok(None);

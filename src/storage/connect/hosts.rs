@@ -112,7 +112,6 @@ impl FromStr for TargetSession {
 ///
 /// `InvalidArgument` when a host is empty or the numbers differ.
 pub(super) fn pair(names: Vec<String>, ports: &[Option<u16>], default: u16) -> Result<Vec<Host>> {
-    let one = |ports: &[Option<u16>]| ports.first().copied().flatten().unwrap_or(default);
     if names.iter().any(String::is_empty) {
         return Err(Error::invalid(
             "has an empty name in its list of hosts: hosts are separated by single commas",
@@ -124,9 +123,13 @@ pub(super) fn pair(names: Vec<String>, ports: &[Option<u16>], default: u16) -> R
             "names {hosts} hosts and {ports} ports: give one port for all hosts, or one for each"
         )));
     }
-    let port_of = |place: usize| match ports {
-        [] | [_] => one(ports),
-        _ => ports[place].unwrap_or(default),
+    let port_of = |place: usize| {
+        let port = if ports.len() > 1 {
+            ports.get(place)
+        } else {
+            ports.first()
+        };
+        port.copied().flatten().unwrap_or(default)
     };
     let hosts = names.into_iter().enumerate();
     Ok(hosts

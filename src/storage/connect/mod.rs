@@ -15,6 +15,8 @@ mod url;
 use std::fmt;
 use std::time::Duration;
 
+use secrecy::SecretString;
+
 pub use self::mysql::MySql;
 pub use self::postgres::Postgres;
 use self::settings::SessionSettings;
@@ -23,7 +25,6 @@ use super::Dialect;
 use super::database::Database;
 use super::session::{PoolLimits, ServerDriver, Servers, Shares};
 use crate::error::{Error, Result, StartError};
-use secrecy::SecretString;
 
 /// Prepared statements that a connection keeps.
 const STATEMENT_CACHE_CAPACITY: usize = 512;

@@ -60,13 +60,11 @@ impl MySql {
     pub(super) async fn pools(&self, to: &Connect) -> Result<Option<Pools>> {
         let server = self.servers(to)?;
         let servers = server.map(|options| options.database(&self.database));
-        match servers.greet().await {
-            Ok(()) => {}
-            Err(error) if db_error::is_missing_database(&error) && to.create => {
-                self.create(&server).await?;
+        if !servers.has_database().await? {
+            if !to.create {
+                return Ok(None);
             }
-            Err(error) if db_error::is_missing_database(&error) => return Ok(None),
-            Err(error) => return Err(db_error::classify(error)),
+            self.create(&server).await?;
         }
         let shares = to.shares(servers, &[]).await?;
         Ok(Some(Pools::MySql(shares)))

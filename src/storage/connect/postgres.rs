@@ -64,13 +64,11 @@ impl Postgres {
     pub(super) async fn pools(&self, to: &Connect) -> Result<Option<Pools>> {
         let logins = self.hosts.iter().map(|host| self.login(host));
         let servers = Servers::new(logins.collect::<Result<_>>()?, self.target);
-        match servers.greet().await {
-            Ok(()) => {}
-            Err(error) if db_error::is_missing_database(&error) && to.create => {
-                self.create(&servers).await?;
+        if !servers.has_database().await? {
+            if !to.create {
+                return Ok(None);
             }
-            Err(error) if db_error::is_missing_database(&error) => return Ok(None),
-            Err(error) => return Err(db_error::classify(error)),
+            self.create(&servers).await?;
         }
         if gives_other_sessions(&servers).await {
             return Err(Error::FailedPrecondition(OTHER_SESSIONS.into()));

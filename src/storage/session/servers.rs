@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::ServerDriver;
+use crate::error::Result;
 use crate::storage::connect::hosts::TargetSession;
 use crate::storage::db_error;
 
@@ -164,6 +165,19 @@ impl<DB: ServerDriver> Servers<DB> {
         // That it works is known now.
         let _ = connected.connection.close().await;
         Ok(())
+    }
+
+    /// Whether the database of the logins is there.
+    ///
+    /// # Errors
+    ///
+    /// What a server answered, or that none is as it must be.
+    pub(in crate::storage) async fn has_database(&self) -> Result<bool> {
+        match self.greet().await {
+            Ok(()) => Ok(true),
+            Err(error) if db_error::is_missing_database(&error) => Ok(false),
+            Err(error) => Err(db_error::classify(error)),
+        }
     }
 
     /// The options of the connections that are made now.

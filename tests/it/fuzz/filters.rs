@@ -24,11 +24,7 @@ const INTEGERS: [&str; 6] = ["0", "1", "2", "3", "-1", "9223372036854775807"];
 const DOUBLES: [&str; 4] = ["0.5", "-0.0", "1e300", "2.0"];
 
 /// A filter for any kind of node, with as many levels. Not all of them are valid.
-pub fn random(random: &mut Random, levels: usize) -> String {
-    condition(random, levels)
-}
-
-fn condition(random: &mut Random, levels: usize) -> String {
+pub fn condition(random: &mut Random, levels: usize) -> String {
     let below = levels.saturating_sub(1);
     match if levels == 0 { 8 } else { random.below(12) } {
         0 | 1 => format!(
@@ -171,11 +167,7 @@ fn number_column(random: &mut Random) -> String {
 }
 
 fn text_term(random: &mut Random, levels: usize) -> String {
-    match if levels == 0 {
-        random.below(3)
-    } else {
-        random.below(9)
-    } {
+    match random.below(if levels == 0 { 3 } else { 9 }) {
         0 => random.pick(&TEXTS).to_owned(),
         1 | 2 => text_column(random),
         3 => format!(
@@ -210,11 +202,7 @@ fn text_term(random: &mut Random, levels: usize) -> String {
 }
 
 fn number_term(random: &mut Random, levels: usize) -> String {
-    match if levels == 0 {
-        random.below(4)
-    } else {
-        random.below(10)
-    } {
+    match random.below(if levels == 0 { 4 } else { 10 }) {
         0 => random.pick(&INTEGERS).to_owned(),
         1 => random.pick(&DOUBLES).to_owned(),
         2 | 3 => number_column(random),

@@ -120,7 +120,7 @@ fn integer(random: &mut Random, name: &str) -> i64 {
 fn text(random: &mut Random, name: &str) -> String {
     let any_of = match name {
         "filter_query" | "artifacts" | "executions" | "stop_at_artifacts"
-        | "stop_at_executions" => return filters::random(random, 3),
+        | "stop_at_executions" => return filters::condition(random, 3),
         _ if name.contains("version") => &VERSIONS[..],
         "next_page_token" | "cursor" if random.once_in(2) => &[""],
         _ if random.once_in(8) => &TEXTS[..],
