@@ -22,7 +22,7 @@ pub enum Error {
     AlreadyExists(String),
     #[error("{0}")]
     FailedPrecondition(String),
-    /// The request has no credentials, or wrong ones. The caller is not told which.
+    /// The credentials of the request are missing or wrong. The text does not say which.
     #[error("no valid credentials")]
     Unauthenticated,
     /// The caller may not do this, or the request came from a web page whose origin may not call.

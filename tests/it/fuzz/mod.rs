@@ -1,5 +1,5 @@
-//! Requests and filters that nobody thought of: each is answered or refused for what is wrong with
-//! it, and the server goes on.
+//! Fuzzing: the server answers random requests and filters, or refuses them with the code of what
+//! is wrong with them.
 
 mod filters;
 mod messages;

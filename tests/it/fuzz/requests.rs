@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Requests between two looks at the whole graph.
 const REQUESTS_PER_LOOK: usize = 1_000;
 
-/// What a client may be told about a request of its own. Nothing runs beside it.
+/// The codes of answers to a single client. Others, such as `Internal`, are faults of the server.
 const CODES: [Code; 8] = [
     Code::Ok,
     Code::InvalidArgument,
