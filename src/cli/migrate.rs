@@ -11,7 +11,9 @@ use crate::config::{Config, ConfigArgs};
 use crate::error::Result;
 use crate::server;
 use crate::storage::Database;
-use crate::storage::migrate::{self, Migration, Plan, Planned, Prepared};
+use crate::storage::migrate::{
+    self, LIBRARY_VERSION, Migration, Plan, Planned, Prepared, sequences,
+};
 
 #[derive(Debug, Args)]
 pub struct MigrateArgs {
@@ -79,12 +81,19 @@ async fn migrate(
     report(out, format_args!("database: {}", config.database.address));
     let mut done = |planned: Planned| report(out, line(&planned));
     let plan = migrate::run(&database, migration, &mut done).await;
+    let advanced = match &plan {
+        Ok(plan) if plan.reached == LIBRARY_VERSION => sequences::advance(&database).await,
+        _ => Ok(Vec::new()),
+    };
     database.close().await;
     let Plan {
         found,
         reached,
         scripts,
     } = plan?;
+    for table in advanced? {
+        report(out, format_args!("advanced the sequence of {table}"));
+    }
     match found {
         _ if scripts.is_empty() => report(
             out,

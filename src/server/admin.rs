@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
@@ -65,15 +65,24 @@ pub(super) async fn serve(
     })
 }
 
-async fn ready(State(admin): State<Admin>) -> impl IntoResponse {
-    if admin.health.is_serving() {
+/// The readiness, and with `?verbose`, as Kubernetes' own servers have it, what the database was
+/// found to do.
+async fn ready(State(admin): State<Admin>, RawQuery(query): RawQuery) -> impl IntoResponse {
+    let (status, line) = if admin.health.is_serving() {
         (StatusCode::OK, "ok\n")
     } else {
         (
             StatusCode::SERVICE_UNAVAILABLE,
             "the database is not ready\n",
         )
+    };
+    let mut body = line.to_owned();
+    if query.is_some_and(|query| query.split('&').any(|name| name == "verbose")) {
+        for detail in admin.health.details() {
+            body.extend([detail, "\n"]);
+        }
     }
+    (status, body)
 }
 
 /// All metrics, in version 0.0.4 of the Prometheus text format.

@@ -1,7 +1,7 @@
 //! Whether the server can serve requests, for `grpc.health.v1` and the admin port.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
@@ -18,6 +18,8 @@ const SERVICES: [&str; 3] = [
 pub(super) struct Health {
     reporter: HealthReporter,
     serving: Arc<AtomicBool>,
+    /// What the database was found to do at the start, a line each.
+    details: Arc<OnceLock<Vec<String>>>,
 }
 
 impl Health {
@@ -26,6 +28,7 @@ impl Health {
         let health = Self {
             reporter,
             serving: Arc::default(),
+            details: Arc::default(),
         };
         health.report(false).await;
         health
@@ -33,6 +36,17 @@ impl Health {
 
     pub(super) fn is_serving(&self) -> bool {
         self.serving.load(Ordering::Relaxed)
+    }
+
+    /// What the database was found to do; nothing before it is open.
+    pub(super) fn details(&self) -> &[String] {
+        self.details.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// Notes what the database was found to do, once.
+    pub(super) fn set_details(&self, details: Vec<String>) {
+        // There is one start.
+        let _ = self.details.set(details);
     }
 
     /// Reports the health to all clients that watch it, if it has changed.

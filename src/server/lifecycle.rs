@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::error::{Error, Result, StartError};
 use crate::graph::{Clock, Graph, Graphs};
 use crate::storage::migrate::{self, Prepared};
-use crate::storage::{Database, is_busy};
+use crate::storage::{Answer, Database, Finding, is_busy};
 
 /// Interval between two attempts while another server migrates the schema.
 const MIGRATION_RETRY_INTERVAL: Duration = Duration::from_millis(500);
@@ -108,6 +108,7 @@ pub(super) async fn keep(
         health,
         problem: None,
     };
+    health.set_details(look_into(&database).await);
     probe.once().await;
     let name = config.database.address.to_string();
     tracing::info!(database = name, "opened the database");
@@ -116,6 +117,18 @@ pub(super) async fn keep(
     let history = graph.maintain_history(stop);
     tokio::join!(history, probe.repeat(stop));
     Ok(Some(database))
+}
+
+/// Tries what the server relies on, logs what was found, and returns it.
+async fn look_into(database: &Database) -> Vec<String> {
+    let findings = database.probe().await;
+    for finding in &findings {
+        match &finding.answer {
+            Answer::Good(_) => tracing::info!("{finding}"),
+            Answer::Bad(_) | Answer::Unknown(_) => tracing::warn!("{finding}"),
+        }
+    }
+    findings.iter().map(Finding::to_string).collect()
 }
 
 /// Probes the database and reports the health.

@@ -147,9 +147,10 @@ impl ErrorClass {
     /// By the error number of MySQL or MariaDB: their SQLSTATE is too coarse.
     const fn of_mysql(number: u16) -> Self {
         match number {
-            // Changed since read, lock wait timeout, deadlock, table definition changed, statement
-            // to be prepared again. Table, column or index exists: another server makes it.
-            1020 | 1205 | 1213 | 1412 | 1615 | 1050 | 1060 | 1061 => Self::Contention,
+            // Changed since read, lock wait timeout, deadlock, lock not waited for, table
+            // definition changed, statement to be prepared again. Table, column or index exists:
+            // another server makes it.
+            1020 | 1205 | 1213 | 3572 | 1412 | 1615 | 1050 | 1060 | 1061 => Self::Contention,
             // Of the server, of the user, of the user by another limit.
             1040 | 1203 | 1226 => Self::TooManyConnections,
             // Out of memory in four ways, disk full, table full, no thread, lock table full, too

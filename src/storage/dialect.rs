@@ -58,6 +58,14 @@ impl Dialect {
         }
     }
 
+    /// Whether generated ids come from sequences beside the tables.
+    pub(super) const fn has_sequences(self) -> bool {
+        match self {
+            Self::Postgres => true,
+            Self::Sqlite | Self::MySql => false,
+        }
+    }
+
     /// The query that notifies other servers of new changes ([`super::notifications`]). It returns
     /// one NULL.
     pub(super) const fn notify_query(self) -> Option<&'static str> {
@@ -266,6 +274,17 @@ impl Dialect {
         match self {
             Self::Sqlite | Self::Postgres => true,
             Self::MySql => false,
+        }
+    }
+
+    /// The end of a SELECT that locks rows, or fails where another transaction has locked them.
+    /// MySQL runs the one comment from version 8 on, MariaDB the other from version 10.3 on; older
+    /// ones wait.
+    pub(super) const fn for_update_nowait(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " FOR UPDATE NOWAIT",
+            Self::MySql => " FOR UPDATE /*!80001 NOWAIT */ /*M!100300 NOWAIT */",
         }
     }
 

@@ -9,6 +9,7 @@
 //! * `session`: a connection to a server while a transaction is open on it, and how it is returned.
 //! * `sqlite`: the same for SQLite, and how it runs statements.
 //! * `health`: whether the database is there and can be written.
+//! * `probe`: what a database server must do, tried at the start.
 //! * `permits`: how many connections of a pool are in use.
 //! * `db_error`: database errors, classified by what a caller can do about them.
 //! * [`migrate`]: create, check, upgrade and downgrade the schema.
@@ -30,6 +31,7 @@ pub mod migrate;
 mod notifications;
 mod permits;
 mod predicate;
+mod probe;
 pub mod query;
 mod session;
 mod sqlite;
@@ -44,4 +46,5 @@ pub use health::is_busy;
 pub use notifications::NotificationListener;
 pub use permits::LongReadPermit;
 pub use predicate::{Predicate, SqlFragment};
+pub use probe::{Answer, Finding};
 pub use query::{Cell, MAX_PADDED_LIST_VALUES, Query};

@@ -7,6 +7,7 @@
 mod layout;
 mod plan;
 mod scripts;
+pub mod sequences;
 #[cfg(test)]
 mod tests;
 

@@ -51,3 +51,18 @@ pub async fn structure(tx: &mut Tx) -> Result<bool> {
     }
     Ok(true)
 }
+
+/// Locks the row of [`structure`] without waiting for another transaction, where the database can:
+/// MySQL before version 8 and MariaDB before version 10.3 wait.
+///
+/// # Errors
+///
+/// `Contention` when another transaction has locked it.
+pub async fn structure_at_once(tx: &mut Tx) -> Result<()> {
+    let mut query = tx.sql(
+        "locks::structure_at_once",
+        "SELECT counter FROM PedigreeLock WHERE name = 'structure'",
+    );
+    query.push(tx.dialect().for_update_nowait());
+    tx.all::<i64>(query).await.map(|_| ())
+}
