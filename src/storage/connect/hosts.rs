@@ -83,6 +83,16 @@ impl TargetSession {
         }
     }
 
+    /// What is wrong with a server that [`Self::accepts`] refuses.
+    pub(in crate::storage) const fn objection(self) -> &'static str {
+        match self {
+            Self::ReadWrite => "it takes no writes now",
+            Self::ReadOnly => "it takes writes",
+            Self::Primary => "it is a standby",
+            Self::Standby | Self::PreferStandby | Self::Any => "it is no standby",
+        }
+    }
+
     /// Whether a server that refuses writes is not the one that is looked for.
     pub(in crate::storage) const fn writes(self) -> bool {
         matches!(self, Self::ReadWrite | Self::Primary)

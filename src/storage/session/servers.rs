@@ -265,12 +265,7 @@ async fn connect_as<DB: ServerDriver>(
         return Ok(connection);
     }
     let _ = connection.close().await;
-    let reason = match target {
-        TargetSession::ReadWrite => "it takes no writes now",
-        TargetSession::Primary => "it is a standby",
-        _ => "it is no standby",
-    };
-    Err(unusable(reason))
+    Err(unusable(target.objection()))
 }
 
 /// Whether a server refused for a reason of its own, rather than being away.

@@ -18,7 +18,10 @@ on_every_server! {
     missing_databases_are_created_whatever_their_names,
     a_missing_database_that_is_not_to_be_created_is_refused,
 }
-with_servers!(the_password_may_stand_in_a_file);
+with_servers! {
+    the_password_may_stand_in_a_file,
+    a_server_that_is_not_as_demanded_is_refused_with_the_reason,
+}
 once!(a_server_that_is_not_there_is_unavailable);
 
 /// Connects with the usual settings for a URL.
@@ -130,6 +133,19 @@ async fn a_server_that_is_not_there_is_unavailable() {
     for url in ["postgres://u:p@127.0.0.1:1/d", "mysql://u:p@127.0.0.1:1/d"] {
         let error = refusal(url).await;
         assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
+    }
+}
+
+async fn a_server_that_is_not_as_demanded_is_refused_with_the_reason() {
+    let database = TestDatabase::new(Backend::Postgres);
+    for (target, reason) in [
+        ("read-only", "it takes writes"),
+        ("standby", "it is no standby"),
+    ] {
+        let url = format!("{}?target_session_attrs={target}", database.url);
+        let error = refusal(&url).await;
+        assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
+        assert!(error.chain().ends_with(reason), "{}", error.chain());
     }
 }
 
