@@ -176,13 +176,13 @@ impl Database {
     ///
     /// As [`Self::read`].
     pub async fn notify(&self) -> Result<()> {
-        if self.dialect().notify_query().is_none() {
+        let Some(query) = self.dialect().notify_query() else {
             return Ok(());
-        }
-        let mut tx = self.read().await?;
-        tx.notify().await?;
-        // Notifications are sent at the commit.
-        tx.commit().await
+        };
+        let mut tx = self.single_read().await?;
+        tx.first::<Option<String>>(tx.sql("database::notify", query))
+            .await
+            .map(|_| ())
     }
 
     /// Listens on a connection of its own for [`Self::notify`] of other servers; `None` where the

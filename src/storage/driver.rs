@@ -264,20 +264,6 @@ impl Tx {
         }
     }
 
-    /// As [`Database::notify`](super::Database::notify), when this transaction commits.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::run`].
-    pub async fn notify(&mut self) -> Result<()> {
-        let Some(query) = self.dialect.notify_query() else {
-            return Ok(());
-        };
-        self.first::<Option<String>>(self.sql("driver::notify", query))
-            .await
-            .map(|_| ())
-    }
-
     /// Runs an INSERT of `rows` rows into a table with generated ids, and returns the ids in the
     /// order of the rows.
     ///

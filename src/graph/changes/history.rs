@@ -74,6 +74,7 @@ impl History {
         let mut has_more = changes::has_outbox_rows(&mut tx).await?;
         let mut range = changes::positions(&mut tx).await?;
         drop(tx);
+        let has_changed = has_more;
         while has_more {
             (has_more, range) = (|| self.assign_positions())
                 .retry(
@@ -89,7 +90,17 @@ impl History {
         if went_back {
             self.pages.clear();
         }
+        if has_changed {
+            self.notify_servers().await;
+        }
         Ok(())
+    }
+
+    /// Notifies other servers of changes. Those that hear nothing look for themselves, later.
+    pub(super) async fn notify_servers(&self) {
+        if let Err(error) = self.database.notify().await {
+            tracing::debug!(error = error.chain(), "other servers were not notified");
+        }
     }
 
     /// One transaction of [`Self::sequence_outbox`]: whether there may be more, and the range.

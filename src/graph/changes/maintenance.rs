@@ -80,9 +80,7 @@ impl History {
             tokio::select! {
                 () = self.feed.subscription() => return,
                 () = self.feed.commit() => {
-                    if let Err(error) = self.database.notify().await {
-                        tracing::debug!(error = error.chain(), "other servers were not notified");
-                    }
+                    self.notify_servers().await;
                     sleep(POLL_INTERVAL).await;
                 }
             }

@@ -5,9 +5,14 @@ use std::time::Duration;
 use sqlx::postgres::PgListener;
 use tokio::time::timeout;
 
+use super::{Watcher, from_now};
+use crate::sql::run_sql;
 use crate::support::prelude::*;
 
-on_backend!(postgres, Postgres: a_write_is_told_to_other_servers);
+on_backend!(
+    postgres,
+    Postgres: a_write_is_told_to_other_servers changes_are_watched_where_notify_fails
+);
 
 /// A server that nobody watches says it at once, and once more when it has given the change its
 /// position.
@@ -21,5 +26,21 @@ async fn a_write_is_told_to_other_servers(store: Store) {
             matches!(heard, Ok(Ok(_))),
             "no {word} notification: {heard:?}"
         );
+    }
+}
+
+/// As where the queue of notifications is full: servers look for changes by themselves.
+async fn changes_are_watched_where_notify_fails(store: Store) {
+    let lose = "ALTER FUNCTION pg_catalog.pg_notify(text, text) RENAME TO pg_notify_lost";
+    run_sql(store.url(), lose).await;
+    let other = store.replica().await;
+    let mut watchers = Vec::new();
+    for channel in [&store.channel, &other.channel] {
+        watchers.push(Watcher::start(channel.clone(), from_now()).await);
+    }
+    store.ask(Artifact::put_type("Data", &[])).await;
+    for watcher in &mut watchers {
+        let seen = timeout(Duration::from_secs(20), watcher.take(1)).await;
+        assert_eq!(seen.unwrap().len(), 1);
     }
 }

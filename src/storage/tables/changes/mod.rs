@@ -114,7 +114,6 @@ pub async fn assign_positions(tx: &mut Tx) -> Result<bool> {
     );
     delete.push_in(&ids);
     tx.run(delete).await?;
-    tx.notify().await?;
     Ok(i64::try_from(ids.len()) == Ok(MAX_MOVED_ROWS))
 }
 
