@@ -56,6 +56,13 @@ fn path(text: Option<String>) -> Option<PathBuf> {
     given(text).map(PathBuf::from)
 }
 
+/// Reports a list of hosts: ML Metadata's settings name one.
+fn refuse_list(host: &str, report: &mut impl FnMut(&str)) {
+    if host.contains(',') {
+        report("a list of hosts is for --database-url");
+    }
+}
+
 /// A port from 1 to 65535; anything else is a problem.
 fn port(port: Option<u16>, report: &mut impl FnMut(&str)) -> Option<u16> {
     let port = port.filter(|port| *port != 0);
@@ -95,6 +102,7 @@ fn sqlite(config: &SqliteMetadataSourceConfig, report: &mut impl FnMut(&str)) ->
 }
 
 fn my_sql(config: MySqlDatabaseConfig, report: &mut impl FnMut(&str)) -> Option<MySql> {
+    refuse_list(config.host(), report);
     let server = match (given(config.host), path(config.socket)) {
         (Some(host), None) => match config.port.unwrap_or(0) {
             0 => Some(mysql::DEFAULT_PORT),
@@ -138,6 +146,7 @@ fn my_sql(config: MySqlDatabaseConfig, report: &mut impl FnMut(&str)) -> Option<
 }
 
 fn postgres(config: PostgreSqlDatabaseConfig, report: &mut impl FnMut(&str)) -> Option<Postgres> {
+    refuse_list(config.host(), report);
     let host = match (given(config.host), given(config.hostaddr)) {
         (Some(host), None) => Some(host),
         (None, Some(address)) if address.parse::<IpAddr>().is_ok() => Some(address),

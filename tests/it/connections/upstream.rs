@@ -223,6 +223,13 @@ fn what_cannot_be_used_is_reported_at_once() {
         "together",
     ];
     assert_has(&refusal(&dir, &flags), &expected);
+    let flags = [
+        "--mysql_config_host=h1,h2",
+        "--mysql_config_port=3306",
+        "--mysql_config_database=d",
+    ];
+    let expected = ["mysql: a list of hosts is for --database-url"];
+    assert_has(&refusal(&dir, &flags), &expected);
     let refused = ["--metadata_source_config_type=oracle"];
     assert_has(&refusal(&dir, &refused), &["oracle", "postgresql"]);
 
@@ -243,6 +250,10 @@ fn what_cannot_be_used_is_reported_at_once() {
         (
             "connection_config { postgresql { hostaddr: 'h' port: '1' user: 'u' dbname: 'd' } }",
             "numeric",
+        ),
+        (
+            "connection_config { postgresql { host: 'h1,h2' port: '1' user: 'u' dbname: 'd' } }",
+            "postgresql: a list of hosts is for --database-url",
         ),
         (
             "connection_config { fake_database {} } ssl_config { server_key: 'k' }",
