@@ -39,6 +39,8 @@ pub struct Serving {
     /// How long a client may leave a response unread that holds a database connection.
     pub slow_reader_timeout: Duration,
     pub connections: Connections,
+    /// The number of connections that was asked for. `ulimit -n` lowers the maximum.
+    pub requested_connections: usize,
     /// The hosts by which the main port is reached.
     pub hosts: Hosts,
     /// The hosts by which the admin port is reached.
@@ -128,7 +130,8 @@ impl Serving {
         let request_memory = options.request_memory.map(|size| size.0.0);
         // A connection takes a file descriptor. The database and the admin port need some too.
         let open_files = resources::open_files().unwrap_or(usize::MAX);
-        let max_connections = options.max_connections.0.min(open_files - open_files / 4);
+        let requested_connections = options.max_connections.0;
+        let max_connections = requested_connections.min(open_files - open_files / 4);
         let per_address = options.max_connections_per_address.map(|limit| limit.0);
         let admin = |port| SocketAddr::new(options.admin_host, port);
         Self {
@@ -144,6 +147,7 @@ impl Serving {
             startup_wait: options.startup_wait,
             list_buffer: options.list_buffer_bytes.0,
             slow_reader_timeout: options.slow_reader_timeout.0,
+            requested_connections,
             connections: Connections {
                 max_metadata: options
                     .max_metadata_bytes

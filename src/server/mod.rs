@@ -95,6 +95,13 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), StartError> {
     let metrics = Metrics::of_process()?;
+    let (requested, max) = (
+        config.serving.requested_connections,
+        config.serving.connections.max,
+    );
+    if max < requested {
+        tracing::info!(requested, max, "`ulimit -n` lowers --max-connections");
+    }
     let security = security(config)?;
     let client_auth = if security.is_some() {
         ClientAuth::Optional

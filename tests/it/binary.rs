@@ -46,6 +46,20 @@ pub fn pedigree_on(database: &TestDatabase, arguments: &[&str]) -> Command {
     command
 }
 
+/// A command line whose process has a limit of the shell's `ulimit`, such as `-v 1048576` (KiB).
+pub fn with_ulimit(command: &Command, limit: &str) -> Command {
+    let mut limited = Command::new("/bin/sh");
+    let script = format!("ulimit {limit} && exec \"$0\" \"$@\"");
+    limited.arg("-c").arg(script);
+    limited.arg(command.get_program()).args(command.get_args());
+    limited
+        .env_clear()
+        .current_dir(command.get_current_dir().unwrap());
+    let variables = command.get_envs();
+    limited.envs(variables.filter_map(|(name, value)| Some((name, value?))));
+    limited
+}
+
 /// A running program. Its log is a file, and it is ended when this is dropped.
 pub struct Process {
     child: Child,

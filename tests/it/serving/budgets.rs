@@ -1,7 +1,5 @@
 //! One client never takes what all need: places, streams, memory.
 
-use std::process::Command;
-
 use pedigree::proto::pedigree::lineage::v1::lineage_service_client::LineageServiceClient;
 use pedigree::proto::pedigree::lineage::v1::{WatchRequest, WatchResponse};
 use prost::bytes::Bytes;
@@ -12,7 +10,7 @@ use tonic::{Status, Streaming};
 
 use super::Http;
 use super::http2::Http2;
-use crate::binary::{Process, Server, pedigree_on};
+use crate::binary::{Process, Server, pedigree_on, with_ulimit};
 use crate::support::prelude::*;
 use crate::support::{Backend, TestDatabase};
 
@@ -260,20 +258,6 @@ async fn responses_that_nobody_reads_keep_no_place() {
     server.stop();
 }
 
-/// A command line whose process has an address space of so many KiB.
-fn limited(command: &Command, kibibytes: usize) -> Command {
-    let mut limited = Command::new("/bin/sh");
-    let script = format!("ulimit -v {kibibytes} && exec \"$0\" \"$@\"");
-    limited.arg("-c").arg(script);
-    limited.arg(command.get_program()).args(command.get_args());
-    limited
-        .env_clear()
-        .current_dir(command.get_current_dir().unwrap());
-    let variables = command.get_envs();
-    limited.envs(variables.filter_map(|(name, value)| Some((name, value?))));
-    limited
-}
-
 /// Costly requests, one after the other: each is refused, or answered.
 async fn decode_much(port: u16) {
     const SERVICE: &str = "/ml_metadata.MetadataStoreService";
@@ -298,7 +282,7 @@ async fn decode_much(port: u16) {
 
 async fn a_server_within_a_limit_of_memory_outlives_all_attacks_at_once() {
     let database = TestDatabase::new(Backend::SqliteFile);
-    let command = limited(&pedigree_on(&database, &[]), 1 << 20);
+    let command = with_ulimit(&pedigree_on(&database, &[]), "-v 1048576");
     let server = Server::wait(Process::start(command));
     let client = server.client().await;
     let put_type = Artifact::put_type("Data", &[]).ask(client.clone());

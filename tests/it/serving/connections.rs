@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::get;
 use super::http2::Http2;
 use super::web::{framed, put_type};
-use crate::binary::Server;
+use crate::binary::{Process, Server, pedigree_on, with_ulimit};
 use crate::process::Unfinished;
 use crate::support::{Backend, TestDatabase};
 
@@ -21,6 +21,7 @@ once! {
     silent_ones_are_closed_on_both_ports,
     those_with_a_slow_body_are_closed_on_both_ports,
     those_beyond_the_limits_are_closed_at_once,
+    a_limit_of_open_files_lowers_their_number,
     many_small_frames_do_not_end_one,
 }
 
@@ -177,6 +178,18 @@ async fn those_beyond_the_limits_are_closed_at_once() {
     let answer = tokio::time::timeout(Duration::from_mins(1), answers).await;
     assert_eq!(&answer.unwrap(), b"HTTP/1.1 200");
     server.stop();
+}
+
+async fn a_limit_of_open_files_lowers_their_number() {
+    let database = TestDatabase::new(Backend::SqliteFile);
+    for (requested, lowered) in [("76", true), ("75", false)] {
+        let command = pedigree_on(&database, &["--max-connections", requested]);
+        let server = Server::wait(Process::start(with_ulimit(&command, "-n 100")));
+        let log = server.process.log();
+        let line = "`ulimit -n` lowers --max-connections requested=76 max=75\n";
+        assert_eq!(log.contains(line), lowered, "{log}");
+        server.stop();
+    }
 }
 
 /// The frames of a message of one byte each, which wait until the call before has been stored.
