@@ -10,15 +10,13 @@ use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
 use metrics::counter;
-use tokio_util::task::TaskTracker;
 
 use crate::error::{Error, Result};
 use crate::graph::changes::history::History;
 use crate::graph::commit::group::{Admission, GroupCommit};
+use crate::graph::commit::transactions::Transactions;
 use crate::graph::write::Write;
 use crate::model::Caller;
-use crate::storage::Tx;
-use crate::storage::tables::changes;
 
 /// A write that lost to concurrent ones is not retried later than this after its first attempt:
 /// some lock is then held for longer than any retry would wait. The number of retries has no bound
@@ -45,7 +43,7 @@ impl Engine {
     /// The engine for the database of this history.
     pub(in crate::graph) fn new(history: History) -> Self {
         let timeout = history.database.group_commit_timeout();
-        let transactions = Transactions { history };
+        let transactions = Transactions::new(history);
         let group = timeout.map(|timeout| GroupCommit::new(transactions.clone(), timeout));
         Self {
             transactions,
@@ -109,47 +107,5 @@ impl Engine {
         let answer = self.transactions.apply(&mut tx, caller, &**write).await?;
         self.transactions.commit(tx).await?;
         Ok(answer)
-    }
-}
-
-/// Transactions that store their changes in the history. Cheap to clone.
-#[derive(Clone, Debug)]
-pub(super) struct Transactions {
-    history: History,
-}
-
-impl Transactions {
-    /// For transactions that no caller waits for alone.
-    pub(super) const fn tasks(&self) -> &TaskTracker {
-        self.history.database.tasks()
-    }
-
-    pub(super) async fn begin(&self) -> Result<Tx> {
-        self.history.database.write().await
-    }
-
-    /// Applies a caller's write now.
-    pub(super) async fn apply<W: Write>(
-        &self,
-        tx: &mut Tx,
-        caller: &Caller,
-        write: &W,
-    ) -> Result<W::Answer> {
-        let origin = caller.at(self.history.clock.now());
-        if self.history.is_kept() {
-            tx.set_origin(&origin);
-        }
-        write.apply(tx, &origin).await
-    }
-
-    /// Commits a transaction with the changes in its journal, and notifies the feed.
-    pub(super) async fn commit(&self, mut tx: Tx) -> Result<()> {
-        let journal = tx.take_journal();
-        let has_changed = !journal.is_empty();
-        changes::commit(tx, journal, self.history.clock.now()).await?;
-        if has_changed {
-            self.history.feed.notify_commit();
-        }
-        Ok(())
     }
 }

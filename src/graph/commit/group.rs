@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use tracing::{Instrument, Span};
 
 use crate::error::{Error, Result};
-use crate::graph::commit::engine::Transactions;
+use crate::graph::commit::transactions::Transactions;
 use crate::graph::write::Write;
 use crate::model::Caller;
 use crate::storage::Tx;

@@ -2,3 +2,4 @@
 
 pub(in crate::graph) mod engine;
 mod group;
+mod transactions;
