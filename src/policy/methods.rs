@@ -30,7 +30,7 @@ const fn row(path: &'static str, actions: &'static [Action]) -> MethodActions {
 
 /// All methods and routes but health checks, which need no permission.
 #[rustfmt::skip]
-pub const METHODS: [MethodActions; 58] = [
+pub const METHODS: &[MethodActions] = &[
     row("/ml_metadata.MetadataStoreService/PutArtifactType", &[TypeWrite]),
     row("/ml_metadata.MetadataStoreService/PutExecutionType", &[TypeWrite]),
     row("/ml_metadata.MetadataStoreService/PutContextType", &[TypeWrite]),

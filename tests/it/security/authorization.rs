@@ -81,7 +81,7 @@ fn names() -> Vec<&'static str> {
 fn the_matrix_is_that_of_the_roles() {
     let policy = policy();
     let mut matrix = format!("path\t{}\n", names().join("\t"));
-    for row in &METHODS {
+    for row in METHODS {
         matrix.push_str(row.path);
         for name in names() {
             let decision = policy.decide(&format!("token:{name}"), Some(row));
