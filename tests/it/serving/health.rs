@@ -57,8 +57,15 @@ async fn health_follows_the_database(backend: Backend) {
     let mut database = TestDatabase::new(backend);
     let mut proxy = TcpProxy::to(database.port()).await;
     database.go_through(proxy.port);
-    let arguments = ["--admin-port", "0", "--startup-wait", "0"];
-    let server = Server::early(Process::start(pedigree_on(&database, &arguments)));
+    let arguments = [
+        ["--admin-port", "0"],
+        ["--startup-wait", "0"],
+        ["--database-acquire-timeout", "1s"],
+    ];
+    let server = Server::early(Process::start(pedigree_on(
+        &database,
+        arguments.as_flattened(),
+    )));
     let client = server.client().await;
     let put_type = || Artifact::put_type("Data", &[]).ask(client.clone());
 
