@@ -178,6 +178,10 @@ impl SqliteSessions {
             }
         }
         let closed = spawn_blocking(move || drop(idle)).await;
-        debug_assert!(closed.is_ok(), "closing does not panic");
+        // A runtime that ends cancels the task, which closes the connections as well.
+        debug_assert!(
+            !closed.is_err_and(|error| error.is_panic()),
+            "closing does not panic"
+        );
     }
 }
