@@ -58,13 +58,13 @@ fn comparison(random: &mut Random, levels: usize) -> String {
             "{} {} {}",
             text_term(random, levels),
             random.pick(&["=", "!="]),
-            text_term(random, levels)
+            text_operand(random, levels)
         ),
         1 => format!(
             "{} IN ({}, {})",
             text_term(random, 0),
-            text_term(random, 0),
-            text_term(random, 0)
+            text_operand(random, 0),
+            text_operand(random, 0)
         ),
         2 => format!(
             "{} {} {}",
@@ -93,7 +93,7 @@ fn comparison(random: &mut Random, levels: usize) -> String {
         7 => format!(
             "STARTS_WITH({}, {})",
             text_term(random, levels),
-            text_term(random, 0)
+            text_operand(random, 0)
         ),
         _ => format!(
             "{} {operator} {}",
@@ -166,10 +166,19 @@ fn number_column(random: &mut Random) -> String {
         .to_owned()
 }
 
+/// What a text is compared with.
+fn text_operand(random: &mut Random, levels: usize) -> String {
+    if random.once_in(2) {
+        random.pick(&TEXTS).to_owned()
+    } else {
+        text_term(random, levels)
+    }
+}
+
+/// Has an attribute somewhere: MySQL compares constants by the rules of the connection.
 fn text_term(random: &mut Random, levels: usize) -> String {
     match random.below(if levels == 0 { 3 } else { 9 }) {
-        0 => random.pick(&TEXTS).to_owned(),
-        1 | 2 => text_column(random),
+        0..=2 => text_column(random),
         3 => format!(
             "CONCAT({}, {})",
             text_term(random, levels - 1),
@@ -210,7 +219,7 @@ fn number_term(random: &mut Random, levels: usize) -> String {
         5 => format!(
             "STRPOS({}, {})",
             text_term(random, levels - 1),
-            text_term(random, 0)
+            text_operand(random, 0)
         ),
         6 => format!("ABS({})", number_term(random, levels - 1)),
         7 => format!("MOD({}, {})", number_column(random), random.pick(&INTEGERS)),
