@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use super::compat::UpstreamSettings;
 use super::options::Options;
 use crate::graph::Retention;
-use crate::storage::connect::{Address, Connect};
+use crate::storage::connect::Connect;
 use crate::storage::migrate::Migration;
 
 /// What to connect to, and with which limits. Problems are added to `problems`.
@@ -18,7 +18,11 @@ pub(super) fn connect(
 ) -> Connect {
     let address = upstream.database.clone();
     let address = address.unwrap_or_else(|| options.database_url.clone());
-    let usual = Connect::new(with_login(address, options, problems));
+    let (user, password) = login(options, problems);
+    if (user.is_some() || password.is_some()) && !address.dialect().has_logins() {
+        problems.push("database-user and database-password are for PostgreSQL and MySQL".into());
+    }
+    let usual = Connect::new(address.with_login(user, password));
     Connect {
         connections: options.database_connections.0,
         wait: options.database_acquire_timeout,
@@ -32,8 +36,8 @@ pub(super) fn connect(
     }
 }
 
-/// The address with the user and the password that options give beside it.
-fn with_login(address: Address, options: &Options, problems: &mut Vec<String>) -> Address {
+/// The user and the password that options give beside the address.
+fn login(options: &Options, problems: &mut Vec<String>) -> (Option<String>, Option<SecretString>) {
     let from_file = options.database_password_file.as_ref().and_then(|path| {
         let text = fs::read_to_string(path).map_err(|error| {
             problems.push(format!(
@@ -45,15 +49,40 @@ fn with_login(address: Address, options: &Options, problems: &mut Vec<String>) -
             text.ok()?.lines().next().unwrap_or_default(),
         ))
     });
-    let (user, password) = (
+    (
         options.database_user.clone(),
         options.database_password.clone().or(from_file),
-    );
-    let has_login = user.is_some() || password.is_some();
-    if has_login && !address.dialect().has_logins() {
-        problems.push("database-user and database-password are for PostgreSQL and MySQL".into());
+    )
+}
+
+/// The standby of a database, to be read from with the same limits. Problems are added to
+/// `problems`.
+pub(super) fn standby(
+    options: &Options,
+    database: &Connect,
+    problems: &mut Vec<String>,
+) -> Option<Connect> {
+    let address = options.database_read_url.clone()?.for_reads();
+    let dialect = address.dialect();
+    if !dialect.has_logins() || dialect != database.address.dialect() {
+        problems.push(
+            "database-read-url must be a standby of the database, which SQLite does not have"
+                .into(),
+        );
     }
-    address.with_login(user, password)
+    if options.change_retention.is_zero() {
+        problems.push(
+            "database-read-url needs the history, which tells how far the standby is: \
+             change-retention must not be 0"
+                .into(),
+        );
+    }
+    let (user, password) = login(options, &mut Vec::new());
+    Some(Connect {
+        address: address.with_login(user, password),
+        create: false,
+        ..database.clone()
+    })
 }
 
 pub(super) fn migration(options: &Options) -> Migration {

@@ -47,6 +47,8 @@ use crate::storage::migrate::Migration;
 pub struct Config {
     pub listen: SocketAddr,
     pub database: Connect,
+    /// The standby for reads that take long.
+    pub standby: Option<Connect>,
     pub migration: Migration,
     pub history: Retention,
     /// How messages of a Record stream share commits.
@@ -196,12 +198,14 @@ fn load(mut given: GivenOptions, upstream: UpstreamSettings) -> Result<LoadedCon
         return Err(ConfigError { problems });
     };
     let database = database::connect(&options, &upstream, &mut problems);
+    let standby = database::standby(&options, &database, &mut problems);
     if !problems.is_empty() {
         return Err(ConfigError { problems });
     }
     let config = Config {
         listen: SocketAddr::new(options.grpc_host, options.grpc_port),
         database,
+        standby,
         migration: database::migration(&options),
         history: database::history(&options),
         batches: Batches {

@@ -52,6 +52,10 @@ options! {
         /// machine can read a password in a flag
         database_url: Address, "URL", Value("sqlite:pedigree.db");
 
+        /// Standby of the database, for reads that take long: Trace, Watch, unpaged lists; user and
+        /// password as for the database
+        database_read_url: Option<Address>, "URL", Unset("none");
+
         /// User of the database; takes precedence over that of the URL
         database_user: Option<String>, "NAME", Unset("from the URL");
 

@@ -25,6 +25,7 @@ fn shown(option: &OptionSpec, given: &GivenOptions, config: &Config) -> Option<S
     match option.name {
         // Without login and parameters.
         "database_url" => Some(config.database.address.to_string()),
+        "database_read_url" => config.standby.as_ref().map(|to| to.address.to_string()),
         "otlp_endpoint" => {
             let url = Url::parse(config.otlp_endpoint.as_deref()?).ok()?;
             Some(url.origin().ascii_serialization())

@@ -5,6 +5,8 @@ use clap::Parser;
 use super::options::OPTIONS;
 use super::spec::flag;
 use super::*;
+use crate::storage::connect::Address;
+use crate::storage::connect::hosts::TargetSession;
 
 #[derive(Parser)]
 #[command(args_override_self = true)]
@@ -304,4 +306,33 @@ fn defaults_are_those_of_the_types() {
     assert_eq!(config.history, Retention::default());
     let with_url = Config::with_url("sqlite:pedigree.db").unwrap();
     assert_eq!(format!("{with_url:?}"), format!("{config:?}"));
+}
+
+#[test]
+fn a_standby_is_of_the_same_kind_as_the_database_and_needs_its_history() {
+    let primary = "--database-url=postgres://u:hunter2@a/d";
+    let standbys = "--database-read-url=postgres://u:hunter2@b,c/d";
+    let config = load_in(&ProcessEnv::default(), &[primary, standbys]).unwrap();
+    let standby = config.standby.unwrap();
+    assert!(!standby.create);
+    let Address::Postgres(address) = &standby.address else {
+        panic!("{standby:?}");
+    };
+    assert_eq!(address.target, TargetSession::Standby);
+    let printed = printed(&[primary, standbys]);
+    assert!(printed.contains("database_read_url = \"postgres://b:5432,c:5432/d\""));
+    assert!(!printed.contains("hunter2"), "{printed}");
+
+    let sqlite = [
+        "--database-url=sqlite:x.db",
+        "--database-read-url=sqlite:y.db",
+    ];
+    assert!(refusal(&sqlite).contains("SQLite does not have"));
+    let other = refusal(&[primary, "--database-read-url=mysql://u:p@b/d"]);
+    assert!(
+        other.contains("must be a standby of the database"),
+        "{other}"
+    );
+    let none = refusal(&[primary, standbys, "--change-retention=0"]);
+    assert!(none.contains("change-retention must not be 0"), "{none}");
 }

@@ -33,6 +33,7 @@ use crate::storage::Database;
 use changes::feed::Feed;
 use changes::history::History;
 use changes::pages::SharedPages;
+use changes::standby::Standby;
 use commit::engine::Engine;
 use ingest::batch::Batch;
 
@@ -87,12 +88,24 @@ impl Graph {
             retention,
             feed: Feed::default(),
             pages: SharedPages::default(),
+            standby: Standby::default(),
         };
         Self {
             database,
             engine: Engine::new(history.clone()),
             history,
         }
+    }
+
+    /// Serves reads that take long from this standby from now on, where it has what was committed
+    /// before them: traces, watches and unpaged lists.
+    pub fn use_standby(&self, standby: Database) {
+        self.history.standby.open(standby);
+    }
+
+    /// Closes the databases, as [`Database::close`] does.
+    pub async fn close(&self) {
+        tokio::join!(self.history.standby.close(), self.database.close());
     }
 
     /// Stores a caller's write entirely or not at all. When this returns, it is durable.
@@ -277,7 +290,7 @@ impl Graph {
     ///
     /// Those of the database.
     pub async fn list_all(&self, kind: Kind, scope: &ListScope) -> Result<NodeStream> {
-        NodeStream::open(&self.database, kind, scope).await
+        NodeStream::open(&self.history, kind, scope).await
     }
 
     /// As [`Self::list_all`], for a list that is read at the pace of a client.
@@ -286,7 +299,7 @@ impl Graph {
     ///
     /// `Exhausted` when no permit for a long read becomes free in time.
     pub async fn list_all_streamed(&self, kind: Kind, scope: &ListScope) -> Result<NodeStream> {
-        NodeStream::open_long(&self.database, kind, scope).await
+        NodeStream::open_long(&self.history, kind, scope).await
     }
 
     /// The events of artifacts or of executions, each once, ascending by event id.
@@ -359,6 +372,6 @@ impl Graph {
     /// `NotFound` when there is no node to start from; `Exhausted` when no permit for a long read
     /// becomes free in time.
     pub async fn trace(&self, query: TraceQuery) -> Result<Trace> {
-        Trace::begin(&self.database, query).await
+        Trace::begin(&self.history, query).await
     }
 }

@@ -83,15 +83,9 @@ pub(super) async fn keep(
     health: &Health,
     clock: Clock,
     stop: &CancellationToken,
-) -> Result<Option<Database>, StartError> {
+) -> Result<Option<Graph>, StartError> {
     let opening = (|| open(config))
-        .retry(
-            ExponentialBuilder::default()
-                .with_min_delay(MIN_OPEN_DELAY)
-                .with_max_delay(MAX_OPEN_DELAY)
-                .with_jitter()
-                .without_max_times(),
-        )
+        .retry(opening_delays())
         .when(|error| config.database.waits_for(error))
         .notify(|error, pause| {
             let error = error.chain();
@@ -115,8 +109,39 @@ pub(super) async fn keep(
     // The words of ML Metadata's server, for which test harnesses wait.
     tracing::info!("Server listening on {address}");
     let history = graph.maintain_history(stop);
-    tokio::join!(history, probe.repeat(stop));
-    Ok(Some(database))
+    let standby = stop.run_until_cancelled(open_standby(config, &graph));
+    tokio::join!(history, probe.repeat(stop), standby);
+    Ok(Some(graph))
+}
+
+/// The pauses between attempts to open a database, without end.
+fn opening_delays() -> ExponentialBuilder {
+    ExponentialBuilder::default()
+        .with_min_delay(MIN_OPEN_DELAY)
+        .with_max_delay(MAX_OPEN_DELAY)
+        .with_jitter()
+        .without_max_times()
+}
+
+/// Opens the standby of a configuration, if there is one, as soon as it is there.
+async fn open_standby(config: &Config, graph: &Graph) {
+    let Some(to) = &config.standby else { return };
+    let name = to.address.to_string();
+    let opening = (|| Database::connect(to))
+        .retry(opening_delays())
+        .notify(|error, pause| {
+            let error = error.chain();
+            tracing::warn!(
+                standby = name,
+                error,
+                ?pause,
+                "the standby is not there yet"
+            );
+        });
+    if let Ok(standby) = opening.await {
+        graph.use_standby(standby);
+        tracing::info!(standby = name, "opened the standby");
+    }
 }
 
 /// Tries what the server relies on, logs what was found, and returns it.
@@ -167,14 +192,14 @@ impl Probe<'_> {
     }
 }
 
-/// Closes the database after the tasks of requests. Those of requests that were cut off may still
+/// Closes the databases after the tasks of requests. Those of requests that were cut off may still
 /// run.
-pub(super) async fn close(database: Database, tasks: &TaskTracker) {
+pub(super) async fn close(graph: Graph, tasks: &TaskTracker) {
     tasks.close();
     if timeout(TASKS_TIMEOUT, tasks.wait()).await.is_err() {
         tracing::warn!(tasks = tasks.len(), "tasks of requests were cut off");
     }
-    if timeout(CLOSE_TIMEOUT, database.close()).await.is_err() {
+    if timeout(CLOSE_TIMEOUT, graph.close()).await.is_err() {
         tracing::warn!("the database was left while in use");
     }
 }

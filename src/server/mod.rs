@@ -165,9 +165,9 @@ pub async fn run(
         kept
     };
     let work = Box::pin(async {
-        let (served, database, ()) = tokio::join!(serving, database, stopping);
-        if let Some(database) = database? {
-            lifecycle::close(database, &calls.tasks).await;
+        let (served, graph, ()) = tokio::join!(serving, database, stopping);
+        if let Some(graph) = graph? {
+            lifecycle::close(graph, &calls.tasks).await;
         }
         Ok(served?)
     });

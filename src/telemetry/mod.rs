@@ -259,6 +259,10 @@ fn install() -> std::result::Result<PrometheusHandle, metrics_exporter_prometheu
     // The rate of a counter begins with its second value: without this the first retry would not be
     // seen.
     counter!("pedigree_transaction_retries_total").increment(0);
+    describe_counter!(
+        "pedigree_standby_reads_total",
+        "Reads that --database-read-url is for, by the server that served them"
+    );
     describe_counter!("pedigree_db_errors_total", "Errors of the database by kind");
     describe_counter!(
         "pedigree_unreadable_values_total",

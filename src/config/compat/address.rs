@@ -130,6 +130,7 @@ fn my_sql(config: MySqlDatabaseConfig, report: &mut impl FnMut(&str)) -> Option<
     let verified = ssl.verify_server_cert();
     let authorities: Vec<PathBuf> = path(ssl.ca).into_iter().chain(path(ssl.capath)).collect();
     Some(MySql {
+        target: TargetSession::Any,
         ssl_mode: match (with_tls, verified, authorities.is_empty()) {
             (false, ..) => mysql::SslMode::Preferred,
             (true, true, _) => mysql::SslMode::VerifyIdentity,

@@ -7,6 +7,7 @@ use backon::{ConstantBuilder, Retryable};
 use crate::error::{Error, Result};
 use crate::graph::changes::feed::Feed;
 use crate::graph::changes::pages::SharedPages;
+use crate::graph::changes::standby::Standby;
 use crate::graph::clock::Clock;
 use crate::storage::Database;
 use crate::storage::tables::changes::PositionRange;
@@ -44,6 +45,7 @@ pub(in crate::graph) struct History {
     pub retention: Retention,
     pub feed: Feed,
     pub pages: SharedPages,
+    pub standby: Standby,
 }
 
 impl History {

@@ -6,4 +6,5 @@ pub(in crate::graph) mod history;
 mod maintenance;
 pub(in crate::graph) mod pages;
 pub(in crate::graph) mod reconcile;
+pub(in crate::graph) mod standby;
 pub(in crate::graph) mod watch;

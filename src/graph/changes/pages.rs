@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 
 use crate::error::{Error, Result};
+use crate::graph::changes::standby::Standby;
 use crate::storage::Database;
 use crate::storage::tables::changes::{self, HistoryPage, PageRows, RowDigest};
 
@@ -70,11 +71,15 @@ impl SharedPages {
     pub(super) async fn after(
         &self,
         database: &Database,
+        standby: &Standby,
         place: HistoryPlace,
         rows: PageRows,
     ) -> Result<Arc<HistoryPage>> {
         let shared = self.share(place);
         let read = || async {
+            if let Some(page) = standby.page_after(place, rows).await {
+                return Ok(Arc::new(page));
+            }
             let mut tx = database.single_read().await?;
             let page = changes::page_after(&mut tx, place.position, rows).await?;
             Ok::<_, Error>(Arc::new(page))
@@ -125,7 +130,7 @@ impl SharedPages {
 }
 
 /// Refuses a page that does not follow the place.
-fn check(place: HistoryPlace, page: &HistoryPage) -> Result<()> {
+pub(super) fn check(place: HistoryPlace, page: &HistoryPage) -> Result<()> {
     let first = page.rows.first();
     match (place.digest, page.before) {
         (Some(known), Some(found)) if known != found => return Err(rewound()),
@@ -158,15 +163,15 @@ mod tests {
         let tx = database.write().await.unwrap();
         let entries = vec![JournalEntry { origin, change }];
         changes::commit(tx, entries, 0).await.unwrap();
-        let pages = SharedPages::default();
+        let (pages, standby) = (SharedPages::default(), Standby::default());
         let begin = HistoryPlace {
             position: 0,
             digest: None,
         };
         let rows = PageRows::default();
         let (one, other) = tokio::join!(
-            pages.after(&database, begin, rows),
-            pages.after(&database, begin, rows),
+            pages.after(&database, &standby, begin, rows),
+            pages.after(&database, &standby, begin, rows),
         );
         let one = one.unwrap();
         assert!(Arc::ptr_eq(&one, &other.unwrap()));
@@ -175,9 +180,9 @@ mod tests {
             position: 1,
             digest: Some(one.rows[0].digest),
         };
-        let none = pages.after(&database, end, rows).await.unwrap();
+        let none = pages.after(&database, &standby, end, rows).await.unwrap();
         assert!(none.rows.is_empty());
-        let again = pages.after(&database, end, rows).await.unwrap();
+        let again = pages.after(&database, &standby, end, rows).await.unwrap();
         assert!(!Arc::ptr_eq(&none, &again));
     }
 }

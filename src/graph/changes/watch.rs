@@ -183,9 +183,13 @@ impl Watch {
         let deadline = Instant::now() + heartbeat;
         loop {
             let History {
-                database, pages, ..
+                database,
+                pages,
+                standby,
+                ..
             } = &self.history;
-            let page = pages.after(database, self.place, self.rows).await?;
+            let page = pages.after(database, standby, self.place, self.rows);
+            let page = page.await?;
             self.rows = self.rows.after(&page);
             let changes = self.filter(&page.rows).await?;
             if let Some(last) = page.rows.last() {

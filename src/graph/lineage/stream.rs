@@ -4,12 +4,13 @@ use std::collections::{BTreeSet, HashSet};
 use std::vec::IntoIter;
 
 use crate::error::{Error, Result};
+use crate::graph::changes::history::History;
 use crate::graph::lineage::boundary::Boundary;
 use crate::graph::lineage::traverse::{Direction, EventFilter, Hop, Traversal};
 use crate::graph::nodes::filters::parse_filter;
 use crate::model::{Event, EventType, Kind, Node, PerSide, Side, Stored};
 use crate::storage::tables::{lists, nodes};
-use crate::storage::{Database, LongReadPermit, Tx};
+use crate::storage::{LongReadPermit, Tx};
 
 /// The most events of one part.
 const MAX_PART_EVENTS: usize = 2000;
@@ -140,14 +141,14 @@ impl Pending {
 }
 
 impl Trace {
-    pub(in crate::graph) async fn begin(database: &Database, query: TraceQuery) -> Result<Self> {
+    pub(in crate::graph) async fn begin(history: &History, query: TraceQuery) -> Result<Self> {
         query.check()?;
         let boundaries = PerSide {
             artifacts: stop(query.stop_at_artifacts.as_ref()).parse(Kind::Artifact)?,
             executions: stop(query.stop_at_executions.as_ref()).parse(Kind::Execution)?,
         };
-        let permit = database.long_read_permit().await?;
-        let mut tx = database.read().await?;
+        let permit = history.database.long_read_permit().await?;
+        let mut tx = history.read_long().await?;
         let mut starts = PerSide {
             artifacts: query.starts(&mut tx, Side::Artifact).await?,
             executions: query.starts(&mut tx, Side::Execution).await?,

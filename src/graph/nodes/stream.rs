@@ -2,11 +2,12 @@
 //! server.
 
 use crate::error::Result;
+use crate::graph::changes::history::History;
 use crate::graph::nodes::scope::ListScope;
 use crate::model::{Kind, Node, OrderBy};
-use crate::storage::tables::lists::{self, Page};
+use crate::storage::tables::lists::{self, Page, Scope};
 use crate::storage::tables::nodes;
-use crate::storage::{Database, LongReadPermit, Tx};
+use crate::storage::{LongReadPermit, Tx};
 
 /// The most nodes of the first part, which one statement reads. Most lists have no second part.
 const FIRST_PART_NODES: i64 = 512;
@@ -24,28 +25,46 @@ pub struct NodeStream {
     emitted: usize,
 }
 
+/// The first part of a list, and if there may be more, where the rest is.
+async fn read_first_part(
+    tx: &mut Tx,
+    kind: Kind,
+    scope: &ListScope,
+) -> Result<(Vec<Node>, Option<Scope>)> {
+    let Some(scope) = scope.resolve(tx, kind).await? else {
+        return Ok((Vec::new(), None));
+    };
+    let page = Page {
+        scope,
+        filter: None,
+        order_by: OrderBy::Id,
+        ascending: true,
+        after: None,
+        limit: FIRST_PART_NODES,
+    };
+    let first_part = lists::page(tx, kind, &page).await?;
+    let is_full = i64::try_from(first_part.len()) == Ok(FIRST_PART_NODES);
+    Ok((first_part, is_full.then_some(scope)))
+}
+
 impl NodeStream {
     pub(in crate::graph) async fn open(
-        database: &Database,
+        history: &History,
         kind: Kind,
         scope: &ListScope,
     ) -> Result<Self> {
-        let mut tx = database.read().await?;
-        let (mut first_part, mut ids) = (Vec::new(), Vec::new());
-        if let Some(scope) = scope.resolve(&mut tx, kind).await? {
-            let page = Page {
-                scope,
-                filter: None,
-                order_by: OrderBy::Id,
-                ascending: true,
-                after: None,
-                limit: FIRST_PART_NODES,
-            };
-            first_part = lists::page(&mut tx, kind, &page).await?;
-            if i64::try_from(first_part.len()) == Ok(FIRST_PART_NODES) {
-                ids = lists::all_ids(&mut tx, kind, scope).await?;
-            }
+        let mut tx = history.database.read().await?;
+        let (mut first_part, mut rest) = read_first_part(&mut tx, kind, scope).await?;
+        if rest.is_some() && history.standby.is_usable() {
+            // The connection is given back before another one is asked for.
+            drop(tx);
+            tx = history.read_long().await?;
+            (first_part, rest) = read_first_part(&mut tx, kind, scope).await?;
         }
+        let ids = match rest {
+            Some(scope) => lists::all_ids(&mut tx, kind, scope).await?,
+            None => Vec::new(),
+        };
         Ok(Self {
             tx,
             permit: None,
@@ -62,12 +81,12 @@ impl NodeStream {
     ///
     /// `Exhausted` when no permit becomes free in time.
     pub(in crate::graph) async fn open_long(
-        database: &Database,
+        history: &History,
         kind: Kind,
         scope: &ListScope,
     ) -> Result<Self> {
-        let permit = database.long_read_permit().await?;
-        let stream = Self::open(database, kind, scope).await?;
+        let permit = history.database.long_read_permit().await?;
+        let stream = Self::open(history, kind, scope).await?;
         Ok(Self {
             permit: Some(permit),
             ..stream

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use self::hosts::TargetSession;
 pub use self::mysql::MySql;
 pub use self::postgres::Postgres;
 use self::settings::SessionSettings;
@@ -72,6 +73,20 @@ impl Address {
             Self::Postgres(_) => Dialect::Postgres,
             Self::MySql(_) => Dialect::MySql,
         }
+    }
+
+    /// The same address of a standby: of several hosts, one that does not take writes is used.
+    #[must_use]
+    pub const fn for_reads(mut self) -> Self {
+        let target = match &mut self {
+            Self::Sqlite(_) => return self,
+            Self::Postgres(address) => &mut address.target,
+            Self::MySql(address) => &mut address.target,
+        };
+        if matches!(target, TargetSession::ReadWrite) {
+            *target = TargetSession::Standby;
+        }
+        self
     }
 
     /// The same address for this user with this password, of which those that are not given stay.

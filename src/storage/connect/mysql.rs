@@ -27,6 +27,8 @@ pub struct MySql {
     pub user: Option<String>,
     pub password: Option<SecretString>,
     pub database: String,
+    /// Which of several hosts is used. A host that takes no writes is a standby.
+    pub target: TargetSession,
     pub ssl_mode: SslMode,
     /// Paths of files, or of folders with files, of authorities to trust beside the public ones, in
     /// PEM.
@@ -37,7 +39,7 @@ pub struct MySql {
 /// Where the server listens.
 #[derive(Clone, Debug)]
 pub enum MySqlAddress {
-    /// At least one host, of which the first one that takes writes is used.
+    /// At least one host.
     Tcp(Vec<Host>),
     Socket(PathBuf),
 }
@@ -85,13 +87,12 @@ impl MySql {
                 vec![(path.display().to_string(), options.socket(path))]
             }
         };
-        let target = TargetSession::usual(places.len());
         let logins = places.into_iter().map(|(name, options)| {
             let ways = self.modes().iter();
             let ways = ways.map(|mode| options.clone().ssl_mode(*mode));
             HostLogin::new(name, ways.collect())
         });
-        Ok(Servers::new(logins.collect(), target))
+        Ok(Servers::new(logins.collect(), self.target))
     }
 
     /// Options that name neither server nor database.

@@ -164,8 +164,10 @@ fn mysql(url: &UrlParts) -> Result<MySql> {
         hosts.push("localhost".into());
     }
     let hosts = hosts::pair(hosts, &url.ports, mysql::DEFAULT_PORT)?;
+    let target = TargetSession::usual(hosts.len());
     let tcp = || MySqlAddress::Tcp(hosts);
     Ok(MySql {
+        target,
         server: socket.map_or_else(tcp, MySqlAddress::Socket),
         user: url.user.clone(),
         password: url.password.clone(),

@@ -7,4 +7,5 @@ mod galera;
 mod killed;
 mod lagging;
 mod pair;
+mod standby;
 mod writers;

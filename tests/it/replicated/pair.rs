@@ -74,6 +74,11 @@ impl Pair {
         self.run(&["freeze", &number.to_string()]);
     }
 
+    /// Ends [`Self::freeze`].
+    pub fn thaw(&self, number: usize) {
+        self.run(&["thaw", &number.to_string()]);
+    }
+
     /// Makes the standby a primary, whose commits wait for no standby.
     pub fn promote(&self, number: usize) {
         self.run(&["promote", &number.to_string()]);
@@ -82,6 +87,11 @@ impl Pair {
     /// Makes a server a new standby of the other one, whose commits wait for it from then on.
     pub fn rejoin(&self, number: usize) {
         self.run(&["rejoin", &number.to_string()]);
+    }
+
+    /// The same, with commits that do not wait for it.
+    pub fn rejoin_async(&self, number: usize) {
+        self.run(&["rejoin", &number.to_string(), "async"]);
     }
 
     /// Has the commits of a primary wait for no standby.

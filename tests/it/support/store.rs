@@ -8,6 +8,7 @@ use pedigree::config::Config;
 use pedigree::graph::Clock;
 use pedigree::proto::ml_metadata::metadata_store_service_client::MetadataStoreServiceClient;
 use pedigree::server::{self, Listeners};
+use pedigree::storage::connect::{Address, Connect};
 use tokio::net::TcpListener;
 use tokio_stream::StreamExt;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -83,7 +84,18 @@ pub struct Replica {
 impl Replica {
     /// A server on the database of a URL.
     pub async fn at(url: &str, clock: Clock) -> Self {
-        let (channel, _, guard) = serve(url, clock, |_| {}).await;
+        Self::of(serve(url, clock, |_| {}).await)
+    }
+
+    /// A server on the database of a URL, which reads what takes long at the standby of another.
+    pub async fn with_standby(url: &str, standby: &str) -> Self {
+        let address: Address = standby.parse().unwrap();
+        let standby = Connect::new(address.for_reads());
+        let configure = |config: &mut Config| config.standby = Some(standby);
+        Self::of(serve(url, Clock::default(), configure).await)
+    }
+
+    fn of((channel, _, guard): (Channel, u16, DropGuard)) -> Self {
         Self {
             client: client_of(&channel),
             channel,

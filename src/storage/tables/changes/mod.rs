@@ -12,7 +12,7 @@ mod codec;
 mod page;
 mod subject;
 
-pub use page::{HistoryPage, HistoryRow, PageRows, RowDigest, digest_at, page_after};
+pub use page::{HistoryPage, HistoryRow, PageRows, RowDigest, digest_at, newest, page_after};
 
 use super::nodes;
 use crate::error::{Error, Result};

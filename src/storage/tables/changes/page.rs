@@ -196,6 +196,23 @@ pub async fn digest_at(tx: &mut Tx, position: i64) -> Result<Option<RowDigest>> 
     Ok(row.map(|(time, changes)| RowDigest::of(time, &changes)))
 }
 
+/// The position and the digest of the newest row, if there is one.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn newest(tx: &mut Tx) -> Result<Option<(i64, RowDigest)>> {
+    let query = tx.sql(
+        "changes::newest",
+        "SELECT position, time_since_epoch, SUBSTR(changes, 1, 4096) \
+         FROM PedigreeChange \
+         ORDER BY position DESC \
+         LIMIT 1",
+    );
+    let row: Option<StoredRow> = tx.first(query).await?;
+    Ok(row.map(|row| (row.position, RowDigest::of(row.time, &row.changes))))
+}
+
 async fn decode(tx: &mut Tx, row: StoredRow) -> Result<HistoryRow> {
     let StoredRow {
         position,
