@@ -77,16 +77,13 @@ async fn most_connections(store: Store, stop: Arc<AtomicBool>) -> usize {
     most
 }
 
-async fn executions_around_one_artifact_and_two_contexts(store: Store) {
-    let calls = sized(400, 2000);
-    let [artifacts, executions, contexts] = store.put_two_of_each().await;
-    let shared: Artifact = store.get(artifacts[0]).await;
-    let execution: Execution = store.get(executions[0]).await;
-    let contexts: Vec<Context> = store.ask(Context::by_ids(&contexts)).await;
-    let stop = Arc::new(AtomicBool::new(false));
-    let watch = tokio::spawn(most_connections(store.clone(), stop.clone()));
-
-    let put = move |number: usize| {
+/// Requests for executions that share an artifact and contexts.
+pub fn executions_around(
+    shared: Artifact,
+    execution_type: i64,
+    contexts: Vec<Context>,
+) -> impl Fn(usize) -> pb::PutExecutionRequest + Clone + Send + Sync + 'static {
+    move |number: usize| {
         // Some name the contexts, as clients do that do not know their ids, and some change the
         // artifact.
         let mut contexts = contexts.clone();
@@ -108,10 +105,7 @@ async fn executions_around_one_artifact_and_two_contexts(store: Store) {
             ..Default::default()
         };
         pb::PutExecutionRequest {
-            execution: Some(Execution::new(
-                execution.type_id(),
-                &format!("run {number}"),
-            )),
+            execution: Some(Execution::new(execution_type, &format!("run {number}"))),
             artifact_event_pairs: vec![
                 pair(Some(shared), Some(touched(event::Type::Input))),
                 pair(Some(output), Some(touched(event::Type::Output))),
@@ -123,7 +117,19 @@ async fn executions_around_one_artifact_and_two_contexts(store: Store) {
             }),
             ..Default::default()
         }
-    };
+    }
+}
+
+async fn executions_around_one_artifact_and_two_contexts(store: Store) {
+    let calls = sized(400, 2000);
+    let [artifacts, executions, contexts] = store.put_two_of_each().await;
+    let shared: Artifact = store.get(artifacts[0]).await;
+    let execution: Execution = store.get(executions[0]).await;
+    let contexts: Vec<Context> = store.ask(Context::by_ids(&contexts)).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let watch = tokio::spawn(most_connections(store.clone(), stop.clone()));
+
+    let put = executions_around(shared, execution.type_id(), contexts);
     for answer in at_most_64_at_once(&store, calls, put).await {
         answer.unwrap();
     }
@@ -150,7 +156,7 @@ async fn executions_around_one_artifact_and_two_contexts(store: Store) {
 }
 
 /// How many executions, artifacts, contexts, events, associations and attributions there are.
-const COUNTS: &str = "
+pub const COUNTS: &str = "
     SELECT CONCAT(n, '') FROM (
         SELECT 1 AS place, COUNT(*) AS n FROM Execution
         UNION ALL SELECT 2, COUNT(*) FROM Artifact

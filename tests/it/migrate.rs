@@ -20,10 +20,7 @@ on_every_server! {
     a_narrow_database_is_widened_on_request,
     a_server_says_what_its_database_does,
 }
-with_servers! {
-    a_version_without_steps_is_refused,
-    sequences_behind_their_tables_are_told_and_mended,
-}
+with_servers!(a_version_without_steps_is_refused);
 once!(what_cannot_be_is_refused);
 blocking_once! {
     no_port_is_opened,
@@ -75,7 +72,7 @@ fn migrate(database: &TestDatabase, more: &[&str]) -> Ended {
 }
 
 /// What it says when all goes well, without the line that names the database.
-fn said(database: &TestDatabase, more: &[&str]) -> Vec<String> {
+pub fn said(database: &TestDatabase, more: &[&str]) -> Vec<String> {
     let ended = migrate(database, more);
     assert!(ended.status.success(), "{ended:?}");
     let mut lines = ended.stdout.lines().map(str::to_owned);
@@ -318,7 +315,7 @@ fn no_port_is_opened() {
 }
 
 /// Checks what a running server says about its database, in its log and to who asks.
-async fn assert_says(server: &Server, line: &str) {
+pub async fn assert_says(server: &Server, line: &str) {
     let answer = get(server.admin(), "/readyz?verbose").await;
     assert!(answer.text().starts_with("ok\n"), "{}", answer.text());
     assert!(
@@ -348,38 +345,4 @@ async fn a_server_says_what_its_database_does(backend: Backend) {
     }
     assert_eq!(get(server.admin(), "/readyz").await.text(), "ok\n");
     server.stop();
-}
-
-/// As a subscriber of a logical replication has them: with the rows of the publisher, and sequences
-/// that were never used.
-async fn sequences_behind_their_tables_are_told_and_mended() {
-    let database = TestDatabase::new(Backend::Postgres);
-    let server = Server::on(&database, &[]);
-    let type_id = Artifact::put_type("T", &[]).ask(server.client().await);
-    let type_id = type_id.await.unwrap();
-    let put = |name: &str| Artifact::put(vec![Artifact::new(type_id, name)]);
-    for name in ["a1", "a2", "a3"] {
-        put(name).ask(server.client().await).await.unwrap();
-    }
-    server.stop();
-    let restart = "ALTER SEQUENCE Artifact_id_seq RESTART; ALTER SEQUENCE Type_id_seq RESTART";
-    run_sql(&database.url, restart).await;
-
-    let server = Server::on(&database, &["--admin-port", "0"]);
-    let line = "sequences: NOT OK: are behind their tables (Artifact, Type), as after logical \
-                replication: new rows are refused as if they existed; run `pedigree migrate`";
-    assert_says(&server, line).await;
-    let refused = put("b").ask(server.client().await).await.unwrap_err();
-    assert_eq!(refused.code(), Code::AlreadyExists, "{refused:?}");
-    let expected = [
-        "advanced the sequence of Artifact",
-        "advanced the sequence of Type",
-        "nothing to do: the schema has version 10",
-    ];
-    assert_eq!(said(&database, &[]), expected);
-    put("b").ask(server.client().await).await.unwrap();
-    let other = Artifact::put_type("U", &[]).ask(server.client().await);
-    assert!(other.await.unwrap() > type_id);
-    server.stop();
-    assert_eq!(said(&database, &[])[..], expected[2..]);
 }

@@ -2,10 +2,13 @@
 //! a standby.
 
 mod cluster;
+mod contention;
 mod failover;
 mod galera;
 mod killed;
 mod lagging;
+mod logical;
 mod pair;
 mod standby;
+mod wheel;
 mod writers;
