@@ -52,6 +52,9 @@ struct Arguments {
     /// Another build of the server, for the peer `baseline`.
     #[arg(long)]
     baseline: Option<PathBuf>,
+    /// The URL of another database server, for the peer `elsewhere`.
+    #[arg(long)]
+    elsewhere: Option<String>,
     /// The peers to measure beside Pedigree.
     #[arg(
         long,
@@ -130,6 +133,7 @@ async fn main() -> Result<()> {
     let programs = Programs {
         python: arguments.python.as_deref(),
         baseline: arguments.baseline.as_deref(),
+        elsewhere: arguments.elsewhere.as_deref(),
     };
     for &rival in &arguments.peers {
         peers.extend(Peer::rival(rival, programs, database, arguments.more)?);

@@ -29,18 +29,22 @@ pub enum Rival {
     Bare,
     /// Another build of Pedigree, such as that of the commit before: `--baseline`.
     Baseline,
+    /// Pedigree on another database server: `--elsewhere`.
+    Elsewhere,
 }
 
 /// The server of this build.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_pedigree");
 
-/// The programs that peers need besides the server of this build.
+/// What peers need besides the server of this build and its database.
 #[derive(Clone, Copy)]
 pub struct Programs<'a> {
     /// The Python with the `ml-metadata` wheel.
     pub python: Option<&'a Path>,
     /// Another build of the server.
     pub baseline: Option<&'a Path>,
+    /// The URL of another database server.
+    pub elsewhere: Option<&'a str>,
 }
 
 /// The number of further executions that make ten thousand.
@@ -144,6 +148,10 @@ impl Peer {
             Rival::Baseline => programs
                 .baseline
                 .map(|program| Self::server("baseline", program, database, more, &[]))
+                .transpose(),
+            Rival::Elsewhere => programs
+                .elsewhere
+                .map(|server| Self::server("elsewhere", Path::new(PROGRAM), server, more, &[]))
                 .transpose(),
             Rival::Wheel => Ok(wheel("wheel")),
             // Only SQLite has journal modes.
