@@ -84,7 +84,7 @@ macro_rules! run {
                     Ok(($connection, watched)) => watch(watched, async move { $run }).await,
                     Err(error) => Err(error),
                 };
-                let done = $session.end(done);
+                let done = $session.end(done).await;
                 let Some(again) = again else { break done };
                 match $session.replace_dead().await {
                     Ok(true) => next = again,

@@ -177,6 +177,13 @@ pub(in crate::storage) async fn role(connection: &mut MySqlConnection) -> sqlx::
     })
 }
 
+/// Whether the server of a connection is no node of a Galera cluster, or one with a quorum. A node
+/// without one refuses most statements, but answers this.
+pub(in crate::storage) async fn has_quorum(connection: &mut MySqlConnection) -> sqlx::Result<bool> {
+    let status = values(connection, "SHOW GLOBAL STATUS LIKE 'wsrep_cluster_status'").await?;
+    Ok(status.iter().all(|(_, value)| value != b"non-Primary"))
+}
+
 /// Names and values that a SHOW statement answers.
 async fn values(
     connection: &mut MySqlConnection,

@@ -190,3 +190,10 @@ pub(in crate::storage) async fn role(connection: &mut PgConnection) -> sqlx::Res
         is_standby: row.try_get(0)?,
     })
 }
+
+/// PostgreSQL has no clusters whose nodes vote.
+pub(in crate::storage) fn has_quorum(
+    _: &mut PgConnection,
+) -> impl Future<Output = sqlx::Result<bool>> + Send + use<> {
+    std::future::ready(Ok(true))
+}

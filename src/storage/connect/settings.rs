@@ -147,8 +147,13 @@ pub(in crate::storage) async fn set_up_mysql(
     connection.execute(AssertSqlSafe(pinned)).await?;
     // A refusal means that there is no cluster.
     let _ = connection.execute(CAUSAL_READS).await;
-    let packet = sqlx::raw_sql("SELECT CAST(@@max_allowed_packet AS SIGNED)");
-    let bytes: i64 = packet.fetch_one(connection).await?.try_get(0)?;
-    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    // A Galera node without a quorum answers SHOW, so that a statement can ask it what it lacks.
+    let packet = sqlx::raw_sql("SHOW SESSION VARIABLES LIKE 'max_allowed_packet'");
+    let packet = packet.fetch_one(connection).await?;
+    let bytes: &[u8] = packet.try_get_unchecked(1)?;
+    let bytes = str::from_utf8(bytes)
+        .ok()
+        .and_then(|text| text.parse().ok());
+    let bytes: usize = bytes.unwrap_or(usize::MAX);
     Ok(bytes.saturating_sub(MYSQL_PACKET_OVERHEAD_BYTES))
 }

@@ -58,10 +58,15 @@ pub(super) trait ServerDriver: Database {
     fn role(
         connection: &mut Self::Connection,
     ) -> impl Future<Output = sqlx::Result<ServerRole>> + Send;
+
+    /// Whether the server of a connection is no node of a cluster, or one with most of the others.
+    fn has_quorum(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = sqlx::Result<bool>> + Send;
 }
 
 macro_rules! server {
-    ($($driver:ty: $set_up:ident, $role:path;)*) => { $(
+    ($($driver:ty: $set_up:ident, $role:path, $has_quorum:path;)*) => { $(
         impl ServerDriver for $driver {
             async fn run(connection: &mut Self::Connection, sql: SqlStr) -> sqlx::Result<()> {
                 sqlx::raw_sql(sql).execute(connection).await.map(|_| ())
@@ -77,12 +82,16 @@ macro_rules! server {
             async fn role(connection: &mut Self::Connection) -> sqlx::Result<ServerRole> {
                 $role(connection).await
             }
+
+            async fn has_quorum(connection: &mut Self::Connection) -> sqlx::Result<bool> {
+                $has_quorum(connection).await
+            }
         }
     )* };
 }
 server! {
-    Postgres: set_up_postgres, postgres::role;
-    MySql: set_up_mysql, mysql::role;
+    Postgres: set_up_postgres, postgres::role, postgres::has_quorum;
+    MySql: set_up_mysql, mysql::role, mysql::has_quorum;
 }
 
 impl<DB: ServerDriver> Sessions<DB> {
@@ -264,7 +273,11 @@ impl<DB: ServerDriver> Session<DB> {
     }
 
     /// Notes whether the connection outlived the statement.
-    pub(super) fn end<T>(&mut self, done: sqlx::Result<T>) -> sqlx::Result<T> {
+    pub(super) async fn end<T>(&mut self, done: sqlx::Result<T>) -> sqlx::Result<T> {
+        let done = match done {
+            Err(error) if db_error::may_lack_quorum(&error) => Err(self.cause_of(error).await),
+            done => done,
+        };
         if !done.as_ref().is_err_and(db_error::is_connection_lost) {
             self.is_alive = true;
             self.state = if self.transacts {
@@ -280,7 +293,22 @@ impl<DB: ServerDriver> Session<DB> {
     pub(super) async fn run(&mut self, sql: SqlStr) -> sqlx::Result<()> {
         let (connection, watched) = self.start()?;
         let done = watch(watched, DB::run(connection, sql)).await;
-        self.end(done)
+        self.end(done).await
+    }
+
+    /// The error, or that the node of a cluster has lost the others, which has the same number.
+    async fn cause_of(&mut self, error: sqlx::Error) -> sqlx::Error {
+        let Some(held) = &mut self.held else {
+            return error;
+        };
+        match DB::has_quorum(&mut held.connection).await {
+            Ok(true) => error,
+            Ok(false) => {
+                let text = "the node has lost the others of its cluster";
+                io::Error::new(io::ErrorKind::NotConnected, text).into()
+            }
+            Err(lost) => lost,
+        }
     }
 
     /// Runs statements without parameters to their end, whatever becomes of the caller.

@@ -18,6 +18,10 @@ struct Seen {
 }
 
 impl Seen {
+    fn refused(&self) -> usize {
+        self.refusals.lock().unwrap().values().sum()
+    }
+
     async fn wait_for_more(&self, more: usize) {
         let enough = self.stored.load(Ordering::Relaxed) + more;
         let end = Instant::now() + Duration::from_mins(2);
@@ -85,6 +89,15 @@ impl Writers {
     /// Waits until the clients of a server have stored so many more.
     pub async fn wait_for_more(&self, place: usize, more: usize) {
         self.seen[place].wait_for_more(more).await;
+    }
+
+    /// Waits until the clients of a server have been refused so often.
+    pub async fn wait_for_refusals(&self, place: usize, count: usize) {
+        let end = Instant::now() + Duration::from_mins(2);
+        while self.seen[place].refused() < count {
+            assert!(Instant::now() < end, "waited in vain for refusals");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Ends them, and returns the names of what was acknowledged. Nothing may have been refused but

@@ -39,12 +39,12 @@ struct Running {
     database: TestDatabase,
 }
 
-/// Waits until a server has opened its database.
-async fn wait_until_serving(channel: Channel) {
+/// Waits until a server says so of its health.
+async fn wait_until(channel: Channel, status: ServingStatus) {
     let mut health = HealthClient::new(channel);
     let of_all = HealthCheckRequest::default();
     let mut changes = health.watch(of_all).await.unwrap().into_inner();
-    while changes.next().await.unwrap().unwrap().status() != ServingStatus::Serving {}
+    while changes.next().await.unwrap().unwrap().status() != status {}
 }
 
 /// A server in this process, on a database that is there.
@@ -69,7 +69,7 @@ async fn serve(
     tokio::spawn(async move { Box::pin(server::run(&config, listeners, clock, stop)).await });
     let channel = Channel::from_shared(format!("http://{address}"));
     let channel = channel.unwrap().connect().await.unwrap();
-    wait_until_serving(channel.clone()).await;
+    wait_until(channel.clone(), ServingStatus::Serving).await;
     (channel, address.port(), guard)
 }
 
@@ -101,6 +101,11 @@ impl Replica {
             channel,
             _stop: Arc::new(guard),
         }
+    }
+
+    /// Waits until it cannot use its database.
+    pub async fn is_not_serving(&self) {
+        wait_until(self.channel.clone(), ServingStatus::NotServing).await;
     }
 
     /// Sends a request and returns whatever comes.
