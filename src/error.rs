@@ -25,6 +25,9 @@ pub enum Error {
     /// The credentials of the request are missing or wrong. The text does not say which.
     #[error("no valid credentials")]
     Unauthenticated,
+    /// The credentials cannot be checked now.
+    #[error("the issuer of the credentials is not available")]
+    IssuerUnavailable,
     /// The caller may not do this, or the request came from a web page whose origin may not call.
     #[error("{0}")]
     PermissionDenied(String),

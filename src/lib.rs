@@ -14,7 +14,7 @@
 //! * [`filter`]: the filter language, from text to SQL with bound values.
 //! * [`storage`]: SQL for three databases.
 //! * [`model`]: the vocabulary; [`error`]: what can go wrong; [`proto`]: generated code;
-//!   [`certificates`]: certificate authorities;
+//!   [`certificates`]: certificate authorities; [`reloaded`]: values made of files;
 //!   [`build_info`]: the version and commit of the build.
 
 pub mod api;
@@ -29,6 +29,7 @@ pub mod identity;
 pub mod model;
 pub mod policy;
 pub mod proto;
+pub mod reloaded;
 pub mod security;
 pub mod server;
 pub mod storage;

@@ -6,13 +6,10 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
-use super::{CredentialError, Principal};
+use super::{CredentialError, Principal, subject_of};
 
 /// The scheme of SPIFFE ids.
 const SPIFFE: &str = "spiffe://";
-
-/// The maximum length of a name in bytes: that of a SPIFFE id.
-const MAX_NAME_BYTES: usize = 2048;
 
 /// The principal of a certificate in DER: its SPIFFE id, otherwise its first DNS name, otherwise
 /// its common name.
@@ -58,16 +55,8 @@ fn subject(certificate: &X509Certificate<'_>) -> Result<Arc<str>, CredentialErro
     usable("cert:CN=", common_name.ok_or(unnamed)?)
 }
 
-/// A name that can stand in a log line and in a security file.
 fn usable(origin: &str, name: &str) -> Result<Arc<str>, CredentialError> {
-    let is_usable = (1..=MAX_NAME_BYTES).contains(&name.len())
-        && name.trim() == name
-        && !name.contains(char::is_control);
-    if is_usable {
-        Ok([origin, name].concat().into())
-    } else {
-        Err(CredentialError::Certificate("has an unusable name"))
-    }
+    subject_of(origin, name).ok_or(CredentialError::Certificate("has an unusable name"))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 mod authorization;
 pub mod certificate;
+pub mod jwt;
 pub mod token;
 
 use std::sync::{Arc, LazyLock};
@@ -12,6 +13,7 @@ use std::sync::{Arc, LazyLock};
 use http::HeaderMap;
 
 use self::authorization::bearer_text;
+use self::jwt::Issuers;
 use self::token::ApiTokens;
 use crate::model::ANONYMOUS;
 
@@ -29,6 +31,7 @@ pub struct Principal {
 #[derive(Debug, Default)]
 pub struct IdentitySources {
     pub tokens: ApiTokens,
+    pub issuers: Issuers,
     /// Whether a request without credentials is served, as [`ANONYMOUS`].
     pub allows_anonymous: bool,
     /// Whether secrets may arrive from other machines in plain text.
@@ -43,6 +46,18 @@ pub struct Credentials<'a> {
     pub certificate: Option<&'a Result<Principal, CredentialError>>,
     /// Whether the request came from another machine in plain text.
     pub is_exposed: bool,
+}
+
+/// The maximum length of a name in bytes: that of a SPIFFE id.
+const MAX_NAME_BYTES: usize = 2048;
+
+/// The subject of a name with an origin, if the name can stand in a log line and in a security
+/// file.
+fn subject_of(origin: &str, name: &str) -> Option<Arc<str>> {
+    let is_usable = (1..=MAX_NAME_BYTES).contains(&name.len())
+        && name.trim() == name
+        && !name.contains(char::is_control);
+    is_usable.then(|| [origin, name].concat().into())
 }
 
 /// Why credentials were refused. The text is for logs: it has no secret, and no client sees it.
@@ -66,6 +81,19 @@ pub enum CredentialError {
     Expired(Arc<str>),
     #[error("the client certificate {0}")]
     Certificate(&'static str),
+    #[error("a JWT {0}")]
+    MalformedToken(&'static str),
+    #[error("a JWT of an unknown issuer")]
+    UnknownIssuer,
+    #[error("a JWT of {issuer} {problem}")]
+    Token {
+        /// The name of the issuer in the security file.
+        issuer: String,
+        problem: &'static str,
+    },
+    /// The credentials may be right.
+    #[error("the keys of {0} are not known")]
+    NoKeys(String),
 }
 
 impl IdentitySources {
@@ -74,7 +102,7 @@ impl IdentitySources {
     /// # Errors
     ///
     /// If the credentials are missing or wrong.
-    pub fn identify(
+    pub async fn identify(
         &self,
         credentials: &Credentials<'_>,
         now: i64,
@@ -83,7 +111,11 @@ impl IdentitySources {
             if credentials.is_exposed && !self.allows_plaintext_credentials {
                 return Err(CredentialError::PlainText);
             }
-            self.tokens.find(&text)?
+            if Issuers::is_token(&text) {
+                self.issuers.identify(&text, now).await?
+            } else {
+                self.tokens.find(&text)?
+            }
         } else if let Some(certificate) = credentials.certificate {
             certificate.clone()?
         } else if self.allows_anonymous {
@@ -138,7 +170,7 @@ mod tests {
             }
         }
 
-        fn identify_at(&self, headers: &[&str], now: i64) -> Result<String, CredentialError> {
+        async fn identify_at(&self, headers: &[&str], now: i64) -> Result<String, CredentialError> {
             let mut map = HeaderMap::new();
             for header in headers {
                 map.append(AUTHORIZATION, HeaderValue::from_str(header).unwrap());
@@ -148,12 +180,12 @@ mod tests {
                 certificate: self.certificate.as_ref(),
                 is_exposed: self.is_exposed,
             };
-            let principal = self.sources.identify(&credentials, now)?;
+            let principal = self.sources.identify(&credentials, now).await?;
             Ok(principal.subject.to_string())
         }
 
-        fn identify(&self, headers: &[&str]) -> Result<String, CredentialError> {
-            self.identify_at(headers, 0)
+        async fn identify(&self, headers: &[&str]) -> Result<String, CredentialError> {
+            self.identify_at(headers, 0).await
         }
     }
 
@@ -163,27 +195,27 @@ mod tests {
         format!("Basic {login}")
     }
 
-    #[test]
-    fn a_token_is_a_bearer_token_or_a_password_until_it_expires() {
+    #[tokio::test]
+    async fn a_token_is_a_bearer_token_or_a_password_until_it_expires() {
         let case = Case::new();
         let bearer = format!("bearer {}", case.token);
         for header in [&bearer, &basic(&case.token)] {
-            assert_eq!(case.identify(&[header]).unwrap(), "token:ci");
+            assert_eq!(case.identify(&[header]).await.unwrap(), "token:ci");
         }
         let expired = CredentialError::Expired("token:ci".into());
-        assert_eq!(case.identify_at(&[&bearer], END), Err(expired));
+        assert_eq!(case.identify_at(&[&bearer], END).await, Err(expired));
     }
 
-    #[test]
-    fn a_wrong_credential_is_never_another_source() {
+    #[tokio::test]
+    async fn a_wrong_credential_is_never_another_source() {
         let mut case = Case::new();
         case.sources.allows_anonymous = true;
-        assert_eq!(case.identify(&[]).unwrap(), ANONYMOUS);
+        assert_eq!(case.identify(&[]).await.unwrap(), ANONYMOUS);
         case.certificate = Some(Ok(Principal {
             subject: "cert:CN=trainer".into(),
             expires: None,
         }));
-        assert_eq!(case.identify(&[]).unwrap(), "cert:CN=trainer");
+        assert_eq!(case.identify(&[]).await.unwrap(), "cert:CN=trainer");
         let token = case.token.clone();
         let bearer = format!("Bearer {token}");
         let changed = match token.strip_suffix('0') {
@@ -209,21 +241,24 @@ mod tests {
             &[&bearer, &bearer],
             &["", &bearer],
         ] {
-            let error = case.identify(wrong).unwrap_err();
+            let error = case.identify(wrong).await.unwrap_err();
             assert!(!error.to_string().contains(&token[17..]), "{error}");
         }
         case.certificate = Some(Err(CredentialError::Certificate("is malformed")));
-        case.identify(&[]).unwrap_err();
+        case.identify(&[]).await.unwrap_err();
     }
 
-    #[test]
-    fn a_secret_in_plain_text_counts_only_from_this_machine() {
+    #[tokio::test]
+    async fn a_secret_in_plain_text_counts_only_from_this_machine() {
         let mut case = Case::new();
         let bearer = format!("Bearer {}", case.token);
         case.is_exposed = true;
-        assert_eq!(case.identify(&[&bearer]), Err(CredentialError::PlainText));
-        assert_eq!(case.identify(&[]), Err(CredentialError::Missing));
+        assert_eq!(
+            case.identify(&[&bearer]).await,
+            Err(CredentialError::PlainText)
+        );
+        assert_eq!(case.identify(&[]).await, Err(CredentialError::Missing));
         case.sources.allows_plaintext_credentials = true;
-        assert_eq!(case.identify(&[&bearer]).unwrap(), "token:ci");
+        assert_eq!(case.identify(&[&bearer]).await.unwrap(), "token:ci");
     }
 }

@@ -132,7 +132,8 @@ fn is_hex(text: &str) -> bool {
     text.bytes().all(is_digit)
 }
 
-fn sha256(text: &str) -> Sha256 {
+/// The digest of a text.
+pub(super) fn sha256(text: &str) -> Sha256 {
     let mut bytes = [0; SHA256_OUTPUT_LEN];
     bytes.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
     bytes

@@ -7,7 +7,9 @@ use toml::Spanned;
 use toml::value::Datetime;
 
 use super::SecuritySettings;
+use super::issuers::IssuerEntry;
 use crate::identity::IdentitySources;
+use crate::identity::jwt::Issuers;
 use crate::identity::token::{self, ApiToken, ApiTokens};
 use crate::policy::{Action, Denial, Grant, Policy, PolicyMode, Role, SubjectPattern};
 
@@ -35,6 +37,8 @@ struct Document {
     mode: PolicyMode,
     #[serde(default, rename = "token")]
     tokens: Vec<Spanned<TokenEntry>>,
+    #[serde(default, rename = "issuer")]
+    issuers: Vec<Spanned<IssuerEntry>>,
     #[serde(default, rename = "grant")]
     grants: Vec<Spanned<GrantEntry>>,
     #[serde(default, rename = "deny")]
@@ -190,11 +194,37 @@ pub(super) fn parse(text: &str) -> Result<SecuritySettings, FileProblem> {
     Ok(SecuritySettings {
         identities: IdentitySources {
             tokens: ApiTokens::new(tokens),
+            issuers: issuers(document.issuers, line_at)?,
             allows_anonymous: document.allow_anonymous,
             allows_plaintext_credentials: document.allow_plaintext_credentials,
         },
         policy,
     })
+}
+
+fn issuers(
+    entries: Vec<Spanned<IssuerEntry>>,
+    line_at: impl Fn(usize) -> usize,
+) -> Result<Issuers, FileProblem> {
+    let (mut names, mut urls) = (HashSet::new(), HashSet::new());
+    let mut clusters = 0;
+    let mut issuers = Vec::new();
+    for entry in entries {
+        let line = line_at(entry.span().start);
+        let problem = |text: String| FileProblem { line, text };
+        let entry = entry.into_inner();
+        clusters += usize::from(entry.is_kubernetes());
+        if clusters > 1 {
+            let text = "accounts of two clusters would have the same subjects k8s:…";
+            return Err(problem(text.into()));
+        }
+        let issuer = entry.check().map_err(problem)?;
+        if !names.insert(issuer.name.clone()) || !urls.insert(issuer.url.clone()) {
+            return Err(problem("another issuer has this name or URL".into()));
+        }
+        issuers.push(issuer);
+    }
+    Ok(Issuers::new(issuers))
 }
 
 /// A message without the values that it quotes: one may be a secret in a wrong place.
@@ -209,6 +239,9 @@ mod tests {
 
     const TOKEN: &str = "[[token]]\nid = \"0123456789ab\"\nsubject = \"token:ci\"\n\
                          expires = 2030-01-31T00:00:00Z\n";
+
+    const ISSUER: &str = "[[issuer]]\nname = \"a\"\nurl = \"https://id.example.org\"\n\
+                          audiences = [\"p\"]\n";
 
     fn digest() -> String {
         format!("sha256 = \"{}\"\n", "0".repeat(64))
@@ -225,6 +258,7 @@ mod tests {
         assert!(!settings.identities.allows_anonymous);
         assert!(!settings.identities.allows_plaintext_credentials);
         parse(&[TOKEN, &digest()].concat()).unwrap();
+        parse(ISSUER).unwrap();
     }
 
     #[test]
@@ -267,6 +301,50 @@ mod tests {
             (
                 "[[token]]\nexpires = 2030-01-31T00:00:00+01:00\n".into(),
                 "2: a time is",
+            ),
+            (format!("{ISSUER}jwks_url = {quoted}\n"), "1: jwks_url is"),
+            (
+                format!("{ISSUER}algorithms = [\"HS256\"]\n"),
+                "5: an algorithm",
+            ),
+            (
+                format!("{ISSUER}algorithms = [\"none\"]\n"),
+                "5: an algorithm",
+            ),
+            (
+                format!("{ISSUER}token_file = \"a\"\n"),
+                "1: token_file needs",
+            ),
+            (
+                format!("{ISSUER}jwks_file = \"/none\"\n"),
+                "1: cannot read /none",
+            ),
+            (
+                format!("{ISSUER}ca_file = \"/none\"\n"),
+                "1: cannot read /none",
+            ),
+            (
+                format!("{ISSUER}kubernetes = true\nsubject_claim = \"a\"\n"),
+                "1: subject_claim and",
+            ),
+            (ISSUER.replace("https", "http"), "1: the url of an issuer"),
+            (ISSUER.replace("https://", "https://a:b@"), "1: the url of"),
+            (
+                ISSUER.replace("\"a\"", "\"a b\""),
+                "2: the name of an issuer",
+            ),
+            (
+                ISSUER.replace("[\"p\"]", "[]"),
+                "1: an issuer needs audiences",
+            ),
+            ([ISSUER, ISSUER].concat(), "5: another issuer"),
+            (
+                {
+                    let cluster = format!("{ISSUER}kubernetes = true\n");
+                    let other = cluster.replace("\"a\"", "\"b\"").replace(".org", ".com");
+                    [cluster, other].concat()
+                },
+                "6: accounts of two clusters",
             ),
             (
                 [TOKEN, &digest(), TOKEN, &digest()].concat(),

@@ -2,10 +2,12 @@
 //! changes.
 
 mod format;
+mod issuers;
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use metrics::gauge;
 
@@ -13,6 +15,7 @@ pub use self::format::is_token_subject;
 use crate::error::StartError;
 use crate::identity::IdentitySources;
 use crate::policy::Policy;
+use crate::reloaded::Reloaded;
 
 /// What a security file says.
 #[derive(Debug)]
@@ -33,11 +36,16 @@ impl SecuritySettings {
 }
 
 /// A security file and what it says now.
-#[derive(Debug)]
 pub struct SecurityFile {
     path: PathBuf,
-    /// The text and its meaning.
-    current: RwLock<(String, Arc<SecuritySettings>)>,
+    /// The meaning of its text.
+    current: Reloaded<String, SecuritySettings>,
+}
+
+impl fmt::Debug for SecurityFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.fmt(f)
+    }
 }
 
 impl SecurityFile {
@@ -52,15 +60,14 @@ impl SecurityFile {
         set_valid(true);
         Ok(Self {
             path: path.to_owned(),
-            current: RwLock::new((text, Arc::new(settings))),
+            current: Reloaded::new(text, settings),
         })
     }
 
     /// What the file says, or said before it became wrong.
     #[must_use]
     pub fn current(&self) -> Arc<SecuritySettings> {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        current.1.clone()
+        self.current.current()
     }
 
     /// Reads the file again, and returns whether it has changed. What it said before stays in force
@@ -76,17 +83,12 @@ impl SecurityFile {
     }
 
     fn replace(&self) -> Result<bool, StartError> {
-        let text = text(&self.path)?;
-        {
-            let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-            if current.0 == text {
-                return Ok(false);
-            }
-        }
-        let settings = Arc::new(parse(&self.path, &text)?);
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        *current = (text, settings);
-        Ok(true)
+        self.current.replace(text(&self.path)?, |text, before| {
+            let mut settings = parse(&self.path, text)?;
+            let issuers = &mut settings.identities.issuers;
+            issuers.keep_keys_of(&before.identities.issuers);
+            Ok(settings)
+        })
     }
 }
 

@@ -34,7 +34,10 @@ pub fn code(error: &Error) -> Code {
         Error::DeadlineExceeded(_) => Code::DeadlineExceeded,
         Error::Exhausted(_) => Code::ResourceExhausted,
         Error::DataLoss(_) => Code::DataLoss,
-        Error::NotReady | Error::Unavailable(_) | Error::Uncertain(_) => Code::Unavailable,
+        Error::NotReady
+        | Error::IssuerUnavailable
+        | Error::Unavailable(_)
+        | Error::Uncertain(_) => Code::Unavailable,
         Error::Internal { .. } => Code::Internal,
     }
 }

@@ -64,6 +64,7 @@ pub fn status(error: &Error) -> StatusCode {
         Error::Exhausted(_) => StatusCode::TOO_MANY_REQUESTS,
         Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
         Error::NotReady
+        | Error::IssuerUnavailable
         | Error::Unavailable(_)
         | Error::Uncertain(_)
         | Error::DatabaseRefused { .. } => StatusCode::SERVICE_UNAVAILABLE,

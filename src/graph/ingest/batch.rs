@@ -171,6 +171,7 @@ const fn is_refusal(error: &Error) -> bool {
         | Error::DeadlineExceeded(_)
         | Error::Exhausted(_)
         | Error::NotReady
+        | Error::IssuerUnavailable
         | Error::DatabaseRefused { .. }
         | Error::Unavailable(_)
         | Error::Uncertain(_) => false,

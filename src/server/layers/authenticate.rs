@@ -12,7 +12,7 @@ use super::classify::{Protocol, is_health_check};
 use crate::api::call::RequestContext;
 use crate::error::Error;
 use crate::graph::Clock;
-use crate::identity::{CredentialError, Credentials, IdentitySources, Principal};
+use crate::identity::{CredentialError, Credentials};
 use crate::policy::PolicyMode;
 use crate::security::{SecurityFile, SecuritySettings};
 use crate::server::listener::Peer;
@@ -48,7 +48,14 @@ pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>
     let Some(settings) = settings else {
         return next(request).await;
     };
-    match identify(&settings.identities, clock, &request) {
+    let peer = request.extensions().get::<Peer>();
+    let credentials = Credentials {
+        headers: request.headers(),
+        certificate: peer.and_then(Peer::certificate),
+        is_exposed: peer.is_none_or(Peer::is_exposed),
+    };
+    let identified = settings.identities.identify(&credentials, clock.now());
+    match identified.await {
         Ok(principal) => {
             Span::current().record("principal", &*principal.subject);
             if let Some(context) = request.extensions_mut().get_mut::<RequestContext>() {
@@ -58,27 +65,16 @@ pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>
             next(request).await
         }
         Err(_) if settings.policy.mode == PolicyMode::Observe => {
-            count_observed(&request, "unauthenticated");
+            count_observed(&mut request, "unauthenticated");
             request.headers_mut().remove(AUTHORIZATION);
             next(request).await
         }
         Err(reason) => {
             tracing::info!(%reason, "refused the credentials of a request");
-            P::refusal(Error::Unauthenticated)
+            P::refusal(match reason {
+                CredentialError::NoKeys(_) => Error::IssuerUnavailable,
+                _ => Error::Unauthenticated,
+            })
         }
     }
-}
-
-fn identify(
-    identities: &IdentitySources,
-    clock: &Clock,
-    request: &Request,
-) -> Result<Principal, CredentialError> {
-    let peer = request.extensions().get::<Peer>();
-    let credentials = Credentials {
-        headers: request.headers(),
-        certificate: peer.and_then(Peer::certificate),
-        is_exposed: peer.is_none_or(Peer::is_exposed),
-    };
-    identities.identify(&credentials, clock.now())
 }

@@ -16,7 +16,7 @@ const UNKNOWN_METHOD: &str = "unknown";
 /// Without settings, everything is allowed.
 pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>>(
     settings: Option<&SecuritySettings>,
-    request: Request,
+    mut request: Request,
     next: impl FnOnce(Request) -> F,
 ) -> Response {
     let Some(SecuritySettings { policy, .. }) = settings else {
@@ -30,7 +30,7 @@ pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>
         return next(request).await;
     }
     if policy.mode == PolicyMode::Observe {
-        count_observed(&request, decision.label());
+        count_observed(&mut request, decision.label());
         return next(request).await;
     }
     tracing::info!(%decision, "refused a request");
@@ -39,8 +39,15 @@ pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>
     ))
 }
 
+/// Marks a request that has been counted, for one of its reasons.
+#[derive(Clone, Copy)]
+struct Observed;
+
 /// Counts a request that is served although it would be refused.
-pub(super) fn count_observed(request: &Request, reason: &'static str) {
+pub(super) fn count_observed(request: &mut Request, reason: &'static str) {
+    if request.extensions_mut().insert(Observed).is_some() {
+        return;
+    }
     let method = MethodActions::find(request.uri().path());
     let method = method.map_or(UNKNOWN_METHOD, |row| row.path);
     counter!("pedigree_authz_would_refuse_total", "method" => method, "reason" => reason)

@@ -2,7 +2,7 @@
 //! certificate, open ones go on.
 
 use std::io;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
@@ -17,6 +17,7 @@ use tokio_rustls::server::TlsStream;
 use crate::certificates::Authorities;
 use crate::config::tls::{Certificates, Pems};
 use crate::error::StartError;
+use crate::reloaded::Reloaded;
 
 /// What the clients' certificate authorities are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub(in crate::server) enum ClientAuth {
 pub(in crate::server) struct Tls {
     source: Certificates,
     client_auth: ClientAuth,
-    current: RwLock<(Pems, TlsAcceptor)>,
+    current: Reloaded<Pems, TlsAcceptor>,
 }
 
 impl Tls {
@@ -55,15 +56,12 @@ impl Tls {
         Ok(Self {
             source,
             client_auth,
-            current: RwLock::new((pems, acceptor)),
+            current: Reloaded::new(pems, acceptor),
         })
     }
 
     pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        let acceptor = {
-            let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-            current.1.clone()
-        };
+        let acceptor = self.current.current();
         acceptor.accept(stream).await
     }
 
@@ -71,16 +69,8 @@ impl Tls {
     /// stay if they cannot be used.
     pub(in crate::server) fn reload(&self) -> Result<bool, StartError> {
         let pems = self.source.read()?;
-        {
-            let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-            if current.0 == pems {
-                return Ok(false);
-            }
-        }
-        let acceptor = acceptor(&pems, self.client_auth)?;
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        *current = (pems, acceptor);
-        Ok(true)
+        self.current
+            .replace(pems, |pems, _| acceptor(pems, self.client_auth))
     }
 }
 

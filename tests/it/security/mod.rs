@@ -4,6 +4,7 @@ mod authorization;
 mod certificates;
 mod commands;
 mod file;
+mod jwt;
 mod tokens;
 
 use std::fs;

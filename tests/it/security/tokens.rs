@@ -42,7 +42,7 @@ async fn open(backend: Backend) -> (Store, MadeToken) {
 }
 
 /// The principals of all changes.
-async fn principals(store: &Store) -> Vec<String> {
+pub async fn principals(store: &Store) -> Vec<String> {
     let database = Database::open(store.url(), 4).await.unwrap();
     let graph = Graph::new(database.clone(), Retention::default(), Clock::default());
     let query = WatchQuery {

@@ -1,0 +1,237 @@
+//! Where the keys of an issuer are, and how they are read. Only what the security file names is
+//! asked, and what the issuer's own configuration names for it.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use http::header::{ACCEPT, AUTHORIZATION};
+use http::{HeaderValue, Request};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use rustls::crypto::aws_lc_rs;
+use rustls::{ClientConfig, RootCertStore};
+use serde::Deserialize;
+use tokio::time::timeout;
+use url::{Host, Url};
+
+use super::keys::KeySet;
+use crate::certificates::Authorities;
+
+/// Time limit of a fetch.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Size limit of a document.
+const MAX_DOCUMENT_BYTES: usize = 1 << 20;
+
+/// The path of an issuer's configuration (`OpenID` Connect Discovery 1.0, section 4).
+const DISCOVERY_PATH: &str = "/.well-known/openid-configuration";
+
+/// Where keys are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyLocation {
+    /// In a file.
+    File(PathBuf),
+    /// At a URL.
+    Url(WebLocation),
+    /// At the URL that the configuration of the issuer names.
+    Discovery(WebLocation),
+}
+
+/// A place in the web, and how it is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebLocation {
+    /// Of the keys, or of the issuer.
+    pub url: Url,
+    /// The file of the authorities, in PEM. Without it, those of browsers are trusted.
+    pub ca_file: Option<PathBuf>,
+    /// The file of a bearer token to send. It is read for each fetch.
+    pub token_file: Option<PathBuf>,
+}
+
+/// Why there are no keys. The text has no secret.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    #[error("cannot read {}: {source}", path.display())]
+    File {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("cannot use {place}: {problem}")]
+    Unusable { place: String, problem: String },
+}
+
+impl fmt::Display for KeyLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Url(web) | Self::Discovery(web) => web.url.fmt(f),
+        }
+    }
+}
+
+/// Whether a URL may be asked for keys: whoever can change the answer can make tokens.
+#[must_use]
+pub fn is_safe(url: &Url) -> bool {
+    let is_loopback = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    let has_login = !url.username().is_empty() || url.password().is_some();
+    !has_login && (url.scheme() == "https" || (url.scheme() == "http" && is_loopback))
+}
+
+type WebClient = Client<HttpsConnector<HttpConnector>, Body>;
+
+/// What a location is asked with.
+#[derive(Debug)]
+pub(super) enum KeySource {
+    File,
+    Web(Box<WebClient>),
+}
+
+#[derive(Deserialize)]
+struct IssuerConfiguration {
+    issuer: String,
+    jwks_uri: String,
+}
+
+impl KeySource {
+    pub(super) fn open(location: &KeyLocation) -> Result<Self, FetchError> {
+        let (KeyLocation::Url(web) | KeyLocation::Discovery(web)) = location else {
+            return Ok(Self::File);
+        };
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| unusable("TLS", error))?
+            .with_root_certificates(roots(web.ca_file.as_deref())?)
+            .with_no_client_auth();
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .build();
+        let mut client = Client::builder(TokioExecutor::new());
+        client.pool_max_idle_per_host(0);
+        Ok(Self::Web(Box::new(client.build(connector))))
+    }
+
+    /// The keys in a file.
+    pub(super) fn read(path: &Path) -> Result<KeySet, FetchError> {
+        let json = read(path)?;
+        KeySet::parse(&json).map_err(|problem| unusable(path.display(), problem))
+    }
+
+    /// The keys as they are now.
+    pub(super) async fn fetch(&self, location: &KeyLocation) -> Result<KeySet, FetchError> {
+        let fetching = async {
+            match (self, location) {
+                (Self::Web(client), KeyLocation::Url(web)) => keys(client, &web.url, web).await,
+                (Self::Web(client), KeyLocation::Discovery(web)) => {
+                    let url = discover(client, web).await?;
+                    keys(client, &url, web).await
+                }
+                (_, KeyLocation::File(path)) => Self::read(path),
+                (Self::File, _) => Err(unusable(location, "it is no file")),
+            }
+        };
+        let fetched = timeout(FETCH_TIMEOUT, fetching).await;
+        fetched.unwrap_or_else(|_| Err(unusable(location, "no answer in time")))
+    }
+}
+
+async fn keys(client: &WebClient, url: &Url, web: &WebLocation) -> Result<KeySet, FetchError> {
+    let json = get(client, url, web).await?;
+    KeySet::parse(&json).map_err(|problem| unusable(url, problem))
+}
+
+/// The URL of an issuer's keys, by its configuration.
+async fn discover(client: &WebClient, web: &WebLocation) -> Result<Url, FetchError> {
+    let issuer = web.url.as_str().trim_end_matches('/');
+    let place = format!("{issuer}{DISCOVERY_PATH}");
+    let url = Url::parse(&place).map_err(|error| unusable(&place, error))?;
+    let json = get(client, &url, web).await?;
+    let found: IssuerConfiguration =
+        serde_json::from_slice(&json).map_err(|_| unusable(&place, "it is no configuration"))?;
+    if found.issuer.trim_end_matches('/') != issuer {
+        return Err(unusable(&place, "it is that of another issuer"));
+    }
+    let keys = Url::parse(&found.jwks_uri).ok().filter(is_safe);
+    keys.ok_or_else(|| unusable(&place, "its keys are not at an https URL"))
+}
+
+/// The document at a URL. Redirections are not followed.
+async fn get(client: &WebClient, url: &Url, web: &WebLocation) -> Result<Vec<u8>, FetchError> {
+    let mut request = Request::get(url.as_str()).header(ACCEPT, "application/json");
+    // A token goes to nobody who listens on the way.
+    if let Some(path) = web
+        .token_file
+        .as_deref()
+        .filter(|_| url.scheme() == "https")
+    {
+        request = request.header(AUTHORIZATION, bearer(path)?);
+    }
+    let request = request.body(Body::empty());
+    let request = request.map_err(|error| unusable(url, error))?;
+    let response = client.request(request).await;
+    let response = response.map_err(|error| unusable(url, chain(&error)))?;
+    if !response.status().is_success() {
+        return Err(unusable(url, format!("it answers {}", response.status())));
+    }
+    let body = to_bytes(Body::new(response.into_body()), MAX_DOCUMENT_BYTES).await;
+    let body = body.map_err(|error| unusable(url, chain(&error)))?;
+    Ok(body.into())
+}
+
+fn bearer(path: &Path) -> Result<HeaderValue, FetchError> {
+    let token = String::from_utf8(read(path)?).unwrap_or_default();
+    let value = HeaderValue::try_from(format!("Bearer {}", token.trim()));
+    let mut value = value.map_err(|_| unusable(path.display(), "it is no token"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, FetchError> {
+    let Some(path) = ca_file else {
+        return Ok(RootCertStore {
+            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+        });
+    };
+    let roots = Authorities::of(&read(path)?).store();
+    if roots.is_empty() {
+        return Err(unusable(path.display(), "it has no usable certificate"));
+    }
+    Ok(roots)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, FetchError> {
+    let path = path.to_owned();
+    fs::read(&path).map_err(|source| FetchError::File { path, source })
+}
+
+fn unusable(place: impl fmt::Display, problem: impl fmt::Display) -> FetchError {
+    FetchError::Unusable {
+        place: place.to_string(),
+        problem: problem.to_string(),
+    }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
