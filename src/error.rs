@@ -25,6 +25,9 @@ pub enum Error {
     /// The credentials of the request are missing or wrong. The text does not say which.
     #[error("no valid credentials")]
     Unauthenticated,
+    /// The credentials of a stream have ended before it.
+    #[error("the credentials are no longer valid; open another stream with new ones")]
+    CredentialsEnded,
     /// The credentials cannot be checked now.
     #[error("the issuer of the credentials is not available")]
     IssuerUnavailable,

@@ -50,7 +50,7 @@ pub use ingest::runs::{
     ArtifactIdentity, ArtifactRef, ContextRef, EventTime, RecordRuns, RunEvent, RunEventType,
     RunResult, TypeName, TypePolicy,
 };
-pub use ingest::{Message, Recordable, Recorded, Reply};
+pub use ingest::{MAX_MESSAGE_ID_BYTES, Message, Recordable, Recorded, Reply};
 pub use lineage::answer::{LineageGraph, LineageParts};
 pub use lineage::boundary::Boundary;
 pub use lineage::neighborhood::GraphQuery;

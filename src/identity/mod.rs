@@ -13,8 +13,8 @@ use std::sync::{Arc, LazyLock};
 use http::HeaderMap;
 
 use self::authorization::bearer_text;
-use self::jwt::Issuers;
-use self::token::ApiTokens;
+use self::jwt::{IssuerRules, Issuers};
+use self::token::{ApiToken, ApiTokens};
 use crate::model::ANONYMOUS;
 
 /// An authenticated caller.
@@ -25,6 +25,16 @@ pub struct Principal {
     pub subject: Arc<str>,
     /// The end of the credential's validity, in milliseconds since epoch.
     pub expires: Option<i64>,
+    pub source: Source,
+}
+
+/// What identified a caller, as the security file had it. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    Token(Arc<ApiToken>),
+    Issuer(Arc<IssuerRules>),
+    Certificate,
+    Anonymous,
 }
 
 /// The sources of identities. Client certificates are a source wherever a connection has one.
@@ -130,11 +140,27 @@ impl IdentitySources {
     }
 }
 
+impl IdentitySources {
+    /// Whether the credential of a principal, which was right once, is still right.
+    #[must_use]
+    pub fn accepts_still(&self, principal: &Principal, now: i64) -> bool {
+        let is_known = match &principal.source {
+            Source::Token(token) => self.tokens.has(token),
+            Source::Issuer(rules) => self.issuers.has(rules),
+            // The connection is that of the certificate.
+            Source::Certificate => true,
+            Source::Anonymous => self.allows_anonymous,
+        };
+        is_known && principal.expires.is_none_or(|end| now < end)
+    }
+}
+
 fn anonymous() -> Principal {
     static SUBJECT: LazyLock<Arc<str>> = LazyLock::new(|| ANONYMOUS.into());
     Principal {
         subject: SUBJECT.clone(),
         expires: None,
+        source: Source::Anonymous,
     }
 }
 
@@ -214,6 +240,7 @@ mod tests {
         case.certificate = Some(Ok(Principal {
             subject: "cert:CN=trainer".into(),
             expires: None,
+            source: Source::Certificate,
         }));
         assert_eq!(case.identify(&[]).await.unwrap(), "cert:CN=trainer");
         let token = case.token.clone();

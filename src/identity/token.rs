@@ -9,7 +9,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use aws_lc_rs::rand;
 
-use super::{CredentialError, Principal};
+use super::{CredentialError, Principal, Source};
 use crate::error::{Error, Result};
 
 /// What every token begins with, so that scanners find leaked ones.
@@ -46,7 +46,7 @@ pub struct NewToken {
 
 /// The tokens of a server, by their ids.
 #[derive(Debug, Default)]
-pub struct ApiTokens(HashMap<String, ApiToken>);
+pub struct ApiTokens(HashMap<String, Arc<ApiToken>>);
 
 impl NewToken {
     /// A random token, which expires at a time in milliseconds since epoch.
@@ -73,7 +73,7 @@ impl NewToken {
 impl ApiTokens {
     /// Tokens with different ids.
     pub fn new(tokens: impl IntoIterator<Item = ApiToken>) -> Self {
-        let by_id = |token: ApiToken| (token.id.clone(), token);
+        let by_id = |token: ApiToken| (token.id.clone(), Arc::new(token));
         Self(tokens.into_iter().map(by_id).collect())
     }
 
@@ -88,7 +88,14 @@ impl ApiTokens {
         Ok(Principal {
             subject: token.subject.clone(),
             expires: Some(token.expires),
+            source: Source::Token(token.clone()),
         })
+    }
+
+    /// Whether this token is still one of them.
+    pub(super) fn has(&self, token: &ApiToken) -> bool {
+        let known = self.0.get(&token.id);
+        known.is_some_and(|known| **known == *token)
     }
 }
 

@@ -219,7 +219,7 @@ fn issuers(
             return Err(problem(text.into()));
         }
         let issuer = entry.check().map_err(problem)?;
-        if !names.insert(issuer.name.clone()) || !urls.insert(issuer.url.clone()) {
+        if !names.insert(issuer.rules.name.clone()) || !urls.insert(issuer.rules.url.clone()) {
             return Err(problem("another issuer has this name or URL".into()));
         }
         issuers.push(issuer);

@@ -1,13 +1,15 @@
 //! The entries `[[issuer]]` of a security file.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jsonwebtoken::Algorithm;
 use serde::Deserialize;
 use url::Url;
 
 use crate::identity::jwt::{
-    DEFAULT_ALGORITHMS, Issuer, KeyCache, KeyLocation, SubjectRule, WebLocation, algorithm, is_safe,
+    DEFAULT_ALGORITHMS, Issuer, IssuerRules, KeyCache, KeyLocation, SubjectRule, WebLocation,
+    algorithm, is_safe,
 };
 
 /// The maximum length of an issuer's name in bytes.
@@ -89,7 +91,8 @@ impl IssuerEntry {
             }
         };
         let algorithms: Vec<_> = self.algorithms.into_iter().map(|name| name.0).collect();
-        Ok(Issuer {
+        let keys = KeyCache::open(location).map_err(|error| error.to_string())?;
+        let rules = IssuerRules {
             name: self.name.0,
             url: self.url,
             audiences: self.audiences,
@@ -100,7 +103,10 @@ impl IssuerEntry {
             },
             token_type: self.token_type,
             subject,
-            keys: KeyCache::open(location).map_err(|error| error.to_string())?,
+        };
+        Ok(Issuer {
+            rules: Arc::new(rules),
+            keys,
         })
     }
 

@@ -134,9 +134,14 @@ pub async fn run(
         background.spawn(reload_forever(SECURITY_FILE, move || security.reload()));
     }
     let authentication = Authentication {
-        security,
+        security: security.clone(),
         clock: clock.clone(),
+        open: Arc::default(),
     };
+    if let Some(security) = security {
+        let open = authentication.open.clone();
+        background.spawn(open.end_invalid_forever(security, clock.clone()));
+    }
     let router = router::router(config, &calls, health_service, authentication, &stop)?;
     let limits = &config.serving.connections;
     let address = listeners.main.local_addr().unwrap_or(config.listen);

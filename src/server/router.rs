@@ -23,7 +23,7 @@ use super::layers::classify::{Grpc, Http, Protocol};
 use super::layers::cross_site::{self, CrossSitePolicy};
 use super::layers::limit::{self, Limit};
 use super::layers::{
-    activity, authorize, content_type, context, cors, deadline, observe, panic, request_id,
+    activity, authorize, content_type, context, cors, deadline, expiry, observe, panic, request_id,
 };
 use super::memory::RequestMemory;
 use crate::api::call::Calls;
@@ -129,7 +129,8 @@ async fn guarded<P: Protocol>(
     let timed = |request| deadline::enforce::<P, _>(request, received);
     let settings = authentication.settings_for(&request);
     let (settings, clock) = (settings.as_deref(), &authentication.clock);
-    let allowed = |request| authorize::enforce::<P, _>(settings, request, timed);
+    let valid = |request| expiry::enforce::<P, _>(&authentication.open, shape, request, timed);
+    let allowed = |request| authorize::enforce::<P, _>(settings, request, valid);
     let known = |request| authenticate::enforce::<P, _>(settings, clock, request, allowed);
     let admitted = |request| cross_site::enforce::<P, _>(cross_site, request, known);
     let caught = |request| panic::catch::<P, _>(request, admitted);

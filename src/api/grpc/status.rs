@@ -27,7 +27,7 @@ pub fn code(error: &Error) -> Code {
         Error::FailedPrecondition(_) | Error::Misdirected(_) | Error::DatabaseRefused { .. } => {
             Code::FailedPrecondition
         }
-        Error::Unauthenticated => Code::Unauthenticated,
+        Error::Unauthenticated | Error::CredentialsEnded => Code::Unauthenticated,
         Error::PermissionDenied(_) => Code::PermissionDenied,
         Error::Unimplemented(_) => Code::Unimplemented,
         Error::Contention(_) => Code::Aborted,

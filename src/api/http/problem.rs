@@ -54,7 +54,7 @@ pub fn status(error: &Error) -> StatusCode {
         Error::InvalidArgument(_) | Error::OutOfRange(_) | Error::FailedPrecondition(_) => {
             StatusCode::BAD_REQUEST
         }
-        Error::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Error::Unauthenticated | Error::CredentialsEnded => StatusCode::UNAUTHORIZED,
         Error::PermissionDenied(_) => StatusCode::FORBIDDEN,
         Error::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
         Error::NotFound(_) => StatusCode::NOT_FOUND,

@@ -160,6 +160,7 @@ const fn is_refusal(error: &Error) -> bool {
         | Error::AlreadyExists(_)
         | Error::FailedPrecondition(_)
         | Error::Unauthenticated
+        | Error::CredentialsEnded
         | Error::PermissionDenied(_)
         | Error::Misdirected(_)
         | Error::TooLarge(_)

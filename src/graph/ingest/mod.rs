@@ -22,7 +22,7 @@ use crate::model::Origin;
 use crate::storage::Tx;
 
 /// The longest id of a message, in bytes.
-const MAX_ID_BYTES: usize = 255;
+pub const MAX_MESSAGE_ID_BYTES: usize = 255;
 
 /// What a client says, and the id by which it knows that it was stored.
 #[derive(Clone, Debug)]
@@ -107,9 +107,9 @@ pub enum Reply {
 
 impl Message {
     fn check(&self) -> Result<()> {
-        if self.id.is_empty() || self.id.len() > MAX_ID_BYTES {
+        if self.id.is_empty() || self.id.len() > MAX_MESSAGE_ID_BYTES {
             return Err(Error::invalid(format!(
-                "the id of a message must have 1 to {MAX_ID_BYTES} bytes: it has {}",
+                "the id of a message must have 1 to {MAX_MESSAGE_ID_BYTES} bytes: it has {}",
                 self.id.len()
             )));
         }

@@ -6,7 +6,7 @@ use jsonwebtoken::{Algorithm, Header, Validation, decode};
 
 use super::claims::Claims;
 use super::key_cache::KeyCache;
-use crate::identity::{CredentialError, Principal, subject_of};
+use crate::identity::{CredentialError, Principal, Source, subject_of};
 
 /// How far the clocks of an issuer and of the server may differ, in milliseconds.
 const CLOCK_LEEWAY_MS: i64 = 60_000;
@@ -43,6 +43,13 @@ pub enum SubjectRule {
 /// An issuer.
 #[derive(Debug)]
 pub struct Issuer {
+    pub rules: Arc<IssuerRules>,
+    pub keys: Arc<KeyCache>,
+}
+
+/// What an issuer may say.
+#[derive(Debug, PartialEq, Eq)]
+pub struct IssuerRules {
     /// The name in subjects and log lines.
     pub name: String,
     /// The claim `iss` of its tokens.
@@ -53,7 +60,6 @@ pub struct Issuer {
     /// The header `typ` of its tokens, if only one is accepted.
     pub token_type: Option<String>,
     pub subject: SubjectRule,
-    pub keys: Arc<KeyCache>,
 }
 
 impl Issuer {
@@ -70,14 +76,22 @@ impl Issuer {
         header: &Header,
         now: i64,
     ) -> Result<Principal, CredentialError> {
-        self.check_header(header)?;
+        let rules = &self.rules;
+        rules.check_header(header)?;
         let key = self.keys.find(header.kid.as_deref(), header.alg).await;
-        let key = key.map_err(|problem| problem.of(&self.name))?;
-        let decoded = decode::<Claims>(token, &key, &self.validation(header.alg));
-        let claims = decoded.map_err(|error| self.refused(error.kind()))?.claims;
-        self.principal(&claims, now)
+        let key = key.map_err(|problem| problem.of(&rules.name))?;
+        let decoded = decode::<Claims>(token, &key, &rules.validation(header.alg));
+        let claims = decoded.map_err(|error| rules.refused(error.kind()))?.claims;
+        let (subject, end) = rules.subject_and_end(&claims, now)?;
+        Ok(Principal {
+            subject,
+            expires: Some(end),
+            source: Source::Issuer(rules.clone()),
+        })
     }
+}
 
+impl IssuerRules {
     /// What the library checks: signature, algorithm, issuer, audience. It has a clock of its own,
     /// so times are checked here.
     fn validation(&self, algorithm: Algorithm) -> Validation {
@@ -128,7 +142,12 @@ impl Issuer {
         }
     }
 
-    fn principal(&self, claims: &Claims, now: i64) -> Result<Principal, CredentialError> {
+    /// The subject of a token, and the end of its validity.
+    fn subject_and_end(
+        &self,
+        claims: &Claims,
+        now: i64,
+    ) -> Result<(Arc<str>, i64), CredentialError> {
         let end = claims
             .time("exp")
             .and_then(|end| end.checked_add(CLOCK_LEEWAY_MS));
@@ -143,10 +162,7 @@ impl Issuer {
         }
         let subject = self.subject(claims);
         let subject = subject.ok_or_else(|| self.problem("has no usable subject"))?;
-        Ok(Principal {
-            subject,
-            expires: Some(end),
-        })
+        Ok((subject, end))
     }
 
     fn subject(&self, claims: &Claims) -> Option<Arc<str>> {

@@ -18,7 +18,7 @@ use jsonwebtoken::decode_header;
 
 use self::claims::Claims;
 pub use self::fetch::{KeyLocation, WebLocation, is_safe};
-pub use self::issuer::{DEFAULT_ALGORITHMS, Issuer, SubjectRule, algorithm};
+pub use self::issuer::{DEFAULT_ALGORITHMS, Issuer, IssuerRules, SubjectRule, algorithm};
 pub use self::key_cache::KeyCache;
 use self::verified::VerifiedTokens;
 use super::{CredentialError, Principal};
@@ -37,7 +37,7 @@ pub struct Issuers {
 impl Issuers {
     /// Issuers with different URLs.
     pub fn new(issuers: impl IntoIterator<Item = Issuer>) -> Self {
-        let by_url = |issuer: Issuer| (issuer.url.clone(), issuer);
+        let by_url = |issuer: Issuer| (issuer.rules.url.clone(), issuer);
         Self {
             by_url: issuers.into_iter().map(by_url).collect(),
             verified: VerifiedTokens::default(),
@@ -52,6 +52,12 @@ impl Issuers {
                 issuer.keep_keys_of(old);
             }
         }
+    }
+
+    /// Whether an issuer still has these rules.
+    pub(super) fn has(&self, rules: &IssuerRules) -> bool {
+        let known = self.by_url.get(&rules.url);
+        known.is_some_and(|issuer| *issuer.rules == *rules)
     }
 
     /// Whether a text has the form of a JWT.

@@ -47,6 +47,7 @@ impl VerifiedTokens {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::Source;
 
     #[test]
     fn tokens_are_forgotten_with_time_and_when_there_are_too_many() {
@@ -54,6 +55,7 @@ mod tests {
         let principal = Principal {
             subject: "jwt:a:b".into(),
             expires: None,
+            source: Source::Anonymous,
         };
         verified.remember("token", &principal, 0);
         assert_eq!(

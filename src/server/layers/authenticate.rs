@@ -9,6 +9,7 @@ use tracing::Span;
 
 use super::authorize::count_observed;
 use super::classify::{Protocol, is_health_check};
+use super::expiry::OpenCalls;
 use crate::api::call::RequestContext;
 use crate::error::Error;
 use crate::graph::Clock;
@@ -23,6 +24,7 @@ pub(in crate::server) struct Authentication {
     /// Without a file, no credentials are needed.
     pub(in crate::server) security: Option<Arc<SecurityFile>>,
     pub(in crate::server) clock: Clock,
+    pub(in crate::server) open: Arc<OpenCalls>,
 }
 
 impl Authentication {
@@ -59,8 +61,9 @@ pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>
         Ok(principal) => {
             Span::current().record("principal", &*principal.subject);
             if let Some(context) = request.extensions_mut().get_mut::<RequestContext>() {
-                context.principal = principal.subject;
+                context.principal = principal.subject.clone();
             }
+            request.extensions_mut().insert(principal);
             request.headers_mut().remove(AUTHORIZATION);
             next(request).await
         }

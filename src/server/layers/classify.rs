@@ -5,9 +5,11 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::{MatchedPath, Request};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method, StatusCode};
+use http_body::Frame;
 use metrics::{counter, histogram};
 use tonic::{Code, Status};
 use tracing::{Span, field, info_span};
@@ -46,6 +48,9 @@ pub(in crate::server) trait Protocol: Send + Sync + 'static {
 
     /// The response to a request that no handler answers.
     fn refusal(error: Error) -> Response;
+
+    /// The last frame of a response that has begun and ends with an error.
+    fn last_frame(error: Error) -> Result<Frame<Bytes>, axum::Error>;
 
     fn span(operation: &Self::Operation, context: &RequestContext) -> Span;
 
@@ -160,6 +165,13 @@ impl Protocol for Grpc {
         Status::from(error).into_http()
     }
 
+    fn last_frame(error: Error) -> Result<Frame<Bytes>, axum::Error> {
+        let mut trailers = HeaderMap::new();
+        let status = Status::from(error);
+        status.add_header(&mut trailers).map_err(axum::Error::new)?;
+        Ok(Frame::trailers(trailers))
+    }
+
     fn span(method: &&'static str, context: &RequestContext) -> Span {
         info_span!(
             "request",
@@ -248,6 +260,11 @@ impl Protocol for Http {
 
     fn refusal(error: Error) -> Response {
         Problem::from(error).into_response()
+    }
+
+    /// A body that breaks off: the status has been sent.
+    fn last_frame(error: Error) -> Result<Frame<Bytes>, axum::Error> {
+        Err(axum::Error::new(error))
     }
 
     fn span(endpoint: &Endpoint, context: &RequestContext) -> Span {

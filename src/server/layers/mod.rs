@@ -13,6 +13,7 @@ pub(super) mod context;
 pub(super) mod cors;
 pub(super) mod cross_site;
 pub(super) mod deadline;
+pub(super) mod expiry;
 pub(super) mod limit;
 mod messages;
 pub(super) mod observe;

@@ -5,6 +5,7 @@ mod certificates;
 mod commands;
 mod file;
 mod jwt;
+mod streams;
 mod tokens;
 
 use std::fs;

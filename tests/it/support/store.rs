@@ -156,6 +156,12 @@ impl Store {
         self.server.clock.advance(1);
     }
 
+    /// Moves the time of the server.
+    pub fn wait(&self, time: Duration) {
+        let milliseconds = i64::try_from(time.as_millis()).unwrap();
+        self.server.clock.advance(milliseconds);
+    }
+
     /// One more server on the same database, with the same clock.
     pub async fn replica(&self) -> Replica {
         Replica::at(self.url(), self.server.clock.clone()).await

@@ -1,9 +1,11 @@
 //! `LineageService.Record`.
 //!
+//! * `ids`: the ids by which messages are stored.
 //! * `intake`: requests are read ahead of the commit, and taken in batches.
 //! * `message`: conversion of requests into messages of the graph.
 //! * `response_stream`: responses, and heartbeats between them.
 
+mod ids;
 mod intake;
 mod message;
 mod response_stream;
@@ -21,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::graph::Reply;
 use crate::proto::pedigree::lineage::v1::record_response::Answer;
 use crate::proto::pedigree::lineage::v1::{self as pb, RecordRequest, RecordResponse};
+use ids::stored_id;
 use intake::Intake;
 use message::{AnswerKind, message};
 use response_stream::{Outgoing, ResponseStream};
@@ -110,7 +113,8 @@ async fn record(call: &Call, batch: Vec<RecordRequest>) -> Vec<RecordResponse> {
     let mut expected = Vec::with_capacity(batch.len());
     for request in batch {
         let id = request.id.clone();
-        let kind = message(request).map(|(message, kind)| {
+        let kind = message(request).map(|(mut message, kind)| {
+            message.id = stored_id(&call.caller.principal, message.id);
             messages.push(message);
             kind
         });
