@@ -54,6 +54,7 @@ fn compile_protos() -> Result<(), Box<dyn std::error::Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let files = [
         "ml_metadata/proto/metadata_store_service.proto",
+        "pedigree/audit/v1/audit_service.proto",
         "pedigree/lineage/v1/lineage_service.proto",
     ];
     println!("cargo:rerun-if-changed=proto");

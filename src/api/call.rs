@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Graphs};
-use crate::model::{ANONYMOUS, Caller, Door};
+use crate::model::{ANONYMOUS, Access, Caller, Door};
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -33,6 +33,7 @@ pub struct RequestContext {
     /// The address of the connection, `HOST:PORT`.
     pub peer: Option<Arc<str>>,
     pub request_id: Arc<str>,
+    pub access: Access,
     /// When the client stops waiting, if ever.
     pub deadline: Option<Instant>,
 }
@@ -47,7 +48,22 @@ impl Default for RequestContext {
             principal: NO_PRINCIPAL.clone(),
             peer: None,
             request_id: NO_REQUEST_ID.clone(),
+            access: Access::default(),
             deadline: None,
+        }
+    }
+}
+
+impl RequestContext {
+    /// The caller, who came through a door.
+    #[must_use]
+    pub fn caller(self, door: Door) -> Caller {
+        Caller {
+            principal: self.principal,
+            peer: self.peer,
+            door,
+            request_id: self.request_id,
+            access: self.access,
         }
     }
 }
@@ -88,13 +104,8 @@ impl Calls {
         let context = context.unwrap_or_default();
         Ok(Call {
             graph,
-            caller: Caller {
-                principal: context.principal,
-                peer: context.peer,
-                door,
-                request_id: context.request_id,
-            },
             deadline: context.deadline,
+            caller: context.caller(door),
             tasks: self.tasks.clone(),
         })
     }

@@ -6,6 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::Failure;
+use super::audit::AuditArgs;
 use super::migrate::MigrateArgs;
 use super::policy::PolicyArgs;
 use super::reconcile::ReconcileArgs;
@@ -53,6 +54,8 @@ pub(super) enum Invocation {
     Watch(WatchArgs),
     /// Print what artifacts or executions were derived from, or what was derived from them
     Trace(TraceArgs),
+    /// Print who did what, or keep it in a file
+    Audit(AuditArgs),
     /// Make API tokens for the security file
     Token(TokenArgs),
     /// Check a security file, or explain what it allows
@@ -91,6 +94,7 @@ impl Invocation {
             Self::Record(_)
             | Self::Watch(_)
             | Self::Trace(_)
+            | Self::Audit(_)
             | Self::Token(_)
             | Self::Policy(_) => None,
         }

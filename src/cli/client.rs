@@ -6,15 +6,24 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use clap::Args;
 use tokio::time::sleep;
+use tonic::metadata::MetadataValue;
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
-use tonic::{Code, Status};
+use tonic::{Code, Request, Status};
 
 use super::Failure;
 use crate::config::parse_duration;
 use crate::proto::code_name;
+use crate::proto::pedigree::audit::v1::audit_service_client::AuditServiceClient;
 use crate::proto::pedigree::lineage::v1::lineage_service_client::LineageServiceClient;
 
-pub(super) type Client = LineageServiceClient<Channel>;
+pub(super) type Client = LineageServiceClient<Authorized>;
+
+pub(super) type AuditClient = AuditServiceClient<Authorized>;
+
+/// A connection whose requests have a token, if there is one.
+type Authorized = InterceptedService<Channel, BearerToken>;
 
 /// The delay before the first new attempt to connect; each further one takes twice as long.
 const MIN_RETRY_DELAY: Duration = Duration::from_millis(100);
@@ -38,6 +47,11 @@ pub(super) struct ServerArgs {
     #[arg(long, value_name = "FILE", env = "PEDIGREE_CA_CERT")]
     ca_cert: Option<PathBuf>,
 
+    /// File of a token to send: an API token or a JWT. It is read for each request. Without https
+    /// it goes to this machine only
+    #[arg(long, value_name = "FILE", env = "PEDIGREE_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
+
     /// Time for which to try again if the server cannot be reached, such as 30s or 5m
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
     retry: Duration,
@@ -46,6 +60,17 @@ pub(super) struct ServerArgs {
 impl ServerArgs {
     /// A client that connects at its first request.
     pub(super) fn client(&self) -> Result<Client, Failure> {
+        let client = Client::new(self.channel()?);
+        Ok(client.max_decoding_message_size(usize::MAX))
+    }
+
+    /// A client of the audit that connects at its first request.
+    pub(super) fn audit_client(&self) -> Result<AuditClient, Failure> {
+        let client = AuditClient::new(self.channel()?);
+        Ok(client.max_decoding_message_size(usize::MAX))
+    }
+
+    fn channel(&self) -> Result<Authorized, Failure> {
         let refused = |problem: String| Failure(format!("cannot use --server: {problem}"));
         let url = self.url().map_err(refused)?;
         let mut endpoint = Endpoint::from_shared(url.clone())
@@ -66,8 +91,11 @@ impl ServerArgs {
             }
             None => {}
         }
-        let client = Client::new(endpoint.connect_lazy());
-        Ok(client.max_decoding_message_size(usize::MAX))
+        if self.token_file.is_some() && !is_private(&url) {
+            return Err(refused("a token goes over https only".to_owned()));
+        }
+        let token = BearerToken(self.token_file.clone());
+        Ok(InterceptedService::new(endpoint.connect_lazy(), token))
     }
 
     /// The URL with its scheme. The transport would try a URL without a scheme, or with another
@@ -101,6 +129,40 @@ impl ServerArgs {
             delays,
             remaining: None,
         }
+    }
+}
+
+/// Whether nobody on the way reads what is sent to a URL.
+fn is_private(url: &str) -> bool {
+    let host = url::Url::parse(url).ok();
+    let host = host.as_ref().and_then(url::Url::host);
+    let is_loopback = match host {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    url.starts_with("https:") || is_loopback
+}
+
+/// Sends the token in a file, as it is at the time of a request.
+#[derive(Clone, Debug)]
+pub(super) struct BearerToken(Option<PathBuf>);
+
+impl Interceptor for BearerToken {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(path) = &self.0 {
+            let unusable = |problem: &str| {
+                Status::invalid_argument(format!("cannot use {}: {problem}", path.display()))
+            };
+            let token = std::fs::read_to_string(path);
+            let token = token.map_err(|error| unusable(&error.to_string()))?;
+            let value = MetadataValue::try_from(format!("Bearer {}", token.trim()));
+            let mut value = value.map_err(|_| unusable("it is no token"))?;
+            value.set_sensitive(true);
+            request.metadata_mut().insert("authorization", value);
+        }
+        Ok(request)
     }
 }
 
@@ -164,6 +226,7 @@ mod tests {
         let server = ServerArgs {
             url: url.to_owned(),
             ca_cert: ca_cert.map(Into::into),
+            token_file: None,
             retry: Duration::ZERO,
         };
         server.url()

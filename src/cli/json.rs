@@ -1,4 +1,4 @@
-//! Messages of `pedigree.lineage.v1` as protobuf JSON.
+//! Messages as protobuf JSON.
 
 use prost::Message;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
@@ -8,12 +8,11 @@ use super::Failure;
 use crate::proto;
 
 fn descriptor(name: &str) -> Result<MessageDescriptor, Failure> {
-    let full = format!("pedigree.lineage.v1.{name}");
-    let found = proto::pool().get_message_by_name(&full);
-    found.ok_or_else(|| Failure(format!("there is no message {full}")))
+    let found = proto::pool().get_message_by_name(name);
+    found.ok_or_else(|| Failure(format!("there is no message {name}")))
 }
 
-/// Encodes a message. `name` is its name in the package.
+/// Encodes a message. `name` is its name with the package.
 pub(super) fn write(name: &str, message: &impl Message) -> Result<Value, Failure> {
     let mut dynamic = DynamicMessage::new(descriptor(name)?);
     let copied = dynamic.transcode_from(message);

@@ -1,7 +1,8 @@
-//! The commands. `serve`, `migrate` and `reconcile` use a database; `record`, `watch` and `trace`
-//! are clients of a server; `token` and `policy` need neither.
+//! The commands. `serve`, `migrate` and `reconcile` use a database; `record`, `watch`, `trace`
+//! and `audit` are clients of a server; `token` and `policy` need neither.
 
 mod args;
+mod audit;
 mod client;
 mod draw;
 mod json;
@@ -97,6 +98,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Fa
         Invocation::Record(args) => args.run().await,
         Invocation::Watch(args) => args.run().await,
         Invocation::Trace(args) => args.run().await,
+        Invocation::Audit(args) => args.run().await,
         Invocation::Token(args) => args.run(),
         Invocation::Policy(args) => args.run(),
     }

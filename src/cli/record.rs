@@ -225,7 +225,7 @@ fn enqueue(sender: &Sender<RecordRequest>, request: &RecordRequest) {
 
 /// Reads the message of a line.
 fn request(line: u64, text: &str, id_prefix: Option<&str>) -> Result<RecordRequest, Failure> {
-    let mut request: RecordRequest = json::read("RecordRequest", text)?;
+    let mut request: RecordRequest = json::read("pedigree.lineage.v1.RecordRequest", text)?;
     if request.heartbeat == 0 {
         request.heartbeat = HEARTBEAT_MILLISECONDS;
     }

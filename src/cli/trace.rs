@@ -105,7 +105,7 @@ impl TraceArgs {
                 drawing.add(&response);
                 continue;
             }
-            let line = json::write("TraceResponse", &response)?;
+            let line = json::write("pedigree.lineage.v1.TraceResponse", &response)?;
             if !output::write(out, format_args!("{line}\n"))? {
                 return Ok(());
             }

@@ -126,7 +126,7 @@ impl WatchArgs {
 
     fn lines(&self, response: &WatchResponse) -> Result<Vec<String>, Failure> {
         let changes = response.changes.iter();
-        let changes = changes.map(|change| json::write("Change", change));
+        let changes = changes.map(|change| json::write("pedigree.lineage.v1.Change", change));
         let changes: Vec<Value> = changes.collect::<Result<_, _>>()?;
         let last = changes.len().saturating_sub(1);
         let line = |(place, change): (usize, &Value)| match self.format {

@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Result;
-use crate::model::{Caller, Door, Event, Kind, Node, NodeId, NodeType, Side, Stored};
+use crate::model::{AccessRecord, Caller, Door, Event, Kind, Node, NodeId, NodeType, Side, Stored};
 use crate::storage::Database;
 use changes::feed::Feed;
 use changes::history::History;
@@ -37,6 +37,7 @@ use changes::standby::Standby;
 use commit::engine::Engine;
 use ingest::batch::Batch;
 
+pub use changes::audit::{AuditEntry, AuditPage, AuditRecord};
 pub use changes::history::Retention;
 pub use changes::reconcile::ReconcileScope;
 pub use changes::watch::{Changes, Since, Topic, Watch, WatchQuery};
@@ -135,6 +136,24 @@ impl Graph {
     /// Assigns positions to committed changes and prunes old ones, until `stop` is cancelled.
     pub async fn maintain_history(&self, stop: &CancellationToken) {
         self.history.maintain(stop).await;
+    }
+
+    /// Stores records of requests that changed nothing. Nothing is stored without a history.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn store_accesses(&self, records: Vec<AccessRecord>) -> Result<()> {
+        self.history.store_accesses(records).await
+    }
+
+    /// Who did what, from a place in the history on: the next records, or none at its end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::watch`].
+    pub async fn audit(&self, since: Since) -> Result<AuditPage> {
+        self.history.audit(since).await
     }
 
     /// Begins a watch of changes.

@@ -6,7 +6,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
-use super::{CredentialError, Principal, Source, subject_of};
+use super::{CredentialError, CredentialSource, Principal, subject_of};
 
 /// The scheme of SPIFFE ids.
 const SPIFFE: &str = "spiffe://";
@@ -24,7 +24,7 @@ pub fn principal(der: &[u8]) -> Result<Principal, CredentialError> {
     Ok(Principal {
         subject: subject(&certificate)?,
         expires: Some(end.checked_mul(1000).ok_or(malformed)?),
-        source: Source::Certificate,
+        source: CredentialSource::Certificate,
     })
 }
 

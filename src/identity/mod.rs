@@ -25,12 +25,12 @@ pub struct Principal {
     pub subject: Arc<str>,
     /// The end of the credential's validity, in milliseconds since epoch.
     pub expires: Option<i64>,
-    pub source: Source,
+    pub source: CredentialSource,
 }
 
 /// What identified a caller, as the security file had it. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum CredentialSource {
     Token(Arc<ApiToken>),
     Issuer(Arc<IssuerRules>),
     Certificate,
@@ -145,11 +145,11 @@ impl IdentitySources {
     #[must_use]
     pub fn accepts_still(&self, principal: &Principal, now: i64) -> bool {
         let is_known = match &principal.source {
-            Source::Token(token) => self.tokens.has(token),
-            Source::Issuer(rules) => self.issuers.has(rules),
+            CredentialSource::Token(token) => self.tokens.has(token),
+            CredentialSource::Issuer(rules) => self.issuers.has(rules),
             // The connection is that of the certificate.
-            Source::Certificate => true,
-            Source::Anonymous => self.allows_anonymous,
+            CredentialSource::Certificate => true,
+            CredentialSource::Anonymous => self.allows_anonymous,
         };
         is_known && principal.expires.is_none_or(|end| now < end)
     }
@@ -160,7 +160,7 @@ fn anonymous() -> Principal {
     Principal {
         subject: SUBJECT.clone(),
         expires: None,
-        source: Source::Anonymous,
+        source: CredentialSource::Anonymous,
     }
 }
 
@@ -240,7 +240,7 @@ mod tests {
         case.certificate = Some(Ok(Principal {
             subject: "cert:CN=trainer".into(),
             expires: None,
-            source: Source::Certificate,
+            source: CredentialSource::Certificate,
         }));
         assert_eq!(case.identify(&[]).await.unwrap(), "cert:CN=trainer");
         let token = case.token.clone();

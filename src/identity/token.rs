@@ -9,7 +9,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use aws_lc_rs::rand;
 
-use super::{CredentialError, Principal, Source};
+use super::{CredentialError, CredentialSource, Principal};
 use crate::error::{Error, Result};
 
 /// What every token begins with, so that scanners find leaked ones.
@@ -88,7 +88,7 @@ impl ApiTokens {
         Ok(Principal {
             subject: token.subject.clone(),
             expires: Some(token.expires),
-            source: Source::Token(token.clone()),
+            source: CredentialSource::Token(token.clone()),
         })
     }
 

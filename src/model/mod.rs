@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows a protocol or a database. Names are ML Metadata's own.
 
+mod audit;
 mod change;
 mod edge;
 mod ids;
@@ -16,12 +17,13 @@ mod struct_text;
 mod types;
 mod value;
 
+pub use audit::{AccessRecord, Outcome};
 pub use change::{Change, JournalEntry, Operation, Subject};
 pub use edge::{Event, EventInput, EventPath, EventType, Membership, ParentContext, Step};
 pub use ids::distinct_ids;
 pub use kind::Kind;
 pub use node::{Node, NodeContent, NodeId, NodeInput, NodeKey, Properties};
-pub use origin::{ANONYMOUS, Caller, Door, Origin};
+pub use origin::{ANONYMOUS, Access, Caller, Door, Origin};
 pub use page::{OrderBy, PagePosition};
 pub use side::{PerSide, Side};
 pub use state::{ArtifactState, ExecutionState, NodeState};

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The principal of callers without an identity.
@@ -19,6 +20,15 @@ pub enum Door {
     Unknown,
 }
 
+/// What a request asked for, and what allowed it. Empty without a security file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// `/SERVICE/METHOD` of gRPC, or the path of a route.
+    pub method: Cow<'static, str>,
+    /// The line of the grant in the security file.
+    pub grant: Option<u32>,
+}
+
 /// The source of a request: the principal, its address, the door and the request id. Cheap to
 /// clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +39,7 @@ pub struct Caller {
     pub peer: Option<Arc<str>>,
     pub door: Door,
     pub request_id: Arc<str>,
+    pub access: Access,
 }
 
 /// The caller and the time of one write. The history stores it with each change.
@@ -48,6 +59,7 @@ impl Caller {
             peer: None,
             door,
             request_id: "".into(),
+            access: Access::default(),
         }
     }
 

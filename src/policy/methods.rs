@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::Action::{self, LineageWalk, NodeRead, NodeWrite, TypeRead, TypeWrite, Watch};
+use super::Action::{
+    self, AuditRead, LineageWalk, NodeRead, NodeWrite, TypeRead, TypeWrite, Watch,
+};
 
 /// What a caller of a method or route must be allowed to do.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +89,7 @@ pub const METHODS: &[MethodActions] = &[
     row("/pedigree.lineage.v1.LineageService/Record", &[NodeWrite, TypeWrite]),
     row("/pedigree.lineage.v1.LineageService/Watch", &[Watch]),
     row("/pedigree.lineage.v1.LineageService/Trace", &[LineageWalk]),
+    row("/pedigree.audit.v1.AuditService/List", &[AuditRead]),
     row("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", &[TypeRead]),
     row("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &[TypeRead]),
     row("/api/pedigree/v1/version", &[TypeRead]),

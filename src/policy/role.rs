@@ -17,17 +17,26 @@ pub enum Action {
     LineageWalk,
     /// To receive the changes of the graph.
     Watch,
+    /// To read who did what.
+    AuditRead,
 }
 
 impl Action {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::TypeRead,
         Self::TypeWrite,
         Self::NodeRead,
         Self::NodeWrite,
         Self::LineageWalk,
         Self::Watch,
+        Self::AuditRead,
     ];
+
+    /// Whether it changes something. The history has every change.
+    #[must_use]
+    pub const fn is_write(self) -> bool {
+        matches!(self, Self::TypeWrite | Self::NodeWrite)
+    }
 
     /// The name in a security file.
     #[must_use]
@@ -39,6 +48,7 @@ impl Action {
             Self::NodeWrite => "node.write",
             Self::LineageWalk => "lineage.walk",
             Self::Watch => "watch",
+            Self::AuditRead => "audit.read",
         }
     }
 }
@@ -86,10 +96,11 @@ impl Role {
                 action,
                 Action::TypeRead | Action::NodeRead | Action::LineageWalk | Action::Watch
             ),
-            Self::Steward => !matches!(action, Action::TypeWrite),
+            Self::Writer => !matches!(action, Action::AuditRead),
+            Self::Steward => !matches!(action, Action::TypeWrite | Action::AuditRead),
             Self::TypeAdmin => matches!(action, Action::TypeRead | Action::TypeWrite),
-            Self::Auditor => matches!(action, Action::TypeRead),
-            Self::Writer | Self::Admin => true,
+            Self::Auditor => matches!(action, Action::TypeRead | Action::AuditRead),
+            Self::Admin => true,
         }
     }
 }

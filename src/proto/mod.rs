@@ -33,6 +33,11 @@ pub mod ml_metadata {
     reason = "generated code"
 )]
 pub mod pedigree {
+    pub mod audit {
+        pub mod v1 {
+            tonic::include_proto!("pedigree.audit.v1");
+        }
+    }
     pub mod lineage {
         pub mod v1 {
             tonic::include_proto!("pedigree.lineage.v1");

@@ -34,6 +34,8 @@ struct Document {
     #[serde(default)]
     allow_plaintext_credentials: bool,
     #[serde(default)]
+    audit_reads: Vec<Action>,
+    #[serde(default)]
     mode: PolicyMode,
     #[serde(default, rename = "token")]
     tokens: Vec<Spanned<TokenEntry>>,
@@ -199,6 +201,7 @@ pub(super) fn parse(text: &str) -> Result<SecuritySettings, FileProblem> {
             allows_plaintext_credentials: document.allow_plaintext_credentials,
         },
         policy,
+        audited_reads: document.audit_reads,
     })
 }
 

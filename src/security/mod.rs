@@ -14,7 +14,7 @@ use metrics::gauge;
 pub use self::format::is_token_subject;
 use crate::error::StartError;
 use crate::identity::IdentitySources;
-use crate::policy::Policy;
+use crate::policy::{Action, MethodActions, Policy};
 use crate::reloaded::Reloaded;
 
 /// What a security file says.
@@ -22,6 +22,8 @@ use crate::reloaded::Reloaded;
 pub struct SecuritySettings {
     pub identities: IdentitySources,
     pub policy: Policy,
+    /// The actions of the reads that are recorded.
+    pub audited_reads: Vec<Action>,
 }
 
 impl SecuritySettings {
@@ -32,6 +34,16 @@ impl SecuritySettings {
     /// If it cannot be read, with the file, the line, and no secret.
     pub fn read(path: &Path) -> Result<Self, StartError> {
         parse(path, &text(path)?)
+    }
+
+    /// Whether calls of a method are recorded although they change nothing. Who read the audit is
+    /// always recorded. Writes are in the history by themselves.
+    #[must_use]
+    pub fn audits(&self, method: &MethodActions) -> bool {
+        method.actions.iter().all(|action| {
+            !action.is_write()
+                && (*action == Action::AuditRead || self.audited_reads.contains(action))
+        })
     }
 }
 

@@ -7,9 +7,10 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 /// Services that need the database; `""` is the server as a whole.
-const SERVICES: [&str; 3] = [
+const SERVICES: [&str; 4] = [
     "",
     "ml_metadata.MetadataStoreService",
+    "pedigree.audit.v1.AuditService",
     "pedigree.lineage.v1.LineageService",
 ];
 

@@ -2,6 +2,7 @@
 //! stop.
 
 mod admin;
+mod audit;
 mod health;
 mod layers;
 mod lifecycle;
@@ -24,7 +25,7 @@ use crate::graph::Clock;
 use crate::security::SecurityFile;
 use crate::telemetry::Metrics;
 use health::Health;
-use layers::authenticate::Authentication;
+use layers::access::AccessControl;
 pub use lifecycle::{open, prepare};
 use listener::{ClientAuth, Tls};
 use reload::{ReloadMessages, reload_forever};
@@ -133,16 +134,19 @@ pub async fn run(
     if let Some(security) = security.clone() {
         background.spawn(reload_forever(SECURITY_FILE, move || security.reload()));
     }
-    let authentication = Authentication {
+    let mut access = AccessControl {
         security: security.clone(),
         clock: clock.clone(),
-        open: Arc::default(),
+        ..AccessControl::default()
     };
     if let Some(security) = security {
-        let open = authentication.open.clone();
+        let open = access.open.clone();
         background.spawn(open.end_invalid_forever(security, clock.clone()));
+        let (queue, writer) = audit::queue();
+        access.audit = Some(queue);
+        background.spawn(writer.write_forever(calls.graphs.clone(), clock.clone()));
     }
-    let router = router::router(config, &calls, health_service, authentication, &stop)?;
+    let router = router::router(config, &calls, health_service, access, &stop)?;
     let limits = &config.serving.connections;
     let address = listeners.main.local_addr().unwrap_or(config.listen);
     let serving = listener::serve(listeners.main, tls, limits, router, stop.clone());

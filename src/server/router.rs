@@ -17,21 +17,24 @@ use tower::{ServiceBuilder, ServiceExt};
 use tower_http::cors::Cors;
 use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 
+use super::layers::access::AccessControl;
 use super::layers::arrival::{self, Arrivals};
-use super::layers::authenticate::{self, Authentication};
 use super::layers::classify::{Grpc, Http, Protocol};
 use super::layers::cross_site::{self, CrossSitePolicy};
 use super::layers::limit::{self, Limit};
 use super::layers::{
-    activity, authorize, content_type, context, cors, deadline, expiry, observe, panic, request_id,
+    activity, authenticate, authorize, content_type, context, cors, deadline, expiry, observe,
+    panic, request_id,
 };
 use super::memory::RequestMemory;
 use crate::api::call::Calls;
+use crate::api::grpc::audit::AuditHandler;
 use crate::api::grpc::{lineage, mlmd};
 use crate::api::http as http_api;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::proto::DESCRIPTORS;
+use crate::proto::pedigree::audit::v1::audit_service_server::AuditServiceServer;
 use crate::proto::pedigree::lineage::v1::lineage_service_server::LineageServiceServer;
 
 /// The router of the main port.
@@ -43,13 +46,13 @@ pub(super) fn router(
     config: &Config,
     calls: &Calls,
     health: HealthServer<impl HealthRpc>,
-    authentication: Authentication,
+    access: AccessControl,
     stop: &CancellationToken,
 ) -> Result<Cors<Router>> {
     let services = services(config, calls, health, stop)?;
     let serving = &config.serving;
     let guards = Arc::new(Guards {
-        authentication,
+        access,
         cross_site: CrossSitePolicy::new(serving.hosts.clone(), &serving.web_origins),
         arrivals: Arrivals {
             memory: RequestMemory::new(serving.request_memory),
@@ -67,7 +70,7 @@ pub(super) fn router(
 /// What the layers around every request check.
 #[derive(Debug)]
 struct Guards {
-    authentication: Authentication,
+    access: AccessControl,
     cross_site: CrossSitePolicy,
     arrivals: Arrivals,
     limit: Limit,
@@ -117,7 +120,7 @@ async fn guarded<P: Protocol>(
     next: Next,
 ) -> Response {
     let Guards {
-        authentication,
+        access,
         cross_site,
         arrivals,
         limit,
@@ -127,11 +130,11 @@ async fn guarded<P: Protocol>(
     let limited = |request| limit::enforce::<P, _>(limit, shape, request, handle);
     let received = |request| arrival::receive::<P, _>(arrivals, shape, request, limited);
     let timed = |request| deadline::enforce::<P, _>(request, received);
-    let settings = authentication.settings_for(&request);
-    let (settings, clock) = (settings.as_deref(), &authentication.clock);
-    let valid = |request| expiry::enforce::<P, _>(&authentication.open, shape, request, timed);
-    let allowed = |request| authorize::enforce::<P, _>(settings, request, valid);
-    let known = |request| authenticate::enforce::<P, _>(settings, clock, request, allowed);
+    let settings = access.settings_for(&request);
+    let settings = settings.as_deref();
+    let valid = |request| expiry::enforce::<P, _>(&access.open, shape, request, timed);
+    let allowed = |request| authorize::enforce::<P, _>(access, settings, request, valid);
+    let known = |request| authenticate::enforce::<P, _>(access, settings, request, allowed);
     let admitted = |request| cross_site::enforce::<P, _>(cross_site, request, known);
     let caught = |request| panic::catch::<P, _>(request, admitted);
     let observed = |request| observe::observe::<P, _>(request, caught);
@@ -166,6 +169,11 @@ fn services(
         .add_service(mlmd::service(calls.clone(), limits))
         .add_service(
             LineageServiceServer::new(lineage)
+                .max_decoding_message_size(serving.max_request)
+                .max_encoding_message_size(serving.max_response),
+        )
+        .add_service(
+            AuditServiceServer::new(AuditHandler::new(calls.clone()))
                 .max_decoding_message_size(serving.max_request)
                 .max_encoding_message_size(serving.max_response),
         )
@@ -213,7 +221,7 @@ mod tests {
         let url = "sqlite::memory:";
         let serving = Config::with_url(url).unwrap().serving;
         let guards = Arc::new(Guards {
-            authentication: Authentication::default(),
+            access: AccessControl::default(),
             cross_site: CrossSitePolicy::new(serving.hosts, &[]),
             arrivals: Arrivals {
                 memory: RequestMemory::new(serving.request_memory),

@@ -190,6 +190,8 @@ fn errors() -> Vec<Error> {
         Error::AlreadyExists(text()),
         Error::FailedPrecondition(text()),
         Error::Unauthenticated,
+        Error::CredentialsEnded,
+        Error::IssuerUnavailable,
         Error::PermissionDenied(text()),
         Error::Misdirected(text()),
         Error::Unimplemented(text()),

@@ -1,5 +1,6 @@
 //! gRPC services.
 
+pub mod audit;
 pub mod lineage;
 pub mod mlmd;
 mod sink;

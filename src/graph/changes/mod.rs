@@ -1,6 +1,7 @@
 //! The change history: positions of committed changes, watches, and reconciliation with writes of
 //! other programs.
 
+pub(in crate::graph) mod audit;
 pub(in crate::graph) mod feed;
 pub(in crate::graph) mod history;
 mod maintenance;

@@ -1,6 +1,7 @@
 //! Watches: the changes of the graph from a position in the history on, without end.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -13,7 +14,7 @@ use crate::graph::changes::pages::{HistoryPlace, expired, rewound};
 use crate::graph::nodes::filters::parse_filter;
 use crate::model::{Change, JournalEntry, Kind, Membership, Operation, Subject};
 use crate::storage::Tx;
-use crate::storage::tables::changes::{self, HistoryRow, PageRows};
+use crate::storage::tables::changes::{self, HistoryPage, HistoryRow, PageRows};
 use crate::storage::tables::memberships::{self, MembershipEnd};
 use crate::storage::tables::{lists, nodes};
 
@@ -182,25 +183,12 @@ impl Watch {
     pub async fn next(&mut self, heartbeat: Duration) -> Result<Changes> {
         let deadline = Instant::now() + heartbeat;
         loop {
-            let History {
-                database,
-                pages,
-                standby,
-                ..
-            } = &self.history;
-            let page = pages.after(database, standby, self.place, self.rows);
-            let page = page.await?;
-            self.rows = self.rows.after(&page);
+            let page = self.read_page().await?;
             let changes = self.filter(&page.rows).await?;
-            if let Some(last) = page.rows.last() {
-                self.place = HistoryPlace {
-                    position: last.position,
-                    digest: Some(last.digest),
-                };
-            }
+            self.advance(&page);
             if !changes.is_empty() || Instant::now() >= deadline {
                 return Ok(Changes {
-                    cursor: cursor(self.place, &self.store_id),
+                    cursor: self.cursor(),
                     changes,
                 });
             }
@@ -209,6 +197,35 @@ impl Watch {
                 self.subscription.wait_past(position, deadline).await;
             }
         }
+    }
+
+    /// The rows after the place.
+    pub(super) async fn read_page(&mut self) -> Result<Arc<HistoryPage>> {
+        let History {
+            database,
+            pages,
+            standby,
+            ..
+        } = &self.history;
+        let page = pages.after(database, standby, self.place, self.rows);
+        let page = page.await?;
+        self.rows = self.rows.after(&page);
+        Ok(page)
+    }
+
+    /// Moves the place after the rows of a page.
+    pub(super) fn advance(&mut self, page: &HistoryPage) {
+        if let Some(last) = page.rows.last() {
+            self.place = HistoryPlace {
+                position: last.position,
+                digest: Some(last.digest),
+            };
+        }
+    }
+
+    /// The cursor of the place.
+    pub(super) fn cursor(&self) -> String {
+        cursor(self.place, &self.store_id)
     }
 
     /// The changes that match the query.

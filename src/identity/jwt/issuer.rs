@@ -6,7 +6,7 @@ use jsonwebtoken::{Algorithm, Header, Validation, decode};
 
 use super::claims::Claims;
 use super::key_cache::KeyCache;
-use crate::identity::{CredentialError, Principal, Source, subject_of};
+use crate::identity::{CredentialError, CredentialSource, Principal, subject_of};
 
 /// How far the clocks of an issuer and of the server may differ, in milliseconds.
 const CLOCK_LEEWAY_MS: i64 = 60_000;
@@ -86,7 +86,7 @@ impl Issuer {
         Ok(Principal {
             subject,
             expires: Some(end),
-            source: Source::Issuer(rules.clone()),
+            source: CredentialSource::Issuer(rules.clone()),
         })
     }
 }

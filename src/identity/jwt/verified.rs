@@ -47,7 +47,7 @@ impl VerifiedTokens {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::Source;
+    use crate::identity::CredentialSource;
 
     #[test]
     fn tokens_are_forgotten_with_time_and_when_there_are_too_many() {
@@ -55,7 +55,7 @@ mod tests {
         let principal = Principal {
             subject: "jwt:a:b".into(),
             expires: None,
-            source: Source::Anonymous,
+            source: CredentialSource::Anonymous,
         };
         verified.remember("token", &principal, 0);
         assert_eq!(

@@ -189,7 +189,7 @@ impl http_body::Body for Revocable {
         if self.call.end.get().is_none() {
             match Pin::new(&mut self.body).poll_frame(context) {
                 Poll::Pending => {}
-                ready => return ready,
+                ready @ Poll::Ready(_) => return ready,
             }
         } else if self.body.is_end_stream() {
             return Poll::Ready(None);

@@ -2,6 +2,7 @@
 //!
 //! `router.rs` has them in their order. What depends on the protocol is in `classify.rs`.
 
+pub(super) mod access;
 pub(super) mod activity;
 pub(super) mod arrival;
 pub(super) mod authenticate;

@@ -113,7 +113,7 @@ async fn streams_end_when_their_credentials_do(backend: Backend) {
             assert_eq!(status.message(), ENDED);
         }
     }
-    assert_eq!(staying.record("1", "Type2").await.refused, None);
+    assert_eq!(staying.record("2", "Type2").await.refused, None);
     let expected = ["token:ci", "jwt:test:ada", "jwt:test:ada"];
     assert_eq!(principals(&store).await, expected);
 }

@@ -9,7 +9,8 @@ use pedigree::graph::{
     Message, PutNodes, PutTypes, ReconcileScope, Recordable, Reply, Since, WatchQuery,
 };
 use pedigree::model::{
-    Caller, Door, JournalEntry, Kind, Node, NodeContent, NodeInput, NodeType, Operation, Subject,
+    Access, Caller, Door, JournalEntry, Kind, Node, NodeContent, NodeInput, NodeType, Operation,
+    Subject,
 };
 
 use sqlx::{Connection, Executor};
@@ -31,6 +32,10 @@ fn caller(number: usize) -> Caller {
         peer: (!number.is_multiple_of(3)).then(|| format!("192.0.2.1:{number}").into()),
         door: Door::MlMetadata,
         request_id: format!("request {number}").into(),
+        access: Access {
+            method: format!("method {}", number % 3).into(),
+            grant: (!number.is_multiple_of(2)).then_some(7),
+        },
     }
 }
 

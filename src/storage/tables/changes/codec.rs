@@ -8,8 +8,11 @@ use std::sync::Arc;
 
 use prost::{DecodeError, Message, Oneof};
 
+use super::origins::{AccessFields, CallerFields, OriginFields, door_number};
 use super::subject::{EventFields, MembershipFields, NodeFields, TypeFields};
-use crate::model::{Caller, Change, Door, JournalEntry, Kind, Operation, Origin, Subject, Value};
+use crate::model::{
+    AccessRecord, Caller, Change, JournalEntry, Kind, Operation, Origin, Subject, Value,
+};
 
 /// The size at which a row is full, in bytes of changes.
 const ROW_BYTES: usize = 64 << 10;
@@ -29,6 +32,12 @@ struct ChangeRow {
     /// Empty in rows of versions that stored no origins.
     #[prost(message, repeated, tag = "3")]
     origins: Vec<OriginFields>,
+    /// Requests that changed nothing.
+    #[prost(message, repeated, tag = "4")]
+    accesses: Vec<AccessFields>,
+    /// How many rows before this one have changes of its first origin.
+    #[prost(uint32, tag = "5")]
+    part: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -56,26 +65,12 @@ enum StoredSubject {
     Membership(MembershipFields),
 }
 
-#[derive(Clone, PartialEq, Message)]
-struct CallerFields {
-    #[prost(string, tag = "1")]
-    principal: String,
-    #[prost(string, optional, tag = "2")]
-    peer: Option<String>,
-    #[prost(int64, tag = "3")]
-    door: i64,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct OriginFields {
-    /// The index of its caller in the row.
-    #[prost(uint32, tag = "1")]
-    caller: u32,
-    #[prost(string, tag = "2")]
-    request_id: String,
-    /// Milliseconds since epoch.
-    #[prost(int64, tag = "3")]
-    time: i64,
+/// The content of a row, as in `ChangeRow`.
+#[derive(Debug)]
+pub(super) struct DecodedRow {
+    pub changes: Vec<Decoded>,
+    pub accesses: Vec<AccessRecord>,
+    pub part: u32,
 }
 
 /// A change as its row has it.
@@ -99,7 +94,8 @@ pub(super) fn encode_rows(entries: Vec<JournalEntry>) -> Vec<Vec<u8>> {
     for entry in entries {
         row.push(entry);
         if row.bytes >= ROW_BYTES {
-            rows.push(std::mem::take(&mut row).row.encode_to_vec());
+            let next = RowBuilder::after(&row);
+            rows.push(std::mem::replace(&mut row, next).row.encode_to_vec());
         }
     }
     if !row.row.changes.is_empty() {
@@ -108,33 +104,52 @@ pub(super) fn encode_rows(entries: Vec<JournalEntry>) -> Vec<Vec<u8>> {
     rows
 }
 
-/// The changes of a row that was written at a time in milliseconds since epoch. Changes of a kind
+/// The row of requests that changed nothing.
+pub(super) fn encode_accesses(accesses: Vec<AccessRecord>) -> Vec<u8> {
+    let mut builder = RowBuilder::default();
+    for access in accesses {
+        builder.push_origin(&access.origin);
+        let origin = index(builder.row.origins.len() - 1);
+        let fields = AccessFields::new(origin, access);
+        builder.row.accesses.push(fields);
+    }
+    builder.row.encode_to_vec()
+}
+
+/// The content of a row that was written at a time in milliseconds since epoch. Changes of a kind
 /// that this version does not know are left out.
 ///
 /// # Errors
 ///
 /// Those of the decoder.
-pub(super) fn decode_row(bytes: &[u8], time: i64) -> Result<Vec<Decoded>, DecodeError> {
+pub(super) fn decode_row(bytes: &[u8], time: i64) -> Result<DecodedRow, DecodeError> {
     let row = ChangeRow::decode(bytes)?;
     let unknown = Arc::new(Origin::unknown(time));
     let callers: Vec<Caller> = row.callers.into_iter().map(Caller::from).collect();
     let origin = |fields: OriginFields| {
         let caller = callers.get(position(fields.caller))?;
-        let caller = Caller {
-            request_id: fields.request_id.into(),
-            ..caller.clone()
-        };
-        Some(Arc::new(caller.at(fields.time)))
+        Some(Arc::new(fields.of(caller)))
     };
     let origins: Vec<Option<Arc<Origin>>> = row.origins.into_iter().map(origin).collect();
+    let origin = |place: u32| {
+        let found = origins.get(position(place)).cloned().flatten();
+        found.unwrap_or_else(|| unknown.clone())
+    };
     let decoded = |change: StoredChange| {
-        let origin = origins.get(position(change.origin)).cloned().flatten();
         Some(Decoded {
-            origin: origin.unwrap_or_else(|| unknown.clone()),
+            origin: origin(change.origin),
             change: change.decode()?,
         })
     };
-    Ok(row.changes.into_iter().filter_map(decoded).collect())
+    let access = |fields: AccessFields| {
+        let origin = origin(fields.origin);
+        fields.of(origin)
+    };
+    Ok(DecodedRow {
+        changes: row.changes.into_iter().filter_map(decoded).collect(),
+        accesses: row.accesses.into_iter().map(access).collect(),
+        part: row.part,
+    })
 }
 
 /// A row under construction.
@@ -145,12 +160,31 @@ struct RowBuilder {
     bytes: usize,
     /// The origin of the change before.
     last: Option<Arc<Origin>>,
+    /// The origin of the last change of the row before, and the part of its changes that follows.
+    before: Option<(Arc<Origin>, u32)>,
 }
 
 impl RowBuilder {
+    /// The row after a full one.
+    fn after(full: &Self) -> Self {
+        let next_part = match full.row.origins.as_slice() {
+            [_] => full.row.part + 1,
+            _ => 1,
+        };
+        Self {
+            before: full.last.clone().map(|origin| (origin, next_part)),
+            ..Self::default()
+        }
+    }
+
     fn push(&mut self, entry: JournalEntry) {
         let is_same = |last: &Arc<Origin>| Arc::ptr_eq(last, &entry.origin);
         if !self.last.as_ref().is_some_and(is_same) {
+            if let Some((before, part)) = self.before.take()
+                && is_same(&before)
+            {
+                self.row.part = part;
+            }
             self.push_origin(&entry.origin);
             self.last = Some(entry.origin);
         }
@@ -174,11 +208,9 @@ impl RowBuilder {
             callers.push(caller.into());
             callers.len() - 1
         });
-        self.row.origins.push(OriginFields {
-            caller: index(place),
-            request_id: caller.request_id.as_ref().to_owned(),
-            time: origin.time,
-        });
+        self.row
+            .origins
+            .push(OriginFields::new(index(place), origin));
     }
 }
 
@@ -189,42 +221,6 @@ fn index(place: usize) -> u32 {
 
 fn position(index: u32) -> usize {
     usize::try_from(index).unwrap_or(usize::MAX)
-}
-
-const fn door_number(door: Door) -> i64 {
-    match door {
-        Door::Unknown => 0,
-        Door::MlMetadata => 1,
-        Door::Pedigree => 2,
-        Door::Command => 3,
-    }
-}
-
-impl From<&Caller> for CallerFields {
-    fn from(caller: &Caller) -> Self {
-        Self {
-            principal: caller.principal.as_ref().to_owned(),
-            peer: caller.peer.as_deref().map(str::to_owned),
-            door: door_number(caller.door),
-        }
-    }
-}
-
-impl From<CallerFields> for Caller {
-    /// The caller of a request whose id the origin has.
-    fn from(fields: CallerFields) -> Self {
-        Self {
-            principal: fields.principal.into(),
-            peer: fields.peer.map(Into::into),
-            door: match fields.door {
-                1 => Door::MlMetadata,
-                2 => Door::Pedigree,
-                3 => Door::Command,
-                _ => Door::Unknown,
-            },
-            request_id: "".into(),
-        }
-    }
 }
 
 impl From<Change> for StoredChange {
@@ -300,8 +296,8 @@ mod tests {
 
     use super::*;
     use crate::model::{
-        BaseType, Event, EventType, Membership, Node, NodeContent, NodeState, NodeType,
-        PropertyType, Step, Stored,
+        Access, BaseType, Door, Event, EventType, Membership, Node, NodeContent, NodeState,
+        NodeType, PropertyType, Step, Stored,
     };
 
     const KIND: Kind = Kind::Artifact;
@@ -365,6 +361,10 @@ mod tests {
             peer: Some("192.0.2.1:4321".into()),
             door: Door::MlMetadata,
             request_id: request_id.into(),
+            access: Access {
+                method: request_id.to_owned().into(),
+                grant: Some(7),
+            },
         };
         Arc::new(caller.at(time))
     }
@@ -389,7 +389,7 @@ mod tests {
 
     fn there_and_back(subject: Subject) -> DecodedChange {
         let rows = encode_rows(vec![entry(&origin("ada", "r", 1), subject)]);
-        let mut decoded = decode_row(&rows[0], 0).unwrap();
+        let mut decoded = decode_row(&rows[0], 0).unwrap().changes;
         assert_eq!((rows.len(), decoded.len()), (1, 1));
         decoded.remove(0).change
     }
@@ -456,7 +456,7 @@ mod tests {
         let principals: Vec<&str> = row.callers.iter().map(|it| it.principal.as_str()).collect();
         assert_eq!(principals, ["ada", "bob"]);
         assert_eq!(row.origins.len(), 3);
-        let decoded = decode_row(&rows[0], 9).unwrap();
+        let decoded = decode_row(&rows[0], 9).unwrap().changes;
         let expected = places.map(|place| &origins[place]);
         assert!(decoded.iter().map(|it| &it.origin).eq(expected));
     }
@@ -478,7 +478,7 @@ mod tests {
     fn a_row_without_origins_is_of_an_unknown_one() {
         // As a version without origins wrote it: attribution 1 of artifact 2.
         let row = [10, 10, 8, 1, 16, 1, 50, 4, 8, 1, 16, 2];
-        let decoded = decode_row(&row, 9).unwrap();
+        let decoded = decode_row(&row, 9).unwrap().changes;
         assert_eq!(decoded.len(), 1);
         assert_eq!(*decoded[0].origin, Origin::unknown(9));
         let change = Change::created(member(2));
@@ -493,7 +493,7 @@ mod tests {
         let rows = encode_rows(subjects.map(|subject| entry(&of, subject)).collect());
         assert_eq!(rows.len(), 3);
         for row in rows {
-            let decoded = decode_row(&row, 0).unwrap();
+            let decoded = decode_row(&row, 0).unwrap().changes;
             assert!(decoded.iter().all(|it| it.origin == of));
         }
     }

@@ -9,6 +9,7 @@
 //! waited for the commit of the earlier one before it drew its id.
 
 mod codec;
+mod origins;
 mod page;
 mod subject;
 
@@ -16,7 +17,7 @@ pub use page::{HistoryPage, HistoryRow, PageRows, RowDigest, digest_at, newest, 
 
 use super::nodes;
 use crate::error::{Error, Result};
-use crate::model::{Change, JournalEntry, Kind, Operation, Subject};
+use crate::model::{AccessRecord, Change, JournalEntry, Kind, Operation, Subject};
 use crate::storage::Tx;
 use crate::storage::bulk::ColumnType::{Bytes as BytesColumn, Int as IntColumn};
 use crate::storage::bulk::{Rows, Table};
@@ -55,7 +56,7 @@ pub struct PositionRange {
 /// # Errors
 ///
 /// As [`Tx::commit`].
-pub async fn commit(mut tx: Tx, entries: Vec<JournalEntry>, now: i64) -> Result<()> {
+pub async fn commit(tx: Tx, entries: Vec<JournalEntry>, now: i64) -> Result<()> {
     let encoded = codec::encode_rows(entries);
     let has_outbox = tx.dialect().has_row_locks();
     if let [only] = encoded.as_slice()
@@ -69,6 +70,21 @@ pub async fn commit(mut tx: Tx, entries: Vec<JournalEntry>, now: i64) -> Result<
         last.push_int(now).push(", ").push_bytes(only).push(")");
         return tx.commit_with(last).await;
     }
+    insert(tx, encoded, now).await
+}
+
+/// Commits a transaction together with the records of requests that changed nothing.
+///
+/// # Errors
+///
+/// As [`Tx::commit`].
+pub async fn commit_accesses(tx: Tx, accesses: Vec<AccessRecord>, now: i64) -> Result<()> {
+    insert(tx, vec![codec::encode_accesses(accesses)], now).await
+}
+
+/// Inserts rows and commits.
+async fn insert(mut tx: Tx, encoded: Vec<Vec<u8>>, now: i64) -> Result<()> {
+    let has_outbox = tx.dialect().has_row_locks();
     let mut rows = Rows::new(if has_outbox { &OUTBOX } else { &CHANGE });
     for row in encoded {
         rows.push([now.into(), row.into()]);

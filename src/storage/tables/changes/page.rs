@@ -8,7 +8,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use super::codec::{self, DecodedChange};
 use super::current_node;
 use crate::error::{Error, Result};
-use crate::model::JournalEntry;
+use crate::model::{AccessRecord, JournalEntry};
 use crate::storage::Tx;
 use crate::storage::column::{FromRow, FromRows, Row};
 
@@ -71,6 +71,10 @@ pub struct HistoryRow {
     pub time: i64,
     pub digest: RowDigest,
     pub changes: Vec<JournalEntry>,
+    /// Requests that changed nothing.
+    pub accesses: Vec<AccessRecord>,
+    /// How many rows before this one have changes of its first origin.
+    pub part: u32,
 }
 
 /// Rows of the history, and the row before them.
@@ -224,8 +228,8 @@ async fn decode(tx: &mut Tx, row: StoredRow) -> Result<HistoryRow> {
             "PedigreeChange, position {position}: it cannot be read: {error}"
         ))
     })?;
-    let mut changes = Vec::with_capacity(decoded.len());
-    for decoded in decoded {
+    let mut changes = Vec::with_capacity(decoded.changes.len());
+    for decoded in decoded.changes {
         let change = match decoded.change {
             DecodedChange::Whole(change) => Some(*change),
             DecodedChange::IdOnly(operation, kind, id) => {
@@ -240,6 +244,8 @@ async fn decode(tx: &mut Tx, row: StoredRow) -> Result<HistoryRow> {
         time,
         digest: RowDigest::of(time, &bytes),
         changes,
+        accesses: decoded.accesses,
+        part: decoded.part,
     })
 }
 

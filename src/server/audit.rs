@@ -1,0 +1,197 @@
+//! Records of requests that change nothing, on their way into the history: refusals, and reads that
+//! are recorded by choice. Writes are in the history by themselves.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use metrics::counter;
+use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::time::sleep;
+
+use crate::error::Result;
+use crate::graph::{Clock, Graphs};
+use crate::model::{AccessRecord, Caller, Door, Outcome};
+
+/// How many records may wait to be stored.
+const MAX_WAITING_RECORDS: usize = 10_000;
+
+/// The most records of one transaction.
+const MAX_STORED_RECORDS: usize = 1000;
+
+/// Time for which records are collected, so that equal ones become one.
+const COLLECTION_TIME: Duration = Duration::from_millis(500);
+
+/// Time between two attempts to store records.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Time for which records wait for the database to be opened, before they are looked at again.
+const OPEN_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// The way into the audit. Clones share it.
+#[derive(Clone, Debug)]
+pub(in crate::server) struct AuditQueue {
+    sender: Sender<AccessRecord>,
+    lost: Arc<AtomicU64>,
+}
+
+/// Stores what is in the queue.
+#[derive(Debug)]
+pub(in crate::server) struct AuditWriter {
+    receiver: Receiver<AccessRecord>,
+    lost: Arc<AtomicU64>,
+}
+
+/// A queue and its writer.
+pub(in crate::server) fn queue() -> (AuditQueue, AuditWriter) {
+    let (sender, receiver) = mpsc::channel(MAX_WAITING_RECORDS);
+    let lost = Arc::<AtomicU64>::default();
+    let queue = AuditQueue {
+        sender,
+        lost: lost.clone(),
+    };
+    (queue, AuditWriter { receiver, lost })
+}
+
+impl AuditQueue {
+    /// Adds a record, or counts it as lost when too many wait.
+    pub(in crate::server) fn add(&self, record: AccessRecord) {
+        if self.sender.try_send(record).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+            counter!("pedigree_audit_lost_total").increment(1);
+        }
+    }
+}
+
+impl AuditWriter {
+    /// Stores records as long as the server runs.
+    pub(in crate::server) async fn write_forever(
+        mut self,
+        graphs: Graphs,
+        clock: Clock,
+    ) -> Result<()> {
+        let mut received = Vec::new();
+        while self
+            .receiver
+            .recv_many(&mut received, MAX_STORED_RECORDS)
+            .await
+            > 0
+        {
+            sleep(COLLECTION_TIME).await;
+            while received.len() < MAX_STORED_RECORDS
+                && let Ok(record) = self.receiver.try_recv()
+            {
+                received.push(record);
+            }
+            let mut records = merged(received.drain(..));
+            let lost = self.lost.swap(0, Ordering::Relaxed);
+            if lost > 0 {
+                records.push(gap(lost, clock.now()));
+            }
+            store(&graphs, records).await;
+        }
+        Ok(())
+    }
+}
+
+/// Stores records, however often it takes.
+async fn store(graphs: &Graphs, records: Vec<AccessRecord>) {
+    let mut is_logged = false;
+    loop {
+        let stored = match graphs.wait(OPEN_TIMEOUT).await {
+            Ok(graph) => graph.store_accesses(records.clone()).await,
+            Err(error) => Err(error),
+        };
+        let Err(error) = stored else {
+            return;
+        };
+        if !is_logged {
+            let error = error.chain();
+            tracing::warn!(error, "cannot store records of the audit; trying again");
+            is_logged = true;
+        }
+        sleep(RETRY_INTERVAL).await;
+    }
+}
+
+/// Equal records as one: a client that is refused all the time does not fill the history.
+fn merged(records: impl Iterator<Item = AccessRecord>) -> Vec<AccessRecord> {
+    let mut merged: Vec<AccessRecord> = Vec::new();
+    let mut places = HashMap::new();
+    for record in records {
+        let Caller {
+            principal,
+            peer,
+            access,
+            ..
+        } = &record.origin.caller;
+        let host = peer.as_deref().and_then(|peer| peer.rsplit_once(':'));
+        let host = host.map(|(host, _)| host.to_owned());
+        let key = (
+            principal.clone(),
+            access.method.clone(),
+            record.outcome,
+            host,
+        );
+        let place = *places.entry(key).or_insert(merged.len());
+        match merged.get_mut(place) {
+            Some(first) => first.count += record.count,
+            None => merged.push(record),
+        }
+    }
+    merged
+}
+
+/// The record of records that are missing.
+fn gap(count: u64, now: i64) -> AccessRecord {
+    AccessRecord {
+        origin: Arc::new(Caller::anonymous(Door::Unknown).at(now)),
+        outcome: Outcome::Lost,
+        reason: "records came faster than they could be stored".into(),
+        count,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(principal: &str, peer: &str) -> AccessRecord {
+        let caller = Caller {
+            principal: principal.into(),
+            peer: Some(peer.into()),
+            ..Caller::anonymous(Door::MlMetadata)
+        };
+        AccessRecord {
+            origin: Arc::new(caller.at(0)),
+            outcome: Outcome::PermissionDenied,
+            reason: "refused".into(),
+            count: 1,
+        }
+    }
+
+    #[test]
+    fn equal_records_of_one_host_become_one() {
+        let records = [
+            record("token:a", "10.0.0.1:1"),
+            record("token:b", "10.0.0.1:1"),
+            record("token:a", "10.0.0.1:2"),
+            record("token:a", "10.0.0.2:1"),
+        ];
+        let counts: Vec<u64> = merged(records.into_iter())
+            .iter()
+            .map(|it| it.count)
+            .collect();
+        assert_eq!(counts, [2, 1, 1]);
+    }
+
+    #[test]
+    fn records_without_room_are_counted() {
+        let (queue, writer) = queue();
+        for _ in 0..MAX_WAITING_RECORDS + 3 {
+            queue.add(record("token:a", "10.0.0.1:1"));
+        }
+        assert_eq!(writer.lost.load(Ordering::Relaxed), 3);
+    }
+}

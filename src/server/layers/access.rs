@@ -1,0 +1,94 @@
+//! What the layers share that say who may call: the security file, and where refusals are recorded.
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use metrics::counter;
+
+use super::classify::is_health_check;
+use super::expiry::OpenCalls;
+use crate::api::call::RequestContext;
+use crate::graph::Clock;
+use crate::model::{Access, AccessRecord, Door, Outcome};
+use crate::policy::MethodActions;
+use crate::security::{SecurityFile, SecuritySettings};
+use crate::server::audit::AuditQueue;
+
+/// The label of a request whose path has no actions.
+const UNKNOWN_METHOD: &str = "unknown";
+
+/// Who is known to the server, and what becomes of the others.
+#[derive(Debug, Default)]
+pub(in crate::server) struct AccessControl {
+    /// Without a file, no credentials are needed.
+    pub(in crate::server) security: Option<Arc<SecurityFile>>,
+    pub(in crate::server) clock: Clock,
+    pub(in crate::server) open: Arc<OpenCalls>,
+    pub(in crate::server) audit: Option<AuditQueue>,
+}
+
+/// Marks a request that has been counted, for one of its reasons.
+#[derive(Clone, Copy)]
+struct Observed;
+
+impl AccessControl {
+    /// What the security file says now, for all layers around a request. `None` for a request that
+    /// needs no credentials and no permission: without a file, and for health checks, as
+    /// orchestrators have no credentials.
+    pub(in crate::server) fn settings_for(
+        &self,
+        request: &Request,
+    ) -> Option<Arc<SecuritySettings>> {
+        let security = self.security.as_ref()?;
+        (!is_health_check(request)).then(|| security.current())
+    }
+
+    /// Counts and records a request that is served although it would be refused.
+    pub(super) fn observe(&self, request: &mut Request, label: &'static str, reason: String) {
+        if request.extensions_mut().insert(Observed).is_some() {
+            return;
+        }
+        let method = method_name(request);
+        counter!("pedigree_authz_would_refuse_total", "method" => method, "reason" => label)
+            .increment(1);
+        self.record(request, Outcome::Observed, reason);
+    }
+
+    /// Records a request that changes nothing.
+    pub(super) fn record(&self, request: &Request, outcome: Outcome, reason: String) {
+        let Some(audit) = &self.audit else {
+            return;
+        };
+        let context = request.extensions().get::<RequestContext>().cloned();
+        let mut context = context.unwrap_or_default();
+        if context.access.method.is_empty() {
+            context.access = Access {
+                method: method_name(request).into(),
+                grant: None,
+            };
+        }
+        let caller = context.caller(door(request.uri().path()));
+        audit.add(AccessRecord {
+            origin: Arc::new(caller.at(self.clock.now())),
+            outcome,
+            reason,
+            count: 1,
+        });
+    }
+}
+
+/// The path of a method. A path that a client invented is no name.
+fn method_name(request: &Request) -> &'static str {
+    let method = MethodActions::find(request.uri().path());
+    method.map_or(UNKNOWN_METHOD, |row| row.path)
+}
+
+fn door(path: &str) -> Door {
+    if path.starts_with("/ml_metadata.") {
+        Door::MlMetadata
+    } else if path.starts_with("/pedigree.") {
+        Door::Pedigree
+    } else {
+        Door::Unknown
+    }
+}
