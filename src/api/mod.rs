@@ -3,3 +3,4 @@
 pub mod call;
 pub mod grpc;
 pub mod http;
+pub mod openlineage;

@@ -24,10 +24,11 @@ mod types;
 mod write;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{AccessRecord, Caller, Door, Event, Kind, Node, NodeId, NodeType, Side, Stored};
 use crate::storage::Database;
 use changes::feed::Feed;
@@ -36,6 +37,7 @@ use changes::pages::SharedPages;
 use changes::standby::Standby;
 use commit::engine::Engine;
 use ingest::batch::Batch;
+use ingest::queue::MessageQueue;
 
 pub use changes::audit::{AuditEntry, AuditPage, AuditRecord};
 pub use changes::history::Retention;
@@ -48,8 +50,8 @@ pub use edges::events::PutEvents;
 pub use edges::memberships::PutMemberships;
 pub use edges::parents::{PutParentContexts, Relatives};
 pub use ingest::runs::{
-    ArtifactIdentity, ArtifactRef, ContextRef, EventTime, RecordRuns, RunEvent, RunEventType,
-    RunResult, TypeName, TypePolicy,
+    ArtifactIdentity, ArtifactRef, ContextRef, EventScope, EventTime, Facet, RecordRuns, RunEvent,
+    RunEventType, RunResult, TypeName, TypePolicy,
 };
 pub use ingest::{MAX_MESSAGE_ID_BYTES, Message, Recordable, Recorded, Reply};
 pub use lineage::answer::{LineageGraph, LineageParts};
@@ -76,6 +78,7 @@ pub struct Graph {
     database: Database,
     history: History,
     engine: Engine,
+    queue: MessageQueue,
 }
 
 impl Graph {
@@ -91,9 +94,11 @@ impl Graph {
             pages: SharedPages::default(),
             standby: Standby::default(),
         };
+        let engine = Engine::new(history.clone());
         Self {
+            queue: MessageQueue::new(engine.clone(), database.tasks().clone()),
             database,
-            engine: Engine::new(history.clone()),
+            engine,
             history,
         }
     }
@@ -131,6 +136,21 @@ impl Graph {
         messages: Vec<Message>,
     ) -> Result<Vec<Reply>> {
         self.engine.write(caller, Batch::new(messages)).await
+    }
+
+    /// Stores messages, given with their sizes in bytes, each once, by commits that messages of
+    /// other calls share. The replies are in the same order; those of one commit share its error.
+    /// The history names the request of the first message of a commit.
+    ///
+    /// # Errors
+    ///
+    /// `Exhausted` when too many messages wait to be stored.
+    pub async fn queue_messages(
+        &self,
+        caller: &Caller,
+        messages: Vec<(Message, usize)>,
+    ) -> Result<Vec<Result<Reply, Arc<Error>>>> {
+        self.queue.store(caller, messages).await
     }
 
     /// Assigns positions to committed changes and prunes old ones, until `stop` is cancelled.

@@ -4,6 +4,7 @@
 
 mod audit;
 mod change;
+mod data_uri;
 mod edge;
 mod ids;
 mod kind;
@@ -19,6 +20,7 @@ mod value;
 
 pub use audit::{AccessRecord, Outcome};
 pub use change::{Change, JournalEntry, Operation, Subject};
+pub use data_uri::{canonical_uri, dataset_uri};
 pub use edge::{Event, EventInput, EventPath, EventType, Membership, ParentContext, Step};
 pub use ids::distinct_ids;
 pub use kind::Kind;

@@ -14,6 +14,8 @@ pub enum Door {
     MlMetadata,
     /// `pedigree.*` services over gRPC or gRPC-Web.
     Pedigree,
+    /// `OpenLineage` events over HTTP.
+    OpenLineage,
     /// A command of the program that works on the database itself.
     Command,
     /// Not stored, or a door of a later version.
@@ -27,6 +29,32 @@ pub struct Access {
     pub method: Cow<'static, str>,
     /// The line of the grant in the security file.
     pub grant: Option<u32>,
+}
+
+impl Door {
+    /// The number of the door in the history. It never changes.
+    #[must_use]
+    pub const fn number(self) -> i64 {
+        match self {
+            Self::Unknown => 0,
+            Self::MlMetadata => 1,
+            Self::Pedigree => 2,
+            Self::Command => 3,
+            Self::OpenLineage => 4,
+        }
+    }
+
+    /// The door with this number.
+    #[must_use]
+    pub const fn from_number(number: i64) -> Self {
+        match number {
+            1 => Self::MlMetadata,
+            2 => Self::Pedigree,
+            3 => Self::Command,
+            4 => Self::OpenLineage,
+            _ => Self::Unknown,
+        }
+    }
 }
 
 /// The source of a request: the principal, its address, the door and the request id. Cheap to

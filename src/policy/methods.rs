@@ -93,4 +93,7 @@ pub const METHODS: &[MethodActions] = &[
     row("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", &[TypeRead]),
     row("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &[TypeRead]),
     row("/api/pedigree/v1/version", &[TypeRead]),
+    // Events may declare types.
+    row("/api/v1/lineage", &[NodeWrite, TypeWrite]),
+    row("/api/v1/lineage/batch", &[NodeWrite, TypeWrite]),
 ];

@@ -167,7 +167,9 @@ pub async fn run(
         health.set_serving(false).await;
     };
     let database = async {
-        let kept = lifecycle::keep(config, address, &calls.graphs, &health, clock, &stop).await;
+        // It is the largest part of the task, and lives as long.
+        let keep = lifecycle::keep(config, address, &calls.graphs, &health, clock, &stop);
+        let kept = Box::pin(keep).await;
         if kept.is_err() {
             stop.cancel();
         }

@@ -15,6 +15,7 @@ use tonic_reflection::server::Builder as Reflection;
 use tonic_web::GrpcWebLayer;
 use tower::{ServiceBuilder, ServiceExt};
 use tower_http::cors::Cors;
+use tower_http::decompression::{DecompressionBody, RequestDecompressionLayer};
 use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 
 use super::layers::access::AccessControl;
@@ -30,7 +31,7 @@ use super::memory::RequestMemory;
 use crate::api::call::Calls;
 use crate::api::grpc::audit::AuditHandler;
 use crate::api::grpc::{lineage, mlmd};
-use crate::api::http as http_api;
+use crate::api::{http as http_api, openlineage};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::proto::DESCRIPTORS;
@@ -61,7 +62,8 @@ pub(super) fn router(
         },
         limit: Limit::new(serving.max_requests, serving.max_streams),
     });
-    let router = with_layers(services, http_api::routes(), &guards);
+    let over_http = http_api::routes().merge(openlineage::routes(calls.clone()));
+    let router = with_layers(services, over_http, &guards);
     Ok(ServiceBuilder::new()
         .layer(cors::layer(&serving.web_origins))
         .service(router))
@@ -85,7 +87,12 @@ fn with_layers(services: Routes, http_routes: Router, guards: &Arc<Guards>) -> R
             .layer(GrpcWebLayer::new())
             .map_request(|request: http::Request<tonic::body::Body>| request.map(Body::new)),
     );
-    let http = layered::<Http>(http_routes, guards);
+    // What the layers count and limit are the decompressed bytes.
+    let http = layered::<Http>(http_routes, guards).layer(
+        ServiceBuilder::new()
+            .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
+            .map_request(|request: http::Request<DecompressionBody<Body>>| request.map(Body::new)),
+    );
     let known = grpc.clone().reset_fallback();
     known
         .merge(http.clone().reset_fallback())

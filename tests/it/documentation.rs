@@ -20,7 +20,7 @@ blocking_once! {
 }
 
 /// The pages whose links, examples and width are checked.
-const PAGES: [&str; 21] = [
+const PAGES: [&str; 22] = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
@@ -29,6 +29,7 @@ const PAGES: [&str; 21] = [
     "docs/filter-language.md",
     "docs/lineage-api.md",
     "docs/ml-metadata.md",
+    "docs/openlineage.md",
     "docs/operations.md",
     "docs/security.md",
     "benches/README.md",

@@ -42,6 +42,7 @@ mod lists;
 mod long_lists;
 mod migrate;
 mod nodes;
+mod openlineage;
 mod plans;
 mod process;
 mod python;

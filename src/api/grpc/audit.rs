@@ -103,6 +103,7 @@ const fn door(door: Door) -> &'static str {
         Door::MlMetadata => "ml_metadata",
         Door::Pedigree => "pedigree",
         Door::Command => "command",
+        Door::OpenLineage => "openlineage",
         Door::Unknown => "",
     }
 }

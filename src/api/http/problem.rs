@@ -74,10 +74,16 @@ pub fn status(error: &Error) -> StatusCode {
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
+        Arc::new(error).into()
+    }
+}
+
+impl From<Arc<Error>> for Problem {
+    fn from(error: Arc<Error>) -> Self {
         Self {
             status: status(&error),
             detail: error.to_string(),
-            error: Some(Arc::new(error)),
+            error: Some(error),
         }
     }
 }

@@ -7,7 +7,6 @@ use super::codec::{self, StoredMessage};
 use super::{Message, Recordable, Recorded, Reply, apply_runs};
 use crate::error::{Error, Result};
 use crate::graph::commit::engine::MAX_RACE_RETRIES;
-use crate::graph::ingest::runs::RunEvent;
 use crate::graph::write::Write;
 use crate::model::Origin;
 use crate::storage::Tx;
@@ -251,26 +250,21 @@ async fn all_at_once(
     origin: &Origin,
 ) -> Result<Vec<Result<Recorded>>> {
     let mut stored = Vec::with_capacity(new.len());
-    let are_runs = |a: &&Message, b: &&Message| run_of(a).is_some() && run_of(b).is_some();
+    let are_runs = |a: &&Message, b: &&Message| is_of_runs(a) && is_of_runs(b);
     for together in new.chunk_by(are_runs) {
-        let runs: Vec<&RunEvent> = together
-            .iter()
-            .filter_map(|message| run_of(message))
-            .collect();
-        if runs.is_empty() {
+        if together.iter().any(|message| is_of_runs(message)) {
+            let changes: Vec<&Recordable> = together.iter().map(|it| &it.change).collect();
+            let recorded = apply_runs(tx, &changes, origin).await?;
+            stored.extend(recorded.into_iter().map(Ok));
+        } else {
             for message in together {
                 stored.push(Ok(message.change.apply(tx, origin).await?));
             }
-        } else {
-            stored.extend(apply_runs(tx, runs, origin).await?.into_iter().map(Ok));
         }
     }
     Ok(stored)
 }
 
-fn run_of(message: &Message) -> Option<&RunEvent> {
-    match &message.change {
-        Recordable::Run(event) => Some(event),
-        _ => None,
-    }
+fn is_of_runs(message: &Message) -> bool {
+    message.change.events().is_some()
 }

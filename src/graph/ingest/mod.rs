@@ -6,6 +6,7 @@
 
 pub(in crate::graph) mod batch;
 mod codec;
+pub(in crate::graph) mod queue;
 pub(in crate::graph) mod runs;
 
 use crate::error::{Error, Result};
@@ -36,8 +37,10 @@ pub struct Message {
 /// A change that a message can ask for.
 #[derive(Clone, Debug)]
 pub enum Recordable {
-    /// An event about a run. Such messages are stored together.
+    /// An event about a run. Such messages are stored together, and together with reports.
     Run(Box<RunEvent>),
+    /// Several events that one message tells, about runs and contexts.
+    Report(Vec<RunEvent>),
     Types(PutTypes),
     Nodes(PutNodes),
     Events(PutEvents),
@@ -52,6 +55,7 @@ impl Recordable {
     const fn label(&self) -> &'static str {
         match self {
             Self::Run(_) => "Run",
+            Self::Report(_) => "Report",
             Self::Types(_) => "Types",
             Self::Nodes(_) => "Nodes",
             Self::Events(_) => "Events",
@@ -62,10 +66,19 @@ impl Recordable {
         }
     }
 
+    /// The events about runs and contexts, if that is what it asks for.
+    fn events(&self) -> Option<&[RunEvent]> {
+        match self {
+            Self::Run(event) => Some(std::slice::from_ref(event)),
+            Self::Report(events) => Some(events),
+            _ => None,
+        }
+    }
+
     async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<Recorded> {
         match self {
-            Self::Run(event) => {
-                let recorded = apply_runs(tx, vec![event], origin).await?.pop();
+            Self::Run(_) | Self::Report(_) => {
+                let recorded = apply_runs(tx, &[self], origin).await?.pop();
                 recorded.ok_or_else(|| Error::internal("an event has no answer"))
             }
             Self::Types(change) => change.apply(tx, origin).await.map(Recorded::Ids),
@@ -79,10 +92,32 @@ impl Recordable {
     }
 }
 
-/// Stores events about runs together.
-async fn apply_runs(tx: &mut Tx, events: Vec<&RunEvent>, origin: &Origin) -> Result<Vec<Recorded>> {
-    let stored = RecordRuns { events }.apply(tx, origin).await?;
-    Ok(stored.into_iter().map(Recorded::Run).collect())
+/// Stores changes that are events about runs together.
+async fn apply_runs(
+    tx: &mut Tx,
+    changes: &[&Recordable],
+    origin: &Origin,
+) -> Result<Vec<Recorded>> {
+    let events = changes
+        .iter()
+        .filter_map(|change| change.events())
+        .flatten();
+    let events = events.collect();
+    let stored = RecordRuns::<&RunEvent> { events }.apply(tx, origin).await?;
+    let mut stored = stored.into_iter();
+    let mut recorded = Vec::with_capacity(changes.len());
+    for change in changes {
+        let count = change.events().unwrap_or_default().len();
+        let last = stored.by_ref().take(count).last().flatten();
+        recorded.push(match (change, last) {
+            (Recordable::Run(_), Some(result)) => Recorded::Run(result),
+            (Recordable::Run(_), None) => {
+                return Err(Error::internal("an event about a run has no result"));
+            }
+            _ => Recorded::Done(()),
+        });
+    }
+    Ok(recorded)
 }
 
 /// The answer to a message, which is remembered with its id.

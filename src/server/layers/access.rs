@@ -88,6 +88,8 @@ fn door(path: &str) -> Door {
         Door::MlMetadata
     } else if path.starts_with("/pedigree.") {
         Door::Pedigree
+    } else if path.starts_with("/api/v1/lineage") {
+        Door::OpenLineage
     } else {
         Door::Unknown
     }

@@ -179,8 +179,9 @@ async fn artifacts_and_contexts_that_come_at_once_find_each_other(store: TestGra
                 .unwrap()
         };
         let (_, put) = tokio::join!(record(pipeline), record(outputs));
-        assert_eq!(put[0].execution_id, first.execution_id);
-        let above = names_above(&store, Kind::Artifact, put[0].output_ids[0]).await;
+        let put = put[0].as_ref().unwrap();
+        assert_eq!(put.execution_id, first.execution_id);
+        let above = names_above(&store, Kind::Artifact, put.output_ids[0]).await;
         assert_eq!(above, ["p"], "{name}");
     }
 }

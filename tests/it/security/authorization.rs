@@ -40,8 +40,10 @@ const MATRIX: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/authorizat
 const UPDATE: &str = "PEDIGREE_UPDATE_DOCS";
 
 /// Paths of reflection and of HTTP, which our descriptors do not have.
-const OTHER_PATHS: [&str; 3] = [
+const OTHER_PATHS: [&str; 5] = [
     "/api/pedigree/v1/version",
+    "/api/v1/lineage",
+    "/api/v1/lineage/batch",
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];

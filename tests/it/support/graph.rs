@@ -52,7 +52,11 @@ impl TestGraph {
     /// Records events about runs in one batch.
     pub async fn record(&self, events: &[RunEvent]) -> Result<Vec<RunResult>> {
         let events = events.to_vec();
-        self.graph.write(&anonymous(), RecordRuns { events }).await
+        let recorded = self
+            .graph
+            .write(&anonymous(), RecordRuns { events })
+            .await?;
+        Ok(recorded.into_iter().flatten().collect())
     }
 
     /// Records one event, which must be stored.
@@ -61,12 +65,7 @@ impl TestGraph {
     }
 
     pub async fn all(&self, kind: Kind) -> Vec<Node> {
-        let mut stream = self.graph.list_all(kind, &ListScope::All).await.unwrap();
-        let mut all = Vec::new();
-        while let Some(nodes) = stream.next(1000).await.unwrap() {
-            all.extend(nodes);
-        }
-        all
+        all(&self.graph, kind).await
     }
 
     pub async fn node(&self, kind: Kind, id: i64) -> Node {
@@ -77,54 +76,68 @@ impl TestGraph {
             .remove(0)
     }
 
-    /// Everything that the graph holds, a line each, with names in the place of ids and without the
-    /// times of the server.
+    /// See [`lines_of`].
     pub async fn lines(&self) -> BTreeSet<String> {
-        let mut lines = BTreeSet::new();
-        let mut labels = BTreeMap::new();
-        for kind in Kind::ALL {
-            for known in self.graph.types(kind).await.unwrap() {
-                let known = known.value;
-                lines.insert(format!(
-                    "{kind} type {:?} {:?} {:?}",
-                    known.name, known.version, known.properties
-                ));
-            }
-            for node in self.all(kind).await {
-                let content = node.content;
-                let label = format!(
-                    "{kind} {:?} {:?} {:?}",
-                    node.type_name, content.name, content.external_id
-                );
-                lines.insert(format!(
-                    "{label} {:?} {:?} {:?} {:?}",
-                    content.uri, content.state, content.properties, content.custom_properties
-                ));
-                labels.insert((kind, node.id), label);
-            }
-        }
-        for (&(kind, id), label) in &labels {
-            let above = match kind {
-                Kind::Context => self.graph.relatives(Relatives::Parents, id).await.unwrap(),
-                _ => self.graph.contexts_of(kind, id).await.unwrap_or_default(),
-            };
-            for context in above {
-                lines.insert(format!(
-                    "{label} in {}",
-                    labels[&(Kind::Context, context.id)]
-                ));
-            }
-            if kind != Kind::Execution {
-                continue;
-            }
-            for event in self.graph.events_of(Side::Execution, &[id]).await.unwrap() {
-                let artifact = &labels[&(Kind::Artifact, event.artifact_id)];
-                lines.insert(format!(
-                    "{label} {:?} {artifact} at {:?} {:?}",
-                    event.event_type, event.milliseconds, event.path
-                ));
-            }
-        }
-        lines
+        lines_of(&self.graph).await
     }
+}
+
+async fn all(graph: &Graph, kind: Kind) -> Vec<Node> {
+    let mut stream = graph.list_all(kind, &ListScope::All).await.unwrap();
+    let mut all = Vec::new();
+    while let Some(nodes) = stream.next(1000).await.unwrap() {
+        all.extend(nodes);
+    }
+    all
+}
+
+/// Everything that the graph holds, a line each, with names in the place of ids and without the
+/// times of the server.
+pub async fn lines_of(graph: &Graph) -> BTreeSet<String> {
+    let mut lines = BTreeSet::new();
+    let mut labels = BTreeMap::new();
+    for kind in Kind::ALL {
+        for known in graph.types(kind).await.unwrap() {
+            let known = known.value;
+            lines.insert(format!(
+                "{kind} type {:?} {:?} {:?}",
+                known.name, known.version, known.properties
+            ));
+        }
+        for node in all(graph, kind).await {
+            let content = node.content;
+            let label = format!(
+                "{kind} {:?} {:?} {:?}",
+                node.type_name, content.name, content.external_id
+            );
+            lines.insert(format!(
+                "{label} {:?} {:?} {:?} {:?}",
+                content.uri, content.state, content.properties, content.custom_properties
+            ));
+            labels.insert((kind, node.id), label);
+        }
+    }
+    for (&(kind, id), label) in &labels {
+        let above = match kind {
+            Kind::Context => graph.relatives(Relatives::Parents, id).await.unwrap(),
+            _ => graph.contexts_of(kind, id).await.unwrap_or_default(),
+        };
+        for context in above {
+            lines.insert(format!(
+                "{label} in {}",
+                labels[&(Kind::Context, context.id)]
+            ));
+        }
+        if kind != Kind::Execution {
+            continue;
+        }
+        for event in graph.events_of(Side::Execution, &[id]).await.unwrap() {
+            let artifact = &labels[&(Kind::Artifact, event.artifact_id)];
+            lines.insert(format!(
+                "{label} {:?} {artifact} at {:?} {:?}",
+                event.event_type, event.milliseconds, event.path
+            ));
+        }
+    }
+    lines
 }

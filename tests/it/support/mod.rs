@@ -18,7 +18,7 @@ mod time;
 pub use ask::{Ask, Then};
 pub use cases::run_on;
 pub use database::{Access, Backend, TestDatabase};
-pub use graph::{TestGraph, anonymous};
+pub use graph::{TestGraph, anonymous, lines_of};
 pub use node::{Page, TestNode};
 pub use random::Random;
 pub use store::{Client, Replica, Store};

@@ -5,8 +5,8 @@
 use super::text;
 use crate::api::grpc::mlmd::convert::{all, path_in, properties_in};
 use crate::graph::{
-    ArtifactIdentity, ArtifactRef, ContextRef, EventTime, RunEvent, RunEventType, RunResult,
-    TypeName, TypePolicy,
+    ArtifactIdentity, ArtifactRef, ContextRef, EventScope, EventTime, RunEvent, RunEventType,
+    RunResult, TypeName, TypePolicy,
 };
 use crate::model::EventType;
 use crate::proto::pedigree::lineage::v1::artifact_ref::Identity;
@@ -15,6 +15,7 @@ use crate::proto::pedigree::lineage::v1::{self as wire, run_event};
 /// The event of a request that has this time, in milliseconds since epoch.
 pub(super) fn run_event(given: wire::RunEvent, event_time: Option<i64>) -> RunEvent {
     RunEvent {
+        scope: EventScope::Run,
         event_type: event_type(given.event_type),
         time: event_time.map(EventTime::from_milliseconds),
         type_policy: type_policy(given.type_policy),
@@ -26,6 +27,7 @@ pub(super) fn run_event(given: wire::RunEvent, event_time: Option<i64>) -> RunEv
         outputs: all(given.outputs),
         properties: properties_in(given.properties),
         custom_properties: properties_in(given.custom_properties),
+        facets: Vec::new(),
     }
 }
 
@@ -66,6 +68,7 @@ impl From<wire::ContextRef> for ContextRef {
             properties: properties_in(given.properties),
             custom_properties: properties_in(given.custom_properties),
             parents: all(given.parents),
+            facets: Vec::new(),
         }
     }
 }
@@ -83,6 +86,8 @@ impl From<wire::ArtifactRef> for ArtifactRef {
             custom_properties: properties_in(given.custom_properties),
             path: path_in(given.path),
             event_type,
+            contexts: Vec::new(),
+            facets: Vec::new(),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Checks of a run event that need no database.
 
+use super::facets::FACETS;
 use super::state::{ENDED_AT, LIFECYCLE, STARTED_AT};
-use super::{ArtifactIdentity, ArtifactRef, ContextRef, RunEvent, TypeName};
+use super::{ArtifactIdentity, ArtifactRef, ContextRef, Facet, RunEvent, TypeName};
 use crate::error::{Error, Result};
 use crate::model::{EventType, Properties, Value};
 
@@ -37,6 +38,12 @@ pub(super) fn event(given: &RunEvent, now: i64) -> Result<()> {
     if let Some(time) = given.time {
         event_time(time.milliseconds, now)?;
     }
+    given.all_contexts().try_for_each(context)?;
+    if !given.has_run() {
+        let is_bare = given.inputs.is_empty() && given.outputs.is_empty();
+        let refused = || Error::invalid("An event without a run has inputs or outputs");
+        return is_bare.then_some(()).ok_or_else(refused);
+    }
     type_name("run", &given.run_type)?;
     if given.name.is_none() && given.external_id.is_none() {
         return Err(Error::invalid(
@@ -46,9 +53,9 @@ pub(super) fn event(given: &RunEvent, now: i64) -> Result<()> {
     for text in [&given.name, &given.external_id].into_iter().flatten() {
         length("run", text)?;
     }
-    let kept = [STARTED_AT, ENDED_AT, LIFECYCLE];
+    let kept = [STARTED_AT, ENDED_AT, LIFECYCLE, FACETS];
     properties("run", &given.properties, &given.custom_properties, &kept)?;
-    given.contexts.iter().try_for_each(context)?;
+    facets("run", &given.facets)?;
     let input = |used| artifact(used, EventType::is_input, "an input");
     given.inputs.iter().try_for_each(input)?;
     let output = |made| artifact(made, EventType::is_output, "an output");
@@ -83,7 +90,14 @@ fn context(given: &ContextRef) -> Result<()> {
     type_name("context", &given.context_type)?;
     present("context", "name", &given.name)?;
     length("context", &given.name)?;
-    properties("context", &given.properties, &given.custom_properties, &[])?;
+    let kept = [FACETS];
+    properties(
+        "context",
+        &given.properties,
+        &given.custom_properties,
+        &kept,
+    )?;
+    facets("context", &given.facets)?;
     given.parents.iter().try_for_each(context)
 }
 
@@ -132,8 +146,9 @@ fn artifact(given: &ArtifactRef, fits: fn(EventType) -> bool, what: &str) -> Res
         "artifact",
         &given.properties,
         &given.custom_properties,
-        &[DIGEST],
-    )
+        &[DIGEST, FACETS],
+    )?;
+    facets("artifact", &given.facets)
 }
 
 fn type_name(of: &str, given: &TypeName) -> Result<()> {
@@ -160,6 +175,14 @@ fn length(of: &str, text: &str) -> Result<()> {
         return Err(Error::invalid(format!(
             "A name or id of the {of} has more than {MAX_NAME_CHARACTERS} characters: {start}..."
         )));
+    }
+    Ok(())
+}
+
+fn facets(of: &str, given: &[Facet]) -> Result<()> {
+    for facet in given {
+        present(of, "key of a facet", &facet.key)?;
+        properties(of, &Properties::new(), &facet.properties, &[FACETS])?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::node_ref::EventSlots;
 use super::resolved_nodes::ResolvedNodes;
 use super::{ArtifactRef, RunEvent, RunResult};
 use crate::error::Result;
@@ -23,12 +24,13 @@ use crate::storage::tables::{events as stored_events, locks, memberships as stor
 pub(super) async fn lock_known(
     tx: &mut Tx,
     given: &[&RunEvent],
+    slots: &[EventSlots],
     runs: &ResolvedNodes<'_>,
 ) -> Result<BTreeSet<i64>> {
     let grows = |event: &RunEvent| !event.contexts.is_empty() || has_artifacts(event);
-    let growing = given.iter().enumerate().filter(|(_, event)| grows(event));
+    let growing = given.iter().zip(slots).filter(|(event, _)| grows(event));
     let known: BTreeSet<i64> = growing
-        .filter_map(|(index, _)| runs.known_id(index))
+        .filter_map(|(_, slots)| runs.known_id(slots.run?))
         .collect();
     let ids: Vec<i64> = known.iter().copied().collect();
     locks::nodes(tx, Kind::Execution, &ids).await?;
@@ -40,21 +42,22 @@ fn has_artifacts(event: &RunEvent) -> bool {
 }
 
 /// Puts the events between runs and artifacts, and both into the contexts, where they are not yet.
-/// `known` are the runs that were there before.
+/// `of_runs` are the events with what was stored of each, `own` the artifacts in contexts of their
+/// own; `known` are the runs that were there before.
 ///
 /// # Errors
 ///
 /// Those of [`events::put_missing`].
 pub(super) async fn put(
     tx: &mut Tx,
-    given: &[&RunEvent],
-    recorded: &[RunResult],
+    of_runs: &[(&RunEvent, &RunResult)],
+    own: Vec<Membership>,
     known: &BTreeSet<i64>,
     now: i64,
 ) -> Result<()> {
     let mut edges = Vec::new();
     let mut associations = Vec::new();
-    for (event, ids) in given.iter().zip(recorded) {
+    for (event, ids) in of_runs {
         let inputs = event.inputs.iter().zip(&ids.input_ids);
         let outputs = event.outputs.iter().zip(&ids.output_ids);
         let edge = |given: &ArtifactRef, id: i64, usual: EventType| Event {
@@ -73,19 +76,24 @@ pub(super) async fn put(
     }
     events::put_missing(tx, edges).await?;
     let new = memberships::put_missing(tx, Kind::Execution, associations, Nodes::Any).await?;
-    let mut attributions = of_new_artifacts(tx, recorded).await?;
+    let mut attributions = own;
+    attributions.extend(of_new_artifacts(tx, of_runs).await?);
     attributions.extend(of_old_artifacts(tx, new, known).await?);
     memberships::put_missing(tx, Kind::Artifact, attributions, Nodes::Any).await?;
     Ok(())
 }
 
 /// The artifacts of these events, in all contexts of their runs.
-async fn of_new_artifacts(tx: &mut Tx, recorded: &[RunResult]) -> Result<Vec<Membership>> {
+async fn of_new_artifacts(
+    tx: &mut Tx,
+    of_runs: &[(&RunEvent, &RunResult)],
+) -> Result<Vec<Membership>> {
+    let recorded = of_runs.iter().map(|(_, recorded)| *recorded);
     let artifacts = |ids: &RunResult| [&ids.input_ids[..], &ids.output_ids].concat();
-    let growing = recorded.iter().filter(|ids| !artifacts(ids).is_empty());
+    let growing = recorded.clone().filter(|ids| !artifacts(ids).is_empty());
     let runs: BTreeSet<i64> = growing.map(|ids| ids.execution_id).collect();
     let contexts = contexts_by_run(associations_of(tx, &runs).await?);
-    let attributions = recorded.iter().flat_map(|ids| {
+    let attributions = recorded.flat_map(|ids| {
         let contexts = contexts.get(&ids.execution_id).into_iter().flatten();
         contexts.flat_map(|&context_id| {
             let of = artifacts(ids).into_iter();

@@ -5,6 +5,7 @@
 //!   of a run.
 //! * `type_catalog`: the types that events name, created or extended as they allow.
 //! * `node_ref`: the references of events to nodes, with what the events say about them.
+//! * `facets`: groups of facts that replace each other by the times of their events.
 //! * `resolved_nodes`: the node of each reference, found or created, and edited.
 //! * `edges`: events between runs and artifacts, and memberships of both in contexts.
 //!
@@ -13,6 +14,7 @@
 
 mod check;
 mod edges;
+mod facets;
 mod node_ref;
 mod resolved_nodes;
 mod state;
@@ -36,6 +38,7 @@ use type_catalog::TypeCatalog;
 /// One thing that happened to a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunEvent {
+    pub scope: EventScope,
     /// Required; `None` also for a number that names none.
     pub event_type: Option<RunEventType>,
     /// When it happened; now, when unset.
@@ -54,9 +57,34 @@ pub struct RunEvent {
     pub outputs: Vec<ArtifactRef>,
     pub properties: Properties,
     pub custom_properties: Properties,
+    /// Of the run.
+    pub facets: Vec<Facet>,
+}
+
+/// What an event is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EventScope {
+    /// A run. An event of the type `Other` creates none.
+    #[default]
+    Run,
+    /// A run, which an event of any type creates.
+    AnyRun,
+    /// Its contexts. The event has no run, no inputs and no outputs.
+    Contexts,
 }
 
 impl RunEvent {
+    const fn has_run(&self) -> bool {
+        !matches!(self.scope, EventScope::Contexts)
+    }
+
+    /// All contexts that it names, but not those above them.
+    fn all_contexts(&self) -> impl Iterator<Item = &ContextRef> {
+        let artifacts = self.inputs.iter().chain(&self.outputs);
+        let of_artifacts = artifacts.flat_map(|artifact| &artifact.contexts);
+        self.contexts.iter().chain(of_artifacts)
+    }
+
     /// The names of all properties whose values are not finite, each once. These are not stored:
     /// one metric that diverged must not cost a run its end.
     fn non_finite_properties(&self) -> Vec<String> {
@@ -70,7 +98,9 @@ impl RunEvent {
         for artifact in self.inputs.iter().chain(&self.outputs) {
             maps.extend([&artifact.properties, &artifact.custom_properties]);
         }
-        add(&mut maps, &self.contexts);
+        for context in self.all_contexts() {
+            add(&mut maps, std::slice::from_ref(context));
+        }
         let properties = maps.into_iter().flatten();
         let names: BTreeSet<&String> = properties
             .filter(|(_, value)| value.is_non_finite())
@@ -144,6 +174,19 @@ pub struct ContextRef {
     pub custom_properties: Properties,
     /// The context becomes their child.
     pub parents: Vec<Self>,
+    pub facets: Vec<Facet>,
+}
+
+/// Facts about a node that belong together. Those of a later event replace those of an earlier one
+/// as a whole, in whatever order the events arrive.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facet {
+    /// Names the facet among those of its node. Not empty.
+    pub key: String,
+    /// Of its content, as hexadecimal digits. `None` deletes the facet.
+    pub digest: Option<String>,
+    /// Custom properties of the node, which no other facet of the node has.
+    pub properties: Properties,
 }
 
 /// An artifact that a run used or produced; created when it is missing, but not by id.
@@ -161,6 +204,9 @@ pub struct ArtifactRef {
     pub path: EventPath,
     /// INPUT or OUTPUT when unset.
     pub event_type: Option<EventType>,
+    /// Contexts of the artifact alone. It is in those of its run too.
+    pub contexts: Vec<ContextRef>,
+    pub facets: Vec<Facet>,
 }
 
 /// What finds an artifact.
@@ -202,8 +248,8 @@ pub struct RecordRuns<E> {
 }
 
 impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
-    /// Aligned with the events.
-    type Answer = Vec<RunResult>;
+    /// Aligned with the events; `None` for an event without a run.
+    type Answer = Vec<Option<RunResult>>;
 
     /// # Errors
     ///
@@ -211,7 +257,7 @@ impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
     /// closes a ring of contexts; `NotFound` for a type that may not be created, an artifact
     /// without such an id, and an update of an unknown run; `FailedPrecondition` for a digest that
     /// contradicts the stored one; `AlreadyExists` for a new run whose name is taken.
-    async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<Vec<RunResult>> {
+    async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<Self::Answer> {
         let now = origin.time;
         let events: Vec<&RunEvent> = self.events.iter().map(Borrow::borrow).collect();
         for event in &events {
@@ -235,7 +281,7 @@ impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
         contexts::link_missing(tx, &links).await?;
         let runs =
             ResolvedNodes::find(tx, Kind::Execution, &references.runs, &catalog, now).await?;
-        let known = edges::lock_known(tx, &events, &runs).await?;
+        let known = edges::lock_known(tx, &events, &references.slots, &runs).await?;
         let runs = runs.store(tx).await?;
         let artifacts =
             ResolvedNodes::find(tx, Kind::Artifact, &references.artifacts, &catalog, now);
@@ -244,24 +290,34 @@ impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
         let ids = |slots: &[usize], of: &[StoredNode]| -> Vec<i64> {
             slots.iter().map(|&slot| of[slot].id).collect()
         };
-        let recorded = |((slots, run), event): ((&EventSlots, &StoredNode), _)| RunResult {
-            execution_id: run.id,
-            context_ids: ids(&slots.contexts, &contexts),
-            input_ids: ids(&slots.inputs, &artifacts),
-            output_ids: ids(&slots.outputs, &artifacts),
-            state: match run.state {
-                Some(NodeState::Execution(state)) => Some(state),
-                Some(NodeState::Artifact(_)) | None => None,
-            },
-            discarded_properties: RunEvent::non_finite_properties(event),
+        let recorded = |(slots, event): (&EventSlots, &&RunEvent)| {
+            let run = runs[slots.run?];
+            Some(RunResult {
+                execution_id: run.id,
+                context_ids: ids(&slots.contexts, &contexts),
+                input_ids: ids(&slots.inputs, &artifacts),
+                output_ids: ids(&slots.outputs, &artifacts),
+                state: match run.state {
+                    Some(NodeState::Execution(state)) => Some(state),
+                    Some(NodeState::Artifact(_)) | None => None,
+                },
+                discarded_properties: event.non_finite_properties(),
+            })
         };
-        let told = references
-            .slots
+        let told = references.slots.iter().zip(&events);
+        let recorded: Vec<Option<RunResult>> = told.map(recorded).collect();
+        let own: Vec<Membership> = references
+            .own_contexts
             .iter()
-            .zip(&runs)
-            .zip(events.iter().copied());
-        let recorded: Vec<RunResult> = told.map(recorded).collect();
-        edges::put(tx, &events, &recorded, &known, now).await?;
+            .map(|&(context, artifact)| Membership {
+                context_id: contexts[context].id,
+                node_id: artifacts[artifact].id,
+            })
+            .collect();
+        let of_runs = events.iter().zip(&recorded);
+        let of_runs = of_runs.filter_map(|(event, run)| Some((*event, run.as_ref()?)));
+        let of_runs: Vec<(&RunEvent, &RunResult)> = of_runs.collect();
+        edges::put(tx, &of_runs, own, &known, now).await?;
         Ok(recorded)
     }
 }

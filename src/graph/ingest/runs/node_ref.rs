@@ -7,7 +7,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use super::check::DIGEST;
 use super::type_catalog::TypeCatalog;
 use super::{
-    ArtifactIdentity, ArtifactRef, ContextRef, EventTime, RunEvent, RunEventType, TypeName, state,
+    ArtifactIdentity, ArtifactRef, ContextRef, EventScope, EventTime, Facet, RunEvent,
+    RunEventType, TypeName, facets, state,
 };
 use crate::error::{Error, Result};
 use crate::model::{ArtifactState, Kind, NodeContent, NodeInput, NodeState, Properties, Value};
@@ -38,6 +39,9 @@ pub(super) struct NodeEdit<'e> {
     digest: Option<&'e str>,
     properties: &'e Properties,
     custom_properties: &'e Properties,
+    facets: &'e [Facet],
+    /// Of the event: that of its facets.
+    facet_time: EventTime,
 }
 
 impl NodeRef<'_> {
@@ -94,6 +98,7 @@ impl NodeEdit<'_> {
             let kept = given.iter().filter(|(_, value)| !value.is_non_finite());
             of.extend(kept.map(|(name, value)| (name.clone(), value.clone())));
         }
+        facets::merge(node, self.facets, self.facet_time);
         if let Some((event_type, time)) = self.event_type {
             state::merge(node, event_type, time);
         }
@@ -104,6 +109,8 @@ impl NodeEdit<'_> {
 /// The indexes of the parts of an event among the references.
 #[derive(Default)]
 pub(super) struct EventSlots {
+    /// `None` for an event without a run.
+    pub run: Option<usize>,
     pub contexts: Vec<usize>,
     pub inputs: Vec<usize>,
     pub outputs: Vec<usize>,
@@ -113,9 +120,10 @@ pub(super) struct EventSlots {
 #[derive(Default)]
 pub(super) struct NodeRefs<'e> {
     pub contexts: Vec<NodeRef<'e>>,
-    /// Aligned with the events.
     pub runs: Vec<NodeRef<'e>>,
     pub artifacts: Vec<NodeRef<'e>>,
+    /// Contexts and the artifacts in them that an event puts there by themselves, as indexes.
+    pub own_contexts: Vec<(usize, usize)>,
     /// Parents and children, as indexes of contexts.
     pub links: Vec<(usize, usize)>,
     /// Aligned with the events.
@@ -128,19 +136,27 @@ impl<'e> NodeRefs<'e> {
         let mut references = Self::default();
         for event in events {
             let mut slots = EventSlots::default();
+            let time = event.time.unwrap_or(EventTime::from_milliseconds(now));
             for context in &event.contexts {
-                slots
-                    .contexts
-                    .push(references.add_context(context, catalog)?);
+                let index = references.add_context(context, catalog, time)?;
+                slots.contexts.push(index);
             }
-            references.runs.push(run(event, catalog, now)?);
+            if event.has_run() {
+                slots.run = Some(references.runs.len());
+                references.runs.push(run(event, catalog, time)?);
+            }
             for (used, into) in [
                 (&event.inputs, &mut slots.inputs),
                 (&event.outputs, &mut slots.outputs),
             ] {
                 for given in used {
-                    into.push(references.artifacts.len());
-                    references.artifacts.push(artifact(given, catalog)?);
+                    let index = references.artifacts.len();
+                    into.push(index);
+                    for context in &given.contexts {
+                        let context = references.add_context(context, catalog, time)?;
+                        references.own_contexts.push((context, index));
+                    }
+                    references.artifacts.push(artifact(given, catalog, time)?);
                 }
             }
             references.slots.push(slots);
@@ -149,10 +165,15 @@ impl<'e> NodeRefs<'e> {
     }
 
     /// Adds a context and those above it, and returns its index.
-    fn add_context(&mut self, given: &'e ContextRef, catalog: &TypeCatalog) -> Result<usize> {
+    fn add_context(
+        &mut self,
+        given: &'e ContextRef,
+        catalog: &TypeCatalog,
+        time: EventTime,
+    ) -> Result<usize> {
         let mut parents = Vec::with_capacity(given.parents.len());
         for parent in &given.parents {
-            parents.push(self.add_context(parent, catalog)?);
+            parents.push(self.add_context(parent, catalog, time)?);
         }
         let index = self.contexts.len();
         self.links
@@ -169,16 +190,17 @@ impl<'e> NodeRefs<'e> {
                 digest: None,
                 properties: &given.properties,
                 custom_properties: &given.custom_properties,
+                facets: &given.facets,
+                facet_time: time,
             },
         });
         Ok(index)
     }
 }
 
-fn run<'e>(event: &'e RunEvent, catalog: &TypeCatalog, now: i64) -> Result<NodeRef<'e>> {
+fn run<'e>(event: &'e RunEvent, catalog: &TypeCatalog, time: EventTime) -> Result<NodeRef<'e>> {
     let type_id = catalog.id(Kind::Execution, &event.run_type)?;
     let event_type = event.event_type.unwrap_or(RunEventType::Other);
-    let time = event.time.unwrap_or(EventTime::from_milliseconds(now));
     let name = event.name.as_deref();
     let name = name.map(|name| Key::Name(type_id, Cow::Borrowed(name)));
     let external_id = event.external_id.as_deref();
@@ -192,18 +214,24 @@ fn run<'e>(event: &'e RunEvent, catalog: &TypeCatalog, now: i64) -> Result<NodeR
         type_id,
         key,
         own_name,
-        may_create: event_type != RunEventType::Other,
+        may_create: event_type != RunEventType::Other || event.scope == EventScope::AnyRun,
         edit: NodeEdit {
             event_type: Some((event_type, time)),
             uri: None,
             digest: None,
             properties: &event.properties,
             custom_properties: &event.custom_properties,
+            facets: &event.facets,
+            facet_time: time,
         },
     })
 }
 
-fn artifact<'e>(given: &'e ArtifactRef, catalog: &TypeCatalog) -> Result<NodeRef<'e>> {
+fn artifact<'e>(
+    given: &'e ArtifactRef,
+    catalog: &TypeCatalog,
+    time: EventTime,
+) -> Result<NodeRef<'e>> {
     let type_name = catalog.artifact_type(given);
     let type_id = catalog.id(Kind::Artifact, type_name)?;
     let mut uri = given.uri.as_deref();
@@ -236,6 +264,8 @@ fn artifact<'e>(given: &'e ArtifactRef, catalog: &TypeCatalog) -> Result<NodeRef
             digest,
             properties: &given.properties,
             custom_properties: &given.custom_properties,
+            facets: &given.facets,
+            facet_time: time,
         },
     })
 }

@@ -231,15 +231,17 @@ fn uses<'e>(
     let mut uses = Vec::new();
     for event in events {
         let policy = event.type_policy.unwrap_or(TypePolicy::MustExist);
-        for context in &event.contexts {
+        for context in event.all_contexts() {
             push_context(&mut uses, context, policy);
         }
-        uses.push(TypeUse {
-            kind: Kind::Execution,
-            name: &event.run_type,
-            policy,
-            properties: &event.properties,
-        });
+        if event.has_run() {
+            uses.push(TypeUse {
+                kind: Kind::Execution,
+                name: &event.run_type,
+                policy,
+                properties: &event.properties,
+            });
+        }
         for given in event.inputs.iter().chain(&event.outputs) {
             check_id(given, artifacts)?;
             uses.push(TypeUse {

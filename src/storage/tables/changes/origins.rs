@@ -46,21 +46,12 @@ pub(super) struct AccessFields {
     count: u64,
 }
 
-pub(super) const fn door_number(door: Door) -> i64 {
-    match door {
-        Door::Unknown => 0,
-        Door::MlMetadata => 1,
-        Door::Pedigree => 2,
-        Door::Command => 3,
-    }
-}
-
 impl From<&Caller> for CallerFields {
     fn from(caller: &Caller) -> Self {
         Self {
             principal: caller.principal.as_ref().to_owned(),
             peer: caller.peer.as_deref().map(str::to_owned),
-            door: door_number(caller.door),
+            door: caller.door.number(),
         }
     }
 }
@@ -71,12 +62,7 @@ impl From<CallerFields> for Caller {
         Self {
             principal: fields.principal.into(),
             peer: fields.peer.map(Into::into),
-            door: match fields.door {
-                1 => Door::MlMetadata,
-                2 => Door::Pedigree,
-                3 => Door::Command,
-                _ => Door::Unknown,
-            },
+            door: Door::from_number(fields.door),
             request_id: "".into(),
             access: Access::default(),
         }
@@ -145,6 +131,25 @@ impl AccessFields {
             },
             reason: self.reason,
             count: self.count,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_door_keeps_its_number() {
+        for door in [
+            Door::MlMetadata,
+            Door::Pedigree,
+            Door::Command,
+            Door::OpenLineage,
+            Door::Unknown,
+        ] {
+            let caller = Caller::anonymous(door);
+            assert_eq!(Caller::from(CallerFields::from(&caller)), caller);
         }
     }
 }

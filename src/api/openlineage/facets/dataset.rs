@@ -1,0 +1,132 @@
+//! Facets of datasets, and of the versions that a run used or wrote.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Facts, documentation, facets, ownership, read, tags};
+use crate::api::openlineage::event::FacetMap;
+use crate::api::openlineage::names::sha256;
+use crate::graph::Facet;
+
+/// A facet that says what an event means, beside facts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::api::openlineage) struct DatasetFact {
+    /// The name of the version that a run used or wrote.
+    pub version: Option<String>,
+}
+
+impl DatasetFact {
+    pub(in crate::api::openlineage) fn of(map: Option<&FacetMap<'_>>) -> Self {
+        #[derive(Deserialize)]
+        struct VersionFacet {
+            #[serde(rename = "datasetVersion")]
+            version: String,
+        }
+        let text = map.and_then(|map| map.get("version")?.as_ref());
+        let version = text.and_then(|text| read::<VersionFacet>(text));
+        let version = version.map(|it| it.version);
+        let is_name = |name: &String| !name.is_empty() && !name.contains('\0');
+        Self {
+            version: version.filter(is_name),
+        }
+    }
+}
+
+/// The facets of a dataset with their facts, without those of one version.
+pub(in crate::api::openlineage) fn dataset(map: Option<&FacetMap<'_>>) -> Vec<Facet> {
+    let mut facets = facets(map, "", dataset_facts);
+    facets.retain(|facet| facet.key != "version");
+    facets
+}
+
+/// The facets of the version that a run wrote, with their facts.
+pub(in crate::api::openlineage) fn output(map: Option<&FacetMap<'_>>) -> Vec<Facet> {
+    facets(map, "", output_facts)
+}
+
+/// The facets of a use of a dataset, which belong to the run.
+pub(in crate::api::openlineage) fn input(map: Option<&FacetMap<'_>>, uri: &str) -> Vec<Facet> {
+    facets(map, &format!("input:{uri}:"), |_, _, _| {})
+}
+
+fn dataset_facts(key: &str, text: &RawValue, facts: &mut Facts) {
+    match key {
+        "schema" => schema(text, facts),
+        "storage" => storage(text, facts),
+        "catalog" => catalog(text, facts),
+        "datasetType" => dataset_type(text, facts),
+        "documentation" => documentation(text, facts),
+        "ownership" => ownership(text, facts),
+        "tags" => tags(text, facts),
+        _ => {}
+    }
+}
+
+fn output_facts(key: &str, text: &RawValue, facts: &mut Facts) {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Statistics {
+        #[serde(default)]
+        row_count: Option<i64>,
+        #[serde(default)]
+        size: Option<i64>,
+        #[serde(default)]
+        file_count: Option<i64>,
+    }
+    if key == "outputStatistics"
+        && let Some(given) = read::<Statistics>(text)
+    {
+        facts.int("rows", given.row_count);
+        facts.int("bytes", given.size);
+        facts.int("files", given.file_count);
+    }
+}
+
+fn schema(text: &RawValue, facts: &mut Facts) {
+    #[derive(Deserialize)]
+    struct Schema<'e> {
+        #[serde(borrow)]
+        fields: Option<&'e RawValue>,
+    }
+    let fields = read::<Schema<'_>>(text).and_then(|it| it.fields);
+    if let Some(fields) = fields {
+        let digest = format!("sha256:{}", sha256(fields.get().as_bytes()));
+        facts.text("schema_digest", Some(&digest));
+        let count = read::<Vec<serde::de::IgnoredAny>>(fields).map(|it| it.len());
+        facts.int("field_count", count.and_then(|it| it.try_into().ok()));
+    }
+}
+
+fn storage(text: &RawValue, facts: &mut Facts) {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Storage {
+        #[serde(default)]
+        file_format: Option<String>,
+        #[serde(default)]
+        storage_layer: Option<String>,
+    }
+    if let Some(given) = read::<Storage>(text) {
+        facts.text("format", given.file_format.as_deref());
+        facts.text("storage_layer", given.storage_layer.as_deref());
+    }
+}
+
+fn catalog(text: &RawValue, facts: &mut Facts) {
+    #[derive(Deserialize)]
+    struct Catalog {
+        name: String,
+    }
+    let given = read::<Catalog>(text);
+    facts.text("catalog", given.as_ref().map(|it| &*it.name));
+}
+
+fn dataset_type(text: &RawValue, facts: &mut Facts) {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct DatasetType {
+        dataset_type: String,
+    }
+    let given = read::<DatasetType>(text);
+    facts.text("dataset_type", given.as_ref().map(|it| &*it.dataset_type));
+}

@@ -1,0 +1,115 @@
+//! `OpenLineage`: `POST /api/v1/lineage` takes one event, `POST /api/v1/lineage/batch` an array.
+//!
+//! * `event`: the JSON of an event; `time`: its times.
+//! * `report`: what an event says, as events about runs and contexts; `names`: the names of these.
+//! * `facets`: the facts in facets.
+//! * `batch`: the answer to an array; `refusal`: errors.
+
+mod batch;
+mod event;
+mod facets;
+mod names;
+mod refusal;
+mod report;
+mod time;
+
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, StatusCode};
+use tokio::time::timeout;
+
+use crate::api::call::{Call, Calls};
+use crate::error::Error;
+use crate::graph::{Message, Recordable, Reply};
+use crate::model::Door;
+use event::LineageEvent;
+use refusal::Refusal;
+
+/// How long an event may wait to be stored. Clients wait five seconds for the answer, and send the
+/// event again after an error.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// The routes. The server limits the size of bodies before they get here.
+pub fn routes(calls: Calls) -> Router {
+    Router::new()
+        .route("/api/v1/lineage", post(lineage))
+        .route("/api/v1/lineage/batch", post(batch::batch))
+        .layer(DefaultBodyLimit::disable())
+        .with_state(calls)
+}
+
+/// Stores one event, and answers 201 when it is durable.
+async fn lineage(State(calls): State<Calls>, request: Request) -> Result<Response, Refusal> {
+    let stored = timeout(ANSWER_TIMEOUT, store_one(&calls, request)).await;
+    let late = |_| Error::Exhausted("the event was not stored in time; send it again".into());
+    stored.map_err(late)??;
+    Ok(StatusCode::CREATED.into_response())
+}
+
+async fn store_one(calls: &Calls, request: Request) -> Result<(), Refusal> {
+    let (call, body) = receive(calls, request).await?;
+    let message = message(&LineageEvent::parse(&body)?, &body);
+    let mut replies = store(&call, vec![(message, body.len())]).await?;
+    match replies.pop() {
+        Some(outcome) => outcome,
+        None => Err(Error::internal("an event has no reply").into()),
+    }
+}
+
+/// The call of a request, and its body, which must be JSON.
+async fn receive(calls: &Calls, request: Request) -> Result<(Call, Bytes), Refusal> {
+    check_content(request.headers())?;
+    let call = calls.call(Door::OpenLineage, request.extensions()).await?;
+    let body = axum::body::to_bytes(request.into_body(), usize::MAX).await;
+    let body = body.map_err(|_| Error::invalid("the request was cut off"))?;
+    Ok((call, body))
+}
+
+/// Refuses what is not JSON, and compressions that the server has not undone.
+fn check_content(headers: &HeaderMap) -> Result<(), Refusal> {
+    let refused = |text| Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, text);
+    let content_type = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    let essence = content_type.and_then(|it| it.split(';').next());
+    if !essence.is_some_and(|it| it.trim().eq_ignore_ascii_case("application/json")) {
+        return Err(refused("the content type must be application/json"));
+    }
+    match headers.get(CONTENT_ENCODING) {
+        Some(encoding) if encoding != "identity" => {
+            Err(refused("the content encoding must be gzip or none"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The message that stores an event, whose text has been sent.
+fn message(event: &LineageEvent<'_>, text: &[u8]) -> Message {
+    let change = Recordable::Report(report::report(event));
+    let digest = digest(&SHA256, text);
+    let half = digest.as_ref().first_chunk();
+    Message {
+        id: format!("openlineage:{}", names::hex(digest.as_ref())),
+        digest: half.map_or(0, |half| u128::from_be_bytes(*half)),
+        change,
+    }
+}
+
+/// Stores messages with their sizes, and returns what became of each.
+async fn store(
+    call: &Call,
+    messages: Vec<(Message, usize)>,
+) -> Result<Vec<Result<(), Refusal>>, Refusal> {
+    let outcomes = call.graph.queue_messages(&call.caller, messages).await?;
+    let refusal = |outcome| match outcome {
+        Ok(Reply::Stored(_) | Reply::Repeated(_)) => Ok(()),
+        Ok(Reply::Refused(error)) => Err(Refusal::from(error)),
+        Err(error) => Err(Refusal::from(error)),
+    };
+    Ok(outcomes.into_iter().map(refusal).collect())
+}

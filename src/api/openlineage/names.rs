@@ -1,0 +1,111 @@
+//! The names of what events identify, as the graph has them.
+
+use std::borrow::Cow;
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+/// The most characters of a name in the graph.
+const MAX_NAME_CHARACTERS: usize = 255;
+
+/// The characters of a longer name before its digest: with it, 255.
+const KEPT_CHARACTERS: usize = MAX_NAME_CHARACTERS - 65;
+
+/// The external id of a run.
+pub(super) fn run_id(run: &str) -> String {
+    short(Cow::Owned(format!("openlineage:run:{run}"))).into_owned()
+}
+
+/// The name of a run: that of its job and its id.
+pub(super) fn run(job: &str, run: &str) -> String {
+    short(Cow::Owned(format!("{job}/{run}"))).into_owned()
+}
+
+/// The full name of a job: its namespace, in which slashes are encoded, and its name.
+pub(super) fn job(namespace: &str, name: &str) -> String {
+    let namespace = namespace.replace('%', "%25").replace('/', "%2F");
+    format!("{namespace}/{name}")
+}
+
+/// The external id of a version of the data at a canonical URI. `version` is its name, or the id of
+/// the run that wrote it.
+pub(super) fn version_id(uri: &str, version: &DatasetVersion<'_>) -> String {
+    let (kind, name) = match version {
+        DatasetVersion::Named(name) => ("version", *name),
+        DatasetVersion::WrittenBy(run) => ("run", *run),
+        DatasetVersion::Unknown => ("", ""),
+    };
+    let mut bytes = Vec::new();
+    for text in [kind, name, uri] {
+        bytes.extend((text.len() as u64).to_be_bytes());
+        bytes.extend(text.as_bytes());
+    }
+    format!("openlineage:data:{}", sha256(&bytes))
+}
+
+/// What tells a version of a dataset from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DatasetVersion<'e> {
+    Named(&'e str),
+    WrittenBy(&'e str),
+    /// That of which no producer is known.
+    Unknown,
+}
+
+/// A name that fits into a column. The end of a longer one is replaced by the digest of all of it.
+pub(super) fn short(name: Cow<'_, str>) -> Cow<'_, str> {
+    if name.chars().nth(MAX_NAME_CHARACTERS).is_none() {
+        return name;
+    }
+    let mut start: String = name.chars().take(KEPT_CHARACTERS).collect();
+    start.push('~');
+    start.push_str(&sha256(name.as_bytes()));
+    Cow::Owned(start)
+}
+
+/// The SHA-256 as hexadecimal digits.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    hex(digest(&SHA256, bytes).as_ref())
+}
+
+/// Bytes as hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let halves = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let digit = |half: u8| char::from_digit(half.into(), 16);
+    halves.filter_map(digit).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_jobs_are_unambiguous() {
+        let names = [job("a", "b/c"), job("a/b", "c"), job("a%2Fb", "c")];
+        assert_eq!(names, ["a/b/c", "a%2Fb/c", "a%252Fb/c"]);
+    }
+
+    #[test]
+    fn long_names_fit_and_differ() {
+        let long = |end: &str| run(&"é".repeat(300), end);
+        assert_eq!(long("1").chars().count(), MAX_NAME_CHARACTERS);
+        assert_ne!(long("1"), long("2"));
+        let fits = "é".repeat(MAX_NAME_CHARACTERS);
+        assert_eq!(short(Cow::Borrowed(&fits)), fits);
+    }
+
+    #[test]
+    fn ids_of_versions_never_change() {
+        let id = version_id("s3://b/k", &DatasetVersion::Named("7"));
+        assert_eq!(id.len(), 17 + 64);
+        let others = [
+            DatasetVersion::WrittenBy("7"),
+            DatasetVersion::Unknown,
+            DatasetVersion::Named("8"),
+        ];
+        assert!(
+            others
+                .iter()
+                .all(|other| version_id("s3://b/k", other) != id)
+        );
+    }
+}

@@ -1,0 +1,198 @@
+//! What an event says, as events about runs and contexts.
+//!
+//! | `OpenLineage` | graph |
+//! | --- | --- |
+//! | run | an execution of the type `openlineage.Run`, in the context of its job |
+//! | job | a context of the type `openlineage.Job` |
+//! | parent, root | executions, each with a context of the type `openlineage.Run` |
+//! | dataset | a context of the type `pedigree.Dataset`, named by the canonical URI |
+//! | version of a dataset | an artifact of the type `openlineage.Dataset`, in that context |
+
+use std::borrow::Cow;
+
+use super::event::{Dataset, EventSubject, FacetMap, Job, LineageEvent};
+use super::facets::{self, DatasetFact, RunKey};
+use super::names::{self, DatasetVersion};
+use crate::graph::{
+    ArtifactIdentity, ArtifactRef, ContextRef, EventScope, EventTime, Facet, RunEvent,
+    RunEventType, TypeName, TypePolicy,
+};
+use crate::model::{Properties, Value, dataset_uri};
+
+const RUN_TYPE: &str = "openlineage.Run";
+
+const JOB_TYPE: &str = "openlineage.Job";
+
+/// The type of contexts of data, whichever protocol names it.
+const DATASET_TYPE: &str = "pedigree.Dataset";
+
+/// The type of versions of datasets.
+const VERSION_TYPE: &str = "openlineage.Dataset";
+
+/// The events that an event tells.
+pub(super) fn report(event: &LineageEvent<'_>) -> Vec<RunEvent> {
+    match &event.subject {
+        EventSubject::Run(run, job) => run_events(event, &run.id.0, run.facets.as_ref(), job),
+        EventSubject::Job(job) => {
+            let mut contexts = vec![job_of(job)];
+            let used = event.inputs.iter().chain(&event.outputs);
+            contexts.extend(used.map(dataset));
+            vec![about_contexts(event.time, contexts)]
+        }
+        EventSubject::Dataset(given) => vec![about_contexts(event.time, vec![dataset(given)])],
+    }
+}
+
+fn about_contexts(time: EventTime, contexts: Vec<ContextRef>) -> RunEvent {
+    RunEvent {
+        scope: EventScope::Contexts,
+        event_type: Some(RunEventType::Other),
+        time: Some(time),
+        type_policy: Some(TypePolicy::Create),
+        contexts,
+        ..RunEvent::default()
+    }
+}
+
+fn run_events(
+    event: &LineageEvent<'_>,
+    id: &str,
+    facets: Option<&FacetMap<'_>>,
+    job: &Job<'_>,
+) -> Vec<RunEvent> {
+    let parent = facets::parent(facets);
+    let root = parent.as_ref().and_then(|parent| parent.root.as_ref());
+    let above: Vec<&RunKey> = parent
+        .iter()
+        .map(|parent| &parent.key)
+        .chain(root)
+        .filter(|key| key.is_complete() && key.run.id.0 != id)
+        .collect();
+    let mut events: Vec<RunEvent> = above.iter().map(|key| above_run(event.time, key)).collect();
+    let mut own = run_event(event.time, event.kind, id, &job.namespace.0, &job.name.0);
+    own.contexts = vec![job_of(job)];
+    own.contexts
+        .extend(above.iter().map(|key| runs_below(&key.run.id.0)));
+    own.facets = facets::run(facets);
+    own.facets.extend(code_of(job));
+    own.facets
+        .extend(facets::of_event("producer", event.producer.as_deref()));
+    for given in &event.inputs {
+        let uri = dataset_uri(&given.namespace.0, &given.name.0);
+        own.facets
+            .extend(facets::input(given.input_facets.as_ref(), &uri));
+        own.inputs.push(version(given, DatasetVersion::Unknown));
+    }
+    let outputs = event.outputs.iter();
+    own.outputs = outputs
+        .map(|given| version(given, DatasetVersion::WrittenBy(id)))
+        .collect();
+    events.push(own);
+    events
+}
+
+/// The run that a facet names as that above another one, with its job and no state.
+fn above_run(time: EventTime, key: &RunKey) -> RunEvent {
+    let (namespace, name) = (&key.job.namespace.0, &key.job.name.0);
+    let mut event = run_event(time, RunEventType::Other, &key.run.id.0, namespace, name);
+    event.contexts = vec![job_named(namespace, name), runs_below(&key.run.id.0)];
+    event
+}
+
+fn run_event(
+    time: EventTime,
+    event_type: RunEventType,
+    id: &str,
+    namespace: &str,
+    name: &str,
+) -> RunEvent {
+    RunEvent {
+        scope: EventScope::AnyRun,
+        event_type: Some(event_type),
+        time: Some(time),
+        type_policy: Some(TypePolicy::Create),
+        run_type: type_name(RUN_TYPE),
+        name: Some(names::run(&names::job(namespace, name), id)),
+        external_id: Some(names::run_id(id)),
+        ..RunEvent::default()
+    }
+}
+
+fn type_name(name: &str) -> TypeName {
+    TypeName {
+        name: name.to_owned(),
+        version: None,
+    }
+}
+
+fn context(context_type: &str, name: &str) -> ContextRef {
+    ContextRef {
+        context_type: type_name(context_type),
+        name: names::short(Cow::Borrowed(name)).into_owned(),
+        ..ContextRef::default()
+    }
+}
+
+/// A context with a namespace and a name, as they were sent.
+fn with_names(mut context: ContextRef, namespace: &str, name: &str) -> ContextRef {
+    let texts = [("namespace", namespace), ("name", name)];
+    let texts = texts.map(|(key, text)| (key.to_owned(), Value::String(text.to_owned())));
+    let storable = texts
+        .into_iter()
+        .filter(|(_, text)| text.defect().is_none());
+    context.custom_properties = storable.collect::<Properties>();
+    context
+}
+
+fn job_named(namespace: &str, name: &str) -> ContextRef {
+    let full_name = names::job(namespace, name);
+    with_names(context(JOB_TYPE, &full_name), namespace, name)
+}
+
+fn job_of(job: &Job<'_>) -> ContextRef {
+    ContextRef {
+        facets: facets::job(job.facets.as_ref()),
+        ..job_named(&job.namespace.0, &job.name.0)
+    }
+}
+
+/// The context of all runs below a run, and of itself.
+fn runs_below(run: &str) -> ContextRef {
+    context(RUN_TYPE, run)
+}
+
+/// The code of a job at the time of a run, which is a fact of the run too.
+fn code_of(job: &Job<'_>) -> Vec<Facet> {
+    let mut facets = facets::job(job.facets.as_ref());
+    facets.retain(|facet| facet.key == "sourceCodeLocation");
+    facets
+}
+
+fn dataset(given: &Dataset<'_>) -> ContextRef {
+    let uri = dataset_uri(&given.namespace.0, &given.name.0);
+    ContextRef {
+        facets: facets::dataset(given.facets.as_ref()),
+        ..context(DATASET_TYPE, &uri)
+    }
+}
+
+/// The version of a dataset that a run used or wrote: the named one, or else this one.
+fn version(given: &Dataset<'_>, unnamed: DatasetVersion<'_>) -> ArtifactRef {
+    let uri = dataset_uri(&given.namespace.0, &given.name.0);
+    let named = DatasetFact::of(given.facets.as_ref()).version;
+    let version = named.as_deref().map_or(unnamed, DatasetVersion::Named);
+    let property = |name: &String| ("version".to_owned(), Value::String(name.clone()));
+    let properties = named.iter().map(property);
+    let properties = properties.filter(|(_, value)| value.defect().is_none());
+    ArtifactRef {
+        artifact_type: type_name(VERSION_TYPE),
+        identity: Some(ArtifactIdentity::ExternalId(names::version_id(
+            &uri, &version,
+        ))),
+        uri: Some(uri),
+        custom_properties: properties.collect(),
+        contexts: vec![dataset(given)],
+        facets: facets::output(given.output_facets.as_ref()),
+        ..ArtifactRef::default()
+    }
+}

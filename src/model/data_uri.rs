@@ -1,0 +1,217 @@
+//! The canonical URI of data: one text for one place, whichever notation a client uses.
+//!
+//! The rules are those of the naming of `OpenLineage`'s datasets, with one notation chosen where
+//! producers use several:
+//!
+//! * Stores of files have several schemes for one thing, such as `s3` and `s3a`. Scheme and host
+//!   are in lower case, a default port is left out.
+//! * The key of an object begins without a slash, and ends without one. Doubled slashes are part of
+//!   a key. In a path of a file system, they and `.` mean nothing.
+//! * Nothing is decoded or encoded: `a b` and `a%20b` are two keys.
+//! * Every other text is opaque.
+
+use std::borrow::Cow;
+
+/// A scheme of a store of files.
+struct Scheme {
+    name: &'static str,
+    canonical: &'static str,
+    default_port: Option<&'static str>,
+    /// Whether its paths are those of a file system, and not keys of objects.
+    has_paths: bool,
+}
+
+const fn objects(name: &'static str, canonical: &'static str) -> Scheme {
+    Scheme {
+        name,
+        canonical,
+        default_port: None,
+        has_paths: false,
+    }
+}
+
+const fn paths(name: &'static str, default_port: Option<&'static str>) -> Scheme {
+    Scheme {
+        name,
+        canonical: name,
+        default_port,
+        has_paths: true,
+    }
+}
+
+const SCHEMES: [Scheme; 14] = [
+    objects("s3", "s3"),
+    objects("s3a", "s3"),
+    objects("s3n", "s3"),
+    objects("gs", "gs"),
+    objects("gcs", "gs"),
+    objects("abfs", "abfss"),
+    objects("abfss", "abfss"),
+    objects("wasb", "wasbs"),
+    objects("wasbs", "wasbs"),
+    objects("oss", "oss"),
+    objects("minio", "minio"),
+    paths("file", None),
+    paths("hdfs", Some("8020")),
+    paths("dbfs", None),
+];
+
+/// The canonical form of a URI.
+#[must_use]
+pub fn canonical_uri(uri: &str) -> Cow<'_, str> {
+    let Some((name, rest)) = uri.split_once(':') else {
+        return Cow::Borrowed(uri);
+    };
+    let is_named = |scheme: &&Scheme| scheme.name.eq_ignore_ascii_case(name);
+    let Some(scheme) = SCHEMES.iter().find(is_named) else {
+        return Cow::Borrowed(uri);
+    };
+    let (host, path) = match rest.strip_prefix("//") {
+        Some(rest) => rest.find('/').map_or((rest, ""), |end| rest.split_at(end)),
+        None => ("", rest),
+    };
+    let mut canonical = format!("{}://", scheme.canonical);
+    canonical.push_str(&canonical_host(host, scheme));
+    let path = path.trim_start_matches('/');
+    if scheme.has_paths {
+        let segments = path.split('/').filter(|it| !matches!(*it, "" | "."));
+        for segment in segments {
+            canonical.push('/');
+            canonical.push_str(segment);
+        }
+    } else if !path.is_empty() {
+        canonical.push('/');
+        canonical.push_str(without_trailing_slash(path));
+    }
+    Cow::Owned(canonical)
+}
+
+/// The canonical URI of a dataset that a namespace and a name in it identify.
+#[must_use]
+pub fn dataset_uri(namespace: &str, name: &str) -> String {
+    let scheme = namespace.split(':').next().unwrap_or_default();
+    let is_file_store = SCHEMES
+        .iter()
+        .any(|known| known.name.eq_ignore_ascii_case(scheme));
+    if is_file_store {
+        // A namespace of files may be the scheme alone.
+        let colon = if namespace.contains(':') { "" } else { ":" };
+        let slash = if namespace.ends_with('/') { "" } else { "/" };
+        let joined = format!("{namespace}{colon}{slash}{}", name.trim_start_matches('/'));
+        canonical_uri(&joined).into_owned()
+    } else if namespace.contains("://") {
+        format!("{namespace}/{name}")
+    } else {
+        format!("{namespace}:{name}")
+    }
+}
+
+/// The host, in lower case and without the default port. What comes before an `@`, as the container
+/// of Azure's stores, is kept as it is.
+fn canonical_host(host: &str, scheme: &Scheme) -> String {
+    let (user, host) = host
+        .rfind('@')
+        .map_or(("", host), |at| host.split_at(at + 1));
+    let port = scheme.default_port.unwrap_or_default();
+    let without_port = host
+        .strip_suffix(port)
+        .and_then(|rest| rest.strip_suffix(':'))
+        .unwrap_or(host);
+    format!("{user}{}", without_port.to_ascii_lowercase())
+}
+
+/// The path without one slash at its end. Two of them are part of a key.
+fn without_trailing_slash(path: &str) -> &str {
+    match path.strip_suffix('/') {
+        Some(rest) if !rest.ends_with('/') => rest,
+        _ => path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn notations_of_one_place_have_one_uri() {
+        for (namespace, name, uri) in [
+            ("s3://bucket", "data/images", "s3://bucket/data/images"),
+            ("s3://bucket", "/data/images", "s3://bucket/data/images"),
+            ("s3://bucket", "data/images/", "s3://bucket/data/images"),
+            ("s3a://Bucket", "data/images", "s3://bucket/data/images"),
+            ("gcs://b", "K//x", "gs://b/K//x"),
+            ("file", "/data/x", "file:///data/x"),
+            ("file", "/data/./x/", "file:///data/x"),
+            ("file://HOST1", "/data/x", "file://host1/data/x"),
+            (
+                "file:/data/warehouse",
+                "shop.items",
+                "file:///data/warehouse/shop.items",
+            ),
+            ("hdfs://nn:8020", "/a//b", "hdfs://nn/a/b"),
+            ("hdfs://nn:9000", "/a", "hdfs://nn:9000/a"),
+            ("abfs://Data@Acc.dfs", "a", "abfss://Data@acc.dfs/a"),
+            ("postgres://DB:5432", "d.s.T", "postgres://DB:5432/d.s.T"),
+            ("bigquery", "p.d.t", "bigquery:p.d.t"),
+            (
+                "arn:aws:glue:eu:1",
+                "table/d/t",
+                "arn:aws:glue:eu:1:table/d/t",
+            ),
+        ] {
+            assert_eq!(dataset_uri(namespace, name), uri);
+            assert_eq!(canonical_uri(uri), uri);
+        }
+        for (given, canonical) in [
+            ("S3A://bucket/data/images/", "s3://bucket/data/images"),
+            ("file:/data/x", "file:///data/x"),
+            ("mlflow-artifacts:/1/2", "mlflow-artifacts:/1/2"),
+            ("no uri", "no uri"),
+            ("", ""),
+            ("s3:", "s3://"),
+            ("s3://b//", "s3://b"),
+        ] {
+            assert_eq!(canonical_uri(given), canonical);
+        }
+    }
+
+    #[test]
+    fn different_places_have_different_uris() {
+        let uris = [
+            dataset_uri("file", "/data/x"),
+            dataset_uri("file://host1", "/data/x"),
+            dataset_uri("gs://bucket", "a b/c%20d"),
+            dataset_uri("gs://bucket", "a b/c d"),
+            dataset_uri("s3://bucket", "a//b"),
+            dataset_uri("s3://bucket", "a/b"),
+            dataset_uri("s3://bucket", "A/b"),
+        ];
+        let distinct: std::collections::HashSet<&String> = uris.iter().collect();
+        assert_eq!(distinct.len(), uris.len());
+    }
+
+    proptest! {
+        #[test]
+        fn a_canonical_uri_is_that_of_itself(uri in "(s3a?|file|hdfs|x)?:?/{0,3}[A@:b./ 80]{0,12}") {
+            let once = canonical_uri(&uri).into_owned();
+            prop_assert_eq!(canonical_uri(&once), once.as_str());
+        }
+
+        #[test]
+        fn keys_are_kept(key in "[a-c%/ ]{1,8}[a-c]") {
+            let key = key.trim_start_matches('/');
+            prop_assert_eq!(dataset_uri("s3://b", key), format!("s3://b/{key}"));
+        }
+
+        #[test]
+        fn a_pair_and_its_uri_are_one(
+            namespace in "(s3a?|gs|file|hdfs)://[A-Ca-c]{1,5}",
+            name in "[a-cA-C./ ]{0,12}",
+        ) {
+            let uri = format!("{namespace}/{name}");
+            prop_assert_eq!(dataset_uri(&namespace, &name), canonical_uri(&uri));
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! `OpenLineage` events over HTTP: what is taken, what is refused, and the graph that they make.
+//!
+//! The events in `tests/data/openlineage/` are what released producers sent, one on a line. Beside
+//! them is the lineage that they tell, see [`lineage`].
+
+mod bad_input;
+mod door;
+mod killed;
+mod lineage;
+mod scenarios;
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
+
+use crate::serving::{Http, http};
+use crate::support::Store;
+
+const PATH: &str = "/api/v1/lineage";
+
+const BATCH_PATH: &str = "/api/v1/lineage/batch";
+
+/// Sends a body of JSON.
+async fn post(port: u16, path: &str, body: &[u8]) -> Http {
+    post_with(port, path, "Content-Type: application/json", body).await
+}
+
+async fn post_with(port: u16, path: &str, headers: &str, body: &[u8]) -> Http {
+    http(port, &format!("POST {path} HTTP/1.1\r\n{headers}"), body).await
+}
+
+/// Sends an event, which must be stored.
+async fn tell(store: &Store, event: &Value) {
+    let answer = post(store.port(), PATH, event.to_string().as_bytes()).await;
+    assert_eq!(answer.status, 201, "{answer:?} {event}");
+    assert_eq!(answer.body, b"");
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// An event about the run `r1` of the job `team/train`.
+fn event(event_type: &str, second: u32) -> Value {
+    json!({
+        "eventType": event_type,
+        "eventTime": format!("2025-11-27T03:00:{second:02}Z"),
+        "producer": "https://example.com/producer",
+        "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
+        "run": {"runId": "r1"},
+        "job": {"namespace": "team", "name": "train"},
+    })
+}
+
+fn dataset(namespace: &str, name: &str) -> Value {
+    json!({"namespace": namespace, "name": name})
+}
