@@ -16,6 +16,7 @@ mod commit;
 mod composite;
 mod edges;
 mod external_ids;
+mod filters;
 mod ingest;
 mod lineage;
 mod nodes;

@@ -11,7 +11,7 @@ use crate::filter::Filter;
 use crate::graph::changes::feed::Subscription;
 use crate::graph::changes::history::History;
 use crate::graph::changes::pages::{HistoryPlace, expired, rewound};
-use crate::graph::nodes::filters::parse_filter;
+use crate::graph::filters::parse_filter;
 use crate::model::{Change, JournalEntry, Kind, Membership, Operation, Subject};
 use crate::storage::Tx;
 use crate::storage::tables::changes::{self, HistoryPage, HistoryRow, PageRows};

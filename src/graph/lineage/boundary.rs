@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::filter::Filter;
-use crate::graph::nodes::filters::parse_filter;
+use crate::graph::filters::parse_filter;
 use crate::model::Kind;
 use crate::storage::Tx;
 use crate::storage::tables::lists;

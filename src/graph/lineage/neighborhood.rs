@@ -1,11 +1,11 @@
 //! `GetLineageGraph`: the graph around a page of artifacts, with whole nodes.
 
 use crate::error::{Error, Result};
+use crate::graph::filters::{parse_filter, permit_for};
 use crate::graph::lineage::answer::{LineageGraph, LineageParts, collect, hydrate};
 use crate::graph::lineage::boundary::Boundary;
 use crate::graph::lineage::subgraph::{max_hops, no_starting_nodes};
 use crate::graph::lineage::traverse::{EventFilter, Traversal};
-use crate::graph::nodes::filters::{parse_filter, permit_for};
 use crate::graph::nodes::page::{self, ListOptions};
 use crate::model::{Kind, Node, PerSide};
 use crate::storage::Database;

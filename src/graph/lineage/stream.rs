@@ -5,9 +5,9 @@ use std::vec::IntoIter;
 
 use crate::error::{Error, Result};
 use crate::graph::changes::history::History;
+use crate::graph::filters::parse_filter;
 use crate::graph::lineage::boundary::Boundary;
 use crate::graph::lineage::traverse::{Direction, EventFilter, Hop, Traversal};
-use crate::graph::nodes::filters::parse_filter;
 use crate::model::{Event, EventType, Kind, Node, PerSide, Side, Stored};
 use crate::storage::tables::{lists, nodes};
 use crate::storage::{LongReadPermit, Tx};

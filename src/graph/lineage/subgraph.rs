@@ -1,10 +1,10 @@
 //! `GetLineageSubgraph`: the lineage of the nodes that match a filter, as ids.
 
 use crate::error::{Error, Result};
+use crate::graph::filters::parse_filter;
 use crate::graph::lineage::answer::{LineageGraph, LineageParts, collect};
 use crate::graph::lineage::boundary::Boundary;
 use crate::graph::lineage::traverse::{Direction, EventFilter, Traversal};
-use crate::graph::nodes::filters::parse_filter;
 use crate::model::{Kind, NodeId, PerSide, Side};
 use crate::storage::Database;
 use crate::storage::tables::lists;

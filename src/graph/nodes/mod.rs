@@ -1,6 +1,5 @@
 //! Artifacts, executions and contexts: how they are put, read and listed.
 
-pub(in crate::graph) mod filters;
 pub(in crate::graph) mod look_alikes;
 pub(in crate::graph) mod mask;
 pub(in crate::graph) mod page;

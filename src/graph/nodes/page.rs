@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::filter::Filter;
-use crate::graph::nodes::filters::{parse_filter, permit_for};
+use crate::graph::filters::{parse_filter, permit_for};
 use crate::graph::nodes::scope::ListScope;
 use crate::model::{Kind, Node, OrderBy, PagePosition};
 use crate::storage::tables::lists::{self, Page, Scope};
