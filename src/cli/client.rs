@@ -11,9 +11,11 @@ use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Request, Status};
+use url::Url;
 
 use super::Failure;
 use crate::config::parse_duration;
+use crate::identity::jwt::is_loopback;
 use crate::proto::code_name;
 use crate::proto::pedigree::audit::v1::audit_service_client::AuditServiceClient;
 use crate::proto::pedigree::lineage::v1::lineage_service_client::LineageServiceClient;
@@ -132,17 +134,9 @@ impl ServerArgs {
     }
 }
 
-/// Whether nobody on the way reads what is sent to a URL.
+/// Whether what is sent to a URL is encrypted, or stays on this machine.
 fn is_private(url: &str) -> bool {
-    let host = url::Url::parse(url).ok();
-    let host = host.as_ref().and_then(url::Url::host);
-    let is_loopback = match host {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    url.starts_with("https:") || is_loopback
+    url.starts_with("https:") || Url::parse(url).is_ok_and(|url| is_loopback(&url))
 }
 
 /// Sends the token in a file, as it is at the time of a request.

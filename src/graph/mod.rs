@@ -51,8 +51,8 @@ pub use edges::events::PutEvents;
 pub use edges::memberships::PutMemberships;
 pub use edges::parents::{PutParentContexts, Relatives};
 pub use ingest::runs::{
-    ArtifactIdentity, ArtifactRef, ContextRef, EventScope, EventTime, Facet, RecordRuns, RunEvent,
-    RunEventType, RunResult, TypeName, TypePolicy,
+    ArtifactIdentity, ArtifactRef, ContextRef, EventScope, EventTime, Facet, MAX_NAME_CHARACTERS,
+    RecordRuns, RunEvent, RunEventType, RunResult, TypeName, TypePolicy,
 };
 pub use ingest::{MAX_MESSAGE_ID_BYTES, Message, Recordable, Recorded, Reply};
 pub use lineage::answer::{LineageGraph, LineageParts};

@@ -28,6 +28,7 @@ use tokio::time::timeout;
 use crate::api::call::{Call, Calls};
 use crate::error::Error;
 use crate::graph::{Message, Recordable, Reply};
+use crate::identity::token::to_hex;
 use crate::model::Door;
 use event::LineageEvent;
 use refusal::Refusal;
@@ -94,7 +95,7 @@ fn message(event: &LineageEvent<'_>, text: &[u8]) -> Message {
     let digest = digest(&SHA256, text);
     let half = digest.as_ref().first_chunk();
     Message {
-        id: format!("openlineage:{}", names::hex(digest.as_ref())),
+        id: format!("openlineage:{}", to_hex(digest.as_ref())),
         digest: half.map_or(0, |half| u128::from_be_bytes(*half)),
         change,
     }

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-/// The most characters of a name in the graph.
-const MAX_NAME_CHARACTERS: usize = 255;
+use crate::graph::MAX_NAME_CHARACTERS;
+use crate::identity::token::to_hex;
 
 /// The characters of a longer name before its digest: with it, 255.
 const KEPT_CHARACTERS: usize = MAX_NAME_CHARACTERS - 65;
@@ -64,14 +64,7 @@ pub(super) fn short(name: Cow<'_, str>) -> Cow<'_, str> {
 
 /// The SHA-256 as hexadecimal digits.
 pub(super) fn sha256(bytes: &[u8]) -> String {
-    hex(digest(&SHA256, bytes).as_ref())
-}
-
-/// Bytes as hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    let halves = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    let digit = |half: u8| char::from_digit(half.into(), 16);
-    halves.filter_map(digit).collect()
+    to_hex(digest(&SHA256, bytes).as_ref())
 }
 
 #[cfg(test)]

@@ -75,17 +75,23 @@ impl fmt::Display for KeyLocation {
     }
 }
 
-/// Whether a URL may be asked for keys: whoever can change the answer can make tokens.
+/// Whether keys may be fetched from a URL: by https, or by http from this machine, and without a
+/// login in the URL. Changed keys would make forged tokens valid.
 #[must_use]
 pub fn is_safe(url: &Url) -> bool {
-    let is_loopback = match url.host() {
+    let has_login = !url.username().is_empty() || url.password().is_some();
+    !has_login && (url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url)))
+}
+
+/// Whether the host of a URL is this machine.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         Some(Host::Domain(name)) => name == "localhost",
         None => false,
-    };
-    let has_login = !url.username().is_empty() || url.password().is_some();
-    !has_login && (url.scheme() == "https" || (url.scheme() == "http" && is_loopback))
+    }
 }
 
 type WebClient = Client<HttpsConnector<HttpConnector>, Body>;

@@ -15,14 +15,11 @@ use serde_json::value::RawValue;
 
 use super::event::FacetMap;
 use super::names::sha256;
-use crate::graph::Facet;
+use crate::graph::{Facet, MAX_NAME_CHARACTERS};
 use crate::model::{Properties, Value};
 
 /// The most bytes of a text fact.
 const MAX_TEXT_BYTES: usize = 4096;
-
-/// The most characters of the name of a fact.
-const MAX_NAME_CHARACTERS: usize = 255;
 
 /// The facets of a map, with the facts that a function reads from each.
 fn facets(

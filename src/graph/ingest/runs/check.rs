@@ -10,7 +10,7 @@ use crate::model::{EventType, Properties, Value};
 pub(super) const DIGEST: &str = "digest";
 
 /// The most characters of a name, a version or an external id.
-const MAX_NAME_CHARACTERS: usize = 255;
+pub const MAX_NAME_CHARACTERS: usize = 255;
 
 /// The earliest plausible time of an event, in milliseconds since epoch: the year 2000. The present
 /// in seconds is far below it.

@@ -31,6 +31,7 @@ use crate::model::{
 };
 use crate::storage::Tx;
 use crate::storage::tables::locks;
+pub use check::MAX_NAME_CHARACTERS;
 use node_ref::{EventSlots, NodeRefs};
 use resolved_nodes::{ResolvedNodes, StoredNode};
 use type_catalog::TypeCatalog;
