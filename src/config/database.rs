@@ -7,22 +7,38 @@ use secrecy::SecretString;
 use super::compat::UpstreamSettings;
 use super::options::Options;
 use crate::graph::Retention;
-use crate::storage::connect::Connect;
+use crate::storage::connect::{Address, Connect};
 use crate::storage::migrate::Migration;
+
+/// The user and the password that options give beside addresses.
+pub(super) struct Login {
+    user: Option<String>,
+    password: Option<SecretString>,
+}
+
+impl Login {
+    const fn is_empty(&self) -> bool {
+        self.user.is_none() && self.password.is_none()
+    }
+
+    fn add_to(&self, address: Address) -> Address {
+        address.with_login(self.user.clone(), self.password.clone())
+    }
+}
 
 /// What to connect to, and with which limits. Problems are added to `problems`.
 pub(super) fn connect(
     options: &Options,
     upstream: &UpstreamSettings,
+    login: &Login,
     problems: &mut Vec<String>,
 ) -> Connect {
     let address = upstream.database.clone();
     let address = address.unwrap_or_else(|| options.database_url.clone());
-    let (user, password) = login(options, problems);
-    if (user.is_some() || password.is_some()) && !address.dialect().has_logins() {
+    if !login.is_empty() && !address.dialect().has_logins() {
         problems.push("database-user and database-password are for PostgreSQL and MySQL".into());
     }
-    let usual = Connect::new(address.with_login(user, password));
+    let usual = Connect::new(login.add_to(address));
     Connect {
         connections: options.database_connections.0,
         wait: options.database_acquire_timeout,
@@ -36,8 +52,8 @@ pub(super) fn connect(
     }
 }
 
-/// The user and the password that options give beside the address.
-fn login(options: &Options, problems: &mut Vec<String>) -> (Option<String>, Option<SecretString>) {
+/// The login of the options, whose password may be in a file. Problems are added to `problems`.
+pub(super) fn login(options: &Options, problems: &mut Vec<String>) -> Login {
     let from_file = options.database_password_file.as_ref().and_then(|path| {
         let text = fs::read_to_string(path).map_err(|error| {
             problems.push(format!(
@@ -49,10 +65,10 @@ fn login(options: &Options, problems: &mut Vec<String>) -> (Option<String>, Opti
             text.ok()?.lines().next().unwrap_or_default(),
         ))
     });
-    (
-        options.database_user.clone(),
-        options.database_password.clone().or(from_file),
-    )
+    Login {
+        user: options.database_user.clone(),
+        password: options.database_password.clone().or(from_file),
+    }
 }
 
 /// The standby of a database, to be read from with the same limits. Problems are added to
@@ -60,6 +76,7 @@ fn login(options: &Options, problems: &mut Vec<String>) -> (Option<String>, Opti
 pub(super) fn standby(
     options: &Options,
     database: &Connect,
+    login: &Login,
     problems: &mut Vec<String>,
 ) -> Option<Connect> {
     let address = options.database_read_url.clone()?.for_reads();
@@ -77,9 +94,8 @@ pub(super) fn standby(
                 .into(),
         );
     }
-    let (user, password) = login(options, &mut Vec::new());
     Some(Connect {
-        address: address.with_login(user, password),
+        address: login.add_to(address),
         create: false,
         ..database.clone()
     })

@@ -197,8 +197,9 @@ fn load(mut given: GivenOptions, upstream: UpstreamSettings) -> Result<LoadedCon
     let Some(options) = options else {
         return Err(ConfigError { problems });
     };
-    let database = database::connect(&options, &upstream, &mut problems);
-    let standby = database::standby(&options, &database, &mut problems);
+    let login = database::login(&options, &mut problems);
+    let database = database::connect(&options, &upstream, &login, &mut problems);
+    let standby = database::standby(&options, &database, &login, &mut problems);
     if !problems.is_empty() {
         return Err(ConfigError { problems });
     }

@@ -70,22 +70,24 @@ fn run_events(
         .collect();
     let mut events: Vec<RunEvent> = above.iter().map(|key| above_run(event.time, key)).collect();
     let mut own = run_event(event.time, event.kind, id, &job.namespace.0, &job.name.0);
-    own.contexts = vec![job_of(job)];
+    let job = job_of(job);
+    own.facets = facets::run(facets);
+    own.facets.extend(code_of(&job));
+    own.contexts = vec![job];
     own.contexts
         .extend(above.iter().map(|key| runs_below(&key.run.id.0)));
-    own.facets = facets::run(facets);
-    own.facets.extend(code_of(job));
     own.facets
         .extend(facets::of_event("producer", event.producer.as_deref()));
     for given in &event.inputs {
-        let uri = dataset_uri(&given.namespace.0, &given.name.0);
+        let uri = uri_of(given);
         own.facets
             .extend(facets::input(given.input_facets.as_ref(), &uri));
-        own.inputs.push(version(given, DatasetVersion::Unknown));
+        own.inputs
+            .push(version(given, uri, DatasetVersion::Unknown));
     }
     let outputs = event.outputs.iter();
     own.outputs = outputs
-        .map(|given| version(given, DatasetVersion::WrittenBy(id)))
+        .map(|given| version(given, uri_of(given), DatasetVersion::WrittenBy(id)))
         .collect();
     events.push(own);
     events
@@ -162,23 +164,29 @@ fn runs_below(run: &str) -> ContextRef {
 }
 
 /// The code of a job at the time of a run, which is a fact of the run too.
-fn code_of(job: &Job<'_>) -> Vec<Facet> {
-    let mut facets = facets::job(job.facets.as_ref());
-    facets.retain(|facet| facet.key == "sourceCodeLocation");
-    facets
+fn code_of(job: &ContextRef) -> impl Iterator<Item = Facet> {
+    let facets = job.facets.iter();
+    facets.filter(|it| it.key == "sourceCodeLocation").cloned()
+}
+
+fn uri_of(given: &Dataset<'_>) -> String {
+    dataset_uri(&given.namespace.0, &given.name.0)
 }
 
 fn dataset(given: &Dataset<'_>) -> ContextRef {
-    let uri = dataset_uri(&given.namespace.0, &given.name.0);
+    dataset_at(given, &uri_of(given))
+}
+
+/// The dataset at its canonical URI.
+fn dataset_at(given: &Dataset<'_>, uri: &str) -> ContextRef {
     ContextRef {
         facets: facets::dataset(given.facets.as_ref()),
-        ..context(DATASET_TYPE, &uri)
+        ..context(DATASET_TYPE, uri)
     }
 }
 
 /// The version of a dataset that a run used or wrote: the named one, or else this one.
-fn version(given: &Dataset<'_>, unnamed: DatasetVersion<'_>) -> ArtifactRef {
-    let uri = dataset_uri(&given.namespace.0, &given.name.0);
+fn version(given: &Dataset<'_>, uri: String, unnamed: DatasetVersion<'_>) -> ArtifactRef {
     let named = DatasetFact::of(given.facets.as_ref()).version;
     let version = named.as_deref().map_or(unnamed, DatasetVersion::Named);
     let property = |name: &String| ("version".to_owned(), Value::String(name.clone()));
@@ -189,9 +197,9 @@ fn version(given: &Dataset<'_>, unnamed: DatasetVersion<'_>) -> ArtifactRef {
         identity: Some(ArtifactIdentity::ExternalId(names::version_id(
             &uri, &version,
         ))),
-        uri: Some(uri),
         custom_properties: properties.collect(),
-        contexts: vec![dataset(given)],
+        contexts: vec![dataset_at(given, &uri)],
+        uri: Some(uri),
         facets: facets::output(given.output_facets.as_ref()),
         ..ArtifactRef::default()
     }
