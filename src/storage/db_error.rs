@@ -262,8 +262,8 @@ pub(super) fn is_connection_lost(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether the error may be that of a Galera node without a quorum. A statement that waits until
-/// its node has applied what the others committed fails there as one that waits for a lock in vain.
+/// Whether the error may be that of a Galera node without a quorum. Such a node answers a statement
+/// of a session with causal reads with the error of a lock that was waited for too long.
 pub(super) fn may_lack_quorum(error: &sqlx::Error) -> bool {
     let error = error.as_database_error().and_then(ServerError::of);
     matches!(error, Some(ServerError::MySql(error)) if error.number() == 1205)

@@ -1,5 +1,5 @@
-//! What a database that is reached by the protocol of PostgreSQL or MySQL must do, and may not:
-//! tried once, at the start. Nothing of it is committed.
+//! Probes of a database server at the start: locks, generated ids, notifications, sequences.
+//! Nothing is committed.
 
 use std::fmt;
 use std::time::Duration;
@@ -57,7 +57,7 @@ impl Finding {
 }
 
 impl Database {
-    /// Tries what this server relies on. SQLite, which runs in this process, has nothing to show.
+    /// Tries what this server relies on. SQLite, which runs in this process, is not probed.
     pub async fn probe(&self) -> Vec<Finding> {
         if !self.dialect().has_row_locks() {
             return Vec::new();

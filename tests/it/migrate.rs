@@ -314,7 +314,7 @@ fn no_port_is_opened() {
     assert!(dir.path().join("pedigree.db").exists());
 }
 
-/// Checks what a running server says about its database, in its log and to who asks.
+/// Checks that a line about the database is in the log of a server and in `/readyz?verbose`.
 pub async fn assert_says(server: &Server, line: &str) {
     let answer = get(server.admin(), "/readyz?verbose").await;
     assert!(answer.text().starts_with("ok\n"), "{}", answer.text());

@@ -1,4 +1,5 @@
-//! The JSON of an event. What the event is about tells its kind, not its `schemaURL`.
+//! The JSON of an event. Its kind follows from which of `run`, `job` and `dataset` it has;
+//! `schemaURL` is not read.
 //!
 //! Producers write `null` for what is absent, and a key of a facet twice, of which the last counts.
 

@@ -1,7 +1,7 @@
 //! `OpenLineage`: `POST /api/v1/lineage` takes one event, `POST /api/v1/lineage/batch` an array.
 //!
 //! * `event`: the JSON of an event; `time`: its times.
-//! * `report`: what an event says, as events about runs and contexts; `names`: the names of these.
+//! * `report`: converts an event into run events of the graph; `names`: the names of nodes.
 //! * `facets`: the facts in facets.
 //! * `batch`: the answer to an array; `refusal`: errors.
 

@@ -42,12 +42,12 @@ pub(super) fn version_id(uri: &str, version: &DatasetVersion<'_>) -> String {
     format!("openlineage:data:{}", sha256(&bytes))
 }
 
-/// What tells a version of a dataset from others.
+/// The version of a dataset that a run read or wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DatasetVersion<'e> {
     Named(&'e str),
     WrittenBy(&'e str),
-    /// That of which no producer is known.
+    /// The version of which neither a name nor a producer is known.
     Unknown,
 }
 

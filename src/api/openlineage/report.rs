@@ -1,4 +1,4 @@
-//! What an event says, as events about runs and contexts.
+//! Converts an event of `OpenLineage` into run events of the graph.
 //!
 //! | `OpenLineage` | graph |
 //! | --- | --- |
@@ -29,7 +29,7 @@ const DATASET_TYPE: &str = "pedigree.Dataset";
 /// The type of versions of datasets.
 const VERSION_TYPE: &str = "openlineage.Dataset";
 
-/// The events that an event tells.
+/// The run events of an event of `OpenLineage`.
 pub(super) fn report(event: &LineageEvent<'_>) -> Vec<RunEvent> {
     match &event.subject {
         EventSubject::Run(run, job) => run_events(event, &run.id.0, run.facets.as_ref(), job),

@@ -2,8 +2,8 @@
 //!
 //! The history says whether a standby has that: replication keeps the order of the commits, so a
 //! standby with the newest row of the history has everything before it. This holds for every kind
-//! of replication, and the digest of the row tells a standby that has become another database. A
-//! read that the standby cannot serve soon is one of the primary.
+//! of replication. A standby whose row has another digest is another database by now, and is not
+//! used. A read that the standby cannot serve soon goes to the primary.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;

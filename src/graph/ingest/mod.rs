@@ -39,7 +39,7 @@ pub struct Message {
 pub enum Recordable {
     /// An event about a run. Such messages are stored together, and together with reports.
     Run(Box<RunEvent>),
-    /// Several events that one message tells, about runs and contexts.
+    /// The events of one message, which are about runs or about contexts alone.
     Report(Vec<RunEvent>),
     Types(PutTypes),
     Nodes(PutNodes),

@@ -8,7 +8,7 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-/// Claims by their names, of which each stands there once: two readers could take a different one.
+/// Claims by their names. A repeated name is refused: readers differ in which of its values counts.
 #[derive(Debug)]
 pub(super) struct Claims(HashMap<String, Value>);
 

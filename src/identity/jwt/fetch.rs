@@ -1,5 +1,5 @@
-//! Where the keys of an issuer are, and how they are read. Only what the security file names is
-//! asked, and what the issuer's own configuration names for it.
+//! Where the keys of an issuer are, and how they are fetched. Keys come only from a location in the
+//! security file, or from the URL in the discovery document of such a location.
 
 use std::fmt;
 use std::fs;
@@ -43,7 +43,7 @@ pub enum KeyLocation {
     Discovery(WebLocation),
 }
 
-/// A place in the web, and how it is asked.
+/// A URL, and the files that a request to it needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebLocation {
     /// Of the keys, or of the issuer.
@@ -96,7 +96,7 @@ pub fn is_loopback(url: &Url) -> bool {
 
 type WebClient = Client<HttpsConnector<HttpConnector>, Body>;
 
-/// What a location is asked with.
+/// The client that fetches from a location.
 #[derive(Debug)]
 pub(super) enum KeySource {
     File,
@@ -177,7 +177,7 @@ async fn discover(client: &WebClient, web: &WebLocation) -> Result<Url, FetchErr
 /// The document at a URL. Redirections are not followed.
 async fn get(client: &WebClient, url: &Url, web: &WebLocation) -> Result<Vec<u8>, FetchError> {
     let mut request = Request::get(url.as_str()).header(ACCEPT, "application/json");
-    // A token goes to nobody who listens on the way.
+    // A token is sent by https only.
     if let Some(path) = web
         .token_file
         .as_deref()

@@ -1,4 +1,4 @@
-//! One issuer of tokens, and what it may say.
+//! One issuer of tokens, and the rules for its tokens.
 
 use std::sync::Arc;
 
@@ -23,8 +23,8 @@ pub const DEFAULT_ALGORITHMS: [Algorithm; 4] = [
     Algorithm::EdDSA,
 ];
 
-/// The algorithm with this name in a token. Those with a shared secret are left out: whoever can
-/// check a token with one can make it.
+/// The algorithm with this name in a token. Algorithms with a shared secret are left out: the key
+/// that checks a token would also make tokens.
 #[must_use]
 pub fn algorithm(name: &str) -> Option<Algorithm> {
     let algorithm: Algorithm = name.parse().ok()?;
@@ -47,7 +47,7 @@ pub struct Issuer {
     pub keys: Arc<KeyCache>,
 }
 
-/// What an issuer may say.
+/// The rules for the tokens of an issuer.
 #[derive(Debug, PartialEq, Eq)]
 pub struct IssuerRules {
     /// The name in subjects and log lines.

@@ -1,8 +1,8 @@
 //! Bearer tokens that are JWTs (RFC 7519), by the rules of RFC 8725.
 //!
 //! The issuer is found by the claim `iss`, and everything else is the issuer's: its keys, its
-//! algorithms, its audiences. What a token says of its own key (`jku`, `jwk`, `x5u`, `x5c`) is a
-//! reason to refuse it.
+//! algorithms, its audiences. A token whose header names a key (`jku`, `jwk`, `x5u`, `x5c`) is
+//! refused.
 
 mod claims;
 mod fetch;

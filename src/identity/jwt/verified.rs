@@ -1,4 +1,4 @@
-//! Tokens that were verified lately, as a signature takes longer than a request.
+//! A cache of verified tokens: to check a signature takes longer than a request.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};

@@ -1,4 +1,5 @@
-//! What the layers share that say who may call: the security file, and where refusals are recorded.
+//! Shared by the layers of authentication and authorization: the security file, and the records of
+//! refusals.
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use crate::server::audit::AuditQueue;
 /// The label of a request whose path has no actions.
 const UNKNOWN_METHOD: &str = "unknown";
 
-/// Who is known to the server, and what becomes of the others.
+/// The security file in force, and where refusals are recorded.
 #[derive(Debug, Default)]
 pub(in crate::server) struct AccessControl {
     /// Without a file, no credentials are needed.

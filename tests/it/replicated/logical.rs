@@ -1,5 +1,5 @@
-//! PostgreSQL's logical replication copies rows, but no sequences: its subscriber is told of it,
-//! and mended by `pedigree migrate`, when it becomes the database.
+//! PostgreSQL's logical replication copies rows, but no sequences. A subscriber that becomes the
+//! database: the server reports its sequences, and `pedigree migrate` advances them.
 
 use pedigree::graph::Clock;
 

@@ -1,4 +1,4 @@
-//! The audit: one record for each write and each refusal, whoever is killed meanwhile.
+//! The audit: one record for each write and each refusal, also when servers are killed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -258,7 +258,7 @@ async fn each_acknowledged_write_has_one_record_whoever_is_killed(backend: Backe
                 writers.spawn(write(server.client().await, prefix, bearer.clone()));
             }
         }
-        // The others write on while one after the other is killed.
+        // One server at a time is killed; the writers continue at the other.
         for place in 0..count {
             let probe = format!("{round}-{place}-probe");
             for number in 0..10 + round {

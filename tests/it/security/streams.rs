@@ -70,7 +70,7 @@ impl Streams {
                 Err(status) => break status,
             }
         };
-        // Nobody reads it any more.
+        // The server no longer reads it.
         let _ = self.requests.send(declare("late", "Late")).await;
         let watched = loop {
             match self.watched.message().await {

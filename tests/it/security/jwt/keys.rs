@@ -139,7 +139,7 @@ async fn answers_of_others_are_no_keys() {
         );
     }
     assert!(other.requests().is_empty(), "{:?}", other.requests());
-    // A certificate of an authority that nobody trusts.
+    // A certificate of an authority that is not trusted.
     let (store, _folder) = open(Backend::SqliteMemory, &[&strange.entry("")]).await;
     assert_eq!(code(&store, &token(&strange)).await, Code::Unavailable);
     assert!(strange.requests().is_empty());
