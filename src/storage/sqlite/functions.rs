@@ -11,11 +11,15 @@ use memchr::memmem::Finder;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ffi};
+use smallvec::SmallVec;
 
 use super::Interrupts;
 
 /// Maximum length of a text that `REPLACE` makes, in bytes.
 const MAX_REPLACED_BYTES: usize = 64 << 20;
+
+/// Up to this length in bytes, `LIKE` copies a text to the stack to compare it in lower case.
+const SHORT_TEXT_BYTES: usize = 256;
 
 /// After how many comparisons of a character a look at the clock is due.
 const CLOCK_INTERVAL: usize = 1 << 16;
@@ -43,23 +47,26 @@ fn text<'a>(context: &'a Context<'_>, index: usize) -> Option<Cow<'a, [u8]>> {
     }
 }
 
-/// `like(pattern, text, escape)`: `text LIKE pattern ESCAPE escape`.
+/// `like(pattern, text, escape)`: `text LIKE pattern ESCAPE escape`. Filters give a pattern and an
+/// escape that are the same for every row, so that a statement parses them once.
 fn like(context: &Context<'_>, end: &Interrupts) -> rusqlite::Result<Option<bool>> {
-    let (Some(_), Some(given), Some(escape)) =
-        (text(context, 0), text(context, 1), text(context, 2))
-    else {
+    let parsed: Option<Arc<Pattern>> = context.get_aux(0)?;
+    let pattern = if let Some(pattern) = parsed {
+        pattern
+    } else {
+        let (Some(pattern), Some(escape)) = (text(context, 0), text(context, 2)) else {
+            return Ok(None);
+        };
+        let escape = escape.first().copied().unwrap_or_default();
+        context.set_aux(0, Pattern::parse(&pattern, escape))?
+    };
+    let Some(text) = text(context, 1) else {
         return Ok(None);
     };
-    let escape = escape.first().copied().unwrap_or_default();
-    let parse = |value: ValueRef<'_>| {
-        let pattern = value.as_bytes().unwrap_or_default();
-        Ok::<_, rusqlite::Error>(Pattern::parse(pattern, escape))
-    };
-    let pattern: Arc<Pattern> = context.get_or_create_aux(0, parse)?;
+    let mut lower_case = SmallVec::<[u8; SHORT_TEXT_BYTES]>::from_slice(&text);
+    lower_case.make_ascii_lowercase();
     let mut poll = InterruptPoll { end, steps: 0 };
-    pattern
-        .matches(&given.to_ascii_lowercase(), &mut poll)
-        .map(Some)
+    pattern.matches(&lower_case, &mut poll).map(Some)
 }
 
 /// `instr(text, part)`: the place of the first character of the part, from 1; 0 without it.
