@@ -89,6 +89,40 @@ CREATE TABLE IF NOT EXISTS PedigreeMessage (
     INDEX idx_pedigree_message_time (time_since_epoch)
 ) ENGINE = InnoDB;
 
+-- The versions of datasets that runs wrote: the artifact is the present version from a time on, in microseconds since epoch. Of two
+-- at the same time, the greater rank counts. A run that failed has abandoned what it wrote.
+CREATE TABLE IF NOT EXISTS PedigreeDatasetWrite (
+    dataset_id BIGINT NOT NULL,
+    execution_id BIGINT NOT NULL,
+    artifact_id BIGINT NOT NULL,
+    microseconds BIGINT NOT NULL,
+    tie_rank BIGINT NOT NULL,
+    is_abandoned BOOLEAN NOT NULL,
+    PRIMARY KEY (dataset_id, execution_id, artifact_id),
+    INDEX idx_pedigree_dataset_write_time (dataset_id, microseconds, tie_rank),
+    INDEX idx_pedigree_dataset_write_execution (execution_id),
+    INDEX idx_pedigree_dataset_write_artifact (artifact_id)
+) ENGINE = InnoDB;
+
+-- The versions of datasets that runs read without naming them: those that were present at a time, in microseconds since epoch.
+CREATE TABLE IF NOT EXISTS PedigreeDatasetRead (
+    dataset_id BIGINT NOT NULL,
+    execution_id BIGINT NOT NULL,
+    unknown_id BIGINT NOT NULL,
+    artifact_id BIGINT NOT NULL,
+    microseconds BIGINT NOT NULL,
+    PRIMARY KEY (dataset_id, execution_id, unknown_id),
+    INDEX idx_pedigree_dataset_read_time (dataset_id, microseconds),
+    INDEX idx_pedigree_dataset_read_execution (execution_id)
+) ENGINE = InnoDB;
+
+-- The contexts that are names of one dataset, which has the id of the oldest of them. A dataset with one name has no row.
+CREATE TABLE IF NOT EXISTS PedigreeDatasetName (
+    context_id BIGINT NOT NULL PRIMARY KEY,
+    dataset_id BIGINT NOT NULL,
+    INDEX idx_pedigree_dataset_name_dataset (dataset_id)
+) ENGINE = InnoDB;
+
 -- A row for each lock that holds for all servers, also where row locks hold on one node of a cluster only. A transaction
 -- takes a lock by a change of its row, which is a conflict on every node.
 CREATE TABLE IF NOT EXISTS PedigreeLock (

@@ -35,6 +35,43 @@ CREATE TABLE IF NOT EXISTS PedigreeMessage (
 
 CREATE INDEX IF NOT EXISTS idx_pedigree_message_time ON PedigreeMessage (time_since_epoch);
 
+-- The versions of datasets that runs wrote: the artifact is the present version from a time on, in microseconds since epoch. Of two
+-- at the same time, the greater rank counts. A run that failed has abandoned what it wrote.
+CREATE TABLE IF NOT EXISTS PedigreeDatasetWrite (
+    dataset_id INT NOT NULL,
+    execution_id INT NOT NULL,
+    artifact_id INT NOT NULL,
+    microseconds INT NOT NULL,
+    tie_rank INT NOT NULL,
+    is_abandoned INT NOT NULL,
+    PRIMARY KEY (dataset_id, execution_id, artifact_id)
+);
+
+CREATE INDEX IF NOT EXISTS idx_pedigree_dataset_write_time ON PedigreeDatasetWrite (dataset_id, microseconds, tie_rank);
+CREATE INDEX IF NOT EXISTS idx_pedigree_dataset_write_execution ON PedigreeDatasetWrite (execution_id);
+CREATE INDEX IF NOT EXISTS idx_pedigree_dataset_write_artifact ON PedigreeDatasetWrite (artifact_id);
+
+-- The versions of datasets that runs read without naming them: those that were present at a time, in microseconds since epoch.
+CREATE TABLE IF NOT EXISTS PedigreeDatasetRead (
+    dataset_id INT NOT NULL,
+    execution_id INT NOT NULL,
+    unknown_id INT NOT NULL,
+    artifact_id INT NOT NULL,
+    microseconds INT NOT NULL,
+    PRIMARY KEY (dataset_id, execution_id, unknown_id)
+);
+
+CREATE INDEX IF NOT EXISTS idx_pedigree_dataset_read_time ON PedigreeDatasetRead (dataset_id, microseconds);
+CREATE INDEX IF NOT EXISTS idx_pedigree_dataset_read_execution ON PedigreeDatasetRead (execution_id);
+
+-- The contexts that are names of one dataset, which has the id of the oldest of them. A dataset with one name has no row.
+CREATE TABLE IF NOT EXISTS PedigreeDatasetName (
+    context_id INT NOT NULL PRIMARY KEY,
+    dataset_id INT NOT NULL
+);
+
+CREATE INDEX IF NOT EXISTS idx_pedigree_dataset_name_dataset ON PedigreeDatasetName (dataset_id);
+
 -- Locks that hold for all servers. Nothing locks here on SQLite, which has one writer.
 CREATE TABLE IF NOT EXISTS PedigreeLock (
     name VARCHAR(32) NOT NULL PRIMARY KEY,

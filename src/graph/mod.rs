@@ -5,6 +5,7 @@
 //! * `types`, `nodes`, `edges`: types, artifacts, executions and contexts, and the links between
 //!   them.
 //! * `composite`: several of these in one write.
+//! * `datasets`: the versions of datasets, and which of them was present when.
 //! * `ingest`: messages, each stored once, and events of runs.
 //! * `lineage`: traversals from nodes to those that they depend on, or that depend on them.
 //! * `write`: what every change of the graph is; `commit`: how it becomes durable; `changes`: the
@@ -14,11 +15,13 @@ mod changes;
 mod clock;
 mod commit;
 mod composite;
+mod datasets;
 mod edges;
 mod external_ids;
 mod filters;
 mod ingest;
 mod lineage;
+mod names;
 mod nodes;
 mod registry;
 mod types;
@@ -45,13 +48,15 @@ pub use changes::history::Retention;
 pub use changes::reconcile::ReconcileScope;
 pub use changes::watch::{Changes, Since, Topic, Watch, WatchQuery};
 pub use clock::Clock;
+pub use composite::events::PutEvents;
 pub use composite::execution::{ArtifactAndEvent, PutExecution, PutExecutionAnswer};
+pub use composite::nodes::PutNodes;
 pub use composite::subgraph::{EventEdge, PutSubgraph, PutSubgraphAnswer};
-pub use edges::events::PutEvents;
+pub use datasets::join::DATASET_TYPE;
 pub use edges::memberships::PutMemberships;
 pub use edges::parents::{PutParentContexts, Relatives};
 pub use ingest::runs::{
-    ArtifactIdentity, ArtifactRef, ContextRef, EventScope, EventTime, Facet, MAX_NAME_CHARACTERS,
+    ArtifactIdentity, ArtifactRef, ContextRef, DatasetUse, EventScope, EventTime, Facet,
     RecordRuns, RunEvent, RunEventType, RunResult, TypeName, TypePolicy,
 };
 pub use ingest::{MAX_MESSAGE_ID_BYTES, Message, Recordable, Recorded, Reply};
@@ -61,9 +66,9 @@ pub use lineage::neighborhood::GraphQuery;
 pub use lineage::stream::{Trace, TracePart, TraceQuery};
 pub use lineage::subgraph::SubgraphQuery;
 pub use lineage::traverse::Direction;
+pub use names::{MAX_NAME_CHARACTERS, short_name};
 pub use nodes::mask::{Mask, PropertyMask};
 pub use nodes::page::{ListOptions, NodePage};
-pub use nodes::put::PutNodes;
 pub use nodes::scope::ListScope;
 pub use nodes::stream::NodeStream;
 pub use registry::Graphs;

@@ -9,6 +9,8 @@ pub enum Operation {
     Updated,
     /// Another program wrote it, and it was found later.
     Reconciled,
+    /// It is no more. The subject is as it was.
+    Deleted,
 }
 
 /// What a change is about, as the change left it.
@@ -41,6 +43,15 @@ impl Change {
     pub const fn created(subject: Subject) -> Self {
         Self {
             operation: Operation::Created,
+            subject,
+        }
+    }
+
+    /// The change that deleted this.
+    #[must_use]
+    pub const fn deleted(subject: Subject) -> Self {
+        Self {
+            operation: Operation::Deleted,
             subject,
         }
     }

@@ -106,6 +106,37 @@ pub fn dataset_uri(namespace: &str, name: &str) -> String {
     }
 }
 
+/// The usual notations of a canonical URI, itself among them: with each scheme that means the same,
+/// with the default port, and with a slash at the end.
+#[must_use]
+pub fn uri_notations(uri: &str) -> Vec<String> {
+    let Some((scheme, rest)) = uri.split_once("://") else {
+        return vec![uri.to_owned()];
+    };
+    let mut notations = Vec::new();
+    for same in SCHEMES.iter().filter(|known| known.canonical == scheme) {
+        let mut rests = vec![rest.to_owned()];
+        let (host, path) = rest.find('/').map_or((rest, ""), |end| rest.split_at(end));
+        if let Some(port) = same.default_port
+            && !host.contains(':')
+        {
+            rests.push(format!("{host}:{port}{path}"));
+        }
+        for rest in rests {
+            let notation = format!("{}://{rest}", same.name);
+            notations.push(format!("{notation}/"));
+            notations.push(notation);
+            if host.is_empty() {
+                notations.push(format!("{}:{rest}", same.name));
+            }
+        }
+    }
+    if notations.is_empty() {
+        notations.push(uri.to_owned());
+    }
+    notations
+}
+
 /// The host, in lower case and without the default port. What comes before an `@`, as the container
 /// of Azure's stores, is kept as it is.
 fn canonical_host(host: &str, scheme: &Scheme) -> String {
@@ -174,6 +205,24 @@ mod tests {
             ("s3://b//", "s3://b"),
         ] {
             assert_eq!(canonical_uri(given), canonical);
+        }
+    }
+
+    #[test]
+    fn notations_are_those_of_one_uri() {
+        for (uri, some) in [
+            ("s3://b/k", vec!["s3://b/k", "s3a://b/k", "s3n://b/k/"]),
+            ("hdfs://nn/k", vec!["hdfs://nn:8020/k"]),
+            ("file:///k", vec!["file:/k", "file:///k/"]),
+            ("bigquery:p.d.t", vec!["bigquery:p.d.t"]),
+            ("postgres://db:5432/d.t", vec!["postgres://db:5432/d.t"]),
+        ] {
+            let notations = uri_notations(uri);
+            let of_uri = |notation: &String| canonical_uri(notation) == uri;
+            assert!(notations.iter().all(of_uri), "{notations:?}");
+            for notation in some {
+                assert!(notations.iter().any(|it| it == notation), "{notations:?}");
+            }
         }
     }
 

@@ -20,7 +20,7 @@ mod value;
 
 pub use audit::{AccessRecord, Outcome};
 pub use change::{Change, JournalEntry, Operation, Subject};
-pub use data_uri::{canonical_uri, dataset_uri};
+pub use data_uri::{canonical_uri, dataset_uri, uri_notations};
 pub use edge::{Event, EventInput, EventPath, EventType, Membership, ParentContext, Step};
 pub use ids::distinct_ids;
 pub use kind::Kind;

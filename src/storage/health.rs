@@ -32,8 +32,14 @@ const SERVER_RIGHTS: &str = "
     INSERT INTO PedigreeChange SELECT * FROM PedigreeChange WHERE 1 = 0;
     INSERT INTO PedigreeOutbox SELECT * FROM PedigreeOutbox WHERE 1 = 0;
     INSERT INTO PedigreeMessage SELECT * FROM PedigreeMessage WHERE 1 = 0;
+    INSERT INTO PedigreeDatasetWrite SELECT * FROM PedigreeDatasetWrite WHERE 1 = 0;
+    INSERT INTO PedigreeDatasetRead SELECT * FROM PedigreeDatasetRead WHERE 1 = 0;
+    INSERT INTO PedigreeDatasetName SELECT * FROM PedigreeDatasetName WHERE 1 = 0;
     UPDATE PedigreeLock SET counter = counter WHERE 1 = 0;
     UPDATE PedigreeStore SET store_id = store_id WHERE 1 = 0;
+    UPDATE PedigreeDatasetWrite SET tie_rank = tie_rank WHERE 1 = 0;
+    UPDATE PedigreeDatasetRead SET artifact_id = artifact_id WHERE 1 = 0;
+    UPDATE PedigreeDatasetName SET dataset_id = dataset_id WHERE 1 = 0;
     UPDATE Artifact SET uri = uri WHERE 1 = 0;
     UPDATE Execution SET last_known_state = last_known_state WHERE 1 = 0;
     UPDATE Context SET name = name WHERE 1 = 0;
@@ -51,7 +57,8 @@ const SQLITE_TABLES: &str = "
     SELECT 1 FROM Context, ContextProperty, ParentContext, Association, Attribution WHERE 0;
     SELECT 1 FROM Event, EventPath WHERE 0;
     SELECT 1 FROM PedigreeChange, PedigreeOutbox, PedigreeMessage, PedigreeLock, PedigreeStore
-    WHERE 0";
+    WHERE 0;
+    SELECT 1 FROM PedigreeDatasetWrite, PedigreeDatasetRead, PedigreeDatasetName WHERE 0";
 
 impl Database {
     /// Asks whether the database can be used. The question has a connection of its own, so that it

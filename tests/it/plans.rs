@@ -7,10 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pb::list_operation_options::order_by_field::Field;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 
 use crate::binary::Server;
+use crate::openlineage;
 use crate::sql::{connect, run_sql};
 use crate::support::prelude::*;
 use crate::support::{Backend, Client, TestDatabase, Then};
@@ -18,7 +19,7 @@ use crate::support::{Backend, Client, TestDatabase, Then};
 on_every_database!(frequent_statements_use_indexes);
 
 /// The tables that grow, in whose names only their database sees capitals.
-const LARGE: [&str; 12] = [
+const LARGE: [&str; 15] = [
     "Artifact",
     "ArtifactProperty",
     "Execution",
@@ -31,6 +32,9 @@ const LARGE: [&str; 12] = [
     "Attribution",
     "ParentContext",
     "PedigreeChange",
+    "PedigreeDatasetWrite",
+    "PedigreeDatasetRead",
+    "PedigreeDatasetName",
 ];
 
 /// Nodes of each kind.
@@ -111,6 +115,15 @@ impl Asking {
                 .collect::<Vec<_>>();
             self.ask(put_parents(&parents)).await;
         }
+    }
+
+    /// Runs of OpenLineage, each of which reads what another one wrote.
+    async fn fill_datasets(port: u16) {
+        let runs: Vec<Json> = (0..NODES).map(lineage_event).collect();
+        let body = Json::Array(runs).to_string();
+        let answer = openlineage::post(port, openlineage::BATCH_PATH, body.as_bytes()).await;
+        let answer: Json = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(answer["status"], "success", "{answer}");
     }
 
     async fn read<N: TestNode>(&self) {
@@ -244,6 +257,24 @@ impl Asking {
         };
         self.ask(put).await;
     }
+}
+
+/// The end of a run that reads a dataset and writes the next one, which ten runs have written and
+/// which has two names.
+fn lineage_event(run: i64) -> Json {
+    let dataset = |number: i64| json!([{"namespace": "s3://lake", "name": format!("d{number}")}]);
+    let mut named = dataset((run + 1) % 600)[0].clone();
+    let table = json!({"namespace": "hive://meta", "name": named["name"], "type": "TABLE"});
+    named["facets"] = json!({"symlinks": {"identifiers": [table]}});
+    json!({
+        "eventType": "COMPLETE",
+        "eventTime": format!("2026-01-01T{:02}:{:02}:{:02}Z", run / 3600, run / 60 % 60, run % 60),
+        "producer": "https://example.com/test",
+        "run": {"runId": format!("r{run}")},
+        "job": {"namespace": "team", "name": format!("j{}", run % 100)},
+        "inputs": dataset(run % 600),
+        "outputs": [named],
+    })
 }
 
 /// So few that a database has no reason to read all properties for them.
@@ -405,6 +436,7 @@ async fn frequent_statements_use_indexes(backend: Backend) {
     let database = TestDatabase::new(backend);
     let server = Server::on(&database, &[]);
     Asking::to(&server).await.fill().await;
+    Asking::fill_datasets(server.port).await;
     server.stop();
     analyze(&database).await;
     let level = [
@@ -417,6 +449,13 @@ async fn frequent_statements_use_indexes(backend: Backend) {
     let asking = Asking::to(&server).await;
     asking.read_all_kinds().await;
     asking.write().await;
+    for event_type in ["COMPLETE", "FAIL"] {
+        let mut late = lineage_event(NODES);
+        late["eventType"] = event_type.into();
+        let late = late.to_string();
+        let answer = openlineage::post(server.port, openlineage::PATH, late.as_bytes()).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+    }
     let statements = statements(&server.process.log());
     server.stop();
     assert!(statements.len() > 40, "{statements:?}");

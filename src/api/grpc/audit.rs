@@ -136,6 +136,7 @@ const fn operation(operation: Operation) -> &'static str {
         Operation::Created => "created",
         Operation::Updated => "updated",
         Operation::Reconciled => "reconciled",
+        Operation::Deleted => "deleted",
     }
 }
 

@@ -4,20 +4,17 @@ use std::borrow::Cow;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use crate::graph::MAX_NAME_CHARACTERS;
+use crate::graph::short_name;
 use crate::identity::token::to_hex;
-
-/// The characters of a longer name before its digest: with it, 255.
-const KEPT_CHARACTERS: usize = MAX_NAME_CHARACTERS - 65;
 
 /// The external id of a run.
 pub(super) fn run_id(run: &str) -> String {
-    short(Cow::Owned(format!("openlineage:run:{run}"))).into_owned()
+    short_name(Cow::Owned(format!("openlineage:run:{run}"))).into_owned()
 }
 
 /// The name of a run: that of its job and its id.
 pub(super) fn run(job: &str, run: &str) -> String {
-    short(Cow::Owned(format!("{job}/{run}"))).into_owned()
+    short_name(Cow::Owned(format!("{job}/{run}"))).into_owned()
 }
 
 /// The full name of a job: its namespace, in which slashes are encoded, and its name.
@@ -51,17 +48,6 @@ pub(super) enum DatasetVersion<'e> {
     Unknown,
 }
 
-/// A name that fits into a column. The end of a longer one is replaced by the digest of all of it.
-pub(super) fn short(name: Cow<'_, str>) -> Cow<'_, str> {
-    if name.chars().nth(MAX_NAME_CHARACTERS).is_none() {
-        return name;
-    }
-    let mut start: String = name.chars().take(KEPT_CHARACTERS).collect();
-    start.push('~');
-    start.push_str(&sha256(name.as_bytes()));
-    Cow::Owned(start)
-}
-
 /// The SHA-256 as hexadecimal digits.
 pub(super) fn sha256(bytes: &[u8]) -> String {
     to_hex(digest(&SHA256, bytes).as_ref())
@@ -75,15 +61,6 @@ mod tests {
     fn names_of_jobs_are_unambiguous() {
         let names = [job("a", "b/c"), job("a/b", "c"), job("a%2Fb", "c")];
         assert_eq!(names, ["a/b/c", "a%2Fb/c", "a%252Fb/c"]);
-    }
-
-    #[test]
-    fn long_names_fit_and_differ() {
-        let long = |end: &str| run(&"é".repeat(300), end);
-        assert_eq!(long("1").chars().count(), MAX_NAME_CHARACTERS);
-        assert_ne!(long("1"), long("2"));
-        let fits = "é".repeat(MAX_NAME_CHARACTERS);
-        assert_eq!(short(Cow::Borrowed(&fits)), fits);
     }
 
     #[test]

@@ -11,20 +11,17 @@
 use std::borrow::Cow;
 
 use super::event::{Dataset, EventSubject, FacetMap, Job, LineageEvent};
-use super::facets::{self, DatasetFact, RunKey};
+use super::facets::{self, DatasetFact, Lifecycle, RunKey};
 use super::names::{self, DatasetVersion};
 use crate::graph::{
-    ArtifactIdentity, ArtifactRef, ContextRef, EventScope, EventTime, Facet, RunEvent,
-    RunEventType, TypeName, TypePolicy,
+    ArtifactIdentity, ArtifactRef, ContextRef, DATASET_TYPE, DatasetUse, EventScope, EventTime,
+    Facet, RunEvent, RunEventType, TypeName, TypePolicy, short_name,
 };
 use crate::model::{Properties, Value, dataset_uri};
 
 const RUN_TYPE: &str = "openlineage.Run";
 
 const JOB_TYPE: &str = "openlineage.Job";
-
-/// The type of contexts of data, whichever protocol names it.
-const DATASET_TYPE: &str = "pedigree.Dataset";
 
 /// The type of versions of datasets.
 const VERSION_TYPE: &str = "openlineage.Dataset";
@@ -34,10 +31,18 @@ pub(super) fn report(event: &LineageEvent<'_>) -> Vec<RunEvent> {
     match &event.subject {
         EventSubject::Run(run, job) => run_events(event, &run.id.0, run.facets.as_ref(), job),
         EventSubject::Job(job) => {
-            let mut contexts = vec![job_of(job)];
+            let mut declared = job_of(job);
+            for (name, given) in [
+                ("declared_inputs", &event.inputs),
+                ("declared_outputs", &event.outputs),
+            ] {
+                let uris: Vec<String> = given.iter().map(uri_of).collect();
+                let uris = uris.iter().map(String::as_str);
+                declared.facets.push(facets::declared(name, uris));
+            }
             let used = event.inputs.iter().chain(&event.outputs);
-            contexts.extend(used.map(dataset));
-            vec![about_contexts(event.time, contexts)]
+            let contexts = std::iter::once(declared).chain(used.map(dataset));
+            vec![about_contexts(event.time, contexts.collect())]
         }
         EventSubject::Dataset(given) => vec![about_contexts(event.time, vec![dataset(given)])],
     }
@@ -85,12 +90,60 @@ fn run_events(
         own.inputs
             .push(version(given, uri, DatasetVersion::Unknown));
     }
-    let outputs = event.outputs.iter();
-    own.outputs = outputs
-        .map(|given| version(given, uri_of(given), DatasetVersion::WrittenBy(id)))
-        .collect();
+    let mut altered = Vec::new();
+    for given in &event.outputs {
+        add_output(&mut own, &mut altered, given, id);
+    }
+    if !altered.is_empty() {
+        events.push(about_contexts(event.time, altered));
+    }
     events.push(own);
     events
+}
+
+/// Adds what a run did to a dataset. Datasets of which it changed no data are `altered`.
+fn add_output(
+    run: &mut RunEvent,
+    altered: &mut Vec<ContextRef>,
+    given: &Dataset<'_>,
+    run_id: &str,
+) {
+    let uri = uri_of(given);
+    run.facets
+        .extend(facets::lifecycle(given.facets.as_ref(), &uri));
+    let written = DatasetVersion::WrittenBy(run_id);
+    match DatasetFact::of(given.facets.as_ref()).lifecycle {
+        Lifecycle::Write => run.outputs.push(version(given, uri, written)),
+        Lifecycle::Alter => altered.push(dataset(given)),
+        Lifecycle::Removal => run.outputs.push(removal(dataset(given), uri)),
+        Lifecycle::Rename(previous) => {
+            let previous_uri = dataset_uri(&previous.namespace.0, &previous.name.0);
+            if previous_uri == uri {
+                altered.push(dataset(given));
+                return;
+            }
+            let before = context(DATASET_TYPE, &previous_uri);
+            run.inputs.push(ArtifactRef {
+                dataset_use: DatasetUse::Present,
+                ..removal(before.clone(), previous_uri.clone())
+            });
+            run.outputs.push(removal(before, previous_uri));
+            run.outputs.push(version(given, uri, written));
+        }
+    }
+}
+
+/// What is present of a dataset that has been removed.
+fn removal(dataset: ContextRef, uri: String) -> ArtifactRef {
+    let nothing = names::version_id(&uri, &DatasetVersion::Unknown);
+    ArtifactRef {
+        artifact_type: type_name(VERSION_TYPE),
+        identity: Some(ArtifactIdentity::ExternalId(nothing)),
+        dataset_use: DatasetUse::Removal,
+        contexts: vec![dataset],
+        uri: Some(uri),
+        ..ArtifactRef::default()
+    }
 }
 
 /// The run that a facet names as that above another one, with its job and no state.
@@ -130,7 +183,7 @@ fn type_name(name: &str) -> TypeName {
 fn context(context_type: &str, name: &str) -> ContextRef {
     ContextRef {
         context_type: type_name(context_type),
-        name: names::short(Cow::Borrowed(name)).into_owned(),
+        name: short_name(Cow::Borrowed(name)).into_owned(),
         ..ContextRef::default()
     }
 }
@@ -179,10 +232,25 @@ fn dataset(given: &Dataset<'_>) -> ContextRef {
 
 /// The dataset at its canonical URI.
 fn dataset_at(given: &Dataset<'_>, uri: &str) -> ContextRef {
+    let others = facets::other_names(given.facets.as_ref());
+    let others = others
+        .iter()
+        .map(|other| dataset_uri(&other.namespace.0, &other.name.0))
+        .filter(|other| is_other_name(uri, other));
     ContextRef {
         facets: facets::dataset(given.facets.as_ref()),
+        other_names: others.map(|other| context(DATASET_TYPE, &other)).collect(),
         ..context(DATASET_TYPE, uri)
     }
+}
+
+/// Whether a URI is another one for the same data: neither of them is a folder of the other.
+fn is_other_name(uri: &str, other: &str) -> bool {
+    let is_folder = |of: &str, it: &str| {
+        let rest = of.strip_prefix(it);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    !is_folder(uri, other) && !is_folder(other, uri)
 }
 
 /// The version of a dataset that a run used or wrote: the named one, or else this one.
@@ -198,6 +266,10 @@ fn version(given: &Dataset<'_>, uri: String, unnamed: DatasetVersion<'_>) -> Art
             &uri, &version,
         ))),
         custom_properties: properties.collect(),
+        dataset_use: match version {
+            DatasetVersion::Unknown => DatasetUse::Present,
+            DatasetVersion::Named(_) | DatasetVersion::WrittenBy(_) => DatasetUse::Version,
+        },
         contexts: vec![dataset_at(given, &uri)],
         uri: Some(uri),
         facets: facets::output(given.output_facets.as_ref()),

@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use crate::error::{Error, Result};
 use crate::graph::composite::artifacts::{ArtifactReuse, ArtifactWriter};
 use crate::graph::composite::contexts::{ContextReuse, ContextWriter};
+use crate::graph::datasets::join;
 use crate::graph::edges::events::Written;
 use crate::graph::edges::{events, memberships};
 use crate::graph::nodes::rules::describe;
 use crate::graph::nodes::writer::{NodeWriter, PutOptions};
 use crate::graph::write::Write;
-use crate::model::{EventInput, Kind, NodeInput, Origin};
+use crate::model::{Event, EventInput, Kind, NodeInput, Origin};
 use crate::storage::Tx;
 use crate::storage::tables::memberships::Nodes;
 
@@ -80,7 +81,7 @@ impl Write for PutExecution {
         executions.put(tx, Cow::Borrowed(execution)).await?;
         let execution_id = executions.finish(tx).await?.first().copied();
         let execution_id = execution_id.ok_or_else(|| Error::internal("an execution has no id"))?;
-        let artifact_ids = self
+        let (artifact_ids, outputs) = self
             .put_events(tx, execution, execution_id, &stored, now)
             .await?;
         let context_ids = contexts.put(tx).await?;
@@ -89,6 +90,8 @@ impl Write for PutExecution {
         memberships::put_all(tx, Kind::Execution, &context_ids, &[execution_id], nodes).await?;
         let attributed: Vec<i64> = artifact_ids.iter().copied().flatten().collect();
         memberships::put_all(tx, Kind::Artifact, &context_ids, &attributed, Nodes::Any).await?;
+        let artifacts = self.pairs.iter().filter_map(|pair| pair.artifact.as_ref());
+        join::written(tx, artifacts.zip(stored), &outputs, now).await?;
         Ok(PutExecutionAnswer {
             execution_id,
             artifact_ids,
@@ -115,7 +118,8 @@ impl PutExecution {
         self.pairs.iter().map(stored).collect()
     }
 
-    /// Records the events; the answer has the artifact of every pair that names one.
+    /// Records the events. The answer has the artifact of every pair that names one, and the
+    /// outputs.
     async fn put_events(
         &self,
         tx: &mut Tx,
@@ -123,7 +127,7 @@ impl PutExecution {
         execution_id: i64,
         stored: &[i64],
         now: i64,
-    ) -> Result<Vec<Option<i64>>> {
+    ) -> Result<(Vec<Option<i64>>, Vec<Event>)> {
         let mut aligned = Vec::with_capacity(self.pairs.len());
         let mut artifact_ids = Vec::with_capacity(self.pairs.len());
         let mut refused = None;
@@ -151,8 +155,8 @@ impl PutExecution {
             artifacts: stored,
             executions: &[execution_id],
         };
-        events::put(tx, aligned, written, now).await?;
-        refused.map_or(Ok(artifact_ids), Err)
+        let outputs = events::put(tx, aligned, written, now).await?;
+        refused.map_or(Ok((artifact_ids, outputs)), Err)
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::graph::composite::artifacts::{ArtifactReuse, ArtifactWriter};
 use crate::graph::composite::contexts::{ContextReuse, ContextWriter};
+use crate::graph::datasets::join;
 use crate::graph::edges::events::Written;
 use crate::graph::edges::{events, memberships};
 use crate::graph::nodes::rules as node_rules;
@@ -102,7 +103,9 @@ impl Write for PutSubgraph {
             artifacts: &artifact_ids,
             executions: &execution_ids,
         };
-        events::put(tx, resolved, written, now).await?;
+        let outputs = events::put(tx, resolved, written, now).await?;
+        let artifacts = self.artifacts.iter().zip(artifact_ids.iter().copied());
+        join::written(tx, artifacts, &outputs, now).await?;
         Ok(PutSubgraphAnswer {
             execution_ids,
             artifact_ids,

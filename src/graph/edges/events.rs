@@ -1,27 +1,11 @@
-//! Put and get events.
+//! Events: links between artifacts and executions.
 
 use std::collections::HashSet;
 
 use crate::error::{Error, Result};
-use crate::graph::write::Write;
-use crate::model::{Change, Event, EventInput, Kind, Origin, Side, Subject};
+use crate::model::{Change, Event, EventInput, Kind, Side, Subject};
 use crate::storage::tables::{events, nodes};
 use crate::storage::{Database, Tx};
-
-/// Records events between artifacts and executions that exist (`PutEvents`).
-#[derive(Clone, Debug)]
-pub struct PutEvents {
-    pub events: Vec<EventInput>,
-}
-
-impl Write for PutEvents {
-    type Answer = ();
-
-    async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<()> {
-        let now = origin.time;
-        put(tx, self.events.clone(), Written::default(), now).await
-    }
-}
 
 /// The ids of nodes that the transaction has put, so that it need not look for them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,13 +14,14 @@ pub(in crate::graph) struct Written<'a> {
     pub executions: &'a [i64],
 }
 
-/// Records events in order; the first that is refused decides the error.
+/// Records events in order; the first that is refused decides the error. Returns the outputs,
+/// without their paths.
 pub(in crate::graph) async fn put(
     tx: &mut Tx,
     given: Vec<EventInput>,
     written: Written<'_>,
     now: i64,
-) -> Result<()> {
+) -> Result<Vec<Event>> {
     let artifacts = given.iter().filter_map(|event| event.artifact_id);
     let artifacts = existing(tx, Kind::Artifact, artifacts, written.artifacts).await?;
     let executions = given.iter().filter_map(|event| event.execution_id);
@@ -55,8 +40,14 @@ pub(in crate::graph) async fn put(
     events::insert(tx, &valid)
         .await
         .map_err(|error| error.on_duplicate(|| already_exists(&valid)))?;
+    let outputs = valid.iter().filter(|event| event.event_type.is_output());
+    let outputs = outputs.map(|event| Event {
+        path: Vec::new(),
+        ..*event
+    });
+    let outputs = outputs.collect();
     tx.note_change(|| created(valid));
-    refused.map_or(Ok(()), Err)
+    refused.map_or(Ok(outputs), Err)
 }
 
 /// The changes that made these events.
@@ -83,6 +74,18 @@ pub(in crate::graph) async fn put_missing(tx: &mut Tx, mut given: Vec<Event>) ->
         }
     })?;
     tx.note_change(|| created(given));
+    Ok(())
+}
+
+/// Deletes events that have no paths.
+///
+/// # Errors
+///
+/// Those of the database.
+pub(in crate::graph) async fn delete(tx: &mut Tx, stored: Vec<Event>) -> Result<()> {
+    events::delete(tx, &stored).await?;
+    let change = |event| Change::deleted(Subject::Event(event));
+    tx.note_change(|| stored.into_iter().map(change));
     Ok(())
 }
 

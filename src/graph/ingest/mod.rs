@@ -10,13 +10,13 @@ pub(in crate::graph) mod queue;
 pub(in crate::graph) mod runs;
 
 use crate::error::{Error, Result};
+use crate::graph::composite::events::PutEvents;
 use crate::graph::composite::execution::{PutExecution, PutExecutionAnswer};
+use crate::graph::composite::nodes::PutNodes;
 use crate::graph::composite::subgraph::{PutSubgraph, PutSubgraphAnswer};
-use crate::graph::edges::events::PutEvents;
 use crate::graph::edges::memberships::PutMemberships;
 use crate::graph::edges::parents::PutParentContexts;
 use crate::graph::ingest::runs::{RecordRuns, RunEvent, RunResult};
-use crate::graph::nodes::put::PutNodes;
 use crate::graph::types::put::PutTypes;
 use crate::graph::write::Write;
 use crate::model::Origin;

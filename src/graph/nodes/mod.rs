@@ -1,9 +1,8 @@
-//! Artifacts, executions and contexts: how they are put, read and listed.
+//! Artifacts, executions and contexts: how they are written, read and listed.
 
 pub(in crate::graph) mod look_alikes;
 pub(in crate::graph) mod mask;
 pub(in crate::graph) mod page;
-pub(in crate::graph) mod put;
 pub(in crate::graph) mod read;
 pub(in crate::graph) mod rules;
 pub(in crate::graph) mod scope;

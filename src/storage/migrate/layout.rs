@@ -7,12 +7,15 @@ use crate::storage::Tx;
 use crate::storage::tables::schema::MLMD_TABLES;
 
 /// Tables and indexes that `pedigree.sql` creates.
-const OWN_TABLES_AND_INDEXES: [&str; 12] = [
+const OWN_TABLES_AND_INDEXES: [&str; 15] = [
     "PedigreeChange",
     "PedigreeOutbox",
     "PedigreeMessage",
     "PedigreeLock",
     "PedigreeStore",
+    "PedigreeDatasetWrite",
+    "PedigreeDatasetRead",
+    "PedigreeDatasetName",
     "idx_pedigree_attribution_artifact",
     "idx_pedigree_association_execution",
     "idx_pedigree_artifact_type",

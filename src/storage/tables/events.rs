@@ -124,6 +124,20 @@ pub async fn insert(tx: &mut Tx, events: &[Event]) -> Result<()> {
     tx.insert_rows(&steps).await
 }
 
+/// Deletes events that have no paths.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn delete(tx: &mut Tx, events: &[Event]) -> Result<()> {
+    let mut keys = Rows::keys(&EVENT);
+    for event in events {
+        let (artifact, execution, event_type) = key(event);
+        keys.push([artifact.into(), execution.into(), event_type.into()]);
+    }
+    tx.delete_rows(&keys).await
+}
+
 /// The unique key of an event: artifact, execution and number of the type.
 pub type EventKey = (i64, i64, i64);
 

@@ -2,6 +2,8 @@
 //! Rules of the graph and differences between databases do not belong here.
 
 pub mod changes;
+pub mod dataset_names;
+pub mod dataset_uses;
 pub mod events;
 pub mod joins;
 pub mod lists;

@@ -38,7 +38,7 @@ fn command(dir: &Path, port: u16, arguments: &[&str]) -> Command {
 }
 
 /// Runs the program against a server.
-async fn ask(port: u16, arguments: &[&str], input: &str) -> Ended {
+pub async fn ask(port: u16, arguments: &[&str], input: &str) -> Ended {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("input");
     std::fs::write(&path, input).unwrap();

@@ -5,11 +5,13 @@
 //! | --- | --- |
 //! | `run JOB STATE N` | N runs of a job are in a state; `NONE` is none |
 //! | `below JOB PARENT N` | N runs of a job were begun by runs of another one |
+//! | `follows JOB WRITER N` | runs of a job read versions that runs of another one wrote: N pairs |
 //! | `reads JOB URI N`, `writes JOB URI N` | N runs of a job used or wrote a dataset |
+//! | `abandons JOB URI N` | N runs of a job would have written a dataset, but failed |
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use pedigree::proto::ml_metadata::{event, execution, value};
+use pedigree::proto::ml_metadata::{artifact, event, execution, value};
 
 use crate::support::prelude::*;
 
@@ -22,10 +24,10 @@ pub async fn lines(store: &Store) -> Vec<String> {
     let executions: Vec<Execution> = executions.executions;
     let jobs = jobs(store, &executions).await;
     let artifacts = store.ask(pb::GetArtifactsRequest::default()).await;
-    let uris: HashMap<Option<i64>, String> = artifacts
+    let artifacts: HashMap<Option<i64>, Artifact> = artifacts
         .artifacts
         .into_iter()
-        .map(|artifact| (artifact.id, artifact.uri.unwrap()))
+        .map(|artifact| (artifact.id, artifact))
         .collect();
     let by_run: HashMap<&str, &Execution> =
         executions.iter().map(|run| (run_id(run), run)).collect();
@@ -46,17 +48,35 @@ pub async fn lines(store: &Store) -> Vec<String> {
         execution_ids,
         ..Default::default()
     };
+    let events = store.ask(events).await.events;
+    let is_output = |edge: &&pb::Event| edge.r#type() == event::Type::Output;
+    let mut writers: HashMap<Option<i64>, BTreeSet<Option<i64>>> = HashMap::new();
+    for edge in events.iter().filter(is_output) {
+        let of_version = writers.entry(edge.artifact_id).or_default();
+        of_version.insert(edge.execution_id);
+    }
+    let mut follows = BTreeSet::new();
     let mut seen = BTreeSet::new();
-    for edge in store.ask(events).await.events {
+    for edge in events {
+        let artifact = &artifacts[&edge.artifact_id];
+        let is_abandoned = artifact.state() == artifact::State::Abandoned;
         let verb = match edge.r#type() {
             event::Type::Input => "reads",
+            event::Type::Output if is_abandoned => "abandons",
             event::Type::Output => "writes",
             other => panic!("{other:?}"),
         };
-        let uri = &uris[&edge.artifact_id];
-        if seen.insert((verb, edge.execution_id, uri.clone())) {
+        if verb == "reads" {
+            let writers = writers.get(&edge.artifact_id).into_iter().flatten();
+            follows.extend(writers.map(|writer| (edge.execution_id, *writer)));
+        }
+        let uri = artifact.uri();
+        if seen.insert((verb, edge.execution_id, uri.to_owned())) {
             count([verb, &jobs[&edge.execution_id], uri]);
         }
+    }
+    for (run, writer) in follows {
+        count(["follows", &jobs[&run], &jobs[&writer]]);
     }
     let line = |(words, count): (Words, usize)| format!("{}\t{count}", words.join("\t"));
     counts.into_iter().map(line).collect()

@@ -4,10 +4,15 @@
 //! them is the lineage that they tell, see [`lineage`].
 
 mod bad_input;
+mod chain;
+mod client;
 mod door;
 mod killed;
+mod lifecycle;
 mod lineage;
+mod names;
 mod scenarios;
+mod versions;
 
 use std::io::Write;
 
@@ -18,12 +23,12 @@ use serde_json::{Value, json};
 use crate::serving::{Http, http};
 use crate::support::Store;
 
-const PATH: &str = "/api/v1/lineage";
+pub const PATH: &str = "/api/v1/lineage";
 
-const BATCH_PATH: &str = "/api/v1/lineage/batch";
+pub const BATCH_PATH: &str = "/api/v1/lineage/batch";
 
 /// Sends a body of JSON.
-async fn post(port: u16, path: &str, body: &[u8]) -> Http {
+pub async fn post(port: u16, path: &str, body: &[u8]) -> Http {
     post_with(port, path, "Content-Type: application/json", body).await
 }
 
@@ -42,6 +47,14 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
+}
+
+/// An event about a run of the job of the same name.
+fn of_run(event_type: &str, run: &str, second: u32) -> Value {
+    let mut event = event(event_type, second);
+    event["run"]["runId"] = json!(run);
+    event["job"]["name"] = json!(run);
+    event
 }
 
 /// An event about the run `r1` of the job `team/train`.

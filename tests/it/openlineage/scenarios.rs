@@ -5,9 +5,10 @@ use std::path::Path;
 
 use pedigree::graph::{Clock, Graph, Retention};
 use pedigree::storage::Database;
+use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::{PATH, lineage, post};
+use super::{PATH, dataset, lineage, of_run, post};
 use crate::support::{Backend, Random, Store, lines_of};
 
 on_every_database! {
@@ -27,6 +28,10 @@ on_every_database! {
     spark_failing,
     spark_features,
     spark_table_life,
+}
+
+on_every_server! {
+    two_servers_make_one_graph,
 }
 
 /// How many clients send at once.
@@ -85,7 +90,7 @@ async fn check(backend: Backend, name: &str) {
     let expected = graph(&store).await;
     for seed in 0..orders() {
         let store = Store::open(backend).await;
-        send_in_disorder(store.port(), &events, seed).await;
+        send_in_disorder(&[store.port()], &events, seed).await;
         let found = graph(&store).await;
         let missing: Vec<_> = expected.difference(&found).collect();
         let more: Vec<_> = found.difference(&expected).collect();
@@ -99,7 +104,32 @@ fn orders() -> u64 {
     if is_full { 20 } else { 1 }
 }
 
-async fn send_in_disorder(port: u16, events: &[String], seed: u64) {
+/// Several runs write and read each of a few datasets, and two servers are told of them at once.
+async fn two_servers_make_one_graph(backend: Backend) {
+    let dataset = |number: usize| json!([dataset("s3://lake", &format!("d{number}"))]);
+    let mut events = Vec::new();
+    for number in 0..24 {
+        let run = format!("r{number}");
+        let second = u32::try_from(number).unwrap();
+        let mut start = of_run("START", &run, second);
+        start["inputs"] = dataset(number % 3);
+        let mut end = of_run("COMPLETE", &run, second + 2);
+        end["outputs"] = dataset((number + 1) % 3);
+        events.extend([start.to_string(), end.to_string()]);
+    }
+    let store = Store::open(backend).await;
+    for event in &events {
+        let answer = post(store.port(), PATH, event.as_bytes()).await;
+        assert_eq!(answer.status, 201, "{answer:?} {event}");
+    }
+    let expected = graph(&store).await;
+    let store = Store::open(backend).await;
+    let replica = store.replica().await;
+    send_in_disorder(&[store.port(), replica.port], &events, 7).await;
+    assert_eq!(graph(&store).await, expected);
+}
+
+async fn send_in_disorder(ports: &[u16], events: &[String], seed: u64) {
     let mut random = Random::new(seed);
     let mut twice = [events, events].concat();
     for end in (1..twice.len()).rev() {
@@ -107,6 +137,7 @@ async fn send_in_disorder(port: u16, events: &[String], seed: u64) {
     }
     let mut clients = JoinSet::new();
     for client in 0..CLIENTS {
+        let port = ports[client % ports.len()];
         let own: Vec<String> = twice
             .iter()
             .skip(client)

@@ -160,6 +160,7 @@ pub fn brief(change: &Change) -> String {
         Operation::Created => "created",
         Operation::Updated => "updated",
         Operation::Reconciled => "reconciled",
+        Operation::Deleted => "deleted",
         Operation::Unspecified => "?",
     };
     let subject = match change.subject.as_ref().unwrap() {

@@ -77,6 +77,8 @@ async fn serve(
 #[derive(Clone, Debug)]
 pub struct Replica {
     pub channel: Channel,
+    /// Where it listens.
+    pub port: u16,
     client: Client,
     _stop: Arc<DropGuard>,
 }
@@ -95,10 +97,11 @@ impl Replica {
         Self::of(serve(url, Clock::default(), configure).await)
     }
 
-    fn of((channel, _, guard): (Channel, u16, DropGuard)) -> Self {
+    fn of((channel, port, guard): (Channel, u16, DropGuard)) -> Self {
         Self {
             client: client_of(&channel),
             channel,
+            port,
             _stop: Arc::new(guard),
         }
     }

@@ -5,8 +5,8 @@
 use super::text;
 use crate::api::grpc::mlmd::convert::{all, path_in, properties_in};
 use crate::graph::{
-    ArtifactIdentity, ArtifactRef, ContextRef, EventScope, EventTime, RunEvent, RunEventType,
-    RunResult, TypeName, TypePolicy,
+    ArtifactIdentity, ArtifactRef, ContextRef, DatasetUse, EventScope, EventTime, RunEvent,
+    RunEventType, RunResult, TypeName, TypePolicy,
 };
 use crate::model::EventType;
 use crate::proto::pedigree::lineage::v1::artifact_ref::Identity;
@@ -68,6 +68,7 @@ impl From<wire::ContextRef> for ContextRef {
             properties: properties_in(given.properties),
             custom_properties: properties_in(given.custom_properties),
             parents: all(given.parents),
+            other_names: Vec::new(),
             facets: Vec::new(),
         }
     }
@@ -87,6 +88,7 @@ impl From<wire::ArtifactRef> for ArtifactRef {
             path: path_in(given.path),
             event_type,
             contexts: Vec::new(),
+            dataset_use: DatasetUse::Version,
             facets: Vec::new(),
         }
     }

@@ -114,6 +114,7 @@ fn operation(number: i32) -> Result<model::Operation> {
         Ok(Operation::Created) => Ok(model::Operation::Created),
         Ok(Operation::Updated) => Ok(model::Operation::Updated),
         Ok(Operation::Reconciled) => Ok(model::Operation::Reconciled),
+        Ok(Operation::Deleted) => Ok(model::Operation::Deleted),
         Ok(Operation::Unspecified) | Err(_) => Err(Error::invalid(format!(
             "{number} is not a number of Operation"
         ))),
@@ -125,6 +126,7 @@ fn convert(time: i64, change: model::Change) -> Result<Change> {
         model::Operation::Created => Operation::Created,
         model::Operation::Updated => Operation::Updated,
         model::Operation::Reconciled => Operation::Reconciled,
+        model::Operation::Deleted => Operation::Deleted,
     };
     let subject = match change.subject {
         model::Subject::Node(Kind::Artifact, node) => Subject::Artifact(node.into()),

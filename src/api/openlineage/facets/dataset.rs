@@ -4,15 +4,61 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Facts, documentation, facets, ownership, read, tags};
-use crate::api::openlineage::event::FacetMap;
+use crate::api::openlineage::event::{FacetMap, Name};
 use crate::api::openlineage::names::sha256;
 use crate::graph::Facet;
 
 /// A facet that says what an event means, beside facts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(in crate::api::openlineage) struct DatasetFact {
     /// The name of the version that a run used or wrote.
     pub version: Option<String>,
+    pub lifecycle: Lifecycle,
+}
+
+/// What a run did to a dataset.
+#[derive(Debug, Default)]
+pub(in crate::api::openlineage) enum Lifecycle {
+    /// It wrote data.
+    #[default]
+    Write,
+    /// It changed what is known of the dataset, and no data.
+    Alter,
+    /// It removed the data.
+    Removal,
+    /// It gave the dataset another name than this one.
+    Rename(DatasetKey),
+}
+
+/// A namespace and a name in it.
+#[derive(Debug, Deserialize)]
+pub(in crate::api::openlineage) struct DatasetKey {
+    #[serde(default)]
+    pub namespace: Name,
+    #[serde(default)]
+    pub name: Name,
+}
+
+impl DatasetKey {
+    fn is_complete(&self) -> bool {
+        self.namespace.is_valid() && self.name.is_valid()
+    }
+}
+
+/// The most other names of a dataset that one event tells. More are left out.
+const MAX_OTHER_NAMES: usize = 100;
+
+/// The other names of a dataset.
+pub(in crate::api::openlineage) fn other_names(map: Option<&FacetMap<'_>>) -> Vec<DatasetKey> {
+    #[derive(Deserialize)]
+    struct Symlinks {
+        identifiers: Vec<DatasetKey>,
+    }
+    let text = map.and_then(|map| map.get("symlinks")?.as_ref());
+    let names = text.and_then(|text| read::<Symlinks>(text));
+    let names = names.map(|it| it.identifiers).unwrap_or_default();
+    let complete = names.into_iter().filter(DatasetKey::is_complete);
+    complete.take(MAX_OTHER_NAMES).collect()
 }
 
 impl DatasetFact {
@@ -28,8 +74,50 @@ impl DatasetFact {
         let is_name = |name: &String| !name.is_empty() && !name.contains('\0');
         Self {
             version: version.filter(is_name),
+            lifecycle: Lifecycle::of(map),
         }
     }
+}
+
+impl Lifecycle {
+    fn of(map: Option<&FacetMap<'_>>) -> Self {
+        let text = map.and_then(|map| map.get(LIFECYCLE_FACET)?.as_ref());
+        let Some(change) = text.and_then(|text| read::<LifecycleFacet>(text)) else {
+            return Self::Write;
+        };
+        match (change.state.to_ascii_uppercase().as_str(), change.previous) {
+            ("DROP" | "TRUNCATE", _) => Self::Removal,
+            ("RENAME", Some(previous)) if previous.is_complete() => Self::Rename(previous),
+            ("ALTER" | "RENAME", _) => Self::Alter,
+            _ => Self::Write,
+        }
+    }
+}
+
+const LIFECYCLE_FACET: &str = "lifecycleStateChange";
+
+#[derive(Deserialize)]
+struct LifecycleFacet {
+    #[serde(rename = "lifecycleStateChange")]
+    state: String,
+    #[serde(rename = "previousIdentifier", default)]
+    previous: Option<DatasetKey>,
+}
+
+/// What a run did to the life of a dataset, as a facet of the run.
+pub(in crate::api::openlineage) fn lifecycle(
+    map: Option<&FacetMap<'_>>,
+    uri: &str,
+) -> Option<Facet> {
+    let text = map.and_then(|map| map.get(LIFECYCLE_FACET)?.as_ref())?;
+    let change = read::<LifecycleFacet>(text)?;
+    let mut facts = Facts::default();
+    facts.text(&format!("lifecycle.{uri}"), Some(&change.state));
+    Some(Facet {
+        key: format!("output:{uri}:{LIFECYCLE_FACET}"),
+        digest: Some(sha256(text.get().as_bytes())),
+        properties: facts.0,
+    })
 }
 
 /// The facets of a dataset with their facts, without those of one version.
@@ -55,6 +143,10 @@ fn dataset_facts(key: &str, text: &RawValue, facts: &mut Facts) {
         "storage" => storage(text, facts),
         "catalog" => catalog(text, facts),
         "datasetType" => dataset_type(text, facts),
+        LIFECYCLE_FACET => {
+            let change = read::<LifecycleFacet>(text);
+            facts.text("lifecycle", change.as_ref().map(|it| &*it.state));
+        }
         "documentation" => documentation(text, facts),
         "ownership" => ownership(text, facts),
         "tags" => tags(text, facts),

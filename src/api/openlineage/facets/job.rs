@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Facts, documentation, facets, ownership, read, tags};
+use super::{Facts, MAX_TEXT_BYTES, documentation, facets, ownership, read, tags};
 use crate::api::openlineage::event::FacetMap;
 use crate::api::openlineage::names::sha256;
 use crate::graph::Facet;
@@ -11,6 +11,34 @@ use crate::graph::Facet;
 /// The facets of a job with their facts.
 pub(in crate::api::openlineage) fn job(map: Option<&FacetMap<'_>>) -> Vec<Facet> {
     facets(map, "", facts)
+}
+
+/// The datasets that a job is declared to use or to write, as facts of the job.
+pub(in crate::api::openlineage) fn declared<'u>(
+    name: &str,
+    uris: impl ExactSizeIterator<Item = &'u str>,
+) -> Facet {
+    let count = i64::try_from(uris.len()).ok();
+    let mut fitting = Vec::new();
+    let mut bytes = 0;
+    let mut all = Vec::new();
+    for uri in uris {
+        all.extend(uri.as_bytes());
+        all.push(0);
+        // With the quotes and the comma of JSON.
+        bytes += uri.len() + 3;
+        if bytes < MAX_TEXT_BYTES {
+            fitting.push(uri);
+        }
+    }
+    let mut facts = Facts::default();
+    facts.json(name, &fitting.into());
+    facts.int(&format!("{name}_count"), count);
+    Facet {
+        key: format!("event.{name}"),
+        digest: Some(sha256(&all)),
+        properties: facts.0,
+    }
 }
 
 fn facts(key: &str, text: &RawValue, facts: &mut Facts) {

@@ -6,8 +6,8 @@ mod dataset;
 mod job;
 mod run;
 
-pub(super) use dataset::{DatasetFact, dataset, input, output};
-pub(super) use job::job;
+pub(super) use dataset::{DatasetFact, Lifecycle, dataset, input, lifecycle, other_names, output};
+pub(super) use job::{declared, job};
 pub(super) use run::{RunKey, parent, run};
 
 use serde::Deserialize;

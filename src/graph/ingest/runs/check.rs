@@ -4,13 +4,11 @@ use super::facets::FACETS;
 use super::state::{ENDED_AT, LIFECYCLE, STARTED_AT};
 use super::{ArtifactIdentity, ArtifactRef, ContextRef, Facet, RunEvent, TypeName};
 use crate::error::{Error, Result};
+use crate::graph::names::MAX_NAME_CHARACTERS;
 use crate::model::{EventType, Properties, Value};
 
 /// The custom property with the digest of an artifact's bytes.
 pub(super) const DIGEST: &str = "digest";
-
-/// The most characters of a name, a version or an external id.
-pub const MAX_NAME_CHARACTERS: usize = 255;
 
 /// The earliest plausible time of an event, in milliseconds since epoch: the year 2000. The present
 /// in seconds is far below it.
@@ -98,7 +96,8 @@ fn context(given: &ContextRef) -> Result<()> {
         &kept,
     )?;
     facets("context", &given.facets)?;
-    given.parents.iter().try_for_each(context)
+    let named = given.parents.iter().chain(&given.other_names);
+    named.into_iter().try_for_each(context)
 }
 
 fn artifact(given: &ArtifactRef, fits: fn(EventType) -> bool, what: &str) -> Result<()> {

@@ -43,7 +43,7 @@ pub(super) fn merge(node: &mut NodeContent, facets: &[Facet], time: EventTime) {
     };
     for facet in facets {
         let given = KnownFacet {
-            time: microseconds(time),
+            time: time.in_microseconds(),
             digest: facet.digest.clone(),
             properties: facet.properties.keys().cloned().collect(),
         };
@@ -64,11 +64,6 @@ pub(super) fn merge(node: &mut NodeContent, facets: &[Facet], time: EventTime) {
         let text = Value::String(text);
         node.custom_properties.insert(FACETS.into(), text);
     }
-}
-
-fn microseconds(time: EventTime) -> i64 {
-    let whole = time.milliseconds.saturating_mul(1000);
-    whole.saturating_add(time.microseconds.into())
 }
 
 #[cfg(test)]

@@ -7,12 +7,14 @@
 //! * `node_ref`: the references of events to nodes, with what the events say about them.
 //! * `facets`: groups of facts that replace each other by the times of their events.
 //! * `resolved_nodes`: the node of each reference, found or created, and edited.
+//! * `datasets`: versions of datasets that runs read without naming them.
 //! * `edges`: events between runs and artifacts, and memberships of both in contexts.
 //!
 //! Each step handles all events of a batch together, so that the number of statements does not
 //! depend on the number of events.
 
 mod check;
+mod datasets;
 mod edges;
 mod facets;
 mod node_ref;
@@ -24,6 +26,7 @@ use std::borrow::Borrow;
 use std::collections::BTreeSet;
 
 use crate::error::Result;
+use crate::graph::datasets::groups::DatasetGroups;
 use crate::graph::edges::parents as contexts;
 use crate::graph::write::Write;
 use crate::model::{
@@ -31,7 +34,7 @@ use crate::model::{
 };
 use crate::storage::Tx;
 use crate::storage::tables::locks;
-pub use check::MAX_NAME_CHARACTERS;
+use datasets::DatasetUses;
 use node_ref::{EventSlots, NodeRefs};
 use resolved_nodes::{ResolvedNodes, StoredNode};
 use type_catalog::TypeCatalog;
@@ -122,6 +125,12 @@ pub struct EventTime {
 }
 
 impl EventTime {
+    /// Since the Unix epoch.
+    fn in_microseconds(self) -> i64 {
+        let whole = self.milliseconds.saturating_mul(1000);
+        whole.saturating_add(self.microseconds.into())
+    }
+
     /// A time in milliseconds since the Unix epoch.
     #[must_use]
     pub const fn from_milliseconds(milliseconds: i64) -> Self {
@@ -175,6 +184,8 @@ pub struct ContextRef {
     pub custom_properties: Properties,
     /// The context becomes their child.
     pub parents: Vec<Self>,
+    /// Other names of the same dataset, without further ones.
+    pub other_names: Vec<Self>,
     pub facets: Vec<Facet>,
 }
 
@@ -205,9 +216,25 @@ pub struct ArtifactRef {
     pub path: EventPath,
     /// INPUT or OUTPUT when unset.
     pub event_type: Option<EventType>,
-    /// Contexts of the artifact alone. It is in those of its run too.
+    /// Contexts of the artifact alone. It is in those of its run too. The first is the dataset of
+    /// which it is a version, if the run has [`EventScope::AnyRun`].
     pub contexts: Vec<ContextRef>,
+    pub dataset_use: DatasetUse,
     pub facets: Vec<Facet>,
+}
+
+/// What an artifact of a run stands for, if it is a version of a dataset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DatasetUse {
+    /// Itself.
+    #[default]
+    Version,
+    /// For an input: the version that was present when the run started. It is this artifact if no
+    /// producer is known.
+    Present,
+    /// For an output: the run has removed the data. From its end on, this artifact is present,
+    /// which no run has written.
+    Removal,
 }
 
 /// What finds an artifact.
@@ -270,7 +297,9 @@ impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
         let references = NodeRefs::of(&events, &catalog, now)?;
         let contexts =
             ResolvedNodes::find(tx, Kind::Context, &references.contexts, &catalog, now).await?;
-        if !are_linked(tx, &references.links, &contexts).await? {
+        if !are_linked(tx, &references.links, &contexts).await?
+            || !are_united(tx, &references, &contexts).await?
+        {
             locks::structure(tx).await?;
         }
         let contexts = contexts.store(tx).await?;
@@ -282,6 +311,7 @@ impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
         contexts::link_missing(tx, &links).await?;
         let runs =
             ResolvedNodes::find(tx, Kind::Execution, &references.runs, &catalog, now).await?;
+        let datasets = datasets::lock(tx, &events, &references, &contexts, &runs).await?;
         let known = edges::lock_known(tx, &events, &references.slots, &runs).await?;
         let runs = runs.store(tx).await?;
         let artifacts =
@@ -310,17 +340,46 @@ impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
         let own: Vec<Membership> = references
             .own_contexts
             .iter()
-            .map(|&(context, artifact)| Membership {
-                context_id: contexts[context].id,
-                node_id: artifacts[artifact].id,
+            .flat_map(|&(context, artifact)| {
+                let names = datasets.groups.names(contexts[context].id).into_iter();
+                let node_id = artifacts[artifact].id;
+                names.map(move |context_id| Membership {
+                    context_id,
+                    node_id,
+                })
             })
             .collect();
         let of_runs = events.iter().zip(&recorded);
         let of_runs = of_runs.filter_map(|(event, run)| Some((*event, run.as_ref()?)));
         let of_runs: Vec<(&RunEvent, &RunResult)> = of_runs.collect();
-        edges::put(tx, &of_runs, own, &known, now).await?;
+        edges::put(tx, &of_runs, own, &known, &datasets.reads, now).await?;
+        let uses = DatasetUses {
+            events: &events,
+            references: &references,
+            contexts: &contexts,
+            runs: &runs,
+            artifacts: &artifacts,
+        };
+        uses.store(tx, datasets, now).await?;
+        uses.join(tx, now).await?;
         Ok(recorded)
     }
+}
+
+/// Whether all names of one dataset are known to be that.
+async fn are_united(
+    tx: &mut Tx,
+    references: &NodeRefs<'_>,
+    contexts: &ResolvedNodes<'_>,
+) -> Result<bool> {
+    let Some(aliases) = datasets::known_aliases(references, contexts) else {
+        return Ok(false);
+    };
+    let ids: Vec<i64> = aliases
+        .iter()
+        .flat_map(|&(one, other)| [one, other])
+        .collect();
+    Ok(DatasetGroups::of(tx, &ids).await?.are_united(&aliases))
 }
 
 /// Whether all links from parents to children, as indexes of contexts, are stored already.

@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use aws_lc_rs::digest::{SHA256, digest};
-
 use super::check::DIGEST;
 use super::type_catalog::TypeCatalog;
 use super::{
@@ -11,6 +9,8 @@ use super::{
     RunEventType, TypeName, facets, state,
 };
 use crate::error::{Error, Result};
+use crate::graph::datasets::join::DATASET_TYPE;
+use crate::graph::names::hex_digest;
 use crate::model::{ArtifactState, Kind, NodeContent, NodeInput, NodeState, Properties, Value};
 
 /// What finds a node of a kind.
@@ -45,6 +45,11 @@ pub(super) struct NodeEdit<'e> {
 }
 
 impl NodeRef<'_> {
+    /// The URI that the event gives to the node.
+    pub(super) const fn uri(&self) -> Option<&str> {
+        self.edit.uri
+    }
+
     /// A new node that has what finds it, and no more.
     pub(super) fn blank(&self, kind: Kind) -> NodeInput {
         let live = NodeState::Artifact(ArtifactState::Live);
@@ -126,6 +131,10 @@ pub(super) struct NodeRefs<'e> {
     pub own_contexts: Vec<(usize, usize)>,
     /// Parents and children, as indexes of contexts.
     pub links: Vec<(usize, usize)>,
+    /// Contexts that are datasets, as indexes.
+    pub datasets: Vec<usize>,
+    /// Contexts that are names of one dataset, as indexes.
+    pub aliases: Vec<(usize, usize)>,
     /// Aligned with the events.
     pub slots: Vec<EventSlots>,
 }
@@ -171,6 +180,10 @@ impl<'e> NodeRefs<'e> {
         catalog: &TypeCatalog,
         time: EventTime,
     ) -> Result<usize> {
+        let mut others = Vec::with_capacity(given.other_names.len());
+        for other in &given.other_names {
+            others.push(self.add_context(other, catalog, time)?);
+        }
         let mut parents = Vec::with_capacity(given.parents.len());
         for parent in &given.parents {
             parents.push(self.add_context(parent, catalog, time)?);
@@ -178,6 +191,11 @@ impl<'e> NodeRefs<'e> {
         let index = self.contexts.len();
         self.links
             .extend(parents.into_iter().map(|parent| (parent, index)));
+        self.aliases
+            .extend(others.into_iter().map(|other| (other, index)));
+        if given.context_type.name == DATASET_TYPE && given.context_type.version.is_none() {
+            self.datasets.push(index);
+        }
         let type_id = catalog.id(Kind::Context, &given.context_type)?;
         self.contexts.push(NodeRef {
             type_id,
@@ -282,13 +300,7 @@ fn external_id_of(type_name: &TypeName, uri: &str, digest_of: &str) -> String {
         bytes.extend((text.len() as u64).to_be_bytes());
         bytes.extend(text.as_bytes());
     }
-    let mut id = "content:".to_owned();
-    for byte in digest(&SHA256, &bytes).as_ref() {
-        for half in [byte >> 4, byte & 15] {
-            id.extend(char::from_digit(half.into(), 16));
-        }
-    }
-    id
+    format!("content:{}", hex_digest(&bytes))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::node_ref::{Key, NodeRef};
 use super::type_catalog::TypeCatalog;
+use super::{EventTime, state};
 use crate::error::{Error, Result};
 use crate::graph::nodes::writer::{NodeWriter, OnConflict, PutOptions};
 use crate::model::{Kind, Node, NodeInput, NodeState};
@@ -23,8 +24,22 @@ struct ResolvedNode {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StoredNode {
     pub id: i64,
+    /// When it was created, in milliseconds since epoch; `None` for a new one.
+    pub created: Option<i64>,
     /// Its state after the edit of the reference.
     pub state: Option<NodeState>,
+    /// Of a run: its first start.
+    pub started: Option<EventTime>,
+    /// Of a run: its last end.
+    pub ended: Option<EventTime>,
+}
+
+/// What an edit leaves of a node.
+#[derive(Clone, Copy, Debug, Default)]
+struct Edited {
+    state: Option<NodeState>,
+    started: Option<EventTime>,
+    ended: Option<EventTime>,
 }
 
 /// The nodes of one kind that the events of a batch refer to.
@@ -84,7 +99,7 @@ impl<'e> ResolvedNodes<'e> {
     ///
     /// Those of [`super::node_ref::NodeEdit::apply`]; `Raced` when a new node exists by now.
     pub(super) async fn store(mut self, tx: &mut Tx) -> Result<Vec<StoredNode>> {
-        let mut states = vec![None; self.slots.len()];
+        let mut states = vec![Edited::default(); self.slots.len()];
         let mut changing = Vec::new();
         for node in &self.nodes {
             if let Some(id) = node.id {
@@ -100,19 +115,24 @@ impl<'e> ResolvedNodes<'e> {
             let node = self.edited(&self.nodes[slot], &mut states)?;
             self.writer.put(tx, Cow::Owned(node)).await?;
         }
+        let created = |node: &ResolvedNode| Some(self.writer.node(node.id?)?.create_time);
+        let created: Vec<Option<i64>> = self.nodes.iter().map(created).collect();
         let ids = self.writer.finish(tx).await?;
         let ids: HashMap<usize, i64> = order.into_iter().zip(ids).collect();
         let references = self.slots.iter().zip(states);
-        let stored = references.map(|(slot, state)| StoredNode {
+        let stored = references.map(|(slot, edited)| StoredNode {
             id: ids[slot],
-            state,
+            created: created[*slot],
+            state: edited.state,
+            started: edited.started,
+            ended: edited.ended,
         });
         Ok(stored.collect())
     }
 
     /// A node, as it is now known, after the edits of its references. The state after each edit is
     /// written to the index of its reference.
-    fn edited(&self, of: &ResolvedNode, states: &mut [Option<NodeState>]) -> Result<NodeInput> {
+    fn edited(&self, of: &ResolvedNode, states: &mut [Edited]) -> Result<NodeInput> {
         let stored = of.id.and_then(|id| self.writer.node(id)).cloned();
         let first = of.references.first().map(|&first| &self.references[first]);
         let blank = || first.map(|first| first.blank(self.kind));
@@ -122,7 +142,15 @@ impl<'e> ResolvedNodes<'e> {
             .unwrap_or_default();
         for &reference in &of.references {
             self.references[reference].edit.apply(&mut node.content)?;
-            states[reference] = node.content.state;
+            let (started, ended) = match self.kind {
+                Kind::Execution => state::times(&node.content),
+                Kind::Artifact | Kind::Context => (None, None),
+            };
+            states[reference] = Edited {
+                state: node.content.state,
+                started,
+                ended,
+            };
         }
         Ok(node)
     }

@@ -262,7 +262,7 @@ fn push_context<'e>(uses: &mut Vec<TypeUse<'e>>, context: &'e ContextRef, policy
         policy,
         properties: &context.properties,
     });
-    for parent in &context.parents {
+    for parent in context.parents.iter().chain(&context.other_names) {
         push_context(uses, parent, policy);
     }
 }

@@ -241,6 +241,7 @@ impl From<Change> for StoredChange {
                 Operation::Created => 1,
                 Operation::Updated => 2,
                 Operation::Reconciled => 3,
+                Operation::Deleted => 4,
             },
             kind,
             subject: Some(subject),
@@ -273,6 +274,7 @@ impl StoredChange {
             1 => Operation::Created,
             2 => Operation::Updated,
             3 => Operation::Reconciled,
+            4 => Operation::Deleted,
             _ => return None,
         };
         let kind = Kind::from_number(self.kind);

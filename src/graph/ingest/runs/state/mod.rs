@@ -108,6 +108,13 @@ pub(super) fn merge(run: &mut NodeContent, event_type: RunEventType, time: Event
     }
 }
 
+/// The first start and the last end of a run.
+pub(super) fn times(run: &NodeContent) -> (Option<EventTime>, Option<EventTime>) {
+    let known = Lifecycle::of(run);
+    let ended = known.ends.last_key_value().map(|(time, _)| *time);
+    (known.starts.first().copied(), ended)
+}
+
 const NEW: NodeState = NodeState::Execution(ExecutionState::New);
 
 /// The starts and ends of a run, by time.

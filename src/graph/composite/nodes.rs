@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::error::Result;
+use crate::graph::datasets::join;
 use crate::graph::nodes::mask::{FULL_MASK, Mask};
 use crate::graph::nodes::writer::{NodeWriter, PutOptions};
 use crate::graph::write::Write;
@@ -35,6 +36,17 @@ impl Write for PutNodes {
         for node in &self.nodes {
             writer.put(tx, Cow::Borrowed(node)).await?;
         }
-        writer.finish(tx).await
+        let ids = writer.finish(tx).await?;
+        if self.kind != Kind::Artifact {
+            return Ok(ids);
+        }
+        if self.mask.is_some() {
+            // The URIs may not be among the fields that were written.
+            join::stored(tx, &ids, now).await?;
+        } else {
+            let artifacts = self.nodes.iter().zip(ids.iter().copied());
+            join::written(tx, artifacts, &[], now).await?;
+        }
+        Ok(ids)
     }
 }

@@ -1,0 +1,48 @@
+//! Names that fit into a column.
+
+use std::borrow::Cow;
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+/// The most characters of a name, a version or an external id.
+pub const MAX_NAME_CHARACTERS: usize = 255;
+
+/// The characters of a longer name before its digest: with it, 255.
+const KEPT_CHARACTERS: usize = MAX_NAME_CHARACTERS - 65;
+
+/// A name that fits into a column. The end of a longer one is replaced by the digest of all of it.
+#[must_use]
+pub fn short_name(name: Cow<'_, str>) -> Cow<'_, str> {
+    if name.chars().nth(MAX_NAME_CHARACTERS).is_none() {
+        return name;
+    }
+    let mut start: String = name.chars().take(KEPT_CHARACTERS).collect();
+    start.push('~');
+    start.push_str(&hex_digest(name.as_bytes()));
+    Cow::Owned(start)
+}
+
+/// The SHA-256 as hexadecimal digits.
+pub(in crate::graph) fn hex_digest(bytes: &[u8]) -> String {
+    let mut digits = String::with_capacity(64);
+    for byte in digest(&SHA256, bytes).as_ref() {
+        for half in [byte >> 4, byte & 15] {
+            digits.extend(char::from_digit(half.into(), 16));
+        }
+    }
+    digits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_fit_and_differ() {
+        let long = |end: &str| short_name(Cow::Owned("é".repeat(300) + end)).into_owned();
+        assert_eq!(long("1").chars().count(), MAX_NAME_CHARACTERS);
+        assert_ne!(long("1"), long("2"));
+        let fits = "é".repeat(MAX_NAME_CHARACTERS);
+        assert_eq!(short_name(Cow::Borrowed(&fits)), fits);
+    }
+}

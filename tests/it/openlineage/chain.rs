@@ -1,0 +1,254 @@
+//! One chain over several doors: what ML Metadata's clients and `Record` write, runs of
+//! OpenLineage read, whichever notation of the URI each uses.
+
+use std::time::Duration;
+
+use pedigree::proto::ml_metadata::event::Type;
+use serde_json::json;
+
+use super::versions::sources;
+use super::{dataset, of_run, tell};
+use crate::cli;
+use crate::support::prelude::*;
+
+on_every_database! {
+    a_model_of_spark_leads_back_to_the_step_of_kubeflow,
+    a_dataset_that_was_known_before_is_joined,
+    artifacts_and_events_that_are_put_alone_join,
+    a_recorded_run_writes_a_dataset,
+    a_dataset_that_is_declared_is_joined,
+    other_notations_join_and_other_places_do_not,
+    a_store_without_datasets_stays_as_it_is,
+    what_clients_of_ml_metadata_wrote_is_unchanged,
+    writes_and_events_at_once_are_one_chain,
+}
+
+/// 2025-11-27T03:00:05Z, in milliseconds since epoch.
+const WRITTEN: i64 = 1_764_212_405_000;
+
+const IMAGES: &str = "s3://bucket/data/images";
+
+/// A step of Kubeflow Pipelines that writes this URI at [`WRITTEN`], as its driver stores it.
+async fn step(store: &Store, name: &str, uri: &str) {
+    let data = store.put_type::<Artifact>("system.Dataset", &[]).await;
+    let step = store
+        .put_type::<Execution>("system.ContainerExecution", &[])
+        .await;
+    let mut artifact = Artifact::new(data, name);
+    artifact.uri = Some(uri.to_owned());
+    let output = pb::Event {
+        r#type: Some(Type::Output.into()),
+        milliseconds_since_epoch: Some(WRITTEN),
+        ..Default::default()
+    };
+    let put = pb::PutExecutionRequest {
+        execution: Some(Execution::new(step, name)),
+        artifact_event_pairs: vec![pair(Some(artifact), Some(output))],
+        ..Default::default()
+    };
+    store.ask(put).await;
+}
+
+/// A run of Spark that reads the images in Spark's notation, and writes a model.
+async fn train(store: &Store, run: &str, second: u32) {
+    let mut start = of_run("START", run, second);
+    start["inputs"] = json!([dataset("s3a://bucket", "/data/images/")]);
+    tell(store, &start).await;
+    let mut end = of_run("COMPLETE", run, second + 1);
+    end["outputs"] = json!([dataset("s3://models", run)]);
+    tell(store, &end).await;
+}
+
+/// What `pedigree trace` prints of a model, without ids.
+async fn trace(store: &Store, model: &str) -> Vec<String> {
+    let filter = format!("uri = 's3://models/{model}'");
+    let ended = cli::ask(store.port(), &["trace", "--artifacts", &filter], "").await;
+    assert!(ended.status.success(), "{ended:?}");
+    let line = |line: &str| {
+        let words = line.trim_start_matches([' ', '└', '├', '│', '─']);
+        let (kind, rest) = words.split_once(' ').unwrap();
+        let (_, rest) = rest.split_once(' ').unwrap();
+        format!("{kind} {rest}")
+    };
+    ended.stdout.lines().map(line).collect()
+}
+
+/// The lines of [`trace`] for a model of the images that a step has written.
+fn chain(model: &str, step: &str) -> Vec<String> {
+    vec![
+        format!("artifact openlineage.Dataset s3://models/{model}"),
+        format!("execution openlineage.Run team/{model}/{model}"),
+        format!("artifact system.Dataset {step}"),
+        format!("execution system.ContainerExecution {step}"),
+    ]
+}
+
+async fn a_model_of_spark_leads_back_to_the_step_of_kubeflow(store: Store) {
+    step(&store, "preprocess", IMAGES).await;
+    train(&store, "m1", 10).await;
+    assert_eq!(trace(&store, "m1").await, chain("m1", "preprocess"));
+}
+
+async fn a_dataset_that_was_known_before_is_joined(store: Store) {
+    train(&store, "m1", 10).await;
+    train(&store, "early", 1).await;
+    assert_eq!(trace(&store, "m1").await.len(), 3);
+    step(&store, "preprocess", IMAGES).await;
+    assert_eq!(trace(&store, "m1").await, chain("m1", "preprocess"));
+    assert_eq!(trace(&store, "early").await.len(), 3);
+    // What Spark writes later is read from then on.
+    let mut end = of_run("COMPLETE", "spark", 20);
+    end["outputs"] = json!([dataset("s3://bucket", "data/images")]);
+    tell(&store, &end).await;
+    train(&store, "m2", 30).await;
+    assert_eq!(sources(&store, "m2").await, ["spark"]);
+}
+
+async fn artifacts_and_events_that_are_put_alone_join(store: Store) {
+    let data = store.put_type::<Artifact>("system.Dataset", &[]).await;
+    let types = store
+        .put_type::<Execution>("system.ContainerExecution", &[])
+        .await;
+    let executions = store.put_named::<Execution>(types, &["e1", "e2"]).await;
+    let artifact = |name: &str| {
+        let mut artifact = Artifact::new(data, name);
+        artifact.uri = Some(IMAGES.to_owned());
+        artifact
+    };
+    let output = |artifact: i64, execution: i64, time: i64| {
+        let mut output = event(artifact, execution, Type::Output);
+        output.milliseconds_since_epoch = Some(WRITTEN + time);
+        put_events(vec![output])
+    };
+    let before = store.ask(Artifact::put(vec![artifact("a1")])).await[0];
+    store.ask(output(before, executions[0], 0)).await;
+    train(&store, "m1", 10).await;
+    assert_eq!(
+        trace(&store, "m1").await[2..],
+        [
+            "artifact system.Dataset a1",
+            "execution system.ContainerExecution e1"
+        ]
+    );
+    let after = store.ask(Artifact::put(vec![artifact("a2")])).await[0];
+    assert_eq!(trace(&store, "m1").await[2], "artifact system.Dataset a1");
+    store.ask(output(after, executions[1], 1)).await;
+    assert_eq!(
+        trace(&store, "m1").await[2..],
+        [
+            "artifact system.Dataset a2",
+            "execution system.ContainerExecution e2"
+        ]
+    );
+}
+
+async fn a_recorded_run_writes_a_dataset(store: Store) {
+    let line = json!({
+        "id": "1",
+        "eventTime": WRITTEN,
+        "run": {
+            "eventType": "COMPLETE", "typePolicy": "CREATE", "type": "Prepare", "name": "prepare 1",
+            "outputs": [{"type": "Data", "content": {"uri": IMAGES, "digest": "sha256:9f86d081"}}],
+        },
+    });
+    for model in ["before", "after"] {
+        let recorded = cli::ask(store.port(), &["record"], &line.to_string()).await;
+        assert!(recorded.status.success(), "{recorded:?}");
+        train(&store, model, 10).await;
+        assert_eq!(trace(&store, model).await[3], "execution Prepare prepare 1");
+    }
+    train(&store, "known", 10).await;
+    let next = line.to_string().replace("\"1\"", "\"2\"");
+    let next = next
+        .replace("prepare 1", "prepare 2")
+        .replace("9f86d081", "00");
+    let recorded = cli::ask(store.port(), &["record"], &next).await;
+    assert!(recorded.status.success(), "{recorded:?}");
+    assert_eq!(trace(&store, "known").await.len(), 4);
+}
+
+async fn other_notations_join_and_other_places_do_not(store: Store) {
+    step(&store, "elsewhere", "s3://bucket/data/image").await;
+    step(&store, "other store", "gs://bucket/data/images").await;
+    train(&store, "m1", 10).await;
+    assert_eq!(trace(&store, "m1").await.len(), 3);
+    step(&store, "notation", "S3N://Bucket/data/images/").await;
+    assert_eq!(trace(&store, "m1").await, chain("m1", "notation"));
+}
+
+async fn a_dataset_that_is_declared_is_joined(store: Store) {
+    step(&store, "preprocess", IMAGES).await;
+    let mut declared = of_run("OTHER", "job", 1);
+    let fields = declared.as_object_mut().unwrap();
+    fields.remove("run");
+    fields.remove("eventType");
+    declared["inputs"] = json!([dataset("s3a://bucket", "data/images")]);
+    tell(&store, &declared).await;
+    store.wait(Duration::from_hours(1));
+    train(&store, "m1", 10).await;
+    assert_eq!(trace(&store, "m1").await, chain("m1", "preprocess"));
+}
+
+async fn contexts(store: &Store) -> Vec<String> {
+    let contexts = store.ask(pb::GetContextsRequest::default()).await.contexts;
+    let name = |context: &Context| format!("{} {}", context.r#type(), context.name());
+    contexts.iter().map(name).collect()
+}
+
+async fn a_store_without_datasets_stays_as_it_is(store: Store) {
+    step(&store, "preprocess", IMAGES).await;
+    assert_eq!(contexts(&store).await, Vec::<String>::new());
+}
+
+async fn what_clients_of_ml_metadata_wrote_is_unchanged(store: Store) {
+    step(&store, "preprocess", IMAGES).await;
+    let artifacts = store.ask(Artifact::by_ids(&[1])).await;
+    let executions = store.ask(Execution::by_ids(&[1])).await;
+    let of_step = pb::GetEventsByExecutionIDsRequest {
+        execution_ids: vec![1],
+        ..Default::default()
+    };
+    let events = store.ask(of_step.clone()).await.events;
+    train(&store, "m1", 10).await;
+    assert_eq!(store.ask(Artifact::by_ids(&[1])).await, artifacts);
+    assert_eq!(store.ask(Execution::by_ids(&[1])).await, executions);
+    assert_eq!(store.ask(of_step).await.events, events);
+    let of_artifact = pb::GetContextsByArtifactRequest {
+        artifact_id: Some(1),
+        ..Default::default()
+    };
+    let contexts = store.ask(of_artifact).await.contexts;
+    let names: Vec<&str> = contexts.iter().map(Context::name).collect();
+    assert_eq!(names, [IMAGES]);
+}
+
+async fn writes_and_events_at_once_are_one_chain(store: Store) {
+    store.put_type::<Artifact>("system.Dataset", &[]).await;
+    store
+        .put_type::<Execution>("system.ContainerExecution", &[])
+        .await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..8 {
+        let store = store.clone();
+        tasks.spawn(async move {
+            if number % 2 == 0 {
+                step(&store, &format!("step {number}"), IMAGES).await;
+            } else {
+                train(&store, &format!("m{number}"), 10).await;
+            }
+        });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended.unwrap();
+    }
+    // A write that had not seen the dataset is found when the dataset is named again.
+    train(&store, "last", 20).await;
+    for model in ["m1", "m3", "m5", "m7", "last"] {
+        let found = trace(&store, model).await;
+        assert_eq!(found.len(), 4, "{found:?}");
+        assert!(
+            found[3].starts_with("execution system.ContainerExecution "),
+            "{found:?}"
+        );
+    }
+}
