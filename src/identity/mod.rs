@@ -6,6 +6,7 @@
 mod authorization;
 pub mod certificate;
 pub mod jwt;
+pub mod proxy;
 pub mod token;
 
 use std::sync::{Arc, LazyLock};
@@ -14,6 +15,7 @@ use http::HeaderMap;
 
 use self::authorization::bearer_text;
 use self::jwt::{IssuerRules, Issuers};
+use self::proxy::{ProxyRules, TrustedProxies};
 use self::token::{ApiToken, ApiTokens};
 use crate::model::ANONYMOUS;
 
@@ -34,6 +36,7 @@ pub enum CredentialSource {
     Token(Arc<ApiToken>),
     Issuer(Arc<IssuerRules>),
     Certificate,
+    Proxy(Arc<ProxyRules>),
     Anonymous,
 }
 
@@ -42,6 +45,7 @@ pub enum CredentialSource {
 pub struct IdentitySources {
     pub tokens: ApiTokens,
     pub issuers: Issuers,
+    pub proxies: TrustedProxies,
     /// Whether a request without credentials is served, as [`ANONYMOUS`].
     pub allows_anonymous: bool,
     /// Whether secrets may arrive from other machines in plain text.
@@ -101,6 +105,12 @@ pub enum CredentialError {
         issuer: String,
         problem: &'static str,
     },
+    #[error("the proxy {proxy} {problem}")]
+    Proxy {
+        /// The name of the proxy in the security file.
+        proxy: String,
+        problem: &'static str,
+    },
     /// The credentials may be right.
     #[error("the keys of {0} are not known")]
     NoKeys(String),
@@ -117,7 +127,11 @@ impl IdentitySources {
         credentials: &Credentials<'_>,
         now: i64,
     ) -> Result<Principal, CredentialError> {
-        let principal = if let Some(text) = bearer_text(credentials.headers)? {
+        let certificate = credentials.certificate;
+        let peer = certificate.and_then(|principal| principal.as_ref().ok());
+        let principal = if let Some(user) = self.proxies.identify(credentials.headers, peer)? {
+            user
+        } else if let Some(text) = bearer_text(credentials.headers)? {
             if credentials.is_exposed && !self.allows_plaintext_credentials {
                 return Err(CredentialError::PlainText);
             }
@@ -126,7 +140,7 @@ impl IdentitySources {
             } else {
                 self.tokens.find(&text)?
             }
-        } else if let Some(certificate) = credentials.certificate {
+        } else if let Some(certificate) = certificate {
             certificate.clone()?
         } else if self.allows_anonymous {
             anonymous()
@@ -147,6 +161,7 @@ impl IdentitySources {
         let is_known = match &principal.source {
             CredentialSource::Token(token) => self.tokens.has(token),
             CredentialSource::Issuer(rules) => self.issuers.has(rules),
+            CredentialSource::Proxy(rules) => self.proxies.has(rules),
             // The connection is that of the certificate.
             CredentialSource::Certificate => true,
             CredentialSource::Anonymous => self.allows_anonymous,

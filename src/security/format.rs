@@ -8,8 +8,10 @@ use toml::value::Datetime;
 
 use super::SecuritySettings;
 use super::issuers::IssuerEntry;
+use super::proxies::ProxyEntry;
 use crate::identity::IdentitySources;
 use crate::identity::jwt::Issuers;
+use crate::identity::proxy::TrustedProxies;
 use crate::identity::token::{self, ApiToken, ApiTokens};
 use crate::policy::{Action, Denial, Grant, Policy, PolicyMode, Role, SubjectPattern};
 
@@ -18,6 +20,9 @@ const TOKEN_ORIGIN: &str = "token:";
 
 /// The maximum length of a token's name in bytes.
 const MAX_NAME_BYTES: usize = 256;
+
+/// The maximum length of the name of an issuer or a proxy in bytes.
+const MAX_SOURCE_NAME_BYTES: usize = 64;
 
 /// What is wrong with a file.
 #[derive(Debug)]
@@ -41,6 +46,8 @@ struct Document {
     tokens: Vec<Spanned<TokenEntry>>,
     #[serde(default, rename = "issuer")]
     issuers: Vec<Spanned<IssuerEntry>>,
+    #[serde(default, rename = "proxy")]
+    proxies: Vec<Spanned<ProxyEntry>>,
     #[serde(default, rename = "grant")]
     grants: Vec<Spanned<GrantEntry>>,
     #[serde(default, rename = "deny")]
@@ -70,6 +77,23 @@ struct TokenEntry {
     sha256: TokenDigest,
     subject: TokenSubject,
     expires: UtcTime,
+}
+
+/// The name of an issuer or a proxy, as subjects have it.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct SourceName(pub(super) String);
+
+impl TryFrom<String> for SourceName {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        let lengths = 1..=MAX_SOURCE_NAME_BYTES;
+        let is_name = lengths.contains(&text.len()) && text.bytes().all(is_allowed);
+        let rule = "the name of an issuer or a proxy has letters, digits and -._";
+        is_name.then_some(Self(text)).ok_or(rule)
+    }
 }
 
 #[derive(Deserialize)]
@@ -197,6 +221,7 @@ pub(super) fn parse(text: &str) -> Result<SecuritySettings, FileProblem> {
         identities: IdentitySources {
             tokens: ApiTokens::new(tokens),
             issuers: issuers(document.issuers, line_at)?,
+            proxies: proxies(document.proxies, line_at)?,
             allows_anonymous: document.allow_anonymous,
             allows_plaintext_credentials: document.allow_plaintext_credentials,
         },
@@ -230,6 +255,22 @@ fn issuers(
     Ok(Issuers::new(issuers))
 }
 
+fn proxies(
+    entries: Vec<Spanned<ProxyEntry>>,
+    line_at: impl Fn(usize) -> usize,
+) -> Result<TrustedProxies, FileProblem> {
+    let mut proxies = Vec::new();
+    for entry in entries {
+        let line = line_at(entry.span().start);
+        let checked = entry.into_inner().check(&proxies);
+        proxies.push(checked.map_err(|text| FileProblem {
+            line,
+            text: text.into(),
+        })?);
+    }
+    Ok(TrustedProxies::new(proxies))
+}
+
 /// A message without the values that it quotes: one may be a secret in a wrong place.
 fn without_quotes(message: &str) -> String {
     let parts: Vec<&str> = message.split('"').step_by(2).collect();
@@ -246,13 +287,23 @@ mod tests {
     const ISSUER: &str = "[[issuer]]\nname = \"a\"\nurl = \"https://id.example.org\"\n\
                           audiences = [\"p\"]\n";
 
+    const PROXY: &str = "[[proxy]]\nname = \"ui\"\npeers = [\"cert:CN=ui\"]\n\
+                         header = \"x-forwarded-user\"\n";
+
     fn digest() -> String {
         format!("sha256 = \"{}\"\n", "0".repeat(64))
     }
 
-    fn refusal(text: &str) -> String {
-        let FileProblem { line, text } = parse(text).unwrap_err();
-        format!("{line}: {text}")
+    /// A text is refused with a problem that begins so, and that quotes nothing.
+    #[track_caller]
+    fn check_refusal(text: &str, lead: &str) {
+        let FileProblem {
+            line,
+            text: problem,
+        } = parse(text).unwrap_err();
+        let refusal = format!("{line}: {problem}");
+        assert!(refusal.starts_with(lead), "{lead} for {text}: {refusal}");
+        assert!(!refusal.contains("hunter2"), "{refusal}");
     }
 
     #[test]
@@ -262,6 +313,7 @@ mod tests {
         assert!(!settings.identities.allows_plaintext_credentials);
         parse(&[TOKEN, &digest()].concat()).unwrap();
         parse(ISSUER).unwrap();
+        parse(PROXY).unwrap();
     }
 
     #[test]
@@ -354,9 +406,31 @@ mod tests {
                 "6: another token",
             ),
         ] {
-            let refusal = refusal(&text);
-            assert!(refusal.starts_with(lead), "{lead} for {text}: {refusal}");
-            assert!(!refusal.contains("hunter2"), "{refusal}");
+            check_refusal(&text, lead);
+        }
+    }
+
+    #[test]
+    fn wrong_proxies_are_refused() {
+        let quoted = "\"ped_0123456789ab_hunter2\"";
+        for (text, lead) in [
+            (PROXY.replace("CN=ui", "CN=*"), "1: the peers of a proxy"),
+            (PROXY.replace("cert:CN=", "token:"), "1: the peers of"),
+            (PROXY.replace("\"cert:CN=ui\"", ""), "1: the peers of"),
+            (PROXY.replace("x-forwarded-user", "a b"), "1: the header"),
+            (
+                PROXY.replace("x-forwarded-user", "Authorization"),
+                "1: the header of a proxy has another",
+            ),
+            (PROXY.replace("\"ui\"", "\"a:b\""), "2: the name of"),
+            ([PROXY, PROXY].concat(), "5: another proxy has this name"),
+            (
+                [PROXY, &PROXY.replace("\"ui\"", "\"b\"")].concat(),
+                "5: another proxy has this header",
+            ),
+            (format!("{PROXY}password = {quoted}\n"), "5: unknown field"),
+        ] {
+            check_refusal(&text, lead);
         }
     }
 }

@@ -7,13 +7,11 @@ use jsonwebtoken::Algorithm;
 use serde::Deserialize;
 use url::Url;
 
+use super::format::SourceName;
 use crate::identity::jwt::{
     DEFAULT_ALGORITHMS, Issuer, IssuerRules, KeyCache, KeyLocation, SubjectRule, WebLocation,
     algorithm, is_safe,
 };
-
-/// The maximum length of an issuer's name in bytes.
-const MAX_NAME_BYTES: usize = 64;
 
 /// The claim that is the subject of a token where the file names none.
 const DEFAULT_SUBJECT_CLAIM: &str = "sub";
@@ -21,7 +19,7 @@ const DEFAULT_SUBJECT_CLAIM: &str = "sub";
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct IssuerEntry {
-    name: IssuerName,
+    name: SourceName,
     url: String,
     audiences: Vec<String>,
     #[serde(default)]
@@ -34,21 +32,6 @@ pub(super) struct IssuerEntry {
     jwks_file: Option<PathBuf>,
     ca_file: Option<PathBuf>,
     token_file: Option<PathBuf>,
-}
-
-#[derive(Deserialize)]
-#[serde(try_from = "String")]
-struct IssuerName(String);
-
-impl TryFrom<String> for IssuerName {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-        let is_name = (1..=MAX_NAME_BYTES).contains(&text.len()) && text.bytes().all(is_allowed);
-        let rule = "the name of an issuer has letters, digits and -._";
-        is_name.then_some(Self(text)).ok_or(rule)
-    }
 }
 
 #[derive(Deserialize)]

@@ -3,6 +3,7 @@
 
 mod format;
 mod issuers;
+mod proxies;
 
 use std::fmt;
 use std::fs;

@@ -2,6 +2,7 @@
 
 use axum::extract::Request;
 use axum::response::Response;
+use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use tracing::Span;
 
@@ -41,12 +42,12 @@ pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>
                 context.principal = principal.subject.clone();
             }
             request.extensions_mut().insert(principal);
-            request.headers_mut().remove(AUTHORIZATION);
+            remove_credentials(settings, request.headers_mut());
             next(request).await
         }
         Err(reason) if settings.policy.mode == PolicyMode::Observe => {
             access.observe(&mut request, "unauthenticated", reason.to_string());
-            request.headers_mut().remove(AUTHORIZATION);
+            remove_credentials(settings, request.headers_mut());
             next(request).await
         }
         Err(reason) => {
@@ -58,4 +59,9 @@ pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>
             })
         }
     }
+}
+
+fn remove_credentials(settings: &SecuritySettings, headers: &mut HeaderMap) {
+    headers.remove(AUTHORIZATION);
+    settings.identities.proxies.remove_headers(headers);
 }

@@ -6,6 +6,7 @@ mod certificates;
 mod commands;
 mod file;
 mod jwt;
+mod proxies;
 mod streams;
 mod tokens;
 

@@ -57,9 +57,9 @@ async fn the_version_is_served_over_tls() {
     authority.write_to(folder.path());
     let database = TestDatabase::new(Backend::SqliteMemory);
     let server = serve(&database, &folder, &[]);
-    let stream = connect(&server, &authority, &[b"h2"]).await;
+    let stream = connect(&server, &authority, &[b"h2"], None).await;
     assert_version(&Http2::over(stream).await.get(VERSION, &[]).await);
-    let mut stream = connect(&server, &authority, &[b"http/1.1"]).await;
+    let mut stream = connect(&server, &authority, &[b"http/1.1"], None).await;
     let request = format!("GET {VERSION} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut bytes = Vec::new();

@@ -16,12 +16,13 @@ mod web;
 
 pub use http2::{Http2, more_of};
 pub use tls::Authority;
+pub use tls::connect as connect_tls;
 pub use tls::serve as serve_tls;
 pub use web::{framed, frames, put_type};
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
@@ -47,9 +48,18 @@ impl Http {
 
 /// Sends a request over a connection of its own. The head ends without its empty line.
 pub async fn http(port: u16, head: &str, body: &[u8]) -> Http {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))
         .await
         .unwrap();
+    http_over(stream, head, body).await
+}
+
+/// Sends the only request of a connection.
+pub async fn http_over(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    head: &str,
+    body: &[u8],
+) -> Http {
     let length = body.len();
     let head = format!(
         "{head}\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"

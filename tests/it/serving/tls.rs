@@ -11,7 +11,7 @@ use std::time::Duration;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -101,21 +101,30 @@ fn trusting(authority: &Authority) -> ClientTlsConfig {
     ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&authority.pem))
 }
 
-/// A new connection, whose client would rather have these protocols on it.
+/// A new connection, whose client would rather have these protocols on it, and shows a certificate
+/// if it has one with its key.
 pub async fn connect(
     server: &Server,
     authority: &Authority,
     protocols: &[&[u8]],
+    identity: Option<&(String, String)>,
 ) -> TlsStream<TcpStream> {
     let mut roots = RootCertStore::empty();
     let root = CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap();
     roots.add(root).unwrap();
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let mut config = match identity {
+        None => builder.with_no_client_auth(),
+        Some((certificate, key)) => {
+            let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
+            let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+            builder.with_client_auth_cert(chain, key).unwrap()
+        }
+    };
     config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port))
         .await
@@ -129,7 +138,7 @@ pub async fn connect(
 
 /// The certificate that a new connection is shown.
 async fn shown(server: &Server, authority: &Authority) -> CertificateDer<'static> {
-    let stream = connect(server, authority, &[]).await;
+    let stream = connect(server, authority, &[], None).await;
     let (_, session) = stream.get_ref();
     session.peer_certificates().unwrap()[0].clone().into_owned()
 }
@@ -226,7 +235,7 @@ async fn pages_reach_it_over_http2() {
     authority.write_to(folder.path());
     let database = TestDatabase::new(Backend::SqliteMemory);
     let server = serve(&database, &folder, &[]);
-    let stream = connect(&server, &authority, &[b"h2", b"http/1.1"]).await;
+    let stream = connect(&server, &authority, &[b"h2", b"http/1.1"], None).await;
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     let client = Http2::over(stream).await;
     let path = "/ml_metadata.MetadataStoreService/PutArtifactType";

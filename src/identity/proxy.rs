@@ -1,0 +1,239 @@
+//! Trusted proxies: they authenticate users, and name them in a header. The header counts only on a
+//! connection with the client certificate of such a proxy.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{CredentialError, CredentialSource, Principal, subject_of};
+
+/// What every subject of a proxy begins with.
+const ORIGIN: &str = "proxy:";
+
+/// A proxy as the security file has it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ProxyRules {
+    /// The name in subjects.
+    pub name: String,
+    /// The subjects of its client certificates.
+    pub peers: Vec<String>,
+    /// The header that names the user.
+    pub header: HeaderName,
+    /// What the header begins with. It is no part of the user's name.
+    pub prefix: String,
+    /// Whether requests that have the header are refused from others. Otherwise it is ignored.
+    pub is_strict: bool,
+}
+
+/// All proxies of a security file. No two have a peer and a header in common.
+#[derive(Debug, Default)]
+pub struct TrustedProxies(Vec<Arc<ProxyRules>>);
+
+impl TrustedProxies {
+    /// These proxies, of which no two have a peer and a header in common.
+    pub fn new(proxies: impl IntoIterator<Item = ProxyRules>) -> Self {
+        Self(proxies.into_iter().map(Arc::new).collect())
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The user whom a trusted proxy names, on a connection with this certificate.
+    pub(super) fn identify(
+        &self,
+        headers: &HeaderMap,
+        certificate: Option<&Principal>,
+    ) -> Result<Option<Principal>, CredentialError> {
+        let named = |proxy: &&Arc<ProxyRules>| headers.contains_key(&proxy.header);
+        let Some(certificate) = certificate else {
+            refuse_strictly(self.0.iter().filter(named), &[])?;
+            return Ok(None);
+        };
+        let (trusted, others): (Vec<_>, Vec<_>) = self
+            .0
+            .iter()
+            .filter(named)
+            .partition(|proxy| proxy.trusts(certificate));
+        refuse_strictly(others.into_iter(), &trusted)?;
+        match trusted.as_slice() {
+            [] => Ok(None),
+            [proxy] => proxy.user(headers, certificate).map(Some),
+            [_, other, ..] => Err(other.error("is not the only one with a header")),
+        }
+    }
+
+    /// Takes the headers of all proxies away. They mean nothing to what handles the request.
+    pub fn remove_headers(&self, headers: &mut HeaderMap) {
+        for proxy in &self.0 {
+            headers.remove(&proxy.header);
+        }
+    }
+
+    /// Whether this proxy is still one of them.
+    pub(super) fn has(&self, rules: &ProxyRules) -> bool {
+        self.0.iter().any(|proxy| **proxy == *rules)
+    }
+}
+
+/// Refuses a header of strict proxies, unless it is also that of a trusted one.
+fn refuse_strictly<'a>(
+    mut others: impl Iterator<Item = &'a Arc<ProxyRules>>,
+    trusted: &[&Arc<ProxyRules>],
+) -> Result<(), CredentialError> {
+    let is_refused = |proxy: &&Arc<ProxyRules>| {
+        proxy.is_strict && !trusted.iter().any(|own| own.header == proxy.header)
+    };
+    match others.find(is_refused) {
+        None => Ok(()),
+        Some(proxy) => Err(proxy.error("did not send its header: another peer did")),
+    }
+}
+
+impl ProxyRules {
+    fn trusts(&self, certificate: &Principal) -> bool {
+        self.peers.iter().any(|peer| **peer == *certificate.subject)
+    }
+
+    /// The user whom the header names. Valid as long as the proxy's certificate.
+    fn user(
+        self: &Arc<Self>,
+        headers: &HeaderMap,
+        certificate: &Principal,
+    ) -> Result<Principal, CredentialError> {
+        let mut values = headers.get_all(&self.header).into_iter();
+        let value = values.next().and_then(|value| text(value));
+        if values.next().is_some() {
+            return Err(self.error("sent its header twice"));
+        }
+        let value = value.ok_or_else(|| self.error("sent a header that is not in UTF-8"))?;
+        // Two headers, of which a client sent one, may have been joined on their way.
+        if value.contains(',') {
+            return Err(self.error("sent a header with a comma"));
+        }
+        let name = value
+            .strip_prefix(&*self.prefix)
+            .ok_or_else(|| self.error("sent a header without its prefix"))?;
+        let subject = subject_of(&format!("{ORIGIN}{}:", self.name), name);
+        Ok(Principal {
+            subject: subject.ok_or_else(|| self.error("sent a name that is no subject"))?,
+            expires: certificate.expires,
+            source: CredentialSource::Proxy(self.clone()),
+        })
+    }
+
+    fn error(&self, problem: &'static str) -> CredentialError {
+        CredentialError::Proxy {
+            proxy: self.name.clone(),
+            problem,
+        }
+    }
+}
+
+fn text(value: &HeaderValue) -> Option<&str> {
+    std::str::from_utf8(value.as_bytes()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str = "kubeflow-userid";
+
+    fn proxy(name: &str, peer: &str, header: &'static str, is_strict: bool) -> ProxyRules {
+        ProxyRules {
+            name: name.into(),
+            peers: vec![peer.into()],
+            header: HeaderName::from_static(header),
+            prefix: String::new(),
+            is_strict,
+        }
+    }
+
+    fn certificate(subject: &str) -> Principal {
+        Principal {
+            subject: subject.into(),
+            expires: Some(1000),
+            source: CredentialSource::Certificate,
+        }
+    }
+
+    fn identify(
+        proxies: &TrustedProxies,
+        peer: Option<&str>,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Option<String>, String> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        let peer = peer.map(certificate);
+        let found = proxies.identify(&map, peer.as_ref());
+        let found = found.map_err(|error| error.to_string())?;
+        assert!(found.iter().all(|found| found.expires == Some(1000)));
+        Ok(found.map(|principal| principal.subject.to_string()))
+    }
+
+    #[test]
+    fn the_header_counts_from_its_proxy_only() {
+        let proxies = TrustedProxies::new([proxy("ui", "cert:CN=ui", HEADER, false)]);
+        let ask = |peer, headers: &[_]| identify(&proxies, peer, headers);
+        let header = [(HEADER, "ada@example.org")];
+        let user = ask(Some("cert:CN=ui"), &header).unwrap();
+        assert_eq!(user.unwrap(), "proxy:ui:ada@example.org");
+        for peer in [
+            None,
+            Some("cert:CN=ui2"),
+            Some("cert:CN=u"),
+            Some("cert:DNS=ui"),
+        ] {
+            assert_eq!(ask(peer, &header), Ok(None), "{peer:?}");
+        }
+        assert_eq!(ask(Some("cert:CN=ui"), &[]), Ok(None));
+        for wrong in ["", " ", "a\tb", "ada, eve", "ada,eve", "a\u{85}b"] {
+            ask(Some("cert:CN=ui"), &[(HEADER, wrong)]).unwrap_err();
+        }
+        ask(Some("cert:CN=ui"), &[header[0], header[0]]).unwrap_err();
+        ask(Some("cert:CN=ui"), &[header[0], (HEADER, "")]).unwrap_err();
+    }
+
+    #[test]
+    fn a_prefix_is_demanded_and_removed() {
+        let rules = ProxyRules {
+            prefix: "accounts.google.com:".into(),
+            ..proxy("kfp", "cert:CN=kfp", HEADER, false)
+        };
+        let proxies = TrustedProxies::new([rules]);
+        let ask = |value| identify(&proxies, Some("cert:CN=kfp"), &[(HEADER, value)]);
+        let user = ask("accounts.google.com:ada").unwrap();
+        assert_eq!(user.unwrap(), "proxy:kfp:ada");
+        for wrong in ["ada", "accounts.google.com:", "Accounts.google.com:ada"] {
+            ask(wrong).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_strict_proxy_refuses_its_header_from_others() {
+        let proxies = TrustedProxies::new([
+            proxy("a", "cert:CN=a", HEADER, true),
+            proxy("b", "cert:CN=b", HEADER, false),
+            proxy("c", "cert:CN=a", "x-user", false),
+        ]);
+        let ask = |peer, headers: &[_]| identify(&proxies, peer, headers);
+        let header = [(HEADER, "ada")];
+        assert_eq!(
+            ask(Some("cert:CN=b"), &header).unwrap().unwrap(),
+            "proxy:b:ada"
+        );
+        assert_eq!(
+            ask(Some("cert:CN=a"), &header).unwrap().unwrap(),
+            "proxy:a:ada"
+        );
+        ask(Some("cert:CN=c"), &header).unwrap_err();
+        ask(None, &header).unwrap_err();
+        assert_eq!(ask(None, &[("x-user", "ada")]), Ok(None));
+        // Nobody is two users.
+        ask(Some("cert:CN=a"), &[header[0], ("x-user", "ada")]).unwrap_err();
+    }
+}

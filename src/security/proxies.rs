@@ -1,0 +1,78 @@
+//! The entries `[[proxy]]` of a security file.
+
+use http::HeaderName;
+use serde::Deserialize;
+
+use super::format::SourceName;
+use crate::identity::proxy::ProxyRules;
+
+/// What the subjects of client certificates begin with.
+const CERTIFICATE_ORIGINS: [&str; 3] = ["spiffe://", "cert:DNS=", "cert:CN="];
+
+/// Headers that mean something else.
+const RESERVED_HEADERS: [&str; 10] = [
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "origin",
+    "te",
+    "traceparent",
+    "transfer-encoding",
+    "x-request-id",
+];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProxyEntry {
+    name: SourceName,
+    peers: Vec<String>,
+    header: String,
+    #[serde(default)]
+    prefix: String,
+    #[serde(default)]
+    strict: bool,
+}
+
+impl ProxyEntry {
+    /// The proxy, beside those before it.
+    ///
+    /// # Errors
+    ///
+    /// If it could not be told from another one, or nothing could come from it.
+    pub(super) fn check(self, before: &[ProxyRules]) -> Result<ProxyRules, &'static str> {
+        let is_certificate = |peer: &String| {
+            let mut origins = CERTIFICATE_ORIGINS.iter();
+            let name = origins.find_map(|origin| peer.strip_prefix(origin));
+            name.is_some_and(|name| !name.is_empty() && !name.contains('*'))
+        };
+        if self.peers.is_empty() || !self.peers.iter().all(is_certificate) {
+            return Err("the peers of a proxy are whole subjects of client certificates");
+        }
+        let header: HeaderName = self
+            .header
+            .parse()
+            .map_err(|_| "the header of a proxy is no name of a header")?;
+        let name = header.as_str();
+        if RESERVED_HEADERS.contains(&name) || name.starts_with("grpc-") {
+            return Err("the header of a proxy has another meaning");
+        }
+        for other in before {
+            if other.name == self.name.0 {
+                return Err("another proxy has this name");
+            }
+            let has_peer = self.peers.iter().any(|peer| other.peers.contains(peer));
+            if other.header == header && has_peer {
+                return Err("another proxy has this header and a peer of this one");
+            }
+        }
+        Ok(ProxyRules {
+            name: self.name.0,
+            peers: self.peers,
+            header,
+            prefix: self.prefix,
+            is_strict: self.strict,
+        })
+    }
+}
