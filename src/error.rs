@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// The result of every operation of the graph and its storage.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -52,6 +53,12 @@ pub enum Error {
     /// A resource is used up: disk, memory or connections. The same request may succeed later.
     #[error("{0}")]
     Exhausted(String),
+    /// The caller has used up a limit of its own, which has this name in the security file.
+    #[error("the limit {limit} of the caller is reached; try again later")]
+    Limited {
+        limit: &'static str,
+        retry_after: Duration,
+    },
     /// The request is larger than the server ever takes.
     #[error("{0}")]
     TooLarge(String),

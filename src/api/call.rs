@@ -20,6 +20,8 @@ pub struct Call {
     pub caller: Caller,
     /// When the client stops waiting, if ever.
     pub deadline: Option<Instant>,
+    /// The right to change something, if the caller lacks it.
+    pub missing_right: Option<Arc<MissingRight>>,
     /// For the tasks that work on the response.
     pub tasks: TaskTracker,
 }
@@ -36,6 +38,46 @@ pub struct RequestContext {
     pub access: Access,
     /// When the client stops waiting, if ever.
     pub deadline: Option<Instant>,
+    /// The right to change something, if the caller lacks it.
+    pub missing_right: Option<Arc<MissingRight>>,
+}
+
+/// A right that the caller of a request lacks, and which the request needs only if it changes
+/// something: its handler finds out.
+#[derive(Debug)]
+pub struct MissingRight {
+    is_enforced: bool,
+    was_needed: AtomicBool,
+}
+
+impl MissingRight {
+    /// A right whose lack refuses requests, or is only to be counted.
+    #[must_use]
+    pub const fn new(is_enforced: bool) -> Self {
+        Self {
+            is_enforced,
+            was_needed: AtomicBool::new(false),
+        }
+    }
+
+    /// Notes that the request needs it.
+    ///
+    /// # Errors
+    ///
+    /// `PermissionDenied` where it is enforced.
+    pub fn need(&self) -> Result<()> {
+        self.was_needed.store(true, Ordering::Relaxed);
+        if self.is_enforced {
+            let text = "the caller has no permission for this change";
+            return Err(Error::PermissionDenied(text.into()));
+        }
+        Ok(())
+    }
+
+    #[must_use]
+    pub fn was_needed(&self) -> bool {
+        self.was_needed.load(Ordering::Relaxed)
+    }
 }
 
 static NO_PRINCIPAL: LazyLock<Arc<str>> = LazyLock::new(|| ANONYMOUS.into());
@@ -50,6 +92,7 @@ impl Default for RequestContext {
             request_id: NO_REQUEST_ID.clone(),
             access: Access::default(),
             deadline: None,
+            missing_right: None,
         }
     }
 }
@@ -105,6 +148,7 @@ impl Calls {
         Ok(Call {
             graph,
             deadline: context.deadline,
+            missing_right: context.missing_right.clone(),
             caller: context.caller(door),
             tasks: self.tasks.clone(),
         })

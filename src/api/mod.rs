@@ -3,4 +3,5 @@
 pub mod call;
 pub mod grpc;
 pub mod http;
+mod message_ids;
 pub mod openlineage;

@@ -1,12 +1,13 @@
 //! `pedigree policy`: checks a security file, and explains what it allows.
 
-use std::io::stdout;
+use std::io::{stderr, stdout};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
 use super::Failure;
 use super::output::report;
+use crate::graph::Clock;
 use crate::policy::{METHODS, MethodActions};
 use crate::security::SecuritySettings;
 
@@ -18,7 +19,7 @@ pub struct PolicyArgs {
 
 #[derive(Debug, Subcommand)]
 enum PolicyCommand {
-    /// Check a security file, as a server would
+    /// Check a security file, as a server would, and warn about what has no effect
     Check(PolicyFile),
     /// Print whether a subject may call a method, and why
     Explain(ExplainArgs),
@@ -50,8 +51,12 @@ impl PolicyArgs {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self.command {
             PolicyCommand::Check(PolicyFile { file }) => {
-                SecuritySettings::read(&file)?;
-                report(&mut stdout(), format!("{}: valid", file.display()));
+                let settings = SecuritySettings::read(&file)?;
+                let name = file.display();
+                for warning in settings.warnings(Clock::default().now()) {
+                    report(&mut stderr(), format_args!("{name}, {warning}"));
+                }
+                report(&mut stdout(), format_args!("{name}: valid"));
                 Ok(())
             }
             PolicyCommand::Explain(args) => args.run(),
@@ -68,10 +73,18 @@ impl ExplainArgs {
         };
         let row = METHODS.iter().find(has_name);
         let row = row.ok_or_else(|| Failure(format!("{method} is not a method")))?;
-        report(
-            &mut stdout(),
-            settings.policy.decide(&self.subject, Some(row)),
-        );
+        let policy = &settings.policy;
+        let decision = policy.decide(&self.subject, Some(row));
+        let changes = policy.decide_changes(&self.subject, row);
+        let out = &mut stdout();
+        if decision.is_allowed() && !changes.is_allowed() {
+            report(out, format_args!("of what is stored already: {decision}"));
+            report(out, format_args!("of anything else: {changes}"));
+        } else if decision.is_allowed() {
+            report(out, changes);
+        } else {
+            report(out, decision);
+        }
         Ok(())
     }
 }

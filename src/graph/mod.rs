@@ -211,6 +211,15 @@ impl Graph {
         self.write(&server, PutTypes::simple()).await.map(|_| ())
     }
 
+    /// Whether putting these types changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn has_types(&self, put: &PutTypes) -> Result<bool> {
+        types::put::are_stored(&self.database, put).await
+    }
+
     /// The type with this name and version. An empty version is none.
     ///
     /// # Errors

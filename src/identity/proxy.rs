@@ -35,9 +35,9 @@ impl TrustedProxies {
         Self(proxies.into_iter().map(Arc::new).collect())
     }
 
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// What the subjects of each begin with.
+    pub fn origins(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|proxy| proxy.origin())
     }
 
     /// The user whom a trusted proxy names, on a connection with this certificate.
@@ -92,6 +92,10 @@ fn refuse_strictly<'a>(
 }
 
 impl ProxyRules {
+    fn origin(&self) -> String {
+        format!("{ORIGIN}{}:", self.name)
+    }
+
     fn trusts(&self, certificate: &Principal) -> bool {
         self.peers.iter().any(|peer| **peer == *certificate.subject)
     }
@@ -115,7 +119,7 @@ impl ProxyRules {
         let name = value
             .strip_prefix(&*self.prefix)
             .ok_or_else(|| self.error("sent a header without its prefix"))?;
-        let subject = subject_of(&format!("{ORIGIN}{}:", self.name), name);
+        let subject = subject_of(&self.origin(), name);
         Ok(Principal {
             subject: subject.ok_or_else(|| self.error("sent a name that is no subject"))?,
             expires: certificate.expires,

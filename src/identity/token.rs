@@ -92,6 +92,11 @@ impl ApiTokens {
         })
     }
 
+    /// All of them, in no order.
+    pub fn all(&self) -> impl Iterator<Item = &ApiToken> {
+        self.0.values().map(Arc::as_ref)
+    }
+
     /// Whether this token is still one of them.
     pub(super) fn has(&self, token: &ApiToken) -> bool {
         let known = self.0.get(&token.id);

@@ -5,6 +5,8 @@ use super::Origin;
 /// What became of a request that is in the history without a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
+    /// A write whose changes are stored with those of another request, in one commit.
+    Stored,
     /// A read that was served.
     Allowed,
     /// The credentials were missing or wrong.
@@ -19,7 +21,8 @@ pub enum Outcome {
     Unknown,
 }
 
-/// Requests in the history that changed nothing: refusals, and reads that are recorded by choice.
+/// Requests in the history without changes of their own: refusals, reads that are recorded by
+/// choice, and writes that share the changes of another one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AccessRecord {
     /// Of the first of them.

@@ -14,9 +14,19 @@ pub struct MethodActions {
     pub path: &'static str,
     /// All of them are needed.
     pub actions: &'static [Action],
+    /// These too, for a call that changes something. A put of what is stored already changes
+    /// nothing.
+    pub changes: &'static [Action],
 }
 
 impl MethodActions {
+    /// Whether it may change something.
+    #[must_use]
+    pub fn is_write(&self) -> bool {
+        let mut actions = self.actions.iter().chain(self.changes);
+        actions.any(|action| action.is_write())
+    }
+
     /// The row of a path. Requests of other paths are refused.
     #[must_use]
     pub fn find(path: &str) -> Option<&'static Self> {
@@ -27,16 +37,28 @@ impl MethodActions {
 }
 
 const fn row(path: &'static str, actions: &'static [Action]) -> MethodActions {
-    MethodActions { path, actions }
+    put(path, actions, &[])
+}
+
+const fn put(
+    path: &'static str,
+    actions: &'static [Action],
+    changes: &'static [Action],
+) -> MethodActions {
+    MethodActions {
+        path,
+        actions,
+        changes,
+    }
 }
 
 /// All methods and routes but health checks, which need no permission.
 #[rustfmt::skip]
 pub const METHODS: &[MethodActions] = &[
-    row("/ml_metadata.MetadataStoreService/PutArtifactType", &[TypeWrite]),
-    row("/ml_metadata.MetadataStoreService/PutExecutionType", &[TypeWrite]),
-    row("/ml_metadata.MetadataStoreService/PutContextType", &[TypeWrite]),
-    row("/ml_metadata.MetadataStoreService/PutTypes", &[TypeWrite]),
+    put("/ml_metadata.MetadataStoreService/PutArtifactType", &[TypeRead], &[TypeWrite]),
+    put("/ml_metadata.MetadataStoreService/PutExecutionType", &[TypeRead], &[TypeWrite]),
+    put("/ml_metadata.MetadataStoreService/PutContextType", &[TypeRead], &[TypeWrite]),
+    put("/ml_metadata.MetadataStoreService/PutTypes", &[TypeRead], &[TypeWrite]),
     row("/ml_metadata.MetadataStoreService/PutArtifacts", &[NodeWrite]),
     row("/ml_metadata.MetadataStoreService/PutExecutions", &[NodeWrite]),
     row("/ml_metadata.MetadataStoreService/PutContexts", &[NodeWrite]),

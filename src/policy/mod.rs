@@ -1,10 +1,14 @@
 //! Authorization: what a caller may do, by the roles that the security file grants.
 
+mod limits;
 mod methods;
 mod role;
 
+use std::fmt;
+
 use serde::Deserialize;
 
+pub use limits::{CallerLimits, LimitRule};
 pub use methods::{METHODS, MethodActions};
 pub use role::{Action, Role};
 
@@ -33,8 +37,37 @@ impl TryFrom<String> for SubjectPattern {
     }
 }
 
+impl fmt::Display for SubjectPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)?;
+        f.write_str(if self.is_prefix { "*" } else { "" })
+    }
+}
+
 impl SubjectPattern {
-    fn matches(&self, subject: &str) -> bool {
+    /// Whether it stands for all that another one stands for.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        if self.is_prefix {
+            other.text.starts_with(&self.text)
+        } else {
+            self == other
+        }
+    }
+
+    /// Whether it stands for a subject that begins with a text and has something after it.
+    #[must_use]
+    pub fn may_begin_with(&self, origin: &str) -> bool {
+        if self.is_prefix && origin.starts_with(&self.text) {
+            return true;
+        }
+        let name = self.text.strip_prefix(origin);
+        name.is_some_and(|name| self.is_prefix || !name.is_empty())
+    }
+
+    /// Whether it stands for a subject.
+    #[must_use]
+    pub fn matches(&self, subject: &str) -> bool {
         if self.is_prefix {
             subject.starts_with(&self.text)
         } else {
@@ -91,6 +124,7 @@ pub struct Policy {
     pub mode: PolicyMode,
     pub grants: Vec<Grant>,
     pub denials: Vec<Denial>,
+    pub limits: Vec<LimitRule>,
 }
 
 /// Why something is allowed or not. The text is for logs and operators.
@@ -129,14 +163,33 @@ impl Decision {
 }
 
 impl Policy {
+    /// The limits of a subject, beside those of the server.
+    #[must_use]
+    pub fn limits_of(&self, subject: &str) -> CallerLimits {
+        LimitRule::find(&self.limits, subject)
+    }
+
     /// Whether a subject may call a method.
     #[must_use]
     pub fn decide(&self, subject: &str, method: Option<&MethodActions>) -> Decision {
-        let Some(method) = method else {
-            return Decision::UnknownMethod;
-        };
+        method.map_or(Decision::UnknownMethod, |method| {
+            self.decide_actions(subject, method.actions)
+        })
+    }
+
+    /// Whether a subject that may call a method may also change something by it.
+    #[must_use]
+    pub fn decide_changes(&self, subject: &str, method: &MethodActions) -> Decision {
+        match method.changes {
+            [] => self.decide_actions(subject, method.actions),
+            changes => self.decide_actions(subject, changes),
+        }
+    }
+
+    /// All of the actions are needed.
+    fn decide_actions(&self, subject: &str, actions: &[Action]) -> Decision {
         let mut decision = Decision::UnknownMethod;
-        for action in method.actions {
+        for action in actions {
             decision = self.decide_action(subject, *action);
             if !decision.is_allowed() {
                 break;

@@ -8,12 +8,13 @@ use toml::value::Datetime;
 
 use super::SecuritySettings;
 use super::issuers::IssuerEntry;
+use super::limits::LimitEntry;
 use super::proxies::ProxyEntry;
 use crate::identity::IdentitySources;
 use crate::identity::jwt::Issuers;
 use crate::identity::proxy::TrustedProxies;
 use crate::identity::token::{self, ApiToken, ApiTokens};
-use crate::policy::{Action, Denial, Grant, Policy, PolicyMode, Role, SubjectPattern};
+use crate::policy::{Action, Denial, Grant, LimitRule, Policy, PolicyMode, Role, SubjectPattern};
 
 /// What the subjects of API tokens begin with.
 const TOKEN_ORIGIN: &str = "token:";
@@ -52,6 +53,8 @@ struct Document {
     grants: Vec<Spanned<GrantEntry>>,
     #[serde(default, rename = "deny")]
     denials: Vec<Spanned<DenialEntry>>,
+    #[serde(default, rename = "limit")]
+    limits: Vec<Spanned<LimitEntry>>,
 }
 
 #[derive(Deserialize)]
@@ -191,10 +194,20 @@ pub(super) fn parse(text: &str) -> Result<SecuritySettings, FileProblem> {
             actions,
         }
     });
+    let limits = document.limits.into_iter().map(|entry| {
+        let line = line_at(entry.span().start);
+        let entry = entry.into_inner();
+        LimitRule {
+            line,
+            limits: entry.limits(),
+            subjects: entry.subjects,
+        }
+    });
     let policy = Policy {
         mode: document.mode,
         grants: grants.collect(),
         denials: denials.collect(),
+        limits: limits.collect(),
     };
     let mut ids = HashSet::new();
     let mut tokens = Vec::new();
@@ -411,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_proxies_are_refused() {
+    fn wrong_proxies_and_limits_are_refused() {
         let quoted = "\"ped_0123456789ab_hunter2\"";
         for (text, lead) in [
             (PROXY.replace("CN=ui", "CN=*"), "1: the peers of a proxy"),
@@ -429,6 +442,19 @@ mod tests {
                 "5: another proxy has this header",
             ),
             (format!("{PROXY}password = {quoted}\n"), "5: unknown field"),
+            (
+                "[[limit]]\nsubjects = []\nrequests = 0\n".into(),
+                "3: a limit",
+            ),
+            ("[[limit]]\nrequests = 1\n".into(), "1: missing field"),
+            (
+                format!("[[limit]]\nsubjects = []\nwritten_bytes_per_hour = {quoted}\n"),
+                "3: a size is",
+            ),
+            (
+                "[[limit]]\nsubjects = []\nrequests_per_minute = 1\n".into(),
+                "3: unknown field",
+            ),
         ] {
             check_refusal(&text, lead);
         }

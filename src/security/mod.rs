@@ -3,7 +3,9 @@
 
 mod format;
 mod issuers;
+mod limits;
 mod proxies;
+mod warnings;
 
 use std::fmt;
 use std::fs;
@@ -13,6 +15,7 @@ use std::sync::Arc;
 use metrics::gauge;
 
 pub use self::format::is_token_subject;
+pub use self::warnings::FileWarning;
 use crate::error::StartError;
 use crate::identity::IdentitySources;
 use crate::policy::{Action, MethodActions, Policy};
@@ -41,10 +44,11 @@ impl SecuritySettings {
     /// always recorded. Writes are in the history by themselves.
     #[must_use]
     pub fn audits(&self, method: &MethodActions) -> bool {
-        method.actions.iter().all(|action| {
-            !action.is_write()
-                && (*action == Action::AuditRead || self.audited_reads.contains(action))
-        })
+        !method.is_write()
+            && method
+                .actions
+                .iter()
+                .all(|action| *action == Action::AuditRead || self.audited_reads.contains(action))
     }
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use metrics::counter;
 use tokio::sync::mpsc::{self, Receiver, Sender};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::error::Result;
 use crate::graph::{Clock, Graphs};
@@ -26,6 +27,9 @@ const COLLECTION_TIME: Duration = Duration::from_millis(500);
 /// Time between two attempts to store records.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Time that the last records have at the stop.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// Time for which records wait for the database to be opened, before they are looked at again.
 const OPEN_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -41,17 +45,48 @@ pub(in crate::server) struct AuditQueue {
 pub(in crate::server) struct AuditWriter {
     receiver: Receiver<AccessRecord>,
     lost: Arc<AtomicU64>,
+    /// Set when no more records come.
+    ending: CancellationToken,
+    /// Cancels the token that [`AuditFlush`] waits for.
+    _flushed: DropGuard,
 }
 
-/// A queue and its writer.
-pub(in crate::server) fn queue() -> (AuditQueue, AuditWriter) {
+/// Stores the last records.
+#[derive(Debug)]
+pub(in crate::server) struct AuditFlush {
+    ending: CancellationToken,
+    flushed: CancellationToken,
+}
+
+/// A queue, its writer, and what ends the writer.
+pub(in crate::server) fn queue() -> (AuditQueue, AuditWriter, AuditFlush) {
     let (sender, receiver) = mpsc::channel(MAX_WAITING_RECORDS);
     let lost = Arc::<AtomicU64>::default();
+    let (ending, flushed) = (CancellationToken::new(), CancellationToken::new());
     let queue = AuditQueue {
         sender,
         lost: lost.clone(),
     };
-    (queue, AuditWriter { receiver, lost })
+    let writer = AuditWriter {
+        receiver,
+        lost,
+        ending: ending.clone(),
+        _flushed: flushed.clone().drop_guard(),
+    };
+    (queue, writer, AuditFlush { ending, flushed })
+}
+
+impl AuditFlush {
+    /// Waits until the records of all requests are stored, as long as the database takes them.
+    pub(in crate::server) async fn flush(self) {
+        self.ending.cancel();
+        if timeout(FLUSH_TIMEOUT, self.flushed.cancelled())
+            .await
+            .is_err()
+        {
+            tracing::warn!("the last records of the audit could not be stored");
+        }
+    }
 }
 
 impl AuditQueue {
@@ -65,38 +100,53 @@ impl AuditQueue {
 }
 
 impl AuditWriter {
-    /// Stores records as long as the server runs.
+    /// Stores records until [`AuditFlush`] asks for the last ones.
     pub(in crate::server) async fn write_forever(
         mut self,
         graphs: Graphs,
         clock: Clock,
     ) -> Result<()> {
         let mut received = Vec::new();
-        while self
-            .receiver
-            .recv_many(&mut received, MAX_STORED_RECORDS)
-            .await
-            > 0
-        {
-            sleep(COLLECTION_TIME).await;
+        loop {
+            tokio::select! {
+                biased;
+                count = self.receiver.recv_many(&mut received, MAX_STORED_RECORDS) => {
+                    if count == 0 {
+                        break;
+                    }
+                }
+                () = self.ending.cancelled(), if !self.receiver.is_closed() => {
+                    self.receiver.close();
+                    continue;
+                }
+            }
+            let collected = sleep(COLLECTION_TIME);
+            self.ending.run_until_cancelled(collected).await;
             while received.len() < MAX_STORED_RECORDS
                 && let Ok(record) = self.receiver.try_recv()
             {
                 received.push(record);
             }
             let mut records = merged(received.drain(..));
-            let lost = self.lost.swap(0, Ordering::Relaxed);
-            if lost > 0 {
-                records.push(gap(lost, clock.now()));
-            }
+            records.extend(self.gap(clock.now()));
             store(&graphs, records).await;
         }
+        store(&graphs, self.gap(clock.now()).into_iter().collect()).await;
         Ok(())
+    }
+
+    /// The record of records that are missing since the last one, if there are any.
+    fn gap(&self, now: i64) -> Option<AccessRecord> {
+        let lost = self.lost.swap(0, Ordering::Relaxed);
+        (lost > 0).then(|| gap(lost, now))
     }
 }
 
 /// Stores records, however often it takes.
 async fn store(graphs: &Graphs, records: Vec<AccessRecord>) {
+    if records.is_empty() {
+        return;
+    }
     let mut is_logged = false;
     loop {
         let stored = match graphs.wait(OPEN_TIMEOUT).await {
@@ -188,7 +238,7 @@ mod tests {
 
     #[test]
     fn records_without_room_are_counted() {
-        let (queue, writer) = queue();
+        let (queue, writer, _flush) = queue();
         for _ in 0..MAX_WAITING_RECORDS + 3 {
             queue.add(record("token:a", "10.0.0.1:1"));
         }

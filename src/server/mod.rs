@@ -3,6 +3,8 @@
 
 mod admin;
 mod audit;
+mod budgets;
+mod fair_queue;
 mod health;
 mod layers;
 mod lifecycle;
@@ -139,11 +141,13 @@ pub async fn run(
         clock: clock.clone(),
         ..AccessControl::default()
     };
+    let mut last_records = None;
     if let Some(security) = security {
         let open = access.open.clone();
         background.spawn(open.end_invalid_forever(security, clock.clone()));
-        let (queue, writer) = audit::queue();
+        let (queue, writer, flush) = audit::queue();
         access.audit = Some(queue);
+        last_records = Some(flush);
         background.spawn(writer.write_forever(calls.graphs.clone(), clock.clone()));
     }
     let router = router::router(config, &calls, health_service, access, &stop)?;
@@ -178,6 +182,9 @@ pub async fn run(
     let work = Box::pin(async {
         let (served, graph, ()) = tokio::join!(serving, database, stopping);
         if let Some(graph) = graph? {
+            if let Some(last_records) = last_records {
+                last_records.flush().await;
+            }
             lifecycle::close(graph, &calls.tasks).await;
         }
         Ok(served?)

@@ -18,14 +18,15 @@ use tower_http::cors::Cors;
 use tower_http::decompression::{DecompressionBody, RequestDecompressionLayer};
 use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 
+use super::budgets::CallerBudgets;
 use super::layers::access::AccessControl;
 use super::layers::arrival::{self, Arrivals};
 use super::layers::classify::{Grpc, Http, Protocol};
 use super::layers::cross_site::{self, CrossSitePolicy};
 use super::layers::limit::{self, Limit};
 use super::layers::{
-    activity, authenticate, authorize, content_type, context, cors, deadline, expiry, observe,
-    panic, request_id,
+    activity, authenticate, authorize, budget, content_type, context, cors, deadline, expiry,
+    observe, panic, request_id,
 };
 use super::memory::RequestMemory;
 use crate::api::call::Calls;
@@ -60,6 +61,7 @@ pub(super) fn router(
             max_message: serving.max_request,
             body_timeout: serving.body_timeout,
         },
+        budgets: CallerBudgets::new(serving.max_requests, serving.max_streams),
         limit: Limit::new(serving.max_requests, serving.max_streams),
     });
     let over_http = http_api::routes().merge(openlineage::routes(calls.clone()));
@@ -75,6 +77,7 @@ struct Guards {
     access: AccessControl,
     cross_site: CrossSitePolicy,
     arrivals: Arrivals,
+    budgets: CallerBudgets,
     limit: Limit,
 }
 
@@ -130,16 +133,19 @@ async fn guarded<P: Protocol>(
         access,
         cross_site,
         arrivals,
+        budgets,
         limit,
     } = &*guards;
     let shape = P::shape(&request);
     let handle = |request| next.run(request);
-    let limited = |request| limit::enforce::<P, _>(limit, shape, request, handle);
-    let received = |request| arrival::receive::<P, _>(arrivals, shape, request, limited);
-    let timed = |request| deadline::enforce::<P, _>(request, received);
     let settings = access.settings_for(&request);
     let settings = settings.as_deref();
-    let valid = |request| expiry::enforce::<P, _>(&access.open, shape, request, timed);
+    let limited = |request| limit::enforce::<P, _>(limit, settings, shape, request, handle);
+    let received = |request| arrival::receive::<P, _>(arrivals, shape, request, limited);
+    let timed = |request| deadline::enforce::<P, _>(request, received);
+    let within =
+        |request| budget::enforce::<P, _>(access, budgets, settings, shape, request, timed);
+    let valid = |request| expiry::enforce::<P, _>(&access.open, shape, request, within);
     let allowed = |request| authorize::enforce::<P, _>(access, settings, request, valid);
     let known = |request| authenticate::enforce::<P, _>(access, settings, request, allowed);
     let admitted = |request| cross_site::enforce::<P, _>(cross_site, request, known);
@@ -235,6 +241,7 @@ mod tests {
                 max_message: serving.max_request,
                 body_timeout: serving.body_timeout,
             },
+            budgets: CallerBudgets::new(1, 1),
             limit: Limit::new(1, 1),
         });
         let router = with_layers(service.into(), route, &guards);

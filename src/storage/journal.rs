@@ -4,22 +4,63 @@ use std::sync::Arc;
 
 use super::Tx;
 use crate::error::Result;
-use crate::model::{Change, JournalEntry, Origin};
+use crate::model::{AccessRecord, Caller, Change, JournalEntry, Origin, Outcome};
 
 /// The changes of a transaction, in order.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
     /// The origin of the next changes; unset while no journal is kept.
     origin: Option<Arc<Origin>>,
-    entries: Vec<JournalEntry>,
-    /// The number of entries at each savepoint.
-    at_savepoints: Vec<usize>,
+    taken: TakenJournal,
+    /// The number of entries and of shared writes at each savepoint.
+    at_savepoints: Vec<(usize, usize)>,
+}
+
+/// What a transaction has changed.
+#[derive(Debug, Default)]
+pub struct TakenJournal {
+    pub entries: Vec<JournalEntry>,
+    /// The requests whose writes share changes of `entries`.
+    pub shared: Vec<AccessRecord>,
 }
 
 impl Tx {
     /// Enables the journal and sets the origin of the next changes.
     pub fn set_origin(&mut self, origin: &Origin) {
         self.journal.origin = Some(Arc::new(origin.clone()));
+    }
+
+    /// Sets the caller of the next changes, if the journal is enabled.
+    pub fn set_caller(&mut self, caller: &Caller) {
+        if let Some(origin) = &self.journal.origin
+            && origin.caller != *caller
+        {
+            self.journal.origin = Some(Arc::new(caller.at(origin.time)));
+        }
+    }
+
+    /// Adds the request of a caller whose write is part of the last changes.
+    pub fn note_shared_write(&mut self, caller: &Caller) {
+        let Some(origin) = &self.journal.origin else {
+            return;
+        };
+        let shared = &mut self.journal.taken.shared;
+        let is_noted = shared.iter().any(|noted| noted.origin.caller == *caller);
+        if origin.caller == *caller || is_noted {
+            return;
+        }
+        shared.push(AccessRecord {
+            origin: Arc::new(caller.at(origin.time)),
+            outcome: Outcome::Stored,
+            reason: format!("stored with the request {}", origin.caller.request_id),
+            count: 1,
+        });
+    }
+
+    /// The number of changes in the journal.
+    #[must_use]
+    pub const fn noted_changes(&self) -> usize {
+        self.journal.taken.entries.len()
     }
 
     /// Adds changes of the graph to the journal, if it is enabled.
@@ -30,13 +71,13 @@ impl Tx {
                 change,
             };
             let entries = changes().into_iter().map(entry);
-            self.journal.entries.extend(entries);
+            self.journal.taken.entries.extend(entries);
         }
     }
 
-    /// Takes the entries out of the journal.
-    pub fn take_journal(&mut self) -> Vec<JournalEntry> {
-        std::mem::take(&mut self.journal.entries)
+    /// Takes everything out of the journal.
+    pub fn take_journal(&mut self) -> TakenJournal {
+        std::mem::take(&mut self.journal.taken)
     }
 
     /// Begins a savepoint, to which the transaction can be rolled back. Savepoints nest.
@@ -45,7 +86,8 @@ impl Tx {
     ///
     /// Those of the database, as for the two methods that end a savepoint.
     pub async fn savepoint(&mut self) -> Result<()> {
-        let noted = self.journal.entries.len();
+        let taken = &self.journal.taken;
+        let noted = (taken.entries.len(), taken.shared.len());
         self.journal.at_savepoints.push(noted);
         self.control("SAVEPOINT part").await
     }
@@ -68,7 +110,9 @@ impl Tx {
     /// As [`Self::savepoint`].
     pub async fn rollback_to_savepoint(&mut self) -> Result<()> {
         let noted = self.journal.at_savepoints.last().copied();
-        self.journal.entries.truncate(noted.unwrap_or_default());
+        let (entries, shared) = noted.unwrap_or_default();
+        self.journal.taken.entries.truncate(entries);
+        self.journal.taken.shared.truncate(shared);
         self.control("ROLLBACK TO SAVEPOINT part").await?;
         self.release().await
     }

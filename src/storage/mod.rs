@@ -43,6 +43,7 @@ pub use database::Database;
 pub use dialect::Dialect;
 pub use driver::Tx;
 pub use health::is_busy;
+pub use journal::TakenJournal;
 pub use notifications::NotificationListener;
 pub use permits::LongReadPermit;
 pub use predicate::{Predicate, SqlFragment};

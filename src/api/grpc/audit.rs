@@ -89,6 +89,7 @@ fn of_origin(id: String, origin: &Origin) -> AuditRecord {
 
 const fn outcome(outcome: Outcome) -> WireOutcome {
     match outcome {
+        Outcome::Stored => WireOutcome::Written,
         Outcome::Allowed => WireOutcome::Allowed,
         Outcome::Unauthenticated => WireOutcome::Unauthenticated,
         Outcome::PermissionDenied => WireOutcome::PermissionDenied,

@@ -32,7 +32,7 @@ pub fn code(error: &Error) -> Code {
         Error::Unimplemented(_) => Code::Unimplemented,
         Error::Contention(_) => Code::Aborted,
         Error::DeadlineExceeded(_) => Code::DeadlineExceeded,
-        Error::Exhausted(_) => Code::ResourceExhausted,
+        Error::Exhausted(_) | Error::Limited { .. } => Code::ResourceExhausted,
         Error::DataLoss(_) => Code::DataLoss,
         Error::NotReady
         | Error::IssuerUnavailable
@@ -43,9 +43,14 @@ pub fn code(error: &Error) -> Code {
 }
 
 /// When to send the same request again, in milliseconds.
-const fn pushback(error: &Error) -> Option<&'static str> {
+fn pushback(error: &Error) -> Option<u64> {
     match error {
-        Error::Exhausted(_) => Some("1000"),
+        Error::Exhausted(_) => Some(1000),
+        Error::Limited { retry_after, .. } => Some(
+            u64::try_from(retry_after.as_millis())
+                .unwrap_or(u64::MAX)
+                .max(1),
+        ),
         _ => None,
     }
 }
@@ -55,7 +60,7 @@ impl From<Error> for Status {
     fn from(error: Error) -> Self {
         let mut status = Self::new(code(&error), truncate(error.to_string()));
         if let Some(pushback) = pushback(&error) {
-            let pushback = MetadataValue::from_static(pushback);
+            let pushback = MetadataValue::from(pushback);
             status.metadata_mut().insert(PUSHBACK, pushback);
         }
         status.set_source(Arc::new(error));

@@ -31,6 +31,16 @@ impl Problem {
         }
     }
 
+    /// When to send the same request again.
+    fn retry_after_seconds(&self) -> u64 {
+        match self.error.as_deref() {
+            Some(Error::Limited { retry_after, .. }) => retry_after.as_millis().div_ceil(1000),
+            _ => 1,
+        }
+        .try_into()
+        .unwrap_or(u64::MAX)
+    }
+
     /// Logs the error with all its causes, if the server or its database is at fault.
     pub fn log(&self) {
         let is_fault = matches!(
@@ -61,7 +71,7 @@ pub fn status(error: &Error) -> StatusCode {
         Error::AlreadyExists(_) | Error::Contention(_) => StatusCode::CONFLICT,
         Error::Unimplemented(_) => StatusCode::NOT_IMPLEMENTED,
         Error::DeadlineExceeded(_) => StatusCode::GATEWAY_TIMEOUT,
-        Error::Exhausted(_) => StatusCode::TOO_MANY_REQUESTS,
+        Error::Exhausted(_) | Error::Limited { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
         Error::NotReady
         | Error::IssuerUnavailable
@@ -103,12 +113,16 @@ impl IntoResponse for Problem {
             .headers_mut()
             .insert(header::CONTENT_TYPE, content_type);
         let hint = match self.status {
-            StatusCode::TOO_MANY_REQUESTS => Some((header::RETRY_AFTER, "1")),
-            StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, CHALLENGE)),
+            StatusCode::TOO_MANY_REQUESTS => {
+                Some((header::RETRY_AFTER, self.retry_after_seconds().into()))
+            }
+            StatusCode::UNAUTHORIZED => {
+                let challenge = HeaderValue::from_static(CHALLENGE);
+                Some((header::WWW_AUTHENTICATE, challenge))
+            }
             _ => None,
         };
         if let Some((name, value)) = hint {
-            let value = HeaderValue::from_static(value);
             response.headers_mut().insert(name, value);
         }
         response.extensions_mut().insert(self);

@@ -26,6 +26,7 @@ use http::{HeaderMap, StatusCode};
 use tokio::time::timeout;
 
 use crate::api::call::{Call, Calls};
+use crate::api::message_ids::stored_id;
 use crate::error::Error;
 use crate::graph::{Message, Recordable, Reply};
 use crate::identity::token::to_hex;
@@ -98,14 +99,19 @@ fn message(event: &LineageEvent<'_>, text: &[u8]) -> Message {
         id: format!("openlineage:{}", to_hex(digest.as_ref())),
         digest: half.map_or(0, |half| u128::from_be_bytes(*half)),
         change,
+        caller: None,
     }
 }
 
 /// Stores messages with their sizes, and returns what became of each.
 async fn store(
     call: &Call,
-    messages: Vec<(Message, usize)>,
+    mut messages: Vec<(Message, usize)>,
 ) -> Result<Vec<Result<(), Refusal>>, Refusal> {
+    for (message, _) in &mut messages {
+        let id = std::mem::take(&mut message.id);
+        message.id = stored_id(&call.caller.principal, id);
+    }
     let outcomes = call.graph.queue_messages(&call.caller, messages).await?;
     let refusal = |outcome| match outcome {
         Ok(Reply::Stored(_) | Reply::Repeated(_)) => Ok(()),

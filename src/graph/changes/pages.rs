@@ -148,6 +148,7 @@ pub(super) fn check(place: HistoryPlace, page: &HistoryPage) -> Result<()> {
 mod tests {
     use super::*;
     use crate::model::{Caller, Change, Door, JournalEntry, Kind, Membership, Subject};
+    use crate::storage::TakenJournal;
     use crate::storage::migrate::{Migration, prepare};
 
     #[tokio::test]
@@ -161,8 +162,11 @@ mod tests {
         let change = Change::created(Subject::Membership(Kind::Artifact, member));
         let origin = Arc::new(Caller::anonymous(Door::Pedigree).at(0));
         let tx = database.write().await.unwrap();
-        let entries = vec![JournalEntry { origin, change }];
-        changes::commit(tx, entries, 0).await.unwrap();
+        let journal = TakenJournal {
+            entries: vec![JournalEntry { origin, change }],
+            ..TakenJournal::default()
+        };
+        changes::commit(tx, journal, 0).await.unwrap();
         let (pages, standby) = (SharedPages::default(), Standby::default());
         let begin = HistoryPlace {
             position: 0,

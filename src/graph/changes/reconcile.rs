@@ -10,11 +10,11 @@ use crate::model::{
     Caller, Change, JournalEntry, Kind, Membership, Node, NodeType, Operation, OrderBy,
     PagePosition, Side, Subject,
 };
-use crate::storage::Tx;
 use crate::storage::tables::changes::{self, PageRows};
 use crate::storage::tables::events::{self, EventKey};
 use crate::storage::tables::lists::{self, Page, Scope};
 use crate::storage::tables::memberships::{self, MembershipEnd};
+use crate::storage::{TakenJournal, Tx};
 
 /// The nodes that are compared in one transaction.
 const NODES_PER_TRANSACTION: i64 = 1000;
@@ -197,11 +197,15 @@ async fn add(
         },
     };
     let new = found.into_iter().filter(|subject| !known.contains(subject));
-    let new: Vec<JournalEntry> = new.map(entry).collect();
-    let count = new.len();
+    let entries: Vec<JournalEntry> = new.map(entry).collect();
+    let count = entries.len();
     if count > 0 {
         let tx = history.database.write().await?;
-        changes::commit(tx, new, now).await?;
+        let journal = TakenJournal {
+            entries,
+            ..TakenJournal::default()
+        };
+        changes::commit(tx, journal, now).await?;
     }
     Ok(count)
 }

@@ -46,7 +46,7 @@ impl Transactions {
     /// Commits a transaction with the changes in its journal, and notifies the feed.
     pub(super) async fn commit(&self, mut tx: Tx) -> Result<()> {
         let journal = tx.take_journal();
-        let has_changed = !journal.is_empty();
+        let has_changed = !journal.entries.is_empty();
         changes::commit(tx, journal, self.history.clock.now()).await?;
         if has_changed {
             self.history.feed.notify_commit();

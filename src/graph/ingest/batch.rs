@@ -170,6 +170,7 @@ const fn is_refusal(error: &Error) -> bool {
         | Error::Contention(_)
         | Error::DeadlineExceeded(_)
         | Error::Exhausted(_)
+        | Error::Limited { .. }
         | Error::NotReady
         | Error::IssuerUnavailable
         | Error::DatabaseRefused { .. }
@@ -252,6 +253,10 @@ async fn all_at_once(
     let mut stored = Vec::with_capacity(new.len());
     let are_runs = |a: &&Message, b: &&Message| is_of_runs(a) && is_of_runs(b);
     for together in new.chunk_by(are_runs) {
+        if let Some(caller) = &together[0].caller {
+            tx.set_caller(caller);
+        }
+        let noted = tx.noted_changes();
         if together.iter().any(|message| is_of_runs(message)) {
             let changes: Vec<&Recordable> = together.iter().map(|it| &it.change).collect();
             let recorded = apply_runs(tx, &changes, origin).await?;
@@ -259,6 +264,11 @@ async fn all_at_once(
         } else {
             for message in together {
                 stored.push(Ok(message.change.apply(tx, origin).await?));
+            }
+        }
+        if tx.noted_changes() > noted {
+            for caller in together.iter().filter_map(|it| it.caller.as_ref()) {
+                tx.note_shared_write(caller);
             }
         }
     }

@@ -19,7 +19,7 @@ use crate::graph::edges::parents::PutParentContexts;
 use crate::graph::ingest::runs::{RecordRuns, RunEvent, RunResult};
 use crate::graph::types::put::PutTypes;
 use crate::graph::write::Write;
-use crate::model::Origin;
+use crate::model::{Caller, Origin};
 use crate::storage::Tx;
 
 /// The longest id of a message, in bytes.
@@ -32,6 +32,8 @@ pub struct Message {
     /// Of the change that the message asks for. One id with two digests is two messages.
     pub digest: u128,
     pub change: Recordable,
+    /// The caller whose request brought it, if its batch has those of several requests.
+    pub caller: Option<Caller>,
 }
 
 /// A change that a message can ask for.

@@ -153,7 +153,10 @@ impl MessageQueue {
         let mut messages = Vec::with_capacity(batch.len());
         let mut outcomes = Vec::with_capacity(batch.len());
         for waiting in batch {
-            messages.push(waiting.message);
+            messages.push(Message {
+                caller: Some(waiting.caller),
+                ..waiting.message
+            });
             outcomes.push(waiting.outcome);
         }
         let stored = self.engine.write(&caller, Batch::new(messages)).await;

@@ -9,8 +9,8 @@ use crate::graph::write::Write;
 use crate::model::{
     BaseType, Change, Kind, NodeType, Origin, SIMPLE_TYPES, Stored, Subject, TypeIdentity,
 };
-use crate::storage::Tx;
 use crate::storage::tables::{locks, types};
+use crate::storage::{Database, Tx};
 
 /// Creates types or extends those that exist (`PutTypes` and its three single forms).
 #[derive(Clone, Debug, Default)]
@@ -103,6 +103,17 @@ fn is_same(stored: &NodeType, given: &NodeType) -> bool {
     given.properties.iter().all(declared)
         && (given.external_id.is_none() || given.external_id == stored.external_id)
         && (given.base_type.is_none() || given.base_type == stored.base_type)
+}
+
+/// Whether all of the types are stored as they are given, or with more. Types are never deleted and
+/// lose nothing: putting them changes nothing later either.
+pub(in crate::graph) async fn are_stored(database: &Database, put: &PutTypes) -> Result<bool> {
+    let mut tx = database.read().await?;
+    let stored = stored_types(&mut tx, &put.types).await?;
+    Ok(put.types.iter().all(|(kind, given)| {
+        let known = stored.get(&given.identity(*kind));
+        known.is_some_and(|known| is_same(&known.value, given))
+    }))
 }
 
 /// The stored types with the names of the given types, by identity.

@@ -103,6 +103,14 @@ impl IssuerRules {
         validation
     }
 
+    /// What its subjects begin with.
+    pub(super) fn origin(&self) -> String {
+        match self.subject {
+            SubjectRule::Claim(_) => format!("jwt:{}:", self.name),
+            SubjectRule::ServiceAccount => "k8s:".into(),
+        }
+    }
+
     fn check_header(&self, header: &Header) -> Result<(), CredentialError> {
         if !self.algorithms.contains(&header.alg) {
             return Err(self.problem("has another algorithm"));
@@ -167,14 +175,12 @@ impl IssuerRules {
 
     fn subject(&self, claims: &Claims) -> Option<Arc<str>> {
         match &self.subject {
-            SubjectRule::Claim(claim) => {
-                subject_of(&format!("jwt:{}:", self.name), claims.text(claim)?)
-            }
+            SubjectRule::Claim(claim) => subject_of(&self.origin(), claims.text(claim)?),
             SubjectRule::ServiceAccount => {
                 let account = claims.text("sub")?.strip_prefix("system:serviceaccount:")?;
                 let (namespace, name) = account.split_once(':')?;
                 let is_account = !namespace.is_empty() && !name.is_empty() && !name.contains(':');
-                is_account.then(|| subject_of("k8s:", account))?
+                is_account.then(|| subject_of(&self.origin(), account))?
             }
         }
     }

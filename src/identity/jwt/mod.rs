@@ -54,6 +54,11 @@ impl Issuers {
         }
     }
 
+    /// What the subjects of each begin with.
+    pub fn origins(&self) -> impl Iterator<Item = String> {
+        self.by_url.values().map(|issuer| issuer.rules.origin())
+    }
+
     /// Whether an issuer still has these rules.
     pub(super) fn has(&self, rules: &IssuerRules) -> bool {
         let known = self.by_url.get(&rules.url);

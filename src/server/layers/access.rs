@@ -10,7 +10,7 @@ use super::classify::is_health_check;
 use super::expiry::OpenCalls;
 use crate::api::call::RequestContext;
 use crate::graph::Clock;
-use crate::model::{Access, AccessRecord, Door, Outcome};
+use crate::model::{Access, AccessRecord, Caller, Door, Outcome};
 use crate::policy::MethodActions;
 use crate::security::{SecurityFile, SecuritySettings};
 use crate::server::audit::AuditQueue;
@@ -46,35 +46,65 @@ impl AccessControl {
 
     /// Counts and records a request that is served although it would be refused.
     pub(super) fn observe(&self, request: &mut Request, label: &'static str, reason: String) {
-        if request.extensions_mut().insert(Observed).is_some() {
+        let seen = SeenRequest::new(request);
+        request.extensions_mut().insert(Observed);
+        self.observe_seen(&seen, label, reason);
+    }
+
+    /// As [`Self::observe`], for a request that has been handed on.
+    pub(super) fn observe_seen(&self, seen: &SeenRequest, label: &'static str, reason: String) {
+        if seen.is_observed {
             return;
         }
-        let method = method_name(request);
+        let method = seen.method;
         counter!("pedigree_authz_would_refuse_total", "method" => method, "reason" => label)
             .increment(1);
-        self.record(request, Outcome::Observed, reason);
+        self.record_seen(seen, Outcome::Observed, reason);
     }
 
     /// Records a request that changes nothing.
     pub(super) fn record(&self, request: &Request, outcome: Outcome, reason: String) {
+        self.record_seen(&SeenRequest::new(request), outcome, reason);
+    }
+
+    /// As [`Self::record`], for a request that has been handed on.
+    pub(super) fn record_seen(&self, seen: &SeenRequest, outcome: Outcome, reason: String) {
         let Some(audit) = &self.audit else {
             return;
         };
-        let context = request.extensions().get::<RequestContext>().cloned();
-        let mut context = context.unwrap_or_default();
-        if context.access.method.is_empty() {
-            context.access = Access {
-                method: method_name(request).into(),
-                grant: None,
-            };
-        }
-        let caller = context.caller(door(request.uri().path()));
         audit.add(AccessRecord {
-            origin: Arc::new(caller.at(self.clock.now())),
+            origin: Arc::new(seen.caller.at(self.clock.now())),
             outcome,
             reason,
             count: 1,
         });
+    }
+}
+
+/// What a record has of a request.
+pub(super) struct SeenRequest {
+    caller: Caller,
+    method: &'static str,
+    /// Whether it has been counted.
+    is_observed: bool,
+}
+
+impl SeenRequest {
+    pub(super) fn new(request: &Request) -> Self {
+        let context = request.extensions().get::<RequestContext>().cloned();
+        let mut context = context.unwrap_or_default();
+        let method = method_name(request);
+        if context.access.method.is_empty() {
+            context.access = Access {
+                method: method.into(),
+                grant: None,
+            };
+        }
+        Self {
+            caller: context.caller(door(request.uri().path())),
+            method,
+            is_observed: request.extensions().get::<Observed>().is_some(),
+        }
     }
 }
 

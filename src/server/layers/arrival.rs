@@ -5,6 +5,7 @@
 //! messages of a stream are handed on one by one.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -17,6 +18,7 @@ use super::classify::{Protocol, RequestShape};
 use super::messages::{ArrivingBytes, ArrivingMessages};
 use crate::error::{Error, Result};
 use crate::proto::cost::MethodShape;
+use crate::server::budgets::CallerBudget;
 use crate::server::listener::Peer;
 use crate::server::memory::{RequestMemory, ReservedMemory};
 
@@ -79,7 +81,7 @@ impl Arrivals {
         reserved.grow(REQUEST_BYTES)?;
         let (parts, body) = request.into_parts();
         let bytes = ArrivingBytes::whole(body, self.body_timeout);
-        let mut messages = ArrivingMessages::new(bytes, method, self.max_message, &parts.headers);
+        let mut messages = ArrivingMessages::new(bytes, method, self.max_message, &parts);
         let message = poll_fn(|context| messages.poll_next(reserved, context)).await;
         let message = message.ok_or_else(|| Error::invalid("the request has no message"))??;
         match poll_fn(|context| messages.poll_next(reserved, context)).await {
@@ -95,7 +97,7 @@ impl Arrivals {
         reserved.grow(STREAM_BYTES)?;
         let (parts, body) = request.into_parts();
         let bytes = ArrivingBytes::stream(body, self.body_timeout);
-        let messages = ArrivingMessages::new(bytes, method, self.max_message, &parts.headers);
+        let messages = ArrivingMessages::new(bytes, method, self.max_message, &parts);
         let body = Body::new(messages.into_body(reserved, STREAM_BYTES));
         Ok(Request::from_parts(parts, body))
     }
@@ -111,6 +113,9 @@ impl Arrivals {
                 let text = format!("the body is larger than {max} bytes (--max-request-bytes)");
                 return Err(Error::TooLarge(text));
             }
+        }
+        if let Some(budget) = parts.extensions.get::<Arc<CallerBudget>>() {
+            budget.write(bytes.buffer.len())?;
         }
         reserved.grow(bytes.buffer.len().saturating_mul(JSON_FACTOR))?;
         Ok(Request::from_parts(parts, bytes.buffer.freeze().into()))

@@ -1,11 +1,13 @@
 //! Refuses what the caller may not do.
 
+use std::sync::Arc;
+
 use axum::extract::Request;
 use axum::response::Response;
 
-use super::access::AccessControl;
+use super::access::{AccessControl, SeenRequest};
 use super::classify::Protocol;
-use crate::api::call::RequestContext;
+use crate::api::call::{MissingRight, RequestContext};
 use crate::error::Error;
 use crate::model::{Access, Outcome};
 use crate::policy::{Decision, MethodActions, PolicyMode};
@@ -26,19 +28,35 @@ pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>
     let subject = context.map_or("", |context| &*context.principal);
     let method = MethodActions::find(request.uri().path());
     let decision = policy.decide(subject, method);
+    let changes = method.map_or(decision, |method| policy.decide_changes(subject, method));
+    let is_enforced = policy.mode == PolicyMode::Enforce;
+    let missing_right = (decision.is_allowed() && !changes.is_allowed())
+        .then(|| Arc::new(MissingRight::new(is_enforced)));
     if let Some(context) = request.extensions_mut().get_mut::<RequestContext>() {
         context.access = Access {
             method: method.map_or("", |method| method.path).into(),
-            grant: grant(decision),
+            grant: grant(changes).or(grant(decision)),
         };
+        context.missing_right.clone_from(&missing_right);
     }
     if decision.is_allowed() {
         if method.is_some_and(|method| settings.audits(method)) {
             access.record(&request, Outcome::Allowed, decision.to_string());
         }
-        return next(request).await;
+        let Some(right) = missing_right else {
+            return next(request).await;
+        };
+        let seen = SeenRequest::new(&request);
+        let response = next(request).await;
+        if right.was_needed() && is_enforced {
+            tracing::info!(%changes, "refused a request");
+            access.record_seen(&seen, Outcome::PermissionDenied, changes.to_string());
+        } else if right.was_needed() {
+            access.observe_seen(&seen, changes.label(), changes.to_string());
+        }
+        return response;
     }
-    if policy.mode == PolicyMode::Observe {
+    if !is_enforced {
         access.observe(&mut request, decision.label(), decision.to_string());
         return next(request).await;
     }

@@ -115,7 +115,7 @@ pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>
     mut request: Request,
     next: impl FnOnce(Request) -> F,
 ) -> Response {
-    let Some(principal) = request.extensions_mut().remove() else {
+    let Some(principal) = request.extensions().get().cloned() else {
         return next(request).await;
     };
     let call = Arc::new(OpenCall {

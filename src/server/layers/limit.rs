@@ -1,20 +1,30 @@
-//! Refuses requests beyond the limits of concurrent requests and streams.
+//! Refuses requests beyond the limits of concurrent requests and streams. Requests of callers with
+//! an identity wait a little, in a queue that is fair to them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::Request;
 use axum::response::Response;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use super::body::{Guard, follow};
 use super::classify::{Protocol, RequestShape};
 use crate::error::{Error, Result};
+use crate::identity::Principal;
+use crate::policy::PolicyMode;
+use crate::security::SecuritySettings;
+use crate::server::fair_queue::{FairQueue, RequestPlace};
 use crate::server::listener::{OpenStream, Peer};
+
+/// How long a request of a caller with an identity waits for a place.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The limits of concurrent requests and of concurrent streams.
 #[derive(Debug)]
 pub(in crate::server) struct Limit {
-    requests: Arc<Semaphore>,
+    requests: FairQueue,
     streams: Arc<Semaphore>,
     /// The share of a connection in the streams.
     max_connection_streams: usize,
@@ -22,12 +32,24 @@ pub(in crate::server) struct Limit {
 
 impl Limit {
     pub(in crate::server) fn new(max_requests: usize, max_streams: usize) -> Self {
-        let permits = |max: usize| Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS)));
+        let max_permits = max_streams.min(Semaphore::MAX_PERMITS);
         Self {
-            requests: permits(max_requests),
-            streams: permits(max_streams),
+            requests: FairQueue::new(max_requests),
+            streams: Arc::new(Semaphore::new(max_permits)),
             max_connection_streams: max_streams.div_ceil(2),
         }
+    }
+
+    /// A place for a request, for which a caller with an identity waits.
+    async fn begin(&self, caller: Option<&Arc<str>>) -> Result<RequestPlace> {
+        let place = match caller {
+            None => self.requests.try_take(),
+            Some(caller) => {
+                let taken = timeout(WAIT_TIMEOUT, self.requests.take(caller)).await;
+                taken.unwrap_or_default()
+            }
+        };
+        place.ok_or_else(|| Error::Exhausted("too many requests at once; try again".into()))
     }
 
     fn open_stream(
@@ -55,6 +77,7 @@ impl Limit {
 /// A request counts until its response has ended.
 pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>>(
     limit: &Limit,
+    settings: Option<&SecuritySettings>,
     shape: RequestShape,
     request: Request,
     next: impl FnOnce(Request) -> F,
@@ -65,16 +88,24 @@ pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>
             Ok(open) => follow(next(request).await, Guard(open)),
             Err(error) => P::refusal(error),
         },
-        _ => match limit.requests.clone().try_acquire_owned() {
-            Ok(permit) => {
+        _ => match limit.begin(caller(settings, &request)).await {
+            Ok(place) => {
                 let response = next(request).await;
                 // A response that waits for its reader is a stream, if there is room for one.
-                let permit = limit.streams.clone().try_acquire_owned().unwrap_or(permit);
-                follow(response, Guard(permit))
+                let Ok(stream) = limit.streams.clone().try_acquire_owned() else {
+                    return follow(response, Guard(place));
+                };
+                drop(place);
+                follow(response, Guard(stream))
             }
-            Err(_) => P::refusal(Error::Exhausted(
-                "too many requests at once; try again".into(),
-            )),
+            Err(error) => P::refusal(error),
         },
     }
+}
+
+/// The caller of a request where identities are enforced.
+fn caller<'a>(settings: Option<&SecuritySettings>, request: &'a Request) -> Option<&'a Arc<str>> {
+    settings.filter(|settings| settings.policy.mode == PolicyMode::Enforce)?;
+    let principal = request.extensions().get::<Principal>()?;
+    Some(&principal.subject)
 }

@@ -1,11 +1,12 @@
 //! The messages of a gRPC request, one by one, each with its memory reserved before it is decoded.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use http::HeaderMap;
+use http::request::Parts;
 use http_body::{Body as _, Frame};
 use prost::bytes::BytesMut;
 use tokio::time::{Instant, Sleep, sleep};
@@ -13,6 +14,7 @@ use tonic::Status;
 
 use crate::error::{Error, Result};
 use crate::proto::cost::MethodShape;
+use crate::server::budgets::CallerBudget;
 use crate::server::memory::ReservedMemory;
 
 /// Length of what precedes a message: a flag of compression, and the length of the message.
@@ -132,6 +134,8 @@ pub(super) struct ArrivingMessages {
     max_message: usize,
     /// Whether the client names a compression, which the service refuses by itself.
     has_encoding: bool,
+    /// Where the bytes of a write count.
+    budget: Option<Arc<CallerBudget>>,
 }
 
 impl ArrivingMessages {
@@ -139,14 +143,15 @@ impl ArrivingMessages {
         bytes: ArrivingBytes,
         method: &'static MethodShape,
         max_message: usize,
-        headers: &HeaderMap,
+        head: &Parts,
     ) -> Self {
-        let encoding = headers.get("grpc-encoding");
+        let encoding = head.headers.get("grpc-encoding");
         Self {
             bytes,
             method,
             max_message,
             has_encoding: encoding.is_some_and(|encoding| encoding != "identity"),
+            budget: head.extensions.get().cloned(),
         }
     }
 
@@ -161,7 +166,8 @@ impl ArrivingMessages {
                 && self.bytes.buffer.len() >= end
             {
                 let message = self.bytes.take(end);
-                return Poll::Ready(Some(self.reserve(&message, reserved).map(|()| message)));
+                let counted = self.count(&message, reserved);
+                return Poll::Ready(Some(counted.map(|()| message)));
             }
             if !ready!(self.bytes.poll_more(reserved, context))? {
                 let is_whole = self.bytes.buffer.is_empty();
@@ -190,7 +196,14 @@ impl ArrivingMessages {
         Ok(Some(PREFIX_BYTES + length))
     }
 
-    /// Reserves what decoding a message takes.
+    /// Counts a message in the budget of its caller, and reserves what decoding it takes.
+    fn count(&self, message: &[u8], reserved: &mut ReservedMemory) -> Result<()> {
+        if let Some(budget) = &self.budget {
+            budget.write(message.len())?;
+        }
+        self.reserve(message, reserved)
+    }
+
     fn reserve(&self, message: &[u8], reserved: &mut ReservedMemory) -> Result<()> {
         let (prefix, content) = message.split_at(PREFIX_BYTES);
         if prefix[0] != 0 {

@@ -8,6 +8,7 @@ pub(super) mod arrival;
 pub(super) mod authenticate;
 pub(super) mod authorize;
 mod body;
+pub(super) mod budget;
 pub(super) mod classify;
 pub(super) mod content_type;
 pub(super) mod context;

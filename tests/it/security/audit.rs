@@ -34,7 +34,7 @@ once! {
 }
 
 /// Tokens of these names, each with the role of its name, in a security file.
-fn write_tokens(folder: &Path, lines: &str, names: &[&str]) -> Vec<MadeToken> {
+pub fn write_tokens(folder: &Path, lines: &str, names: &[&str]) -> Vec<MadeToken> {
     let tokens: Vec<_> = names
         .iter()
         .map(|name| MadeToken::new(folder, name))
@@ -51,13 +51,13 @@ fn write_tokens(folder: &Path, lines: &str, names: &[&str]) -> Vec<MadeToken> {
     tokens
 }
 
-async fn open(backend: Backend, folder: &Path) -> Store {
+pub async fn open(backend: Backend, folder: &Path) -> Store {
     let file = folder.join(FILE);
     Store::open_with(backend, |config| config.serving.security = Some(file)).await
 }
 
 /// All records, by a caller who may read them.
-async fn records(channel: &Channel, bearer: &str) -> Result<Vec<AuditRecord>, Status> {
+pub async fn records(channel: &Channel, bearer: &str) -> Result<Vec<AuditRecord>, Status> {
     let mut client = AuditServiceClient::new(channel.clone());
     let (mut records, mut cursor) = (Vec::new(), String::new());
     loop {
@@ -72,7 +72,7 @@ async fn records(channel: &Channel, bearer: &str) -> Result<Vec<AuditRecord>, St
 }
 
 /// The records once there are as many with an outcome.
-async fn wait_for_records(
+pub async fn wait_for_records(
     store: &Store,
     bearer: &str,
     outcome: Outcome,

@@ -42,6 +42,15 @@ fn a_file_is_checked() {
     assert!(check().stderr.contains("cannot read security.toml"));
     write_file(folder.path(), &["allow_anonymous = true\n"]);
     assert_eq!(check().stdout, "security.toml: valid\n");
+    assert_eq!(check().stderr, "");
+    let limit = "[[limit]]\nsubjects = [\"token:cd\"]\nrequests = 1\n";
+    write_file(folder.path(), &[limit]);
+    let warned = check();
+    assert!(warned.status.success(), "{warned:?}");
+    assert_eq!(
+        warned.stderr,
+        "security.toml, line 1: warning: no source of this file makes a subject token:cd\n"
+    );
     write_file(folder.path(), &["allow_anonymos = true\n"]);
     let refused = check();
     assert_eq!(refused.status.code(), Some(1));

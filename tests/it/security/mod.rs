@@ -4,11 +4,14 @@ mod audit;
 mod authorization;
 mod certificates;
 mod commands;
+mod commits;
 mod file;
 mod jwt;
+mod limits;
 mod proxies;
 mod streams;
 mod tokens;
+mod types;
 
 use std::fs;
 use std::path::{Path, PathBuf};

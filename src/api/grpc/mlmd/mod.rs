@@ -90,6 +90,15 @@ pub(super) trait Put: Sized + Send {
     /// `InvalidArgument` for what cannot be converted.
     fn change(self) -> Result<(Self::Change, Self::Shape)>;
 
+    /// Whether the change would change nothing, if that can be told from a read.
+    ///
+    /// # Errors
+    ///
+    /// Those of the read.
+    fn is_stored(_: &Call, _: &Self::Change) -> impl Future<Output = Result<bool>> + Send {
+        async { Ok(false) }
+    }
+
     /// The response for the graph's answer.
     fn response(shape: Self::Shape, answer: Answer<Self>) -> Self::Response;
 }
@@ -102,6 +111,11 @@ impl<P: Put> Rpc for P {
 
     async fn run(self, call: &Call) -> Result<P::Response> {
         let (change, shape) = self.change()?;
+        if let Some(right) = &call.missing_right
+            && !P::is_stored(call, &change).await?
+        {
+            right.need()?;
+        }
         let answer = call.graph.write(&call.caller, change).await?;
         Ok(P::response(shape, answer))
     }

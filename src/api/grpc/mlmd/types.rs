@@ -132,6 +132,10 @@ impl Put for pb::PutTypesRequest {
         Ok((change, counts))
     }
 
+    async fn is_stored(call: &Call, change: &PutTypes) -> Result<bool> {
+        call.graph.has_types(change).await
+    }
+
     fn response([artifacts, executions]: [usize; 2], ids: Vec<i64>) -> Self::Response {
         let mut ids = ids.into_iter();
         pb::PutTypesResponse {
@@ -157,6 +161,10 @@ impl Put for pb::PutArtifactTypeRequest {
         Ok((change, ()))
     }
 
+    async fn is_stored(call: &Call, change: &PutTypes) -> Result<bool> {
+        call.graph.has_types(change).await
+    }
+
     fn response((): (), ids: Vec<i64>) -> Self::Response {
         pb::PutArtifactTypeResponse {
             type_id: ids.first().copied(),
@@ -179,6 +187,10 @@ impl Put for pb::PutExecutionTypeRequest {
         Ok((change, ()))
     }
 
+    async fn is_stored(call: &Call, change: &PutTypes) -> Result<bool> {
+        call.graph.has_types(change).await
+    }
+
     fn response((): (), ids: Vec<i64>) -> Self::Response {
         pb::PutExecutionTypeResponse {
             type_id: ids.first().copied(),
@@ -199,6 +211,10 @@ impl Put for pb::PutContextTypeRequest {
             types: one(self.context_type)?,
         };
         Ok((change, ()))
+    }
+
+    async fn is_stored(call: &Call, change: &PutTypes) -> Result<bool> {
+        call.graph.has_types(change).await
     }
 
     fn response((): (), ids: Vec<i64>) -> Self::Response {

@@ -13,6 +13,7 @@ use super::subject::{EventFields, MembershipFields, NodeFields, TypeFields};
 use crate::model::{
     AccessRecord, Caller, Change, JournalEntry, Kind, Operation, Origin, Subject, Value,
 };
+use crate::storage::TakenJournal;
 
 /// The size at which a row is full, in bytes of changes.
 const ROW_BYTES: usize = 64 << 10;
@@ -87,18 +88,21 @@ pub(super) enum DecodedChange {
     IdOnly(Operation, Kind, i64),
 }
 
-/// The rows of these entries, in order.
-pub(super) fn encode_rows(entries: Vec<JournalEntry>) -> Vec<Vec<u8>> {
+/// The rows of these changes, in order. The last one has the requests that share them.
+pub(super) fn encode_rows(journal: TakenJournal) -> Vec<Vec<u8>> {
     let mut rows = Vec::new();
     let mut row = RowBuilder::default();
-    for entry in entries {
+    for entry in journal.entries {
         row.push(entry);
         if row.bytes >= ROW_BYTES {
             let next = RowBuilder::after(&row);
             rows.push(std::mem::replace(&mut row, next).row.encode_to_vec());
         }
     }
-    if !row.row.changes.is_empty() {
+    for access in journal.shared {
+        row.push_access(access);
+    }
+    if !row.row.changes.is_empty() || !row.row.accesses.is_empty() {
         rows.push(row.row.encode_to_vec());
     }
     rows
@@ -108,10 +112,7 @@ pub(super) fn encode_rows(entries: Vec<JournalEntry>) -> Vec<Vec<u8>> {
 pub(super) fn encode_accesses(accesses: Vec<AccessRecord>) -> Vec<u8> {
     let mut builder = RowBuilder::default();
     for access in accesses {
-        builder.push_origin(&access.origin);
-        let origin = index(builder.row.origins.len() - 1);
-        let fields = AccessFields::new(origin, access);
-        builder.row.accesses.push(fields);
+        builder.push_access(access);
     }
     builder.row.encode_to_vec()
 }
@@ -194,6 +195,12 @@ impl RowBuilder {
         };
         self.bytes += change.encoded_len();
         self.row.changes.push(change);
+    }
+
+    fn push_access(&mut self, access: AccessRecord) {
+        self.push_origin(&access.origin);
+        let origin = index(self.row.origins.len() - 1);
+        self.row.accesses.push(AccessFields::new(origin, access));
     }
 
     fn push_origin(&mut self, origin: &Origin) {
@@ -389,8 +396,13 @@ mod tests {
         )
     }
 
+    fn rows_of(entries: Vec<JournalEntry>) -> Vec<Vec<u8>> {
+        let shared = Vec::new();
+        encode_rows(TakenJournal { entries, shared })
+    }
+
     fn there_and_back(subject: Subject) -> DecodedChange {
-        let rows = encode_rows(vec![entry(&origin("ada", "r", 1), subject)]);
+        let rows = rows_of(vec![entry(&origin("ada", "r", 1), subject)]);
         let mut decoded = decode_row(&rows[0], 0).unwrap().changes;
         assert_eq!((rows.len(), decoded.len()), (1, 1));
         decoded.remove(0).change
@@ -453,7 +465,7 @@ mod tests {
         let places = [0, 0, 1, 2, 2];
         let entries = places.iter().zip(1..);
         let entries = entries.map(|(&place, node)| entry(&origins[place], member(node)));
-        let rows = encode_rows(entries.collect());
+        let rows = rows_of(entries.collect());
         let row = ChangeRow::decode(rows[0].as_slice()).unwrap();
         let principals: Vec<&str> = row.callers.iter().map(|it| it.principal.as_str()).collect();
         assert_eq!(principals, ["ada", "bob"]);
@@ -479,7 +491,7 @@ mod tests {
         let of = origin("ada", "r", 1);
         let large = node_with_uri("x".repeat(ROW_BYTES / 2));
         let subjects = (0..5).map(|_| Subject::Node(Kind::Context, large.clone()));
-        let rows = encode_rows(subjects.map(|subject| entry(&of, subject)).collect());
+        let rows = rows_of(subjects.map(|subject| entry(&of, subject)).collect());
         assert_eq!(rows.len(), 3);
         for row in rows {
             let decoded = decode_row(&row, 0).unwrap().changes;

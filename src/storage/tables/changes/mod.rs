@@ -17,10 +17,10 @@ pub use page::{HistoryPage, HistoryRow, PageRows, RowDigest, digest_at, newest, 
 
 use super::nodes;
 use crate::error::{Error, Result};
-use crate::model::{AccessRecord, Change, JournalEntry, Kind, Operation, Subject};
-use crate::storage::Tx;
+use crate::model::{AccessRecord, Change, Kind, Operation, Subject};
 use crate::storage::bulk::ColumnType::{Bytes as BytesColumn, Int as IntColumn};
 use crate::storage::bulk::{Rows, Table};
+use crate::storage::{TakenJournal, Tx};
 
 /// The largest row, in bytes, that is inlined as a hexadecimal literal into the round trip of the
 /// commit. A separate INSERT costs one more round trip.
@@ -56,8 +56,8 @@ pub struct PositionRange {
 /// # Errors
 ///
 /// As [`Tx::commit`].
-pub async fn commit(tx: Tx, entries: Vec<JournalEntry>, now: i64) -> Result<()> {
-    let encoded = codec::encode_rows(entries);
+pub async fn commit(tx: Tx, journal: TakenJournal, now: i64) -> Result<()> {
+    let encoded = codec::encode_rows(journal);
     let has_outbox = tx.dialect().has_row_locks();
     if let [only] = encoded.as_slice()
         && has_outbox

@@ -104,7 +104,14 @@ pub(super) fn message(mut request: RecordRequest) -> Result<(Message, AnswerKind
         return Err(Error::invalid("the message has no change"));
     };
     let (change, kind) = recordable(change, event_time)?;
-    Ok((Message { id, digest, change }, kind))
+    let caller = None;
+    let message = Message {
+        id,
+        digest,
+        change,
+        caller,
+    };
+    Ok((message, kind))
 }
 
 /// A change in the terms of the graph. Requests of ML Metadata's service are converted by their own

@@ -1,11 +1,9 @@
 //! `LineageService.Record`.
 //!
-//! * `ids`: the ids by which messages are stored.
 //! * `intake`: requests are read ahead of the commit, and taken in batches.
 //! * `message`: conversion of requests into messages of the graph.
 //! * `response_stream`: responses, and heartbeats between them.
 
-mod ids;
 mod intake;
 mod message;
 mod response_stream;
@@ -19,11 +17,11 @@ use tonic::{Status, Streaming};
 use super::{LineageRpc, Responses, Service, heartbeat, stopping};
 use crate::api::call::Call;
 use crate::api::grpc::status;
+use crate::api::message_ids::stored_id;
 use crate::error::{Error, Result};
 use crate::graph::Reply;
 use crate::proto::pedigree::lineage::v1::record_response::Answer;
 use crate::proto::pedigree::lineage::v1::{self as pb, RecordRequest, RecordResponse};
-use ids::stored_id;
 use intake::Intake;
 use message::{AnswerKind, message};
 use response_stream::{Outgoing, ResponseStream};

@@ -9,7 +9,7 @@ use crate::model::ANONYMOUS;
 /// The id by which a message of a caller is stored. A caller with an identity neither gets nor
 /// takes the place of what another one said with the same id. Ids that are refused stay as they
 /// are.
-pub(super) fn stored_id(principal: &str, id: String) -> String {
+pub(in crate::api) fn stored_id(principal: &str, id: String) -> String {
     let is_usable = (1..=MAX_MESSAGE_ID_BYTES).contains(&id.len());
     if principal == ANONYMOUS || !is_usable {
         return id;
