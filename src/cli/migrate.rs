@@ -26,6 +26,11 @@ pub struct MigrateArgs {
     #[arg(long, conflicts_with = "downgrade_to")]
     widen: bool,
 
+    /// Also make the history append-only, with triggers that refuse to change or delete its rows
+    /// before their retention ends
+    #[arg(long, conflicts_with = "downgrade_to")]
+    append_only: bool,
+
     /// Downgrade the schema to this version, for an older server
     #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(i64).range(0..))]
     downgrade_to: Option<i64>,
@@ -39,6 +44,7 @@ impl MigrateArgs {
         Migration {
             upgrade: true,
             widen: self.widen,
+            append_only: self.append_only,
             downgrade_to: self.downgrade_to,
         }
     }

@@ -105,6 +105,7 @@ pub(super) fn migration(options: &Options) -> Migration {
     Migration {
         upgrade: options.upgrade_schema,
         widen: false,
+        append_only: false,
         downgrade_to: options.downgrade_schema_to,
     }
 }

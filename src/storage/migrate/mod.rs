@@ -30,6 +30,8 @@ pub struct Migration {
     /// narrow, so that any integer and any text can be stored. ML Metadata can still use the
     /// database.
     pub widen: bool,
+    /// Whether triggers refuse changes of the history from now on.
+    pub append_only: bool,
     /// The target version of a downgrade, after which the database is not used. A negative one
     /// means none.
     pub downgrade_to: Option<i64>,

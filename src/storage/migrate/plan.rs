@@ -36,6 +36,8 @@ pub enum SchemaChange {
     Widen,
     /// Creates our own tables.
     Extend,
+    /// Makes the history append-only.
+    Protect,
 }
 
 impl fmt::Display for SchemaChange {
@@ -46,6 +48,7 @@ impl fmt::Display for SchemaChange {
             Self::Downgrade(version) => write!(f, "downgrade to version {version}"),
             Self::Widen => f.write_str("widening"),
             Self::Extend => f.write_str("extension by tables of our own"),
+            Self::Protect => f.write_str("protection of the history"),
         }
     }
 }
@@ -80,6 +83,9 @@ impl Plan {
         if !layout.has_own() || !has_own_rows(tx).await? {
             planned.push(SchemaChange::Extend.by(scripts.own));
         }
+        if options.append_only && !is_append_only(tx, scripts).await? {
+            planned.push(SchemaChange::Protect.by(scripts.append_only.script));
+        }
         Ok(Self {
             found,
             reached: LIBRARY_VERSION,
@@ -92,13 +98,17 @@ impl Plan {
         if let Some(target) = options.target() {
             return downgrade(scripts, None, target);
         }
+        let mut planned = vec![
+            SchemaChange::Create.by(scripts.create),
+            SchemaChange::Extend.by(scripts.own),
+        ];
+        if options.append_only {
+            planned.push(SchemaChange::Protect.by(scripts.append_only.script));
+        }
         Ok(Self {
             found: None,
             reached: LIBRARY_VERSION,
-            scripts: vec![
-                SchemaChange::Create.by(scripts.create),
-                SchemaChange::Extend.by(scripts.own),
-            ],
+            scripts: planned,
         })
     }
 }
@@ -212,6 +222,13 @@ async fn has_own_rows(tx: &mut Tx) -> Result<bool> {
     );
     let rows: Option<i64> = tx.first(query).await?;
     Ok(rows.is_some_and(|count| count > 0))
+}
+
+async fn is_append_only(tx: &mut Tx, scripts: &Scripts) -> Result<bool> {
+    let protection = &scripts.append_only;
+    let query = tx.sql("migrate::is_append_only", protection.existing);
+    let existing: Option<i64> = tx.first(query).await?;
+    Ok(existing == Some(protection.triggers))
 }
 
 async fn widen(tx: &mut Tx, scripts: &Scripts) -> Result<Option<Planned>> {

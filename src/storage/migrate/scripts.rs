@@ -34,6 +34,14 @@ pub(super) struct Widening {
     pub script: Script,
 }
 
+/// Triggers that refuse changes of the history.
+pub(super) struct AppendOnly {
+    /// Counts the triggers that exist.
+    pub existing: &'static str,
+    pub triggers: i64,
+    pub script: Script,
+}
+
 pub(super) struct Scripts {
     /// Creates the schema of the library's version.
     pub create: Script,
@@ -42,6 +50,7 @@ pub(super) struct Scripts {
     /// The steps, oldest first; the last one leads to the library's version.
     pub steps: &'static [MigrationStep],
     pub widening: Option<Widening>,
+    pub append_only: AppendOnly,
     pub lock: Option<Lock>,
     /// Whether a failed script leaves no changes, nor do the scripts before it.
     pub atomic: bool,
@@ -54,6 +63,20 @@ macro_rules! script {
         Script {
             file: $path,
             sql: include_str!(concat!("../../../migrations/", $path)),
+        }
+    };
+}
+
+macro_rules! append_only {
+    ($folder:literal, $triggers:literal) => {
+        AppendOnly {
+            existing: include_str!(concat!(
+                "../../../migrations/",
+                $folder,
+                "/append_only_count.sql"
+            )),
+            triggers: $triggers,
+            script: script!(concat!($folder, "/append_only.sql")),
         }
     };
 }
@@ -85,6 +108,7 @@ static SQLITE: Scripts = Scripts {
         step!(10, "sqlite/0010_proto_and_bool_values"),
     ],
     widening: None,
+    append_only: append_only!("sqlite", 3),
     lock: None,
     atomic: true,
     no_version: Error::Contention,
@@ -99,6 +123,7 @@ static POSTGRES: Scripts = Scripts {
         narrow: include_str!("../../../migrations/postgres/narrow.sql"),
         script: script!("postgres/widen.sql"),
     }),
+    append_only: append_only!("postgres", 3),
     // The key of the advisory lock is arbitrary: "pedigree" in ASCII.
     lock: Some(Lock {
         // The wait has no timeout here; `connect` limits other waits.
@@ -131,6 +156,7 @@ static MYSQL: Scripts = Scripts {
         narrow: include_str!("../../../migrations/mysql/narrow.sql"),
         script: script!("mysql/widen.sql"),
     }),
+    append_only: append_only!("mysql", 2),
     lock: Some(Lock {
         take: "SELECT GET_LOCK(CONCAT('pedigree ', LEFT(SHA2(DATABASE(), 256), 32)), 3600)",
         release: Some("SELECT RELEASE_LOCK(CONCAT('pedigree ', LEFT(SHA2(DATABASE(), 256), 32)))"),

@@ -1,5 +1,6 @@
 //! The security file: who may call, what they may do, and what is known of them.
 
+mod append_only;
 mod audit;
 mod authorization;
 mod certificates;

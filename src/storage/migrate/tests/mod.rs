@@ -16,12 +16,14 @@ use described::Store;
 const UPGRADE: Migration = Migration {
     upgrade: true,
     widen: false,
+    append_only: false,
     downgrade_to: None,
 };
 
 const WIDEN: Migration = Migration {
     upgrade: false,
     widen: true,
+    append_only: false,
     downgrade_to: None,
 };
 
@@ -29,6 +31,7 @@ const fn downgrade_to(version: i64) -> Migration {
     Migration {
         upgrade: false,
         widen: false,
+        append_only: false,
         downgrade_to: Some(version),
     }
 }

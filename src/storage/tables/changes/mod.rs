@@ -231,6 +231,13 @@ pub async fn prune(tx: &mut Tx, before: i64) -> Result<u64> {
         return Ok(0);
     };
     let last = last.min(range.newest - 1);
+    // Where the history is append-only, no other row can be deleted.
+    let mut give_up = tx.sql(
+        "changes::give_up",
+        "UPDATE PedigreeLock SET counter = ? WHERE name = 'retention'",
+    );
+    give_up.bind(last);
+    tx.run(give_up).await?;
     let mut query = tx.sql(
         "changes::prune",
         "DELETE FROM PedigreeChange WHERE position <= ?",

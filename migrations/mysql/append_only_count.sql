@@ -1,0 +1,2 @@
+SELECT COUNT(*) FROM information_schema.triggers
+WHERE trigger_schema = DATABASE() AND trigger_name IN ('pedigree_change_update', 'pedigree_change_delete')

@@ -1,0 +1,2 @@
+SELECT COUNT(*) FROM sqlite_master
+WHERE type = 'trigger' AND name IN ('pedigree_change_insert', 'pedigree_change_update', 'pedigree_change_delete')

@@ -1,0 +1,110 @@
+//! The history where triggers make it append-only: nobody changes it, and its retention ends.
+
+use std::time::Duration;
+
+use pedigree::graph::{Clock, Graph, Retention};
+use pedigree::storage::Database;
+use sqlx::Connection;
+use tokio_util::sync::CancellationToken;
+
+use crate::migrate::said;
+use crate::sql::{connect, query};
+use crate::support::prelude::*;
+use crate::support::{Backend, TestDatabase};
+
+on_every_database! {
+    the_history_cannot_be_changed,
+    its_retention_ends_all_the_same,
+}
+
+const REFUSED: &str = "the history is append-only";
+
+/// Positions and times.
+async fn rows(url: &str) -> Vec<String> {
+    let rows = "SELECT CONCAT(position, ' ', time_since_epoch) FROM PedigreeChange \
+                ORDER BY position";
+    query(url, rows).await
+}
+
+/// A store with five rows of history.
+async fn open(backend: Backend) -> Store {
+    let database = TestDatabase::missing(backend);
+    let lines = said(&database, &["--append-only"]);
+    assert!(
+        lines[2].starts_with("protection of the history, "),
+        "{lines:?}"
+    );
+    let again = said(&database, &["--append-only"]);
+    assert_eq!(again, ["nothing to do: the schema has version 10"]);
+    let store = Store::on(database, |_| {}).await;
+    for number in 0..5 {
+        store
+            .ask(Artifact::put_type(&format!("Type{number}"), &[]))
+            .await;
+        store.tick();
+    }
+    while rows(store.url()).await.len() < 5 {
+        tokio::task::yield_now().await;
+    }
+    store
+}
+
+/// What a database says to a statement.
+async fn run(url: &str, sql: &'static str) -> Result<(), String> {
+    let mut connection = connect(url).await;
+    let ran = sqlx::raw_sql(sql).execute(&mut connection).await;
+    connection.close().await.unwrap();
+    ran.map(drop).map_err(|error| error.to_string())
+}
+
+async fn the_history_cannot_be_changed(backend: Backend) {
+    let store = open(backend).await;
+    let before = rows(store.url()).await;
+    let mut statements = vec![
+        "UPDATE PedigreeChange SET changes = changes WHERE position = 2",
+        "UPDATE PedigreeChange SET time_since_epoch = 0",
+        "DELETE FROM PedigreeChange WHERE position = 5",
+        "DELETE FROM PedigreeChange WHERE position = 1",
+        "DELETE FROM PedigreeChange",
+    ];
+    match backend {
+        Backend::Postgres => statements.push("TRUNCATE PedigreeChange"),
+        _ => statements.push(
+            "REPLACE INTO PedigreeChange \
+             SELECT position, 0, changes FROM PedigreeChange WHERE position = 3",
+        ),
+    }
+    for statement in statements {
+        let refused = run(store.url(), statement).await.unwrap_err();
+        assert!(refused.contains(REFUSED), "{statement}: {refused}");
+        assert_eq!(rows(store.url()).await, before, "{statement}");
+    }
+    store.ask(Artifact::put_type("Later", &[])).await;
+}
+
+async fn its_retention_ends_all_the_same(backend: Backend) {
+    let store = open(backend).await;
+    let database = Database::open(store.url(), 4).await.unwrap();
+    let clock = Clock::stopped();
+    clock.advance(3_600_000);
+    let retention = Retention {
+        changes: Duration::from_mins(1),
+        ..Retention::default()
+    };
+    let graph = Graph::new(database.clone(), retention, clock);
+    let stop = CancellationToken::new();
+    let pruned = async {
+        while rows(store.url()).await.len() > 1 {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+    };
+    tokio::join!(graph.maintain_history(&stop), pruned);
+    database.close().await;
+    // What is left is the newest row, which still cannot go.
+    let refused = run(store.url(), "DELETE FROM PedigreeChange")
+        .await
+        .unwrap_err();
+    assert!(refused.contains(REFUSED), "{refused}");
+    assert!(rows(store.url()).await[0].starts_with("5 "));
+}
