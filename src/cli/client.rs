@@ -121,6 +121,11 @@ impl ServerArgs {
         Ok(url)
     }
 
+    /// How long to try again.
+    pub(super) const fn retry(&self) -> Duration {
+        self.retry
+    }
+
     pub(super) fn reconnects(&self) -> Reconnects {
         let delays = ExponentialBuilder::default()
             .with_min_delay(MIN_RETRY_DELAY)

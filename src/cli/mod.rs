@@ -12,6 +12,7 @@ mod policy;
 mod reconcile;
 mod record;
 mod serve;
+mod sink;
 mod token;
 mod trace;
 mod watch;

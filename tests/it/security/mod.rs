@@ -10,6 +10,7 @@ mod file;
 mod jwt;
 mod limits;
 mod proxies;
+mod sinks;
 mod streams;
 mod tokens;
 mod types;
