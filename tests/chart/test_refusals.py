@@ -41,6 +41,7 @@ REFUSED = {
     ),
     "a certificate without TLS": ("tls.existingSecret=t", "'/tls/existingSecret': maxLength"),
     "clients' certificates without TLS": ("tls.clientCASecret=t", "'/tls/clientCASecret': maxLength"),
+    "two security files": ("security.existingSecret=s,security.config=x", "'/security/existingSecret': maxLength"),
     "a route without a gateway": ("gateway.grpc.enabled=true,gateway.grpc.hostnames={a.b}", "'/gateway/parentRefs': minItems"),
     "a route without a host name": ("gateway.web.enabled=true,gateway.parentRefs[0].name=g", "'/gateway/web/hostnames': minItems"),
     "one host name in two kinds of route": (

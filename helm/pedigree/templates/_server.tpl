@@ -57,7 +57,7 @@
   value: /etc/pedigree/client-ca/ca.crt
 {{- end }}
 {{- end }}
-{{- if .Values.security.existingSecret }}
+{{- if or .Values.security.existingSecret .Values.security.config }}
 - name: PEDIGREE_SECURITY
   value: /etc/pedigree/security/security.toml
 {{- end }}
@@ -119,6 +119,26 @@
       - key: {{ $.Values.security.key }}
         path: security.toml
 {{- end }}
+{{- if .Values.security.config }}
+- name: security
+  configMap:
+    name: {{ include "pedigree.fullname" . }}-security
+{{- end }}
+{{- with .Values.security.serviceAccounts }}
+{{- if .enabled }}
+- name: cluster
+  projected:
+    sources:
+      - serviceAccountToken:
+          path: token
+          expirationSeconds: {{ int .expirationSeconds }}
+      - configMap:
+          name: kube-root-ca.crt
+          items:
+            - key: ca.crt
+              path: ca.crt
+{{- end }}
+{{- end }}
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}
 {{- end }}
@@ -143,9 +163,14 @@
   readOnly: true
 {{- end }}
 {{- end }}
-{{- if .Values.security.existingSecret }}
+{{- if or .Values.security.existingSecret .Values.security.config }}
 - name: security
   mountPath: /etc/pedigree/security
+  readOnly: true
+{{- end }}
+{{- if .Values.security.serviceAccounts.enabled }}
+- name: cluster
+  mountPath: /var/run/secrets/kubernetes.io/serviceaccount
   readOnly: true
 {{- end }}
 {{- with .Values.extraVolumeMounts }}

@@ -1,0 +1,71 @@
+"""Where the security file comes from, and what it needs beside it."""
+
+import pytest
+from helm import MODES, container, documents, mode, one, pod_spec
+
+FILE = '[[grant]]\nsubjects = ["k8s:ml:*"]\nrole = "writer"\n'
+
+PLACE = "/etc/pedigree/security"
+
+
+def server(manifests):
+    """The server's environment, mounts and volumes."""
+    deployment = one(manifests, "Deployment")
+    only = container(deployment)
+    env = {entry["name"]: entry.get("value") for entry in only["env"]}
+    mounts = {mount["name"]: mount["mountPath"] for mount in only["volumeMounts"]}
+    volumes = {volume["name"]: volume for volume in pod_spec(deployment)["volumes"]}
+    return env, mounts, volumes
+
+
+def test_without_a_file_there_is_none():
+    env, mounts, volumes = server(documents())
+    assert "PEDIGREE_SECURITY" not in env
+    assert "security" not in mounts.keys() | volumes.keys()
+    assert "cluster" not in mounts.keys() | volumes.keys()
+
+
+@pytest.mark.parametrize("name", sorted(set(MODES) - {"sqlite"}))
+def test_the_text_of_a_file_is_in_a_config_map(name, tmp_path):
+    file = tmp_path / "security.toml"
+    file.write_text(FILE)
+    manifests = mode(name, "--set-file", f"security.config={file}")
+    env, mounts, volumes = server(manifests)
+    assert env["PEDIGREE_SECURITY"] == f"{PLACE}/security.toml"
+    assert mounts["security"] == PLACE
+    made = one(manifests, "ConfigMap", volumes["security"]["configMap"]["name"])
+    assert made["data"] == {"security.toml": FILE}
+
+
+def test_a_secret_has_it_too():
+    env, mounts, volumes = server(documents("--set", "security.existingSecret=s,security.key=k"))
+    assert env["PEDIGREE_SECURITY"] == f"{PLACE}/security.toml"
+    assert mounts["security"] == PLACE
+    assert volumes["security"]["secret"] == {"secretName": "s", "items": [{"key": "k", "path": "security.toml"}]}
+
+
+def test_the_keys_of_the_cluster_can_be_fetched():
+    more = ["--set", "security.serviceAccounts.enabled=true,networkPolicy.enabled=true"]
+    manifests = documents(*more)
+    _, mounts, volumes = server(manifests)
+    # The paths of docs/security.md.
+    assert mounts["cluster"] == "/var/run/secrets/kubernetes.io/serviceaccount"
+    token, authority = volumes["cluster"]["projected"]["sources"]
+    assert token == {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}}
+    assert authority == {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}}
+    # Nothing else is mounted by itself.
+    assert pod_spec(one(manifests, "Deployment"))["automountServiceAccountToken"] is False
+    egress = one(manifests, "NetworkPolicy")["spec"]["egress"]
+    assert {"ports": [{"port": 443}, {"port": 6443}]} in egress
+
+
+def test_the_job_makes_the_history_append_only():
+    for values, arguments in [
+        ("migration.appendOnly=true,migration.widen=false", ["--append-only"]),
+        ("migration.appendOnly=true,migration.widen=true", ["--widen", "--append-only"]),
+        ("migration.widen=true", ["--widen"]),
+    ]:
+        job = container(one(mode("mysql", "--set", values), "Job"))
+        assert job["command"] == ["/bin/pedigree", "migrate"]
+        assert job["args"] == arguments
+    assert "args" not in container(one(mode("mysql", "--set", "migration.widen=false"), "Job"))
