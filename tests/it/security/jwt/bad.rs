@@ -1,6 +1,8 @@
 //! Tokens that are refused, among them those that RFC 8725 warns of. None makes the server ask a
 //! URL that the token names.
 
+use std::time::{Duration, Instant};
+
 use aws_lc_rs::hmac;
 use serde_json::{Value, json};
 
@@ -13,6 +15,9 @@ use crate::support::prelude::*;
 once! {
     bad_tokens_are_refused_without_a_fetch,
 }
+
+/// How often each token is tried, of which the fastest counts.
+const TRIES: usize = 5;
 
 struct Forge {
     issuer: TestIssuer,
@@ -256,14 +261,23 @@ async fn bad_tokens_are_refused_without_a_fetch() {
     ]
     .concat();
     assert!(tokens.len() >= 40);
+    let mut slowest = (Duration::ZERO, "");
     for (name, token) in tokens {
-        assert_eq!(code(&store, &token).await, Code::Unauthenticated, "{name}");
+        let mut fastest = Duration::MAX;
+        for _ in 0..TRIES {
+            let began = Instant::now();
+            assert_eq!(code(&store, &token).await, Code::Unauthenticated, "{name}");
+            fastest = fastest.min(began.elapsed());
+        }
+        slowest = slowest.max((fastest, name));
         let head =
             format!("GET /api/pedigree/v1/version HTTP/1.1\r\nAuthorization: Bearer {token}");
         let answer = http(store.port(), &head, b"").await;
         assert_eq!(answer.status, 401, "{name}");
         assert!(answer.text().contains("no valid credentials"), "{name}");
     }
+    // For who measures, with --nocapture: the bar is 5 ms.
+    println!("the slowest refusal: {slowest:?}");
     // The header is larger than any that is read.
     let huge = format!("{good}{}", "a".repeat(1 << 20));
     assert_ne!(code(&store, &huge).await, Code::Ok);
