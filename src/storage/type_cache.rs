@@ -44,6 +44,8 @@ struct Types {
     by_id: HashMap<(Kind, i64), Arc<Stored<NodeType>>>,
     /// Answers for a name and version.
     by_name: HashMap<TypeIdentity, CachedAnswer<Arc<Stored<NodeType>>>>,
+    /// Names and versions that no type has.
+    absent: HashMap<TypeIdentity, CachedAnswer<()>>,
     /// Answers for all types of a kind.
     all: HashMap<Kind, CachedAnswer<Arc<[Stored<NodeType>]>>>,
 }
@@ -131,6 +133,18 @@ impl TypeCache {
         self.counting(&self.named(kind, name, version)?)
     }
 
+    /// Whether no type had this name and version within the last [`FRESH_TIME`]. This process has
+    /// changed no type since, and another one may have.
+    pub(super) fn was_absent(&self, kind: Kind, name: &str, version: Option<&str>) -> bool {
+        let key = (kind, name.to_owned(), version.map(str::to_owned));
+        let types = self.read();
+        types
+            .absent
+            .get(&key)
+            .and_then(|it| self.counting(it))
+            .is_some()
+    }
+
     /// All types of a kind as they are stored, ascending by id.
     #[must_use]
     pub fn answer_all(&self, kind: Kind) -> Option<Arc<[Stored<NodeType>]>> {
@@ -182,6 +196,22 @@ impl TypeCache {
             found: found.clone(),
         };
         types.by_name.insert(key, answer);
+    }
+
+    /// Keeps that no type has this name and version.
+    pub(super) fn keep_absence(
+        &self,
+        kind: Kind,
+        name: &str,
+        version: Option<&str>,
+        read: ReadTime,
+    ) {
+        let mut types = self.write();
+        if types.absent.len() >= MAX_CACHED_TYPES {
+            types.absent.clear();
+        }
+        let key = (kind, name.to_owned(), version.map(str::to_owned));
+        types.absent.insert(key, CachedAnswer { read, found: () });
     }
 
     /// Keeps all types of a kind.

@@ -17,7 +17,7 @@ use crate::model::{
 use crate::storage::Tx;
 use crate::storage::tables::dataset_uses::{self, DatasetWrite};
 use crate::storage::tables::memberships::Nodes;
-use crate::storage::tables::{dataset_names, events as stored_events, locks};
+use crate::storage::tables::{dataset_names, events as stored_events, locks, nodes, types};
 
 /// The type of contexts of data, whichever door names it.
 pub const DATASET_TYPE: &str = "pedigree.Dataset";
@@ -29,6 +29,12 @@ const ADOPTION_MILLISECONDS: i64 = 600_000;
 /// The name of the dataset at a URI.
 fn dataset_name(uri: &str) -> String {
     short_name(canonical_uri(uri)).into_owned()
+}
+
+/// The type of contexts of data, if a client has named a dataset. A store without one is asked
+/// nothing more when artifacts are written.
+async fn dataset_type(tx: &mut Tx) -> Result<Option<i64>> {
+    types::recent_id(tx, Kind::Context, DATASET_TYPE, None).await
 }
 
 /// Lets artifacts with their ids join the datasets at their URIs, and their writers write these.
@@ -43,6 +49,9 @@ pub(in crate::graph) async fn written<'n>(
     outputs: &[Event],
     now: i64,
 ) -> Result<()> {
+    if dataset_type(tx).await?.is_none() {
+        return Ok(());
+    }
     let mut uris = BTreeMap::new();
     for (node, id) in artifacts {
         let uri = node.content.uri.as_deref().unwrap_or_default();
@@ -71,6 +80,9 @@ pub(in crate::graph) async fn outputs(tx: &mut Tx, outputs: &[Event], now: i64) 
 ///
 /// Those of the database.
 pub(in crate::graph) async fn stored(tx: &mut Tx, artifacts: &[i64], now: i64) -> Result<()> {
+    if dataset_type(tx).await?.is_none() {
+        return Ok(());
+    }
     let uris = dataset_names::uris_of(tx, artifacts).await?;
     let uris = uris.into_iter().map(|(id, uri)| (id, Cow::Owned(uri)));
     at_uris(tx, &uris.collect(), &[], now).await
@@ -87,11 +99,19 @@ pub(in crate::graph) async fn at_uris(
     outputs: &[Event],
     now: i64,
 ) -> Result<()> {
+    let Some(type_id) = dataset_type(tx).await? else {
+        return Ok(());
+    };
     let placed = uris.iter().filter(|(_, uri)| !uri.is_empty());
     let placed: BTreeMap<i64, String> = placed.map(|(id, uri)| (*id, dataset_name(uri))).collect();
     let names: BTreeSet<&str> = placed.values().map(String::as_str).collect();
     let names: Vec<&str> = names.into_iter().collect();
-    let datasets = dataset_names::by_name(tx, DATASET_TYPE, &names).await?;
+    let found = nodes::ids_by_names(tx, Kind::Context, &[type_id], &names).await?;
+    // A loose collation can match other names.
+    let exact = found.into_iter().map(|((_, name), id)| (name, id));
+    let datasets: HashMap<String, i64> = exact
+        .filter(|(name, _)| names.contains(&name.as_str()))
+        .collect();
     if datasets.is_empty() {
         return Ok(());
     }

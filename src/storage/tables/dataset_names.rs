@@ -1,9 +1,6 @@
 //! The table `PedigreeDatasetName`: which contexts are names of one dataset.
 
-use std::collections::HashMap;
-
 use crate::error::Result;
-use crate::model::Kind;
 use crate::storage::Tx;
 use crate::storage::bulk::ColumnType::Int as IntColumn;
 use crate::storage::bulk::{Rows, Table};
@@ -51,34 +48,6 @@ pub async fn of_contexts(tx: &mut Tx, contexts: &[i64]) -> Result<Vec<DatasetNam
     );
     query.push_in(contexts);
     tx.all(query).await
-}
-
-/// The ids of the contexts of a type, without version, that have these names.
-///
-/// # Errors
-///
-/// Those of the database.
-pub async fn by_name(tx: &mut Tx, type_name: &str, names: &[&str]) -> Result<HashMap<String, i64>> {
-    if names.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let mut query = tx.sql(
-        "dataset_names::by_name",
-        "SELECT c.name, c.id FROM Type t JOIN Context c ON c.type_id = t.id \
-         WHERE t.version IS NULL AND t.type_kind = ?",
-    );
-    query
-        .bind(Kind::Context.number())
-        .push(" AND t.name = ?")
-        .bind(type_name)
-        .push(" AND c.name")
-        .push_in_texts(names);
-    let found: Vec<(String, i64)> = tx.all(query).await?;
-    // A loose collation can match other names.
-    let exact = found
-        .into_iter()
-        .filter(|(name, _)| names.contains(&name.as_str()));
-    Ok(exact.collect())
 }
 
 /// The URIs of artifacts that have one.

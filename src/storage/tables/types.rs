@@ -155,6 +155,29 @@ pub async fn id(tx: &mut Tx, kind: Kind, name: &str, version: Option<&str>) -> R
     }
 }
 
+/// [`id`], for types that most stores lack: an answer of "none" may be a second old, so that such a
+/// store is not asked at every write.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn recent_id(
+    tx: &mut Tx,
+    kind: Kind,
+    name: &str,
+    version: Option<&str>,
+) -> Result<Option<i64>> {
+    let cached = tx.types();
+    if cached.is_some_and(|(types, _)| types.was_absent(kind, name, version)) {
+        return Ok(None);
+    }
+    let found = id(tx, kind, name, version).await?;
+    if let (None, Some((types, read))) = (found, tx.types()) {
+        types.keep_absence(kind, name, version, read);
+    }
+    Ok(found)
+}
+
 /// The types of a kind with these names, in all versions, ascending by id.
 ///
 /// # Errors

@@ -1,0 +1,87 @@
+//! The example of dbt: `dbt-ol` with DuckDB and a script with the client of `OpenLineage`, both as
+//! they were released.
+
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::binary::{Server, pedigree};
+use crate::support::{Backend, TestDatabase};
+
+const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/dbt");
+
+blocking_on_every_database!(a_model_leads_to_what_dbt_has_read);
+
+fn a_model_leads_to_what_dbt_has_read(backend: Backend) {
+    let database = TestDatabase::new(backend);
+    let server = Server::on(&database, &[]);
+    let url = format!("http://127.0.0.1:{}", server.port);
+    let folder = TempDir::new().unwrap();
+    let files = ["data", "models", "dbt_project.yml", "profiles.yml", "train.py"];
+    let files = files.map(|name| format!("{EXAMPLE}/{name}"));
+    run(Command::new("cp").arg("-r").args(files).arg(folder.path()));
+    let train = |url: &str| {
+        run(producer(folder.path(), "dbt-ol", url).arg("run"));
+        run(producer(folder.path(), "python", url).arg("train.py"));
+    };
+    train(&url);
+    let trace = || {
+        let trace = ["trace", "--server", &url, "--artifacts", "uri = 'churn:model'"];
+        without_ids(&run(&mut pedigree(folder.path(), &trace)))
+    };
+    let expected = "\
+artifact churn:model
+└─ execution churn/train
+   └─ artifact duckdb://churn.duckdb/churn.main.features
+      └─ execution churn/churn.main.churn.features
+         ├─ artifact duckdb://churn.duckdb/churn.main.customers
+         │  └─ execution churn/churn.main.churn.customers
+         │     └─ artifact duckdb://churn.duckdb/churn.raw.customers
+         └─ artifact duckdb://churn.duckdb/churn.main.visits
+            └─ execution churn/churn.main.churn.visits
+               └─ artifact duckdb://churn.duckdb/churn.raw.visits
+";
+    assert_eq!(trace(), expected);
+
+    // Another training is another version of everything but the files.
+    train(&url);
+    assert_eq!(trace().matches("churn.main.features").count(), 4);
+    server.stop();
+}
+
+/// A program of the environment that `tests/setup` makes for the example.
+fn producer(folder: &Path, program: &str, url: &str) -> Command {
+    let programs = Path::new(EXAMPLE).join(".venv/bin");
+    let mut command = Command::new(programs.join(program));
+    command
+        .current_dir(folder)
+        .env("PATH", programs)
+        .env("OPENLINEAGE_URL", url)
+        .env("OPENLINEAGE_NAMESPACE", "churn")
+        .env("DBT_SEND_ANONYMOUS_USAGE_STATS", "false");
+    command
+}
+
+/// Runs a program to its end, which must be a good one, and gives what it printed.
+fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(output.status.success(), "{command:?}\n{out}{err}");
+    out.into_owned()
+}
+
+/// A tree with the kinds and names of its nodes alone.
+fn without_ids(tree: &str) -> String {
+    let line = |line: &str| {
+        let (branch, node) = line.split_at(line.find(['a', 'e']).unwrap());
+        let words: Vec<&str> = node.split(' ').collect();
+        let name = words[3].rsplit_once('/').filter(|_| words[0] == "execution");
+        let name = name.map_or(words[3], |(job, _)| job);
+        format!("{branch}{} {name}\n", words[0])
+    };
+    tree.lines().map(line).collect()
+}
