@@ -1,8 +1,7 @@
 //! The stored form of changes: a row of `PedigreeChange` or `PedigreeOutbox`, as protocol buffers.
 //!
-//! Rows outlive the version that wrote them, and servers of several versions read them at once. A
-//! field therefore never gets another meaning, and a version skips the fields that it does not
-//! know. A row stores each origin once, and each caller of several origins once.
+//! Rows outlive the version that wrote them: no field gets another meaning, and a version skips the
+//! fields that it does not know. A row stores each origin once, and each caller of several once.
 
 use std::sync::Arc;
 
