@@ -139,16 +139,17 @@ pub fn uri_notations(uri: &str) -> Vec<String> {
 
 /// The host, in lower case and without the default port. What comes before an `@`, as the container
 /// of Azure's stores, is kept as it is.
-fn canonical_host(host: &str, scheme: &Scheme) -> String {
-    let (user, host) = host
+fn canonical_host<'h>(host: &'h str, scheme: &Scheme) -> String {
+    let (user, mut host) = host
         .rfind('@')
         .map_or(("", host), |at| host.split_at(at + 1));
     let port = scheme.default_port.unwrap_or_default();
-    let without_port = host
-        .strip_suffix(port)
-        .and_then(|rest| rest.strip_suffix(':'))
-        .unwrap_or(host);
-    format!("{user}{}", without_port.to_ascii_lowercase())
+    // A malformed host may have several.
+    let without_port = |host: &'h str| host.strip_suffix(port)?.strip_suffix(':');
+    while let Some(rest) = without_port(host) {
+        host = rest;
+    }
+    format!("{user}{}", host.to_ascii_lowercase())
 }
 
 /// The path without one slash at its end. Two of them are part of a key.
@@ -172,6 +173,7 @@ mod tests {
             ("s3://bucket", "/data/images", "s3://bucket/data/images"),
             ("s3://bucket", "data/images/", "s3://bucket/data/images"),
             ("s3a://Bucket", "data/images", "s3://bucket/data/images"),
+            ("s3://bucket::", "data/images", "s3://bucket/data/images"),
             ("gcs://b", "K//x", "gs://b/K//x"),
             ("file", "/data/x", "file:///data/x"),
             ("file", "/data/./x/", "file:///data/x"),
