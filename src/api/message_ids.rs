@@ -3,8 +3,8 @@
 use aws_lc_rs::digest::{Context, SHA256};
 
 use crate::graph::MAX_MESSAGE_ID_BYTES;
-use crate::identity::token::to_hex;
 use crate::model::ANONYMOUS;
+use crate::model::to_hex;
 
 /// The id by which a message of a caller is stored. A caller with an identity neither gets nor
 /// takes the place of what another one said with the same id. Ids that are refused stay as they

@@ -9,7 +9,8 @@ use super::Failure;
 use super::output::write;
 use crate::config::parse_duration;
 use crate::graph::Clock;
-use crate::identity::token::{NewToken, to_hex};
+use crate::identity::token::NewToken;
+use crate::model::to_hex;
 use crate::security::is_token_subject;
 
 #[derive(Debug, Args)]

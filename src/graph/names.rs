@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
+use crate::model::to_hex;
+
 /// The most characters of a name, a version or an external id.
 pub const MAX_NAME_CHARACTERS: usize = 255;
 
@@ -24,13 +26,7 @@ pub fn short_name(name: Cow<'_, str>) -> Cow<'_, str> {
 
 /// The SHA-256 as hexadecimal digits.
 pub(in crate::graph) fn hex_digest(bytes: &[u8]) -> String {
-    let mut digits = String::with_capacity(64);
-    for byte in digest(&SHA256, bytes).as_ref() {
-        for half in [byte >> 4, byte & 15] {
-            digits.extend(char::from_digit(half.into(), 16));
-        }
-    }
-    digits
+    to_hex(digest(&SHA256, bytes).as_ref())
 }
 
 #[cfg(test)]

@@ -11,6 +11,15 @@ use super::{CredentialError, CredentialSource, Principal, subject_of};
 /// The scheme of SPIFFE ids.
 const SPIFFE: &str = "spiffe://";
 
+/// What the subject of a certificate begins with that has a DNS name only.
+const DNS_NAME: &str = "cert:DNS=";
+
+/// What the subject of a certificate begins with that has a common name only.
+const COMMON_NAME: &str = "cert:CN=";
+
+/// What the subjects of client certificates begin with.
+pub const SUBJECT_ORIGINS: [&str; 3] = [SPIFFE, DNS_NAME, COMMON_NAME];
+
 /// The principal of a certificate in DER: its SPIFFE id, otherwise its first DNS name, otherwise
 /// its common name.
 ///
@@ -48,12 +57,12 @@ fn subject(certificate: &X509Certificate<'_>) -> Result<Arc<str>, CredentialErro
         _ => None,
     });
     if let Some(name) = dns {
-        return usable("cert:DNS=", name);
+        return usable(DNS_NAME, name);
     }
     let common_name = certificate.subject().iter_common_name().next();
     let common_name = common_name.and_then(|name| name.as_str().ok());
     let unnamed = CredentialError::Certificate("has no SPIFFE id, DNS name or common name");
-    usable("cert:CN=", common_name.ok_or(unnamed)?)
+    usable(COMMON_NAME, common_name.ok_or(unnamed)?)
 }
 
 fn usable(origin: &str, name: &str) -> Result<Arc<str>, CredentialError> {

@@ -237,7 +237,7 @@ mod tests {
         ask(Some("cert:CN=c"), &header).unwrap_err();
         ask(None, &header).unwrap_err();
         assert_eq!(ask(None, &[("x-user", "ada")]), Ok(None));
-        // Nobody is two users.
+        // A request has one user.
         ask(Some("cert:CN=a"), &[header[0], ("x-user", "ada")]).unwrap_err();
     }
 }

@@ -2,7 +2,6 @@
 //! for passwords, would add nothing to a secret of 256 random bits.
 
 use std::collections::HashMap;
-use std::fmt::Write;
 use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -11,6 +10,7 @@ use aws_lc_rs::rand;
 
 use super::{CredentialError, CredentialSource, Principal};
 use crate::error::{Error, Result};
+use crate::model::to_hex;
 
 /// What every token begins with, so that scanners find leaked ones.
 const PREFIX: &str = "ped_";
@@ -121,15 +121,6 @@ pub fn sha256_from_hex(text: &str) -> Option<Sha256> {
         *byte = u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
     }
     Some(bytes)
-}
-
-/// Lower-case hexadecimal digits.
-#[must_use]
-pub fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// The id in the text of a token.

@@ -4,10 +4,8 @@ use http::HeaderName;
 use serde::Deserialize;
 
 use super::format::SourceName;
+use crate::identity::certificate::SUBJECT_ORIGINS;
 use crate::identity::proxy::ProxyRules;
-
-/// What the subjects of client certificates begin with.
-const CERTIFICATE_ORIGINS: [&str; 3] = ["spiffe://", "cert:DNS=", "cert:CN="];
 
 /// Headers that mean something else.
 const RESERVED_HEADERS: [&str; 10] = [
@@ -40,10 +38,11 @@ impl ProxyEntry {
     ///
     /// # Errors
     ///
-    /// If it could not be told from another one, or nothing could come from it.
+    /// If another proxy has its name, or a peer and the header of it, or if a peer or the header
+    /// cannot be used.
     pub(super) fn check(self, before: &[ProxyRules]) -> Result<ProxyRules, &'static str> {
         let is_certificate = |peer: &String| {
-            let mut origins = CERTIFICATE_ORIGINS.iter();
+            let mut origins = SUBJECT_ORIGINS.iter();
             let name = origins.find_map(|origin| peer.strip_prefix(origin));
             name.is_some_and(|name| !name.is_empty() && !name.contains('*'))
         };

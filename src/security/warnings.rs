@@ -3,10 +3,8 @@
 use std::fmt;
 
 use super::SecuritySettings;
+use crate::identity::certificate::SUBJECT_ORIGINS;
 use crate::policy::{Action, SubjectPattern};
-
-/// What the subjects of client certificates begin with. Any file may have them.
-const CERTIFICATE_ORIGINS: [&str; 3] = ["spiffe://", "cert:DNS=", "cert:CN="];
 
 /// A warning, with the line that it is about, if it is about one.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,7 +37,8 @@ impl PossibleSubjects {
         if identities.allows_anonymous {
             whole.push("anonymous".to_owned());
         }
-        let mut origins = CERTIFICATE_ORIGINS.map(str::to_owned).to_vec();
+        // Client certificates need no entry in the file.
+        let mut origins = SUBJECT_ORIGINS.map(str::to_owned).to_vec();
         origins.extend(identities.issuers.origins());
         origins.extend(identities.proxies.origins());
         Self { whole, origins }

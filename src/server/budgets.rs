@@ -136,11 +136,12 @@ impl CallerBudget {
             let delay = not_until.wait_time_from(rate.clock().now());
             return Err(limited("requests_per_second", delay));
         }
-        let (counter, max, name) = if is_stream {
-            (&self.in_use.streams, self.limits.streams, "streams")
+        let (max, name) = if is_stream {
+            (self.limits.streams, "streams")
         } else {
-            (&self.in_use.requests, self.limits.requests, "requests")
+            (self.limits.requests, "requests")
         };
+        let counter = self.in_use.counter(is_stream);
         let max = max.map_or(u32::MAX, NonZeroU32::get);
         let more = |count: u32| (count < max).then_some(count + 1);
         let begun = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
@@ -179,6 +180,16 @@ impl CallerBudget {
     }
 }
 
+impl InUse {
+    const fn counter(&self, is_stream: bool) -> &AtomicU32 {
+        if is_stream {
+            &self.streams
+        } else {
+            &self.requests
+        }
+    }
+}
+
 impl WrittenBytes {
     /// The cells that are full with these bytes.
     fn cells(&self, bytes: usize) -> u32 {
@@ -195,12 +206,7 @@ impl WrittenBytes {
 
 impl Drop for BudgetUse {
     fn drop(&mut self) {
-        let in_use = &self.budget.in_use;
-        let counter = if self.is_stream {
-            &in_use.streams
-        } else {
-            &in_use.requests
-        };
+        let counter = self.budget.in_use.counter(self.is_stream);
         counter.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -42,7 +42,7 @@ impl FairQueue {
         })))
     }
 
-    /// A place, if one is free and nobody waits for it.
+    /// A place, if one is free and no request waits for it.
     pub(in crate::server) fn try_take(&self) -> Option<RequestPlace> {
         let is_taken = self.state().take();
         is_taken.then(|| RequestPlace(Some(self.clone())))
@@ -214,7 +214,7 @@ mod tests {
         assert!(second.await.unwrap().is_some());
     }
 
-    /// No place is lost and none is given twice, whoever gives up.
+    /// Requests that stop waiting neither lose a place nor give one twice.
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn places_survive_those_who_give_up() {
         const PLACES: usize = 3;

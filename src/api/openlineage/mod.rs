@@ -29,8 +29,8 @@ use crate::api::call::{Call, Calls};
 use crate::api::message_ids::stored_id;
 use crate::error::Error;
 use crate::graph::{Message, Recordable, Reply};
-use crate::identity::token::to_hex;
 use crate::model::Door;
+use crate::model::to_hex;
 use event::LineageEvent;
 use refusal::Refusal;
 

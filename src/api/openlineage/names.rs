@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::graph::short_name;
-use crate::identity::token::to_hex;
+use crate::model::to_hex;
 
 /// The external id of a run.
 pub(super) fn run_id(run: &str) -> String {

@@ -7,9 +7,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::ClientConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -17,7 +17,7 @@ use tokio_rustls::TlsConnector;
 use url::Url;
 
 use super::{SEND_TIMEOUT, cef, failure};
-use crate::certificates::Authorities;
+use crate::certificates::{Authorities, public_authorities};
 use crate::cli::Failure;
 use crate::proto::pedigree::audit::v1::AuditRecord;
 
@@ -113,9 +113,7 @@ fn connector(ca: Option<&Path>) -> Result<TlsConnector, Failure> {
             let pem = std::fs::read(path).map_err(|error| failure(path, &error))?;
             Authorities::of(&pem).store()
         }
-        None => RootCertStore {
-            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-        },
+        None => public_authorities(),
     };
     let provider = Arc::new(aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)

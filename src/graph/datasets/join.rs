@@ -49,9 +49,9 @@ pub(in crate::graph) async fn written<'n>(
     outputs: &[Event],
     now: i64,
 ) -> Result<()> {
-    if dataset_type(tx).await?.is_none() {
+    let Some(type_id) = dataset_type(tx).await? else {
         return Ok(());
-    }
+    };
     let mut uris = BTreeMap::new();
     for (node, id) in artifacts {
         let uri = node.content.uri.as_deref().unwrap_or_default();
@@ -62,7 +62,7 @@ pub(in crate::graph) async fn written<'n>(
     let unknown: Vec<i64> = unknown.into_iter().collect();
     let stored = dataset_names::uris_of(tx, &unknown).await?;
     uris.extend(stored.into_iter().map(|(id, uri)| (id, Cow::Owned(uri))));
-    at_uris(tx, &uris, outputs, now).await
+    of_type(tx, type_id, &uris, outputs, now).await
 }
 
 /// [`written`] for events alone.
@@ -80,12 +80,12 @@ pub(in crate::graph) async fn outputs(tx: &mut Tx, outputs: &[Event], now: i64) 
 ///
 /// Those of the database.
 pub(in crate::graph) async fn stored(tx: &mut Tx, artifacts: &[i64], now: i64) -> Result<()> {
-    if dataset_type(tx).await?.is_none() {
+    let Some(type_id) = dataset_type(tx).await? else {
         return Ok(());
-    }
+    };
     let uris = dataset_names::uris_of(tx, artifacts).await?;
     let uris = uris.into_iter().map(|(id, uri)| (id, Cow::Owned(uri)));
-    at_uris(tx, &uris.collect(), &[], now).await
+    of_type(tx, type_id, &uris.collect(), &[], now).await
 }
 
 /// [`written`] for artifacts with these URIs.
@@ -99,9 +99,20 @@ pub(in crate::graph) async fn at_uris(
     outputs: &[Event],
     now: i64,
 ) -> Result<()> {
-    let Some(type_id) = dataset_type(tx).await? else {
-        return Ok(());
-    };
+    match dataset_type(tx).await? {
+        Some(type_id) => of_type(tx, type_id, uris, outputs, now).await,
+        None => Ok(()),
+    }
+}
+
+/// [`at_uris`], with the id of [`DATASET_TYPE`].
+async fn of_type(
+    tx: &mut Tx,
+    type_id: i64,
+    uris: &BTreeMap<i64, Cow<'_, str>>,
+    outputs: &[Event],
+    now: i64,
+) -> Result<()> {
     let placed = uris.iter().filter(|(_, uri)| !uri.is_empty());
     let placed: BTreeMap<i64, String> = placed.map(|(id, uri)| (*id, dataset_name(uri))).collect();
     let names: BTreeSet<&str> = placed.values().map(String::as_str).collect();

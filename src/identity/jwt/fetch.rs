@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use url::{Host, Url};
 
 use super::keys::KeySet;
-use crate::certificates::Authorities;
+use crate::certificates::{Authorities, public_authorities};
 
 /// Time limit of a fetch.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -207,9 +207,7 @@ fn bearer(path: &Path) -> Result<HeaderValue, FetchError> {
 
 fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, FetchError> {
     let Some(path) = ca_file else {
-        return Ok(RootCertStore {
-            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-        });
+        return Ok(public_authorities());
     };
     let roots = Authorities::of(&read(path)?).store();
     if roots.is_empty() {

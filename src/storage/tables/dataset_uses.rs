@@ -101,22 +101,30 @@ impl FromRow for PresentAtRead {
     }
 }
 
+/// The rows of a query whose text ends with the column of these ids.
+async fn with_ids<R: FromRow>(
+    tx: &mut Tx,
+    name: &'static str,
+    text: &'static str,
+    ids: &[i64],
+) -> Result<Vec<R>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = tx.sql(name, text);
+    query.push_in(ids);
+    tx.all(query).await
+}
+
 /// The writes of runs.
 ///
 /// # Errors
 ///
 /// Those of the database.
 pub async fn writes_of(tx: &mut Tx, executions: &[i64]) -> Result<Vec<DatasetWrite>> {
-    if executions.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut query = tx.sql(
-        "dataset_uses::writes_of",
-        "SELECT dataset_id, execution_id, artifact_id, microseconds, tie_rank, is_abandoned \
-         FROM PedigreeDatasetWrite WHERE execution_id",
-    );
-    query.push_in(executions);
-    tx.all(query).await
+    let text = "SELECT dataset_id, execution_id, artifact_id, microseconds, tie_rank, is_abandoned \
+         FROM PedigreeDatasetWrite WHERE execution_id";
+    with_ids(tx, "dataset_uses::writes_of", text, executions).await
 }
 
 /// The reads of runs.
@@ -125,16 +133,9 @@ pub async fn writes_of(tx: &mut Tx, executions: &[i64]) -> Result<Vec<DatasetWri
 ///
 /// Those of the database.
 pub async fn reads_of(tx: &mut Tx, executions: &[i64]) -> Result<Vec<DatasetRead>> {
-    if executions.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut query = tx.sql(
-        "dataset_uses::reads_of",
-        "SELECT dataset_id, execution_id, unknown_id, artifact_id, microseconds \
-         FROM PedigreeDatasetRead WHERE execution_id",
-    );
-    query.push_in(executions);
-    tx.all(query).await
+    let text = "SELECT dataset_id, execution_id, unknown_id, artifact_id, microseconds \
+         FROM PedigreeDatasetRead WHERE execution_id";
+    with_ids(tx, "dataset_uses::reads_of", text, executions).await
 }
 
 /// Those of the artifacts that are known as versions that a run wrote.
@@ -143,15 +144,9 @@ pub async fn reads_of(tx: &mut Tx, executions: &[i64]) -> Result<Vec<DatasetRead
 ///
 /// Those of the database.
 pub async fn written(tx: &mut Tx, artifacts: &[i64]) -> Result<HashSet<i64>> {
-    if artifacts.is_empty() {
-        return Ok(HashSet::new());
-    }
-    let mut query = tx.sql(
-        "dataset_uses::written",
-        "SELECT artifact_id FROM PedigreeDatasetWrite WHERE artifact_id",
-    );
-    query.push_in(artifacts);
-    Ok(tx.all(query).await?.into_iter().collect())
+    let text = "SELECT artifact_id FROM PedigreeDatasetWrite WHERE artifact_id";
+    let found = with_ids(tx, "dataset_uses::written", text, artifacts).await?;
+    Ok(found.into_iter().collect())
 }
 
 /// Those of the versions that a run wrote and has not abandoned.
@@ -160,15 +155,10 @@ pub async fn written(tx: &mut Tx, artifacts: &[i64]) -> Result<HashSet<i64>> {
 ///
 /// Those of the database.
 pub async fn kept_versions(tx: &mut Tx, artifacts: &[i64]) -> Result<HashSet<i64>> {
-    if artifacts.is_empty() {
-        return Ok(HashSet::new());
-    }
-    let mut query = tx.sql(
-        "dataset_uses::kept_versions",
-        "SELECT artifact_id FROM PedigreeDatasetWrite WHERE NOT is_abandoned AND artifact_id",
-    );
-    query.push_in(artifacts);
-    Ok(tx.all(query).await?.into_iter().collect())
+    let text =
+        "SELECT artifact_id FROM PedigreeDatasetWrite WHERE NOT is_abandoned AND artifact_id";
+    let found = with_ids(tx, "dataset_uses::kept_versions", text, artifacts).await?;
+    Ok(found.into_iter().collect())
 }
 
 /// Stores writes, in the place of those with the same dataset, run and version.

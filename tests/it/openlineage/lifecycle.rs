@@ -63,7 +63,7 @@ async fn an_alteration_writes_no_data(store: Store) {
 }
 
 async fn removed_data_is_read_by_nobody(store: Store) {
-    // The reader is told first.
+    // The events of the readers arrive first.
     read(&store, "before", 2, "t").await;
     read(&store, "after", 4, "t").await;
     end(&store, "COMPLETE", "create", 1, changed("t", "CREATE")).await;

@@ -1,4 +1,4 @@
-//! Datasets with several names: told by symlinks, early or late.
+//! Datasets with several names, from symlinks that arrive before or after the uses of a name.
 
 use std::collections::BTreeSet;
 

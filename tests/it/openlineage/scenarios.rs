@@ -104,7 +104,7 @@ fn orders() -> u64 {
     if is_full { 20 } else { 1 }
 }
 
-/// Several runs write and read each of a few datasets, and two servers are told of them at once.
+/// Several runs write and read each of a few datasets, and two servers get their events at once.
 async fn two_servers_make_one_graph(backend: Backend) {
     let dataset = |number: usize| json!([dataset("s3://lake", &format!("d{number}"))]);
     let mut events = Vec::new();

@@ -1,4 +1,5 @@
-//! The history where triggers make it append-only: nobody changes it, and its retention ends.
+//! The history where triggers make it append-only: its rows do not change, and retention deletes
+//! them.
 
 use std::time::Duration;
 

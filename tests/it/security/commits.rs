@@ -82,7 +82,7 @@ async fn events_that_share_a_commit_keep_their_requests(backend: Backend) {
     }
 }
 
-/// The same text from another subject is another message: nobody takes the place of another.
+/// The same event from two subjects is two messages.
 async fn events_of_two_subjects_are_apart(backend: Backend) {
     let folder = TempDir::new().unwrap();
     let tokens = write_tokens(folder.path(), "", &["writer", "admin"]);

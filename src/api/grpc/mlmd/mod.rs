@@ -90,7 +90,8 @@ pub(super) trait Put: Sized + Send {
     /// `InvalidArgument` for what cannot be converted.
     fn change(self) -> Result<(Self::Change, Self::Shape)>;
 
-    /// Whether the change would change nothing, if that can be told from a read.
+    /// Whether everything that the change would store is stored already. `false` for changes of
+    /// which a read cannot say so.
     ///
     /// # Errors
     ///

@@ -45,7 +45,7 @@ impl DatasetKey {
     }
 }
 
-/// The most other names of a dataset that one event tells. More are left out.
+/// The maximum number of other names of a dataset in one event. More are left out.
 const MAX_OTHER_NAMES: usize = 100;
 
 /// The other names of a dataset.
@@ -81,8 +81,7 @@ impl DatasetFact {
 
 impl Lifecycle {
     fn of(map: Option<&FacetMap<'_>>) -> Self {
-        let text = map.and_then(|map| map.get(LIFECYCLE_FACET)?.as_ref());
-        let Some(change) = text.and_then(|text| read::<LifecycleFacet>(text)) else {
+        let Some((_, change)) = lifecycle_facet(map) else {
             return Self::Write;
         };
         match (change.state.to_ascii_uppercase().as_str(), change.previous) {
@@ -104,13 +103,18 @@ struct LifecycleFacet {
     previous: Option<DatasetKey>,
 }
 
+/// The facet of the life of a dataset: its text, and what it says.
+fn lifecycle_facet<'m>(map: Option<&'m FacetMap<'_>>) -> Option<(&'m RawValue, LifecycleFacet)> {
+    let text = map?.get(LIFECYCLE_FACET)?.as_ref()?;
+    Some((text, read(text)?))
+}
+
 /// What a run did to the life of a dataset, as a facet of the run.
 pub(in crate::api::openlineage) fn lifecycle(
     map: Option<&FacetMap<'_>>,
     uri: &str,
 ) -> Option<Facet> {
-    let text = map.and_then(|map| map.get(LIFECYCLE_FACET)?.as_ref())?;
-    let change = read::<LifecycleFacet>(text)?;
+    let (text, change) = lifecycle_facet(map)?;
     let mut facts = Facts::default();
     facts.text(&format!("lifecycle.{uri}"), Some(&change.state));
     Some(Facet {
