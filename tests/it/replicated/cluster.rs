@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{self, Command, Stdio};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use pedigree::graph::Clock;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -128,8 +129,12 @@ impl Cluster {
     }
 }
 
+/// A case that fails also tells what the nodes have logged.
 impl Drop for Cluster {
     fn drop(&mut self) {
+        if thread::panicking() {
+            println!("{}", script(&["galera", "log"]));
+        }
         let (server, name) = self.urls[0].rsplit_once('/').unwrap();
         run_now(
             &format!("{server}/mysql"),
