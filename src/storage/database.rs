@@ -9,6 +9,7 @@ use super::driver::{Open, Tx};
 use super::notifications::NotificationListener;
 use super::permits::LongReadPermit;
 use super::session::Shares;
+use super::statement::boxed;
 use super::type_cache::{ReadTime, TypeCache};
 use super::{Dialect, sqlite};
 use crate::error::{Error, Result};
@@ -78,18 +79,21 @@ impl Database {
     ///
     /// `Unavailable` or `Exhausted` when no connection can be had.
     pub async fn read(&self) -> Result<Tx> {
-        let began = self.types.moment();
-        let open = match &self.pools {
-            Pools::Sqlite { reader, .. } => Open::Sqlite(reader.begin("BEGIN").await?),
-            Pools::Postgres(shares) => {
-                let snapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-                Open::Postgres(shares.reader.begin(snapshot).await?)
-            }
-            Pools::MySql(shares) => {
-                Open::MySql(shares.reader.begin("START TRANSACTION READ ONLY").await?)
-            }
-        };
-        Ok(self.tx(open, began))
+        boxed(async move {
+            let began = self.types.moment();
+            let open = match &self.pools {
+                Pools::Sqlite { reader, .. } => Open::Sqlite(reader.begin("BEGIN").await?),
+                Pools::Postgres(shares) => {
+                    let snapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+                    Open::Postgres(shares.reader.begin(snapshot).await?)
+                }
+                Pools::MySql(shares) => {
+                    Open::MySql(shares.reader.begin("START TRANSACTION READ ONLY").await?)
+                }
+            };
+            Ok(self.tx(open, began))
+        })
+        .await
     }
 
     /// As [`Self::read`], for a single statement, which sees one state of the database by itself.
@@ -99,13 +103,16 @@ impl Database {
     ///
     /// As [`Self::read`].
     pub async fn single_read(&self) -> Result<Tx> {
-        let began = self.types.moment();
-        let open = match &self.pools {
-            Pools::Sqlite { .. } => return self.read().await,
-            Pools::Postgres(shares) => Open::Postgres(shares.reader.lend().await?),
-            Pools::MySql(shares) => Open::MySql(shares.reader.lend().await?),
-        };
-        Ok(self.tx(open, began))
+        boxed(async move {
+            let began = self.types.moment();
+            let open = match &self.pools {
+                Pools::Sqlite { .. } => return self.read().await,
+                Pools::Postgres(shares) => Open::Postgres(shares.reader.lend().await?),
+                Pools::MySql(shares) => Open::MySql(shares.reader.lend().await?),
+            };
+            Ok(self.tx(open, began))
+        })
+        .await
     }
 
     /// The permit for a transaction of [`Self::read`] that lasts as long as a client reads. It is
@@ -136,14 +143,19 @@ impl Database {
     /// As [`Self::read`], and `Contention` when another process holds the lock of a SQLite file for
     /// too long.
     pub async fn write(&self) -> Result<Tx> {
-        let began = self.types.moment();
-        let open = match &self.pools {
-            Pools::Sqlite { writer, .. } => Open::Sqlite(writer.begin("BEGIN IMMEDIATE").await?),
-            Pools::Postgres(shares) => Open::Postgres(shares.writer.begin("BEGIN").await?),
-            // The first statement begins it, which saves a round trip: `connect/settings.rs`.
-            Pools::MySql(shares) => Open::MySql(shares.writer.lend().await?.transacting()),
-        };
-        Ok(self.tx(open, began))
+        boxed(async move {
+            let began = self.types.moment();
+            let open = match &self.pools {
+                Pools::Sqlite { writer, .. } => {
+                    Open::Sqlite(writer.begin("BEGIN IMMEDIATE").await?)
+                }
+                Pools::Postgres(shares) => Open::Postgres(shares.writer.begin("BEGIN").await?),
+                // The first statement begins it, which saves a round trip: `connect/settings.rs`.
+                Pools::MySql(shares) => Open::MySql(shares.writer.lend().await?.transacting()),
+            };
+            Ok(self.tx(open, began))
+        })
+        .await
     }
 
     pub(super) fn tx(&self, open: Open, began: ReadTime) -> Tx {

@@ -12,7 +12,7 @@ use super::column::{FromRow, FromRows, RawInt};
 use super::journal::Journal;
 use super::query::{Args, Query};
 use super::session::{Session, to_the_end, watch};
-use super::statement::instrument;
+use super::statement::{boxed, instrument};
 use super::type_cache::{ReadTime, TypeCache};
 use super::{Dialect, db_error, sqlite};
 use crate::error::{Error, Result};
@@ -204,14 +204,17 @@ impl Tx {
     ///
     /// As [`Self::all`].
     pub(super) async fn gather<T: FromRows>(&mut self, query: Query) -> Result<T> {
-        with_driver!(self, query, sqlite::gather, |connection, prepared| {
-            let mut rows = prepared.fetch(connection);
-            let mut gathered = T::default();
-            while let Some(row) = rows.next().await {
-                gathered.add_row(&row?)?;
-            }
-            Ok(gathered)
+        boxed(async move {
+            with_driver!(self, query, sqlite::gather, |connection, prepared| {
+                let mut rows = prepared.fetch(connection);
+                let mut gathered = T::default();
+                while let Some(row) = rows.next().await {
+                    gathered.add_row(&row?)?;
+                }
+                Ok(gathered)
+            })
         })
+        .await
     }
 
     /// The first row of a query, if there is one.
@@ -220,10 +223,13 @@ impl Tx {
     ///
     /// As [`Self::all`].
     pub async fn first<T: FromRow>(&mut self, query: Query) -> Result<Option<T>> {
-        with_driver!(self, query, sqlite::first, |connection, prepared| {
-            let row = prepared.fetch_optional(connection).await;
-            row.and_then(|row| row.as_ref().map(T::from_row).transpose())
+        boxed(async move {
+            with_driver!(self, query, sqlite::first, |connection, prepared| {
+                let row = prepared.fetch_optional(connection).await;
+                row.and_then(|row| row.as_ref().map(T::from_row).transpose())
+            })
         })
+        .await
     }
 
     /// Runs a statement and returns the number of changed rows.
@@ -232,10 +238,13 @@ impl Tx {
     ///
     /// As [`Self::all`]; `AlreadyExists` when a unique key forbids the row.
     pub async fn run(&mut self, query: Query) -> Result<u64> {
-        with_driver!(self, query, sqlite::changed, |connection, prepared| {
-            let done = prepared.execute(connection).await;
-            done.map(|done| done.rows_affected())
+        boxed(async move {
+            with_driver!(self, query, sqlite::changed, |connection, prepared| {
+                let done = prepared.execute(connection).await;
+                done.map(|done| done.rows_affected())
+            })
         })
+        .await
     }
 
     /// Classifies an error of the driver.
@@ -322,22 +331,25 @@ impl Tx {
     ///
     /// As [`Self::run`].
     pub(super) async fn script(&mut self, sql: &'static str) -> Result<()> {
-        let (open, done) = match self.take()? {
-            Open::Sqlite(session) => {
-                let (session, done) = instrument("script", session.script(sql)).await;
-                (session.map(Open::Sqlite), done)
-            }
-            Open::Postgres(session) => {
-                let (session, done) = instrument("script", session.script(sql)).await;
-                (Some(Open::Postgres(session)), done)
-            }
-            Open::MySql(session) => {
-                let (session, done) = instrument("script", session.script(sql)).await;
-                (Some(Open::MySql(session)), done)
-            }
-        };
-        self.open = open;
-        done
+        boxed(async move {
+            let (open, done) = match self.take()? {
+                Open::Sqlite(session) => {
+                    let (session, done) = instrument("script", session.script(sql)).await;
+                    (session.map(Open::Sqlite), done)
+                }
+                Open::Postgres(session) => {
+                    let (session, done) = instrument("script", session.script(sql)).await;
+                    (Some(Open::Postgres(session)), done)
+                }
+                Open::MySql(session) => {
+                    let (session, done) = instrument("script", session.script(sql)).await;
+                    (Some(Open::MySql(session)), done)
+                }
+            };
+            self.open = open;
+            done
+        })
+        .await
     }
 
     /// Runs a statement of the transaction itself, such as SAVEPOINT.
@@ -379,14 +391,17 @@ impl Tx {
     }
 
     async fn end(mut self, sql: SqlStr) -> Result<()> {
-        let changing = self.changes_types.then(|| self.types.changing());
-        match self.take()? {
-            Open::Sqlite(session) => {
-                let _changing = changing;
-                session.commit()
+        boxed(async move {
+            let changing = self.changes_types.then(|| self.types.changing());
+            match self.take()? {
+                Open::Sqlite(session) => {
+                    let _changing = changing;
+                    session.commit()
+                }
+                Open::Postgres(session) => session.commit(sql, changing).await,
+                Open::MySql(session) => session.commit(sql, changing).await,
             }
-            Open::Postgres(session) => session.commit(sql, changing).await,
-            Open::MySql(session) => session.commit(sql, changing).await,
-        }
+        })
+        .await
     }
 }
