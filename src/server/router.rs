@@ -1,6 +1,7 @@
 //! Everything that the main port serves, on one router: the gRPC services, the HTTP routes, and
 //! the layers around them.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Router;
@@ -122,6 +123,10 @@ fn layered<P: Protocol>(router: Router, guards: &Arc<Guards>) -> Router {
     )
 }
 
+/// A request in some layers. Its type does not tell which: the type of a layer's future names that
+/// of the next one twice, so that the compiler would take minutes for all of them.
+type Handling<'a> = Pin<Box<dyn Future<Output = Response> + Send + 'a>>;
+
 /// The inner layers, from the last one up. Each is a function of its own, and all are one service:
 /// every service between two of them would take a box and a clone of what is further in.
 async fn guarded<P: Protocol>(
@@ -142,14 +147,17 @@ async fn guarded<P: Protocol>(
     let settings = settings.as_deref();
     let limited = |request| limit::enforce::<P, _>(limit, settings, shape, request, handle);
     let received = |request| arrival::receive::<P, _>(arrivals, shape, request, limited);
-    let timed = |request| deadline::enforce::<P, _>(request, received);
+    let timed =
+        |request| -> Handling<'_> { Box::pin(deadline::enforce::<P, _>(request, received)) };
     let within =
         |request| budget::enforce::<P, _>(access, budgets, settings, shape, request, timed);
     let valid = |request| expiry::enforce::<P, _>(&access.open, shape, request, within);
-    let allowed = |request| authorize::enforce::<P, _>(access, settings, request, valid);
+    let allowed = |request| -> Handling<'_> {
+        Box::pin(authorize::enforce::<P, _>(access, settings, request, valid))
+    };
     let known = |request| authenticate::enforce::<P, _>(access, settings, request, allowed);
     let admitted = |request| cross_site::enforce::<P, _>(cross_site, request, known);
-    let caught = |request| panic::catch::<P, _>(request, admitted);
+    let caught = |request| -> Handling<'_> { Box::pin(panic::catch::<P, _>(request, admitted)) };
     let observed = |request| observe::observe::<P, _>(request, caught);
     activity::mark(shape, request, observed).await
 }
