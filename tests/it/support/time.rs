@@ -10,7 +10,7 @@ use crate::python::sized;
 
 /// Seconds that a case may take unless [`BUDGETS_SECONDS`] lists it. Most take less than one, so
 /// that a slow machine, or one with other work, is within it too.
-const BUDGET_SECONDS: u64 = 90;
+const BUDGET_SECONDS: u64 = 180;
 
 /// Seconds that cases may take whose names contain a text.
 const BUDGETS_SECONDS: [(&str, u64); 1] = [
