@@ -5,11 +5,15 @@
 //! reports a conflict. On a database with a single writer, concurrent writes share a commit: see
 //! [`super::group`].
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
 use metrics::counter;
+use tokio::sync::{OnceCell, Semaphore};
+use tokio::time::timeout;
 
 use crate::error::{Error, Result};
 use crate::graph::changes::history::History;
@@ -26,10 +30,17 @@ const RETRY_TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// The shortest and the longest pause before a retry.
 const MIN_RETRY_DELAY: Duration = Duration::from_millis(2);
-const MAX_RETRY_DELAY: Duration = Duration::from_millis(250);
+const MAX_RETRY_DELAY: Duration = Duration::from_millis(50);
+
+/// How long a write that has lost waits for its turn among those that have.
+const MAX_TURN_WAIT: Duration = Duration::from_secs(1);
 
 /// The most retries of a write that found a row missing which was then created concurrently.
 pub(in crate::graph) const MAX_RACE_RETRIES: usize = 3;
+
+/// One attempt at a write. It is boxed to keep the types of the futures around it small, which the
+/// compiler goes through for each kind of write.
+type Attempt<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
 /// Stores writes. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -37,6 +48,9 @@ pub(in crate::graph) struct Engine {
     transactions: Transactions,
     /// Set if the database has a single writer.
     group: Option<GroupCommit>,
+    /// The turn of writes that have lost. Without it they make each other lose again: at the nodes
+    /// of a cluster, some lose for seconds.
+    losers: Arc<Semaphore>,
 }
 
 impl Engine {
@@ -48,6 +62,7 @@ impl Engine {
         Self {
             transactions,
             group,
+            losers: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -63,7 +78,17 @@ impl Engine {
         write: W,
     ) -> Result<W::Answer> {
         let write = Arc::new(write);
-        let attempt = || self.attempt(caller, &write);
+        let (has_lost, turn) = (AtomicBool::new(false), OnceCell::new());
+        let attempt = || -> Attempt<'_, W::Answer> {
+            Box::pin(async {
+                if has_lost.load(Ordering::Relaxed) {
+                    // One that waited in vain is tried all the same. The turn ends with the write.
+                    let wait = || timeout(MAX_TURN_WAIT, self.losers.acquire());
+                    turn.get_or_init(wait).await;
+                }
+                self.attempt(caller, &write).await
+            })
+        };
         let end = Instant::now() + RETRY_TIME_LIMIT;
         let mut races = 0;
         let delays = ExponentialBuilder::default()
@@ -81,7 +106,10 @@ impl Engine {
                 }
                 _ => false,
             })
-            .notify(|_, _| counter!("pedigree_transaction_retries_total").increment(1))
+            .notify(|_, _| {
+                has_lost.store(true, Ordering::Relaxed);
+                counter!("pedigree_transaction_retries_total").increment(1);
+            })
             .await
             .map_err(|error| match error {
                 Error::Raced(inner) => *inner,
