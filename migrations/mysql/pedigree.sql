@@ -123,6 +123,15 @@ CREATE TABLE IF NOT EXISTS PedigreeDatasetName (
     INDEX idx_pedigree_dataset_name_dataset (dataset_id)
 ) ENGINE = InnoDB;
 
+-- The datasets from which a run made what it wrote, where facets say it: contexts. The input 0 says that it was made from none.
+CREATE TABLE IF NOT EXISTS PedigreeRunLineage (
+    execution_id BIGINT NOT NULL,
+    facet_id BIGINT NOT NULL,
+    output_id BIGINT NOT NULL,
+    input_id BIGINT NOT NULL,
+    PRIMARY KEY (execution_id, facet_id, output_id, input_id)
+) ENGINE = InnoDB;
+
 -- A row for each lock that holds for all servers, also where row locks hold on one node of a cluster only. A transaction
 -- takes a lock by a change of its row, which is a conflict on every node.
 CREATE TABLE IF NOT EXISTS PedigreeLock (

@@ -72,6 +72,15 @@ CREATE TABLE IF NOT EXISTS PedigreeDatasetName (
 
 CREATE INDEX IF NOT EXISTS idx_pedigree_dataset_name_dataset ON PedigreeDatasetName (dataset_id);
 
+-- The datasets from which a run made what it wrote, where facets say it: contexts. The input 0 says that it was made from none.
+CREATE TABLE IF NOT EXISTS PedigreeRunLineage (
+    execution_id BIGINT NOT NULL,
+    facet_id BIGINT NOT NULL,
+    output_id BIGINT NOT NULL,
+    input_id BIGINT NOT NULL,
+    PRIMARY KEY (execution_id, facet_id, output_id, input_id)
+);
+
 -- A row for each lock that holds for all servers. A transaction takes a lock by a change of its row.
 CREATE TABLE IF NOT EXISTS PedigreeLock (
     name VARCHAR(32) PRIMARY KEY,

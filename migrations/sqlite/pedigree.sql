@@ -72,6 +72,15 @@ CREATE TABLE IF NOT EXISTS PedigreeDatasetName (
 
 CREATE INDEX IF NOT EXISTS idx_pedigree_dataset_name_dataset ON PedigreeDatasetName (dataset_id);
 
+-- The datasets from which a run made what it wrote, where facets say it: contexts. The input 0 says that it was made from none.
+CREATE TABLE IF NOT EXISTS PedigreeRunLineage (
+    execution_id INT NOT NULL,
+    facet_id INT NOT NULL,
+    output_id INT NOT NULL,
+    input_id INT NOT NULL,
+    PRIMARY KEY (execution_id, facet_id, output_id, input_id)
+);
+
 -- Locks that hold for all servers. Nothing locks here on SQLite, which has one writer.
 CREATE TABLE IF NOT EXISTS PedigreeLock (
     name VARCHAR(32) NOT NULL PRIMARY KEY,

@@ -101,7 +101,9 @@ impl Drawing {
             let mut children = Vec::new();
             for (child, role) in neighbors.get(&node).into_iter().flatten() {
                 let child_hop = self.node(*child).0;
-                let is_first = child_hop == hop + 1 && drawn.insert(*child);
+                // A run is gone on from again when another of its outputs is reached, so that what
+                // it used can be more than a hop away.
+                let is_first = child_hop > hop && drawn.insert(*child);
                 // In both directions, a node nearer to a start is the one this node came from.
                 if is_first || direction != Direction::Both || child_hop > hop {
                     children.push((*child, *role, is_first));

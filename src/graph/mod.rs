@@ -52,12 +52,12 @@ pub use composite::events::PutEvents;
 pub use composite::execution::{ArtifactAndEvent, PutExecution, PutExecutionAnswer};
 pub use composite::nodes::PutNodes;
 pub use composite::subgraph::{EventEdge, PutSubgraph, PutSubgraphAnswer};
-pub use datasets::join::DATASET_TYPE;
+pub use datasets::join::{DATASET_TYPE, VERSION_TYPE};
 pub use edges::memberships::PutMemberships;
 pub use edges::parents::{PutParentContexts, Relatives};
 pub use ingest::runs::{
     ArtifactIdentity, ArtifactRef, ContextRef, DatasetUse, EventScope, EventTime, Facet,
-    RecordRuns, RunEvent, RunEventType, RunResult, TypeName, TypePolicy,
+    FacetLineage, RecordRuns, RunEvent, RunEventType, RunResult, TypeName, TypePolicy,
 };
 pub use ingest::{MAX_MESSAGE_ID_BYTES, Message, Recordable, Recorded, Reply};
 pub use lineage::answer::{LineageGraph, LineageParts};

@@ -1,4 +1,4 @@
-//! Names that fit into a column.
+//! Names that fit into a column, and what stands for texts.
 
 use std::borrow::Cow;
 
@@ -27,6 +27,13 @@ pub fn short_name(name: Cow<'_, str>) -> Cow<'_, str> {
 /// The SHA-256 as hexadecimal digits.
 pub(in crate::graph) fn hex_digest(bytes: &[u8]) -> String {
     to_hex(digest(&SHA256, bytes).as_ref())
+}
+
+/// A number that the bytes determine: the first 64 bits of their SHA-256.
+pub(in crate::graph) fn number_of(bytes: &[u8]) -> i64 {
+    let digest = digest(&SHA256, bytes);
+    let half = digest.as_ref().first_chunk();
+    half.map_or(0, |half| i64::from_be_bytes(*half))
 }
 
 #[cfg(test)]

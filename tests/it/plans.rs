@@ -19,7 +19,7 @@ use crate::support::{Backend, Client, TestDatabase, Then};
 on_every_database!(frequent_statements_use_indexes);
 
 /// The tables that grow, in whose names only their database sees capitals.
-const LARGE: [&str; 15] = [
+const LARGE: [&str; 16] = [
     "Artifact",
     "ArtifactProperty",
     "Execution",
@@ -35,6 +35,7 @@ const LARGE: [&str; 15] = [
     "PedigreeDatasetWrite",
     "PedigreeDatasetRead",
     "PedigreeDatasetName",
+    "PedigreeRunLineage",
 ];
 
 /// Nodes of each kind.

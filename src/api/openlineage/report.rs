@@ -11,20 +11,17 @@
 use std::borrow::Cow;
 
 use super::event::{Dataset, EventSubject, FacetMap, Job, LineageEvent};
-use super::facets::{self, DatasetFact, Lifecycle, RunKey};
+use super::facets::{self, DatasetFact, Lifecycle, RunFacetMaps, RunKey};
 use super::names::{self, DatasetVersion};
 use crate::graph::{
     ArtifactIdentity, ArtifactRef, ContextRef, DATASET_TYPE, DatasetUse, EventScope, EventTime,
-    Facet, RunEvent, RunEventType, TypeName, TypePolicy, short_name,
+    Facet, RunEvent, RunEventType, TypeName, TypePolicy, VERSION_TYPE, short_name,
 };
 use crate::model::{Properties, Value, dataset_uri};
 
 const RUN_TYPE: &str = "openlineage.Run";
 
 const JOB_TYPE: &str = "openlineage.Job";
-
-/// The type of versions of datasets.
-const VERSION_TYPE: &str = "openlineage.Dataset";
 
 /// The run events of an event of `OpenLineage`.
 pub(super) fn report(event: &LineageEvent<'_>) -> Vec<RunEvent> {
@@ -75,6 +72,7 @@ fn run_events(
         .collect();
     let mut events: Vec<RunEvent> = above.iter().map(|key| above_run(event.time, key)).collect();
     let mut own = run_event(event.time, event.kind, id, &job.namespace.0, &job.name.0);
+    let job_facets = job.facets.as_ref();
     let job = job_of(job);
     own.facets = facets::run(facets);
     own.facets.extend(code_of(&job));
@@ -94,6 +92,12 @@ fn run_events(
     for given in &event.outputs {
         add_output(&mut own, &mut altered, given, id);
     }
+    let maps = RunFacetMaps {
+        run: facets,
+        job: job_facets,
+        outputs: &event.outputs,
+    };
+    own.facets.extend(facets::run_lineage(&maps));
     if !altered.is_empty() {
         events.push(about_contexts(event.time, altered));
     }
@@ -180,7 +184,7 @@ fn type_name(name: &str) -> TypeName {
     }
 }
 
-fn context(context_type: &str, name: &str) -> ContextRef {
+pub(super) fn context(context_type: &str, name: &str) -> ContextRef {
     ContextRef {
         context_type: type_name(context_type),
         name: short_name(Cow::Borrowed(name)).into_owned(),
@@ -222,7 +226,7 @@ fn code_of(job: &ContextRef) -> impl Iterator<Item = Facet> {
     facets.filter(|it| it.key == "sourceCodeLocation").cloned()
 }
 
-fn uri_of(given: &Dataset<'_>) -> String {
+pub(super) fn uri_of(given: &Dataset<'_>) -> String {
     dataset_uri(&given.namespace.0, &given.name.0)
 }
 

@@ -7,3 +7,4 @@
 pub(in crate::graph) mod groups;
 pub(in crate::graph) mod join;
 pub(in crate::graph) mod versions;
+pub(in crate::graph) mod writers;

@@ -9,7 +9,7 @@ use crate::graph::filters::parse_filter;
 use crate::graph::lineage::boundary::Boundary;
 use crate::graph::lineage::traverse::{Direction, EventFilter, Hop, Traversal};
 use crate::model::{Event, EventType, Kind, Node, PerSide, Side, Stored};
-use crate::storage::tables::{lists, nodes};
+use crate::storage::tables::{dataset_uses, lists, nodes, run_lineage};
 use crate::storage::{LongReadPermit, Tx};
 
 /// The most events of one part.
@@ -173,7 +173,13 @@ impl Trace {
             event_types: query.event_types,
             path_key: query.path_key,
         };
-        let traversal = Traversal::start(&mut tx, starts, followed, boundaries).await?;
+        let mut traversal = Traversal::start(&mut tx, starts, followed, boundaries).await?;
+        if run_lineage::exists(&mut tx).await? {
+            traversal.respect_named_inputs(&mut tx).await?;
+        }
+        if dataset_uses::has_writes(&mut tx).await? {
+            traversal.ask_for_writers();
+        }
         Ok(Self {
             tx,
             permit,

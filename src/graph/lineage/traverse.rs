@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use crate::error::Result;
+use crate::graph::datasets::writers;
 use crate::graph::lineage::boundary::ParsedBoundary;
+use crate::graph::lineage::named_inputs::NamedInputs;
 use crate::model::{Event, EventType, PerSide, Side, Step, Stored};
 use crate::storage::Tx;
 use crate::storage::tables::events;
@@ -57,6 +59,13 @@ impl EventFilter {
         let chosen = chosen.filter(|event| leading.is_empty() || leading.contains(event));
         let chosen: Vec<EventType> = chosen.collect();
         (!chosen.is_empty()).then_some(chosen)
+    }
+
+    /// Whether it follows the outputs of runs from the artifact.
+    fn leads_to_writers(&self) -> bool {
+        let types = self.event_types(Side::Artifact);
+        let has_outputs = types.is_some_and(|it| it.is_empty() || it.contains(&EventType::Output));
+        has_outputs && self.path_key.is_none()
     }
 
     /// The events that lead away from these nodes.
@@ -112,6 +121,15 @@ impl Reached {
         Ok(result)
     }
 
+    /// Goes on again from nodes within the boundary.
+    fn go_on_from(&mut self, again: BTreeSet<i64>) {
+        if !again.is_empty() {
+            self.frontier.extend(again);
+            self.frontier.sort_unstable();
+            self.frontier.dedup();
+        }
+    }
+
     fn contains(&self, id: i64) -> bool {
         self.visited.contains(&id) || self.stopped.contains(&id)
     }
@@ -161,6 +179,10 @@ impl Hop {
 pub(super) struct Traversal {
     filter: EventFilter,
     reached: PerSide<Reached>,
+    /// `None` where what facets say of the inputs of outputs does not matter.
+    named_inputs: Option<NamedInputs>,
+    /// Whether it goes from artifacts without a producer to the runs that wrote their datasets.
+    asks_for_writers: bool,
 }
 
 impl Traversal {
@@ -182,7 +204,26 @@ impl Traversal {
         for (side, ids) in [(Side::Artifact, artifacts), (Side::Execution, executions)] {
             reached.get_mut(side).add(tx, side, ids).await?;
         }
-        Ok(Self { filter, reached })
+        Ok(Self {
+            filter,
+            reached,
+            named_inputs: None,
+            asks_for_writers: false,
+        })
+    }
+
+    /// Goes from an output to those inputs only that facets name for it. To be called at the start.
+    pub(super) async fn respect_named_inputs(&mut self, tx: &mut Tx) -> Result<()> {
+        let mut named_inputs = NamedInputs::default();
+        let starts = &self.reached.executions.frontier;
+        named_inputs.load(tx, starts, true).await?;
+        self.named_inputs = Some(named_inputs);
+        Ok(())
+    }
+
+    /// Goes from an artifact that no run has produced to the runs that wrote the data at its URI.
+    pub(super) fn ask_for_writers(&mut self) {
+        self.asks_for_writers = self.filter.leads_to_writers();
     }
 
     /// Goes one hop further. It reaches at most `max_nodes` new nodes and leaves out the others.
@@ -216,7 +257,14 @@ impl Traversal {
             return Ok(());
         }
         let far_side = side.opposite();
-        let found = self.filter.events(tx, side, from).await?;
+        let mut found = self.filter.events(tx, side, from).await?;
+        if side == Side::Artifact && self.asks_for_writers {
+            let outputs = writers::implied_outputs(tx, from, &found).await?;
+            found.extend(outputs);
+        }
+        if let (Side::Execution, Some(named_inputs)) = (side, &mut self.named_inputs) {
+            named_inputs.retain_linked(tx, from, &mut found).await?;
+        }
         let far_id = |stored: &Stored<Event>| match far_side {
             Side::Artifact => stored.value.artifact_id,
             Side::Execution => stored.value.execution_id,
@@ -228,17 +276,32 @@ impl Traversal {
         hop.is_cut |= new.len() > max_nodes;
         let new: Vec<i64> = new.into_iter().take(max_nodes).collect();
         let added = far.add(tx, far_side, new).await?;
+        if let (Side::Artifact, Some(named_inputs)) = (side, &mut self.named_inputs) {
+            named_inputs.load(tx, &added, false).await?;
+            let mut again = BTreeSet::new();
+            for Stored { value: event, .. } in &found {
+                if far.visited.contains(&event.execution_id) && named_inputs.arrive(event) {
+                    again.insert(event.execution_id);
+                }
+            }
+            far.go_on_from(again);
+        }
         let is_new = |id: i64| added.binary_search(&id).is_ok();
         let followed = found.into_iter().filter(|stored| {
             let id = far_id(stored);
-            if far.stopped.contains(&id) {
-                return far.boundary.include;
+            let is_on_boundary = far.stopped.contains(&id);
+            let is_within = is_new(id) || far.visited.contains(&id);
+            if !(is_on_boundary && far.boundary.include || !is_on_boundary && is_within) {
+                return false;
+            }
+            let named_inputs = self.named_inputs.as_mut();
+            if let Some(is_first) = named_inputs.and_then(|it| it.follow(stored)) {
+                return is_first;
             }
             // In both directions, an event between visited nodes was followed from its other end,
-            // unless that end is pending.
-            is_new(id)
-                || (far.visited.contains(&id)
-                    && (!goes_both_ways || pending.binary_search(&id).is_ok()))
+            // unless that end is pending, or the event leads one way only.
+            let is_from_here = !goes_both_ways || writers::is_implied(stored);
+            is_on_boundary || is_new(id) || is_from_here || pending.binary_search(&id).is_ok()
         });
         hop.events.extend(followed);
         hop.nodes.get_mut(far_side).extend(added);

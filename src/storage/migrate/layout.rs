@@ -7,7 +7,7 @@ use crate::storage::Tx;
 use crate::storage::tables::schema::MLMD_TABLES;
 
 /// Tables and indexes that `pedigree.sql` creates.
-const OWN_TABLES_AND_INDEXES: [&str; 15] = [
+const OWN_TABLES_AND_INDEXES: [&str; 16] = [
     "PedigreeChange",
     "PedigreeOutbox",
     "PedigreeMessage",
@@ -16,6 +16,7 @@ const OWN_TABLES_AND_INDEXES: [&str; 15] = [
     "PedigreeDatasetWrite",
     "PedigreeDatasetRead",
     "PedigreeDatasetName",
+    "PedigreeRunLineage",
     "idx_pedigree_attribution_artifact",
     "idx_pedigree_association_execution",
     "idx_pedigree_artifact_type",

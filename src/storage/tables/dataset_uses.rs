@@ -161,6 +161,46 @@ pub async fn kept_versions(tx: &mut Tx, artifacts: &[i64]) -> Result<HashSet<i64
     Ok(found.into_iter().collect())
 }
 
+/// The artifacts among these that are in a dataset and not of the type of this name, each with the
+/// version that was present when it was created. What is removed stands for no version.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn present_at_creation(
+    tx: &mut Tx,
+    artifacts: &[i64],
+    other_type: &str,
+) -> Result<Vec<(i64, Option<i64>)>> {
+    if artifacts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = tx.sql(
+        "dataset_uses::present_at_creation",
+        "SELECT a.id, (SELECT w.artifact_id FROM PedigreeDatasetWrite w \
+         WHERE w.dataset_id = COALESCE(n.dataset_id, m.context_id) \
+         AND w.microseconds <= a.create_time_since_epoch * 1000 + 999 \
+         ORDER BY w.microseconds DESC, w.tie_rank DESC LIMIT 1) \
+         FROM Artifact a JOIN Attribution m ON m.artifact_id = a.id \
+         LEFT JOIN PedigreeDatasetName n ON n.context_id = m.context_id \
+         WHERE a.type_id NOT IN (SELECT t.id FROM Type t WHERE t.name = ?) AND a.id",
+    );
+    query.bind(other_type).push_in(artifacts);
+    tx.all(query).await
+}
+
+/// Whether any run is known to have written a dataset.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn has_writes(tx: &mut Tx) -> Result<bool> {
+    let text = "SELECT dataset_id FROM PedigreeDatasetWrite LIMIT 1";
+    let query = tx.sql("dataset_uses::has_writes", text);
+    let found: Vec<i64> = tx.all(query).await?;
+    Ok(!found.is_empty())
+}
+
 /// Stores writes, in the place of those with the same dataset, run and version.
 ///
 /// # Errors

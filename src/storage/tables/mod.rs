@@ -12,5 +12,6 @@ pub mod memberships;
 pub mod messages;
 pub mod nodes;
 pub mod properties;
+pub mod run_lineage;
 pub(super) mod schema;
 pub mod types;

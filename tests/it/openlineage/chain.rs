@@ -21,6 +21,8 @@ on_every_database! {
     a_store_without_datasets_stays_as_it_is,
     what_clients_of_ml_metadata_wrote_is_unchanged,
     writes_and_events_at_once_are_one_chain,
+    an_imported_artifact_leads_back_to_the_run_of_spark,
+    an_import_stands_for_what_was_present_then,
 }
 
 /// 2025-11-27T03:00:05Z, in milliseconds since epoch.
@@ -251,4 +253,97 @@ async fn writes_and_events_at_once_are_one_chain(store: Store) {
             "{found:?}"
         );
     }
+}
+
+/// An artifact without a producer, as a client that imports data puts it, and a step that makes a
+/// model of it.
+async fn import_and_train(store: &Store, model: &str, uri: &str) {
+    let data = store.put_type::<Artifact>("system.Dataset", &[]).await;
+    let step = store
+        .put_type::<Execution>("system.ContainerExecution", &[])
+        .await;
+    let mut imported = Artifact::new(data, &format!("imported for {model}"));
+    imported.uri = Some(uri.to_owned());
+    let imported = store.ask(Artifact::put(vec![imported])).await[0];
+    let mut made = Artifact::new(data, model);
+    made.uri = Some(format!("s3://models/{model}"));
+    let of_type = |of: Type| pb::Event {
+        r#type: Some(of.into()),
+        ..Default::default()
+    };
+    let put = pb::PutExecutionRequest {
+        execution: Some(Execution::new(step, model)),
+        artifact_event_pairs: vec![
+            pair(
+                None,
+                Some(pb::Event {
+                    artifact_id: Some(imported),
+                    ..of_type(Type::Input)
+                }),
+            ),
+            pair(Some(made), Some(of_type(Type::Output))),
+        ],
+        ..Default::default()
+    };
+    store.ask(put).await;
+}
+
+/// A run of Spark that writes the images, and reads something.
+async fn prepare(store: &Store, run: &str, second: u32, end: &str) {
+    let mut start = of_run("START", run, second);
+    start["inputs"] = json!([dataset("s3://raw", "photos")]);
+    tell(store, &start).await;
+    let mut end = of_run(end, run, second + 1);
+    end["outputs"] = json!([dataset("s3a://bucket", "data/images")]);
+    tell(store, &end).await;
+}
+
+async fn an_imported_artifact_leads_back_to_the_run_of_spark(store: Store) {
+    let model = |model: &str| {
+        let imported = format!("imported for {model}");
+        [
+            format!("artifact system.Dataset {model}"),
+            format!("execution system.ContainerExecution {model}"),
+            format!("artifact system.Dataset {imported}"),
+        ]
+    };
+    prepare(&store, "spark", 1, "COMPLETE").await;
+    prepare(&store, "failed", 3, "FAIL").await;
+    import_and_train(&store, "m1", IMAGES).await;
+    let found = trace(&store, "m1").await;
+    assert_eq!(found[..3], model("m1"));
+    assert_eq!(
+        found[3..],
+        [
+            "execution openlineage.Run team/spark/spark",
+            "artifact openlineage.Dataset s3://raw/photos"
+        ]
+    );
+    import_and_train(&store, "m2", "s3://bucket/data/other").await;
+    assert_eq!(trace(&store, "m2").await, model("m2"));
+    // What no run of ML Metadata has changes by that: the edge is that of the trace alone.
+    let events = pb::GetEventsByArtifactIDsRequest {
+        artifact_ids: (1..=20).collect(),
+        ..Default::default()
+    };
+    let events = store.ask(events).await.events;
+    let outputs = events.iter().filter(|it| it.r#type() == Type::Output);
+    assert_eq!(outputs.count(), 4, "{events:?}");
+}
+
+async fn an_import_stands_for_what_was_present_then(store: Store) {
+    import_and_train(&store, "early", IMAGES).await;
+    store.wait(Duration::from_secs(10));
+    // Told late, but it ended before.
+    prepare(&store, "old", 1, "COMPLETE").await;
+    assert_eq!(trace(&store, "early").await.len(), 5);
+    let mut dropped = of_run("COMPLETE", "drop", 10);
+    let mut images = dataset("s3a://bucket", "data/images");
+    images["facets"] = json!({"lifecycleStateChange": {"lifecycleStateChange": "DROP"}});
+    dropped["outputs"] = json!([images]);
+    tell(&store, &dropped).await;
+    assert_eq!(trace(&store, "early").await.len(), 3);
+    // A version that a run has read before it was written has no producer.
+    train(&store, "read too early", 0).await;
+    assert_eq!(trace(&store, "read too early").await.len(), 3);
 }

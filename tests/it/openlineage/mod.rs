@@ -8,6 +8,7 @@ mod chain;
 mod client;
 mod dbt;
 mod door;
+mod explicit;
 mod killed;
 mod lifecycle;
 mod lineage;

@@ -129,7 +129,7 @@ async fn two_servers_make_one_graph(backend: Backend) {
     assert_eq!(graph(&store).await, expected);
 }
 
-async fn send_in_disorder(ports: &[u16], events: &[String], seed: u64) {
+pub async fn send_in_disorder(ports: &[u16], events: &[String], seed: u64) {
     let mut random = Random::new(seed);
     let mut twice = [events, events].concat();
     for end in (1..twice.len()).rev() {

@@ -40,7 +40,7 @@ pub(in crate::api::openlineage) struct DatasetKey {
 }
 
 impl DatasetKey {
-    fn is_complete(&self) -> bool {
+    pub(in crate::api::openlineage) fn is_complete(&self) -> bool {
         self.namespace.is_valid() && self.name.is_valid()
     }
 }
@@ -121,6 +121,7 @@ pub(in crate::api::openlineage) fn lifecycle(
         key: format!("output:{uri}:{LIFECYCLE_FACET}"),
         digest: Some(sha256(text.get().as_bytes())),
         properties: facts.0,
+        ..Facet::default()
     })
 }
 

@@ -38,6 +38,7 @@ pub(in crate::api::openlineage) fn declared<'u>(
         key: format!("event.{name}"),
         digest: Some(sha256(&all)),
         properties: facts.0,
+        ..Facet::default()
     }
 }
 

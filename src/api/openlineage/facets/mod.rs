@@ -4,10 +4,12 @@
 
 mod dataset;
 mod job;
+mod lineage;
 mod run;
 
 pub(super) use dataset::{DatasetFact, Lifecycle, dataset, input, lifecycle, other_names, output};
 pub(super) use job::{declared, job};
+pub(super) use lineage::{RunFacetMaps, run_lineage};
 pub(super) use run::{RunKey, parent, run};
 
 use serde::Deserialize;
@@ -42,6 +44,7 @@ fn facets(
             key: format!("{prefix}{key}"),
             digest: (!deleted).then(|| sha256(text.get().as_bytes())),
             properties: facts.0,
+            ..Facet::default()
         })
     };
     let present = present.map(|(key, text)| (key, *text));
@@ -57,6 +60,7 @@ pub(super) fn of_event(key: &str, text: Option<&str>) -> Option<Facet> {
         key: format!("event.{key}"),
         digest: Some(sha256(text.as_bytes())),
         properties: facts.0,
+        ..Facet::default()
     })
 }
 

@@ -7,8 +7,6 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use aws_lc_rs::digest::{SHA256, digest};
-
 use super::node_ref::{Key, NodeRefs};
 use super::resolved_nodes::{ResolvedNodes, StoredNode};
 use super::{DatasetUse, EventScope, EventTime, RunEvent};
@@ -16,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::graph::datasets::groups::DatasetGroups;
 use crate::graph::datasets::join::{self, NamedDataset};
 use crate::graph::datasets::versions::{ChangedUses, NEVER_PRESENT, UNKNOWN_TIME};
+use crate::graph::names::number_of;
 use crate::model::{ArtifactState, Event, EventType, ExecutionState, Kind, NodeState};
 use crate::storage::Tx;
 use crate::storage::tables::dataset_uses::{self, DatasetRead, DatasetWrite};
@@ -68,6 +67,8 @@ pub(super) async fn lock(
     let named = references.own_contexts.iter();
     let mut named: BTreeSet<i64> = named.map(|&(context, _)| contexts[context].id).collect();
     named.extend(aliases.iter().flat_map(|&(one, other)| [one, other]));
+    let datasets = references.datasets.iter();
+    named.extend(datasets.map(|&context| contexts[context].id));
     let writes = dataset_uses::writes_of(tx, &known).await?;
     let reads = dataset_uses::reads_of(tx, &known).await?;
     let used = writes.iter().map(|write| write.dataset_id);
@@ -372,7 +373,5 @@ fn tie_rank(of: [&Key<'_>; 2]) -> i64 {
             bytes.extend(text.as_bytes());
         }
     }
-    let digest = digest(&SHA256, &bytes);
-    let half = digest.as_ref().first_chunk();
-    half.map_or(0, |half| i64::from_be_bytes(*half))
+    number_of(&bytes)
 }

@@ -32,16 +32,18 @@ struct KnownFacet {
     properties: Vec<String>,
 }
 
-/// Merges the facets of an event of this time into a node.
-pub(super) fn merge(node: &mut NodeContent, facets: &[Facet], time: EventTime) {
+/// Merges the facets of an event of this time into a node, and returns the indexes of those that
+/// count from now on.
+pub(super) fn merge(node: &mut NodeContent, facets: &[Facet], time: EventTime) -> Vec<usize> {
+    let mut taken = Vec::new();
     if facets.is_empty() {
-        return;
+        return taken;
     }
     let mut index = match node.custom_properties.get(FACETS) {
         Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_default(),
         _ => Index::new(),
     };
-    for facet in facets {
+    for (number, facet) in facets.iter().enumerate() {
         let given = KnownFacet {
             time: time.in_microseconds(),
             digest: facet.digest.clone(),
@@ -59,11 +61,13 @@ pub(super) fn merge(node: &mut NodeContent, facets: &[Facet], time: EventTime) {
         let finite = finite.map(|(name, value)| (name.clone(), value.clone()));
         node.custom_properties.extend(finite);
         *known = given;
+        taken.push(number);
     }
     if let Ok(text) = serde_json::to_string(&index) {
         let text = Value::String(text);
         node.custom_properties.insert(FACETS.into(), text);
     }
+    taken
 }
 
 #[cfg(test)]
@@ -78,6 +82,7 @@ mod tests {
             key: key.into(),
             digest: (!facts.is_empty()).then(|| format!("{facts:?}")),
             properties: facts.iter().map(property).collect(),
+            lineage: None,
         }
     }
 

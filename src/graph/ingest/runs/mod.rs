@@ -8,6 +8,7 @@
 //! * `facets`: groups of facts that replace each other by the times of their events.
 //! * `resolved_nodes`: the node of each reference, found or created, and edited.
 //! * `datasets`: versions of datasets that runs read without naming them.
+//! * `lineage`: the inputs from which a run made each output, where its facets say it.
 //! * `edges`: events between runs and artifacts, and memberships of both in contexts.
 //!
 //! Each step handles all events of a batch together, so that the number of statements does not
@@ -17,6 +18,7 @@ mod check;
 mod datasets;
 mod edges;
 mod facets;
+mod lineage;
 mod node_ref;
 mod resolved_nodes;
 mod state;
@@ -36,7 +38,7 @@ use crate::storage::Tx;
 use crate::storage::tables::locks;
 use datasets::DatasetUses;
 use node_ref::{EventSlots, NodeRefs};
-use resolved_nodes::{ResolvedNodes, StoredNode};
+use resolved_nodes::{ResolvedNodes, StoredNode, StoredNodes};
 use type_catalog::TypeCatalog;
 
 /// One thing that happened to a run.
@@ -86,7 +88,9 @@ impl RunEvent {
     fn all_contexts(&self) -> impl Iterator<Item = &ContextRef> {
         let artifacts = self.inputs.iter().chain(&self.outputs);
         let of_artifacts = artifacts.flat_map(|artifact| &artifact.contexts);
-        self.contexts.iter().chain(of_artifacts)
+        let lineages = self.facets.iter().filter_map(|it| it.lineage.as_ref());
+        let of_facets = lineages.flat_map(|lineage| &lineage.datasets);
+        self.contexts.iter().chain(of_artifacts).chain(of_facets)
     }
 
     /// The names of all properties whose values are not finite, each once. These are not stored:
@@ -199,6 +203,17 @@ pub struct Facet {
     pub digest: Option<String>,
     /// Custom properties of the node, which no other facet of the node has.
     pub properties: Properties,
+    /// Of a facet of a run: what it says of the datasets that the run used and wrote.
+    pub lineage: Option<FacetLineage>,
+}
+
+/// From which datasets a run made others.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FacetLineage {
+    pub datasets: Vec<ContextRef>,
+    /// Outputs, each with an input, as indexes of the datasets. An output with `None` was made from
+    /// no dataset. Of outputs that are not here nothing is said.
+    pub edges: Vec<(usize, Option<usize>)>,
 }
 
 /// An artifact that a run used or produced; created when it is missing, but not by id.
@@ -302,7 +317,7 @@ impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
         {
             locks::structure(tx).await?;
         }
-        let contexts = contexts.store(tx).await?;
+        let contexts = contexts.store(tx).await?.nodes;
         let of_link = |&(parent, child): &(usize, usize)| Membership {
             context_id: contexts[parent].id,
             node_id: contexts[child].id,
@@ -313,10 +328,13 @@ impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
             ResolvedNodes::find(tx, Kind::Execution, &references.runs, &catalog, now).await?;
         let datasets = datasets::lock(tx, &events, &references, &contexts, &runs).await?;
         let known = edges::lock_known(tx, &events, &references.slots, &runs).await?;
-        let runs = runs.store(tx).await?;
+        let StoredNodes {
+            nodes: runs,
+            taken_facets,
+        } = runs.store(tx).await?;
         let artifacts =
             ResolvedNodes::find(tx, Kind::Artifact, &references.artifacts, &catalog, now);
-        let artifacts = artifacts.await?.store(tx).await?;
+        let artifacts = artifacts.await?.store(tx).await?.nodes;
 
         let ids = |slots: &[usize], of: &[StoredNode]| -> Vec<i64> {
             slots.iter().map(|&slot| of[slot].id).collect()
@@ -353,6 +371,7 @@ impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
         let of_runs = of_runs.filter_map(|(event, run)| Some((*event, run.as_ref()?)));
         let of_runs: Vec<(&RunEvent, &RunResult)> = of_runs.collect();
         edges::put(tx, &of_runs, own, &known, &datasets.reads, now).await?;
+        lineage::put(tx, &events, &references, &taken_facets, &contexts, &runs).await?;
         let uses = DatasetUses {
             events: &events,
             references: &references,

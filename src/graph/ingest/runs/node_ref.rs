@@ -73,12 +73,12 @@ impl NodeRef<'_> {
 }
 
 impl NodeEdit<'_> {
-    /// Changes a node.
+    /// Changes a node, and returns the indexes of the facets that count from now on.
     ///
     /// # Errors
     ///
     /// `FailedPrecondition` when its digest is another one.
-    pub(super) fn apply(&self, node: &mut NodeContent) -> Result<()> {
+    pub(super) fn apply(&self, node: &mut NodeContent) -> Result<Vec<usize>> {
         if let Some(digest) = self.digest {
             let given = Value::String(digest.to_owned());
             let known = node.custom_properties.entry(DIGEST.to_owned());
@@ -103,11 +103,11 @@ impl NodeEdit<'_> {
             let kept = given.iter().filter(|(_, value)| !value.is_non_finite());
             of.extend(kept.map(|(name, value)| (name.clone(), value.clone())));
         }
-        facets::merge(node, self.facets, self.facet_time);
+        let taken = facets::merge(node, self.facets, self.facet_time);
         if let Some((event_type, time)) = self.event_type {
             state::merge(node, event_type, time);
         }
-        Ok(())
+        Ok(taken)
     }
 }
 
@@ -119,6 +119,8 @@ pub(super) struct EventSlots {
     pub contexts: Vec<usize>,
     pub inputs: Vec<usize>,
     pub outputs: Vec<usize>,
+    /// The datasets of each facet of the run, as contexts. Empty for facets without any.
+    pub facets: Vec<Vec<usize>>,
 }
 
 /// All that the events of a batch say, by kind of node, in order.
@@ -153,6 +155,12 @@ impl<'e> NodeRefs<'e> {
             if event.has_run() {
                 slots.run = Some(references.runs.len());
                 references.runs.push(run(event, catalog, time)?);
+            }
+            for facet in &event.facets {
+                let datasets = facet.lineage.iter().flat_map(|it| &it.datasets);
+                let datasets = datasets.map(|it| references.add_context(it, catalog, time));
+                let datasets = datasets.collect::<Result<Vec<usize>>>()?;
+                slots.facets.push(datasets);
             }
             for (used, into) in [
                 (&event.inputs, &mut slots.inputs),

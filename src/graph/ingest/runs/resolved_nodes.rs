@@ -34,12 +34,22 @@ pub(super) struct StoredNode {
     pub ended: Option<EventTime>,
 }
 
+/// The stored nodes of all references.
+#[derive(Debug, Default)]
+pub(super) struct StoredNodes {
+    /// Aligned with the references.
+    pub nodes: Vec<StoredNode>,
+    /// For each reference, the indexes of its facets that count from now on.
+    pub taken_facets: Vec<Vec<usize>>,
+}
+
 /// What an edit leaves of a node.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Edited {
     state: Option<NodeState>,
     started: Option<EventTime>,
     ended: Option<EventTime>,
+    taken_facets: Vec<usize>,
 }
 
 /// The nodes of one kind that the events of a batch refer to.
@@ -93,12 +103,12 @@ impl<'e> ResolvedNodes<'e> {
     }
 
     /// Locks the nodes that change, and stores them and new ones with the edits of their
-    /// references. The result is aligned with the references.
+    /// references.
     ///
     /// # Errors
     ///
     /// Those of [`super::node_ref::NodeEdit::apply`]; `Raced` when a new node exists by now.
-    pub(super) async fn store(mut self, tx: &mut Tx) -> Result<Vec<StoredNode>> {
+    pub(super) async fn store(mut self, tx: &mut Tx) -> Result<StoredNodes> {
         let mut states = vec![Edited::default(); self.slots.len()];
         let mut changing = Vec::new();
         for node in &self.nodes {
@@ -119,15 +129,18 @@ impl<'e> ResolvedNodes<'e> {
         let created: Vec<Option<i64>> = self.nodes.iter().map(created).collect();
         let ids = self.writer.finish(tx).await?;
         let ids: HashMap<usize, i64> = order.into_iter().zip(ids).collect();
-        let references = self.slots.iter().zip(states);
-        let stored = references.map(|(slot, edited)| StoredNode {
-            id: ids[slot],
-            created: created[*slot],
-            state: edited.state,
-            started: edited.started,
-            ended: edited.ended,
-        });
-        Ok(stored.collect())
+        let mut stored = StoredNodes::default();
+        for (slot, edited) in self.slots.iter().zip(states) {
+            stored.nodes.push(StoredNode {
+                id: ids[slot],
+                created: created[*slot],
+                state: edited.state,
+                started: edited.started,
+                ended: edited.ended,
+            });
+            stored.taken_facets.push(edited.taken_facets);
+        }
+        Ok(stored)
     }
 
     /// A node, as it is now known, after the edits of its references. The state after each edit is
@@ -141,7 +154,7 @@ impl<'e> ResolvedNodes<'e> {
             .or_else(blank)
             .unwrap_or_default();
         for &reference in &of.references {
-            self.references[reference].edit.apply(&mut node.content)?;
+            let taken_facets = self.references[reference].edit.apply(&mut node.content)?;
             let (started, ended) = match self.kind {
                 Kind::Execution => state::times(&node.content),
                 Kind::Artifact | Kind::Context => (None, None),
@@ -150,6 +163,7 @@ impl<'e> ResolvedNodes<'e> {
                 state: node.content.state,
                 started,
                 ended,
+                taken_facets,
             };
         }
         Ok(node)
