@@ -132,6 +132,33 @@ CREATE TABLE IF NOT EXISTS PedigreeRunLineage (
     PRIMARY KEY (execution_id, facet_id, output_id, input_id)
 ) ENGINE = InnoDB;
 
+-- Facets that say from which columns others were made: of runs, or of none, which is 0. The output is a context. Facets that say the same
+-- share a set of edges.
+CREATE TABLE IF NOT EXISTS PedigreeColumnLineage (
+    execution_id BIGINT NOT NULL,
+    facet_id BIGINT NOT NULL,
+    output_id BIGINT NOT NULL,
+    set_id BIGINT NOT NULL,
+    PRIMARY KEY (execution_id, facet_id, output_id),
+    INDEX idx_pedigree_column_lineage_output (output_id),
+    INDEX idx_pedigree_column_lineage_set (set_id)
+) ENGINE = InnoDB;
+
+-- The edges of each set. The input is a context. An empty output is all columns, an empty input the dataset as a whole.
+CREATE TABLE IF NOT EXISTS PedigreeColumnEdge (
+    set_id BIGINT NOT NULL,
+    edge_number BIGINT NOT NULL,
+    output_column VARCHAR(255) NOT NULL,
+    input_id BIGINT NOT NULL,
+    input_column VARCHAR(255) NOT NULL,
+    transformation VARCHAR(255) NOT NULL,
+    subtype VARCHAR(255) NOT NULL,
+    description TEXT NOT NULL,
+    is_masking BOOLEAN NOT NULL,
+    PRIMARY KEY (set_id, edge_number),
+    INDEX idx_pedigree_column_edge_input (input_id)
+) ENGINE = InnoDB;
+
 -- A row for each lock that holds for all servers, also where row locks hold on one node of a cluster only. A transaction
 -- takes a lock by a change of its row, which is a conflict on every node.
 CREATE TABLE IF NOT EXISTS PedigreeLock (

@@ -81,6 +81,35 @@ CREATE TABLE IF NOT EXISTS PedigreeRunLineage (
     PRIMARY KEY (execution_id, facet_id, output_id, input_id)
 );
 
+-- Facets that say from which columns others were made: of runs, or of none, which is 0. The output is a context. Facets that say the same
+-- share a set of edges.
+CREATE TABLE IF NOT EXISTS PedigreeColumnLineage (
+    execution_id BIGINT NOT NULL,
+    facet_id BIGINT NOT NULL,
+    output_id BIGINT NOT NULL,
+    set_id BIGINT NOT NULL,
+    PRIMARY KEY (execution_id, facet_id, output_id)
+);
+
+CREATE INDEX IF NOT EXISTS idx_pedigree_column_lineage_output ON PedigreeColumnLineage (output_id);
+CREATE INDEX IF NOT EXISTS idx_pedigree_column_lineage_set ON PedigreeColumnLineage (set_id);
+
+-- The edges of each set. The input is a context. An empty output is all columns, an empty input the dataset as a whole.
+CREATE TABLE IF NOT EXISTS PedigreeColumnEdge (
+    set_id BIGINT NOT NULL,
+    edge_number BIGINT NOT NULL,
+    output_column TEXT NOT NULL,
+    input_id BIGINT NOT NULL,
+    input_column TEXT NOT NULL,
+    transformation TEXT NOT NULL,
+    subtype TEXT NOT NULL,
+    description TEXT NOT NULL,
+    is_masking BOOLEAN NOT NULL,
+    PRIMARY KEY (set_id, edge_number)
+);
+
+CREATE INDEX IF NOT EXISTS idx_pedigree_column_edge_input ON PedigreeColumnEdge (input_id);
+
 -- A row for each lock that holds for all servers. A transaction takes a lock by a change of its row.
 CREATE TABLE IF NOT EXISTS PedigreeLock (
     name VARCHAR(32) PRIMARY KEY,

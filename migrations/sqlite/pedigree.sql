@@ -81,6 +81,35 @@ CREATE TABLE IF NOT EXISTS PedigreeRunLineage (
     PRIMARY KEY (execution_id, facet_id, output_id, input_id)
 );
 
+-- Facets that say from which columns others were made: of runs, or of none, which is 0. The output is a context. Facets that say the same
+-- share a set of edges.
+CREATE TABLE IF NOT EXISTS PedigreeColumnLineage (
+    execution_id INT NOT NULL,
+    facet_id INT NOT NULL,
+    output_id INT NOT NULL,
+    set_id INT NOT NULL,
+    PRIMARY KEY (execution_id, facet_id, output_id)
+);
+
+CREATE INDEX IF NOT EXISTS idx_pedigree_column_lineage_output ON PedigreeColumnLineage (output_id);
+CREATE INDEX IF NOT EXISTS idx_pedigree_column_lineage_set ON PedigreeColumnLineage (set_id);
+
+-- The edges of each set. The input is a context. An empty output is all columns, an empty input the dataset as a whole.
+CREATE TABLE IF NOT EXISTS PedigreeColumnEdge (
+    set_id INT NOT NULL,
+    edge_number INT NOT NULL,
+    output_column TEXT NOT NULL,
+    input_id INT NOT NULL,
+    input_column TEXT NOT NULL,
+    transformation TEXT NOT NULL,
+    subtype TEXT NOT NULL,
+    description TEXT NOT NULL,
+    is_masking INT NOT NULL,
+    PRIMARY KEY (set_id, edge_number)
+);
+
+CREATE INDEX IF NOT EXISTS idx_pedigree_column_edge_input ON PedigreeColumnEdge (input_id);
+
 -- Locks that hold for all servers. Nothing locks here on SQLite, which has one writer.
 CREATE TABLE IF NOT EXISTS PedigreeLock (
     name VARCHAR(32) NOT NULL PRIMARY KEY,

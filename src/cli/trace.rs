@@ -1,5 +1,6 @@
 //! `pedigree trace`: prints the provenance or the impact of nodes.
 
+use std::fmt::Write;
 use std::io::stdout;
 
 use clap::{Args, ValueEnum};
@@ -7,8 +8,13 @@ use clap::{Args, ValueEnum};
 use super::client::ServerArgs;
 use super::draw::Drawing;
 use super::{Failure, json, output};
+use crate::proto::pedigree::lineage::v1::trace_columns_request::{
+    Direction as ColumnDirection, Start,
+};
 use crate::proto::pedigree::lineage::v1::trace_request::Direction;
-use crate::proto::pedigree::lineage::v1::{EventType, TraceRequest};
+use crate::proto::pedigree::lineage::v1::{
+    ColumnRef, EventType, TraceColumnsRequest, TraceColumnsResponse, TraceRequest,
+};
 
 #[derive(Debug, Args)]
 pub struct TraceArgs {
@@ -56,6 +62,24 @@ pub struct TraceArgs {
     #[arg(long, value_name = "KEY")]
     path_key: Option<String>,
 
+    /// Follow columns, from `--dataset`, one `--artifact` or one `--execution`, by direction
+    /// provenance or impact; prints a line for each edge, or JSON
+    #[arg(long)]
+    columns: bool,
+
+    /// Start from the columns of the dataset at this URI
+    #[arg(long, value_name = "URI", requires = "columns")]
+    dataset: Option<String>,
+
+    /// Start from this column only
+    #[arg(long, value_name = "NAME", requires = "columns")]
+    column: Option<String>,
+
+    /// Maximum number of edges between columns [default: 100000]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    #[arg(requires = "columns")]
+    max_edges: i64,
+
     /// tree; json: one `TraceResponse` per line; dot: a graph for Graphviz
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "tree")]
     format: TraceFormat,
@@ -96,6 +120,9 @@ fn event_type(text: &str) -> Result<EventType, String> {
 impl TraceArgs {
     /// Prints what the server finds.
     pub(super) async fn run(&self) -> Result<(), Failure> {
+        if self.columns {
+            return self.run_columns().await;
+        }
         let out = &mut stdout();
         let mut client = self.server.client()?;
         let mut responses = client.trace(self.request()).await?.into_inner();
@@ -118,6 +145,45 @@ impl TraceArgs {
         output::write(out, drawn).map(drop)
     }
 
+    /// Prints the edges between columns that the server finds.
+    async fn run_columns(&self) -> Result<(), Failure> {
+        let out = &mut stdout();
+        let mut client = self.server.client()?;
+        let request = self.columns_request();
+        let mut responses = client.trace_columns(request).await?.into_inner();
+        while let Some(response) = responses.message().await? {
+            let text = if self.format == TraceFormat::Json {
+                let line = json::write("pedigree.lineage.v1.TraceColumnsResponse", &response)?;
+                format!("{line}\n")
+            } else {
+                lines(&response)
+            };
+            if !output::write(out, text)? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn columns_request(&self) -> TraceColumnsRequest {
+        let direction = match self.direction {
+            TraceDirection::Provenance => ColumnDirection::Provenance.into(),
+            TraceDirection::Impact => ColumnDirection::Impact.into(),
+            // The server refuses it.
+            TraceDirection::Both => -1,
+        };
+        let dataset = self.dataset.clone().map(Start::Dataset);
+        let artifact = self.artifact.first().copied().map(Start::ArtifactId);
+        let execution = self.execution.first().copied().map(Start::ExecutionId);
+        TraceColumnsRequest {
+            direction,
+            start: dataset.or(artifact).or(execution),
+            column: self.column.clone().unwrap_or_default(),
+            max_hops: self.max_hops,
+            max_edges: self.max_edges,
+        }
+    }
+
     fn request(&self) -> TraceRequest {
         TraceRequest {
             direction: Direction::from(self.direction).into(),
@@ -133,4 +199,30 @@ impl TraceArgs {
             path_key: self.path_key.clone().unwrap_or_default(),
         }
     }
+}
+
+/// A line for each edge: the hop, the column, that from which it was made, and how.
+fn lines(response: &TraceColumnsResponse) -> String {
+    let name = |column: Option<&ColumnRef>| {
+        let column = column.cloned().unwrap_or_default();
+        match column.column.as_str() {
+            "" => column.dataset,
+            name => format!("{} {name}", column.dataset),
+        }
+    };
+    let mut text = String::new();
+    for edge in &response.edges {
+        let (output, input) = (name(edge.output.as_ref()), name(edge.input.as_ref()));
+        let _ = write!(text, "{}  {output} ← {input}", edge.hop);
+        for word in [&edge.transformation, &edge.subtype] {
+            if !word.is_empty() {
+                let _ = write!(text, "  {word}");
+            }
+        }
+        text.push('\n');
+    }
+    if response.end.is_some_and(|end| end.cut) {
+        text.push_str("… and more, beyond the limit\n");
+    }
+    text
 }

@@ -56,12 +56,13 @@ pub use datasets::join::{DATASET_TYPE, VERSION_TYPE};
 pub use edges::memberships::PutMemberships;
 pub use edges::parents::{PutParentContexts, Relatives};
 pub use ingest::runs::{
-    ArtifactIdentity, ArtifactRef, ContextRef, DatasetUse, EventScope, EventTime, Facet,
-    FacetLineage, RecordRuns, RunEvent, RunEventType, RunResult, TypeName, TypePolicy,
+    ArtifactIdentity, ArtifactRef, ColumnSource, ContextRef, DatasetUse, EventScope, EventTime,
+    Facet, FacetLineage, RecordRuns, RunEvent, RunEventType, RunResult, TypeName, TypePolicy,
 };
 pub use ingest::{MAX_MESSAGE_ID_BYTES, Message, Recordable, Recorded, Reply};
 pub use lineage::answer::{LineageGraph, LineageParts};
 pub use lineage::boundary::Boundary;
+pub use lineage::columns::{ColumnEdge, ColumnLineage, ColumnQuery, ColumnStart, DatasetColumn};
 pub use lineage::neighborhood::GraphQuery;
 pub use lineage::stream::{Trace, TracePart, TraceQuery};
 pub use lineage::subgraph::SubgraphQuery;
@@ -416,6 +417,15 @@ impl Graph {
     /// As [`Self::lineage_subgraph`], and `InvalidArgument` for a node limit that is not positive.
     pub async fn lineage_graph(&self, query: &GraphQuery) -> Result<LineageGraph<Node>> {
         lineage::neighborhood::around_artifacts(&self.database, query).await
+    }
+
+    /// The columns from which others were made, or that were made from them (`TraceColumns`).
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` for negative limits; `NotFound` for an unknown start.
+    pub async fn column_lineage(&self, query: &ColumnQuery) -> Result<ColumnLineage> {
+        lineage::columns::trace(&self.database, query).await
     }
 
     /// Begins a traversal of lineage to any depth, in parts.

@@ -16,6 +16,7 @@ mod side;
 mod state;
 mod stored;
 mod struct_text;
+mod transformation;
 mod types;
 mod value;
 
@@ -33,5 +34,6 @@ pub use side::{PerSide, Side};
 pub use state::{ArtifactState, ExecutionState, NodeState};
 pub use stored::Stored;
 pub use struct_text::StructText;
+pub use transformation::Transformation;
 pub use types::{BaseType, NodeType, PropertyType, SIMPLE_TYPES, TypeIdentity};
 pub use value::Value;

@@ -36,6 +36,9 @@ const SERVER_RIGHTS: &str = "
     INSERT INTO PedigreeDatasetRead SELECT * FROM PedigreeDatasetRead WHERE 1 = 0;
     INSERT INTO PedigreeDatasetName SELECT * FROM PedigreeDatasetName WHERE 1 = 0;
     INSERT INTO PedigreeRunLineage SELECT * FROM PedigreeRunLineage WHERE 1 = 0;
+    INSERT INTO PedigreeColumnLineage SELECT * FROM PedigreeColumnLineage WHERE 1 = 0;
+    INSERT INTO PedigreeColumnEdge SELECT * FROM PedigreeColumnEdge WHERE 1 = 0;
+    UPDATE PedigreeColumnEdge SET subtype = subtype WHERE 1 = 0;
     UPDATE PedigreeLock SET counter = counter WHERE 1 = 0;
     UPDATE PedigreeStore SET store_id = store_id WHERE 1 = 0;
     UPDATE PedigreeDatasetWrite SET tie_rank = tie_rank WHERE 1 = 0;
@@ -50,7 +53,8 @@ const SERVER_RIGHTS: &str = "
     DELETE FROM PedigreeChange WHERE 1 = 0;
     DELETE FROM PedigreeOutbox WHERE 1 = 0;
     DELETE FROM PedigreeMessage WHERE 1 = 0;
-    DELETE FROM PedigreeRunLineage WHERE 1 = 0";
+    DELETE FROM PedigreeRunLineage WHERE 1 = 0;
+    DELETE FROM PedigreeColumnLineage WHERE 1 = 0";
 
 /// The same of SQLite, which has no rights: what writes would wait for the writer.
 const SQLITE_TABLES: &str = "
@@ -61,7 +65,7 @@ const SQLITE_TABLES: &str = "
     SELECT 1 FROM PedigreeChange, PedigreeOutbox, PedigreeMessage, PedigreeLock, PedigreeStore
     WHERE 0;
     SELECT 1 FROM PedigreeDatasetWrite, PedigreeDatasetRead, PedigreeDatasetName WHERE 0;
-    SELECT 1 FROM PedigreeRunLineage WHERE 0";
+    SELECT 1 FROM PedigreeRunLineage, PedigreeColumnLineage, PedigreeColumnEdge WHERE 0";
 
 impl Database {
     /// Asks whether the database can be used. The question has a connection of its own, so that it

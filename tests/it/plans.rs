@@ -19,7 +19,7 @@ use crate::support::{Backend, Client, TestDatabase, Then};
 on_every_database!(frequent_statements_use_indexes);
 
 /// The tables that grow, in whose names only their database sees capitals.
-const LARGE: [&str; 16] = [
+const LARGE: [&str; 18] = [
     "Artifact",
     "ArtifactProperty",
     "Execution",
@@ -36,6 +36,8 @@ const LARGE: [&str; 16] = [
     "PedigreeDatasetRead",
     "PedigreeDatasetName",
     "PedigreeRunLineage",
+    "PedigreeColumnLineage",
+    "PedigreeColumnEdge",
 ];
 
 /// Nodes of each kind.

@@ -29,6 +29,7 @@ pub(super) fn report(event: &LineageEvent<'_>) -> Vec<RunEvent> {
         EventSubject::Run(run, job) => run_events(event, &run.id.0, run.facets.as_ref(), job),
         EventSubject::Job(job) => {
             let mut declared = job_of(job);
+            facets::attach_to_job(&mut declared.facets, job.facets.as_ref());
             for (name, given) in [
                 ("declared_inputs", &event.inputs),
                 ("declared_outputs", &event.outputs),
@@ -38,10 +39,12 @@ pub(super) fn report(event: &LineageEvent<'_>) -> Vec<RunEvent> {
                 declared.facets.push(facets::declared(name, uris));
             }
             let used = event.inputs.iter().chain(&event.outputs);
-            let contexts = std::iter::once(declared).chain(used.map(dataset));
+            let contexts = std::iter::once(declared).chain(used.map(declared_dataset));
             vec![about_contexts(event.time, contexts.collect())]
         }
-        EventSubject::Dataset(given) => vec![about_contexts(event.time, vec![dataset(given)])],
+        EventSubject::Dataset(given) => {
+            vec![about_contexts(event.time, vec![declared_dataset(given)])]
+        }
     }
 }
 
@@ -232,6 +235,13 @@ pub(super) fn uri_of(given: &Dataset<'_>) -> String {
 
 fn dataset(given: &Dataset<'_>) -> ContextRef {
     dataset_at(given, &uri_of(given))
+}
+
+/// A dataset of an event without a run, with the lineage that its facets say.
+fn declared_dataset(given: &Dataset<'_>) -> ContextRef {
+    let mut declared = dataset(given);
+    facets::attach_to_dataset(&mut declared.facets, given);
+    declared
 }
 
 /// The dataset at its canonical URI.

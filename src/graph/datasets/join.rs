@@ -31,7 +31,7 @@ pub const VERSION_TYPE: &str = "openlineage.Dataset";
 const ADOPTION_MILLISECONDS: i64 = 600_000;
 
 /// The name of the dataset at a URI.
-fn dataset_name(uri: &str) -> String {
+pub(in crate::graph) fn dataset_name(uri: &str) -> String {
     short_name(canonical_uri(uri)).into_owned()
 }
 

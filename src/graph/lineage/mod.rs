@@ -2,12 +2,14 @@
 //!
 //! * `traverse`: the traversal, hop by hop; `boundary`: the nodes at which it stops.
 //! * `named_inputs`: runs whose facets say from which inputs they made each output.
+//! * `columns`: `TraceColumns`, the lineage of columns.
 //! * `subgraph`, `neighborhood`: `GetLineageSubgraph` and `GetLineageGraph`, each in one response;
 //!   `answer`: the response of both.
 //! * `stream`: `Trace`, to any depth and in parts.
 
 pub(in crate::graph) mod answer;
 pub(in crate::graph) mod boundary;
+pub(in crate::graph) mod columns;
 pub(in crate::graph) mod named_inputs;
 pub(in crate::graph) mod neighborhood;
 pub(in crate::graph) mod stream;

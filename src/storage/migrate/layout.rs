@@ -7,7 +7,7 @@ use crate::storage::Tx;
 use crate::storage::tables::schema::MLMD_TABLES;
 
 /// Tables and indexes that `pedigree.sql` creates.
-const OWN_TABLES_AND_INDEXES: [&str; 16] = [
+const OWN_TABLES_AND_INDEXES: [&str; 18] = [
     "PedigreeChange",
     "PedigreeOutbox",
     "PedigreeMessage",
@@ -17,6 +17,8 @@ const OWN_TABLES_AND_INDEXES: [&str; 16] = [
     "PedigreeDatasetRead",
     "PedigreeDatasetName",
     "PedigreeRunLineage",
+    "PedigreeColumnLineage",
+    "PedigreeColumnEdge",
     "idx_pedigree_attribution_artifact",
     "idx_pedigree_association_execution",
     "idx_pedigree_artifact_type",

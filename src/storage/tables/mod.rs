@@ -2,6 +2,7 @@
 //! Rules of the graph and differences between databases do not belong here.
 
 pub mod changes;
+pub mod column_lineage;
 pub mod dataset_names;
 pub mod dataset_uses;
 pub mod events;

@@ -137,6 +137,7 @@ impl LineageService for Fake {
     type RecordStream = Responses<lineage::RecordResponse>;
     type WatchStream = Responses<lineage::WatchResponse>;
     type TraceStream = Responses<lineage::TraceResponse>;
+    type TraceColumnsStream = Responses<lineage::TraceColumnsResponse>;
 
     async fn record(
         &self,
@@ -208,6 +209,13 @@ impl LineageService for Fake {
         &self,
         _: Request<lineage::TraceRequest>,
     ) -> Result<Response<Self::TraceStream>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn trace_columns(
+        &self,
+        _: Request<lineage::TraceColumnsRequest>,
+    ) -> Result<Response<Self::TraceColumnsStream>, Status> {
         Err(Status::unimplemented("not here"))
     }
 }

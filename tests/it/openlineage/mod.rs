@@ -6,6 +6,7 @@
 mod bad_input;
 mod chain;
 mod client;
+mod columns;
 mod dbt;
 mod door;
 mod explicit;

@@ -5,6 +5,7 @@ mod heartbeat;
 mod record;
 mod run_event;
 mod trace;
+mod trace_columns;
 mod watch;
 
 use std::time::Duration;
@@ -18,7 +19,8 @@ use crate::error::Error;
 use crate::model::Door;
 use crate::proto::pedigree::lineage::v1::lineage_service_server::LineageService;
 use crate::proto::pedigree::lineage::v1::{
-    RecordRequest, RecordResponse, TraceRequest, TraceResponse, WatchRequest, WatchResponse,
+    RecordRequest, RecordResponse, TraceColumnsRequest, TraceColumnsResponse, TraceRequest,
+    TraceResponse, WatchRequest, WatchResponse,
 };
 pub use record::Batches;
 
@@ -90,6 +92,7 @@ impl LineageService for Service {
     type RecordStream = Responses<RecordResponse>;
     type WatchStream = Responses<WatchResponse>;
     type TraceStream = Responses<TraceResponse>;
+    type TraceColumnsStream = Responses<TraceColumnsResponse>;
 
     async fn record(
         &self,
@@ -109,6 +112,13 @@ impl LineageService for Service {
         &self,
         request: Request<TraceRequest>,
     ) -> Result<Response<Self::TraceStream>, Status> {
+        self.run(request).await
+    }
+
+    async fn trace_columns(
+        &self,
+        request: Request<TraceColumnsRequest>,
+    ) -> Result<Response<Self::TraceColumnsStream>, Status> {
         self.run(request).await
     }
 }

@@ -1,58 +1,179 @@
-//! Explicit lineage: the facet `lineage` says from which datasets a run made each of its outputs.
+//! Lineage that facets say. The facet `lineage` says from which datasets and columns each output
+//! was made, `columnLineage` of a dataset from which columns.
 //!
-//! A run, a job and an output can have it. That of a run or of a job has an entry for each output,
-//! that of an output says the same about this one. What such a facet says of a run belongs to the
-//! run: the newest facet of each of these places counts.
+//! A run, a job and a dataset can have the first. That of a run or of a job has an entry for each
+//! output. What the facets of a run, its job and its outputs say is about the run: the newest facet
+//! of each of these places counts. Facets of events without a run are about no run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::columns::{COLUMN_LINEAGE, add_columns, add_input};
 use super::dataset::DatasetKey;
 use super::{Deletion, read};
 use crate::api::openlineage::event::{Dataset, FacetMap};
 use crate::api::openlineage::names::sha256;
 use crate::api::openlineage::report::{context, uri_of};
-use crate::graph::{DATASET_TYPE, Facet, FacetLineage};
-use crate::model::dataset_uri;
+use crate::graph::{ColumnSource, DATASET_TYPE, Facet, FacetLineage};
+use crate::model::{Transformation, dataset_uri};
 
 /// The key of the facet.
 const LINEAGE: &str = "lineage";
 
-/// The most edges between datasets that are read of a facet. More are left out.
+/// The most edges between datasets that are read of a facet, and the most between columns. More are
+/// left out.
 const MAX_EDGES: usize = 10_000;
 
-/// The facets of an event about a run that can have explicit lineage.
+/// The facets of an event about a run that say lineage.
 pub(in crate::api::openlineage) struct RunFacetMaps<'m, 'e> {
     pub run: Option<&'m FacetMap<'e>>,
     pub job: Option<&'m FacetMap<'e>>,
     pub outputs: &'m [Dataset<'e>],
 }
 
-/// The explicit lineage in the facets of an event, as facets of its run.
+/// What is read of a facet.
+#[derive(Default)]
+pub(super) struct Lineage {
+    told: FacetLineage,
+    /// The index of each dataset, by its URI.
+    numbers: BTreeMap<String, usize>,
+}
+
+impl Lineage {
+    /// The index of the dataset at a URI.
+    pub(super) fn dataset(&mut self, uri: &str) -> usize {
+        if let Some(&number) = self.numbers.get(uri) {
+            return number;
+        }
+        let number = self.told.datasets.len();
+        self.told.datasets.push(context(DATASET_TYPE, uri));
+        self.numbers.insert(uri.to_owned(), number);
+        number
+    }
+
+    /// Whether no more edges between columns are read.
+    pub(super) const fn has_all_columns(&self) -> bool {
+        self.told.columns.len() >= MAX_EDGES
+    }
+
+    pub(super) fn add_column(&mut self, source: ColumnSource) {
+        self.told.columns.push(source);
+    }
+
+    /// Adds what a facet `lineage`, or one of its entries, says of an output.
+    fn add_output(&mut self, uri: &str, text: &RawValue) {
+        let mut sources = BTreeSet::new();
+        let fields = read::<OutputFields<'_>>(text).and_then(|it| it.fields);
+        let fields = fields.unwrap_or_default();
+        let whole = std::iter::once(("", text));
+        let parts = whole.chain(fields.iter().map(|(field, text)| (field.as_str(), *text)));
+        for (column, text) in parts {
+            let inputs = read::<OutputInputs<'_>>(text).and_then(|it| it.inputs);
+            for input in inputs.into_iter().flatten() {
+                sources.extend(dataset_of(input));
+                add_input(self, (uri, column), input, &Transformation::default());
+            }
+        }
+        if self.told.edges.len() + sources.len() >= MAX_EDGES {
+            return;
+        }
+        let output = self.dataset(uri);
+        if sources.is_empty() {
+            self.told.edges.push((output, None));
+        }
+        for source in sources {
+            let source = self.dataset(&source);
+            self.told.edges.push((output, Some(source)));
+        }
+    }
+
+    /// Adds what the entries of a facet `lineage` say.
+    fn add_entries(&mut self, text: &RawValue) {
+        let entries = read::<Entries<'_>>(text).map(|it| it.entries);
+        for entry in entries.into_iter().flatten() {
+            if let Some(output) = dataset_of(entry) {
+                self.add_output(&output, entry);
+            }
+        }
+    }
+}
+
+/// The lineage in the facets of an event about a run, as facets of the run.
 pub(in crate::api::openlineage) fn run_lineage(maps: &RunFacetMaps<'_, '_>) -> Vec<Facet> {
     let mut facets = Vec::new();
     for (place, map) in [("run", maps.run), ("job", maps.job)] {
-        if let Some(text) = text_of(map) {
-            let entries = read::<Entries<'_>>(text).map(|it| it.entries);
-            let entries = entries.into_iter().flatten();
-            let told = entries.filter_map(|entry| Some((dataset_of(entry)?, entry)));
-            facets.push(facet(format!("{place}:{LINEAGE}"), text, told));
+        if let Some(text) = text_of(map, LINEAGE) {
+            let told = told(text, |lineage| lineage.add_entries(text));
+            facets.push(of_run(format!("{place}:{LINEAGE}"), text, told));
         }
     }
     for output in maps.outputs {
-        if let Some(text) = text_of(output.facets.as_ref()) {
-            let uri = uri_of(output);
-            let key = format!("output:{uri}:{LINEAGE}");
-            facets.push(facet(key, text, std::iter::once((uri, text))));
+        let uri = uri_of(output);
+        for key in [LINEAGE, COLUMN_LINEAGE] {
+            if let Some(text) = text_of(output.facets.as_ref(), key)
+                && let Some(told) = told_of_dataset(key, &uri, text)
+            {
+                facets.push(of_run(format!("output:{uri}:{key}"), text, told));
+            }
         }
     }
     facets
 }
 
-fn text_of<'e>(map: Option<&FacetMap<'e>>) -> Option<&'e RawValue> {
-    *map?.get(LINEAGE)?
+/// Adds to the facets of a dataset, of an event without a run, the lineage that they say.
+pub(in crate::api::openlineage) fn attach_to_dataset(facets: &mut [Facet], given: &Dataset<'_>) {
+    let uri = uri_of(given);
+    for facet in facets {
+        let text = text_of(given.facets.as_ref(), &facet.key);
+        let told = text.and_then(|text| told_of_dataset(&facet.key, &uri, text));
+        facet.lineage = told;
+    }
+}
+
+/// [`attach_to_dataset`] for a job.
+pub(in crate::api::openlineage) fn attach_to_job(facets: &mut [Facet], map: Option<&FacetMap<'_>>) {
+    for facet in facets {
+        if let Some(text) = text_of(map, LINEAGE).filter(|_| facet.key == LINEAGE) {
+            facet.lineage = Some(told(text, |lineage| lineage.add_entries(text)));
+        }
+    }
+}
+
+fn text_of<'e>(map: Option<&FacetMap<'e>>, key: &str) -> Option<&'e RawValue> {
+    *map?.get(key)?
+}
+
+/// What a facet of a dataset with this key says; `None` for one that says no lineage.
+fn told_of_dataset(key: &str, uri: &str, text: &RawValue) -> Option<FacetLineage> {
+    match key {
+        LINEAGE => Some(told(text, |lineage| lineage.add_output(uri, text))),
+        COLUMN_LINEAGE => Some(told(text, |lineage| add_columns(lineage, uri, text))),
+        _ => None,
+    }
+}
+
+/// What a facet says, unless it is deleted.
+fn told(text: &RawValue, read_facet: impl FnOnce(&mut Lineage)) -> FacetLineage {
+    let mut lineage = Lineage::default();
+    if !is_deleted(text) {
+        read_facet(&mut lineage);
+    }
+    lineage.told
+}
+
+fn is_deleted(text: &RawValue) -> bool {
+    read::<Deletion>(text).is_some_and(|it| it.is_deleted)
+}
+
+fn of_run(key: String, text: &RawValue, told: FacetLineage) -> Facet {
+    Facet {
+        key,
+        digest: (!is_deleted(text)).then(|| sha256(text.get().as_bytes())),
+        lineage: Some(told),
+        ..Facet::default()
+    }
 }
 
 #[derive(Deserialize)]
@@ -61,8 +182,20 @@ struct Entries<'e> {
     entries: Vec<&'e RawValue>,
 }
 
+#[derive(Deserialize)]
+struct OutputInputs<'e> {
+    #[serde(borrow, default)]
+    inputs: Option<Vec<&'e RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct OutputFields<'e> {
+    #[serde(borrow, default)]
+    fields: Option<BTreeMap<String, &'e RawValue>>,
+}
+
 /// The URI of the dataset at one end of an edge. `None` for a job, and for what is malformed.
-fn dataset_of(text: &RawValue) -> Option<String> {
+pub(super) fn dataset_of(text: &RawValue) -> Option<String> {
     #[derive(Deserialize)]
     struct LineageEnd {
         #[serde(rename = "type", default)]
@@ -72,63 +205,4 @@ fn dataset_of(text: &RawValue) -> Option<String> {
     let is_dataset = kind.is_none_or(|kind| kind.eq_ignore_ascii_case("DATASET"));
     let key = read::<DatasetKey>(text).filter(|key| is_dataset && key.is_complete())?;
     Some(dataset_uri(&key.namespace.0, &key.name.0))
-}
-
-/// The URIs of the datasets from which an output was made, as a whole or field by field.
-fn sources_of(text: &RawValue) -> BTreeSet<String> {
-    #[derive(Deserialize)]
-    struct Inputs<'e> {
-        #[serde(borrow, default)]
-        inputs: Option<Vec<&'e RawValue>>,
-    }
-    #[derive(Deserialize)]
-    struct Fields<'e> {
-        #[serde(borrow, default)]
-        fields: Option<BTreeMap<String, &'e RawValue>>,
-    }
-    let fields = read::<Fields<'_>>(text).and_then(|it| it.fields);
-    let fields = fields.unwrap_or_default().into_values();
-    let texts = std::iter::once(text).chain(fields);
-    let inputs = texts.filter_map(|text| read::<Inputs<'_>>(text)?.inputs);
-    inputs.flatten().filter_map(dataset_of).collect()
-}
-
-/// A facet of the run: its text, and the URIs of outputs with the texts that name their inputs.
-fn facet<'t>(
-    key: String,
-    text: &RawValue,
-    told: impl Iterator<Item = (String, &'t RawValue)>,
-) -> Facet {
-    let is_deleted = read::<Deletion>(text).is_some_and(|it| it.is_deleted);
-    let mut lineage = FacetLineage::default();
-    if !is_deleted {
-        let mut numbers = BTreeMap::new();
-        let mut number_of = |uri: String, lineage: &mut FacetLineage| {
-            *numbers.entry(uri).or_insert_with_key(|uri| {
-                lineage.datasets.push(context(DATASET_TYPE, uri));
-                lineage.datasets.len() - 1
-            })
-        };
-        for (output, text) in told {
-            let output = number_of(output, &mut lineage);
-            let sources = sources_of(text);
-            if sources.is_empty() {
-                lineage.edges.push((output, None));
-            }
-            for input in sources {
-                let input = number_of(input, &mut lineage);
-                lineage.edges.push((output, Some(input)));
-            }
-            if lineage.edges.len() > MAX_EDGES {
-                lineage.edges.truncate(MAX_EDGES);
-                break;
-            }
-        }
-    }
-    Facet {
-        key,
-        digest: (!is_deleted).then(|| sha256(text.get().as_bytes())),
-        lineage: Some(lineage),
-        ..Facet::default()
-    }
 }

@@ -2,6 +2,7 @@
 //!
 //! A facet that cannot be read has no facts. It is kept all the same, and so is its event.
 
+mod columns;
 mod dataset;
 mod job;
 mod lineage;
@@ -9,7 +10,7 @@ mod run;
 
 pub(super) use dataset::{DatasetFact, Lifecycle, dataset, input, lifecycle, other_names, output};
 pub(super) use job::{declared, job};
-pub(super) use lineage::{RunFacetMaps, run_lineage};
+pub(super) use lineage::{RunFacetMaps, attach_to_dataset, attach_to_job, run_lineage};
 pub(super) use run::{RunKey, parent, run};
 
 use serde::Deserialize;

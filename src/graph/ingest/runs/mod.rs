@@ -33,12 +33,13 @@ use crate::graph::edges::parents as contexts;
 use crate::graph::write::Write;
 use crate::model::{
     EventPath, EventType, ExecutionState, Kind, Membership, NodeState, Origin, Properties,
+    Transformation,
 };
 use crate::storage::Tx;
 use crate::storage::tables::locks;
 use datasets::DatasetUses;
 use node_ref::{EventSlots, NodeRefs};
-use resolved_nodes::{ResolvedNodes, StoredNode, StoredNodes};
+use resolved_nodes::{ResolvedNodes, StoredNode};
 use type_catalog::TypeCatalog;
 
 /// One thing that happened to a run.
@@ -88,7 +89,9 @@ impl RunEvent {
     fn all_contexts(&self) -> impl Iterator<Item = &ContextRef> {
         let artifacts = self.inputs.iter().chain(&self.outputs);
         let of_artifacts = artifacts.flat_map(|artifact| &artifact.contexts);
-        let lineages = self.facets.iter().filter_map(|it| it.lineage.as_ref());
+        let of_contexts = self.contexts.iter().flat_map(|context| &context.facets);
+        let facets = self.facets.iter().chain(of_contexts);
+        let lineages = facets.filter_map(|facet| facet.lineage.as_ref());
         let of_facets = lineages.flat_map(|lineage| &lineage.datasets);
         self.contexts.iter().chain(of_artifacts).chain(of_facets)
     }
@@ -203,17 +206,31 @@ pub struct Facet {
     pub digest: Option<String>,
     /// Custom properties of the node, which no other facet of the node has.
     pub properties: Properties,
-    /// Of a facet of a run: what it says of the datasets that the run used and wrote.
+    /// What it says of datasets: those that the run used and wrote, if it is a facet of a run.
+    /// Facets of contexts that are not of the event itself say nothing.
     pub lineage: Option<FacetLineage>,
 }
 
-/// From which datasets a run made others.
+/// From which datasets others were made.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FacetLineage {
     pub datasets: Vec<ContextRef>,
     /// Outputs, each with an input, as indexes of the datasets. An output with `None` was made from
     /// no dataset. Of outputs that are not here nothing is said.
     pub edges: Vec<(usize, Option<usize>)>,
+    pub columns: Vec<ColumnSource>,
+}
+
+/// From what a column was made. The datasets are indexes of those of [`FacetLineage`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ColumnSource {
+    pub output: usize,
+    /// Empty for all columns of the output.
+    pub output_column: String,
+    pub input: usize,
+    /// Empty for the dataset as a whole.
+    pub input_column: String,
+    pub transformation: Transformation,
 }
 
 /// An artifact that a run used or produced; created when it is missing, but not by id.
@@ -317,7 +334,8 @@ impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
         {
             locks::structure(tx).await?;
         }
-        let contexts = contexts.store(tx).await?.nodes;
+        let stored_contexts = contexts.store(tx).await?;
+        let contexts = &stored_contexts.nodes;
         let of_link = |&(parent, child): &(usize, usize)| Membership {
             context_id: contexts[parent].id,
             node_id: contexts[child].id,
@@ -326,12 +344,10 @@ impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
         contexts::link_missing(tx, &links).await?;
         let runs =
             ResolvedNodes::find(tx, Kind::Execution, &references.runs, &catalog, now).await?;
-        let datasets = datasets::lock(tx, &events, &references, &contexts, &runs).await?;
+        let datasets = datasets::lock(tx, &events, &references, contexts, &runs).await?;
         let known = edges::lock_known(tx, &events, &references.slots, &runs).await?;
-        let StoredNodes {
-            nodes: runs,
-            taken_facets,
-        } = runs.store(tx).await?;
+        let stored_runs = runs.store(tx).await?;
+        let runs = &stored_runs.nodes;
         let artifacts =
             ResolvedNodes::find(tx, Kind::Artifact, &references.artifacts, &catalog, now);
         let artifacts = artifacts.await?.store(tx).await?.nodes;
@@ -343,7 +359,7 @@ impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
             let run = runs[slots.run?];
             Some(RunResult {
                 execution_id: run.id,
-                context_ids: ids(&slots.contexts, &contexts),
+                context_ids: ids(&slots.contexts, contexts),
                 input_ids: ids(&slots.inputs, &artifacts),
                 output_ids: ids(&slots.outputs, &artifacts),
                 state: match run.state {
@@ -371,12 +387,12 @@ impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
         let of_runs = of_runs.filter_map(|(event, run)| Some((*event, run.as_ref()?)));
         let of_runs: Vec<(&RunEvent, &RunResult)> = of_runs.collect();
         edges::put(tx, &of_runs, own, &known, &datasets.reads, now).await?;
-        lineage::put(tx, &events, &references, &taken_facets, &contexts, &runs).await?;
+        lineage::put(tx, &references, &stored_contexts, &stored_runs).await?;
         let uses = DatasetUses {
             events: &events,
             references: &references,
-            contexts: &contexts,
-            runs: &runs,
+            contexts,
+            runs,
             artifacts: &artifacts,
         };
         uses.store(tx, datasets, now).await?;

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::check::DIGEST;
 use super::type_catalog::TypeCatalog;
 use super::{
-    ArtifactIdentity, ArtifactRef, ContextRef, EventScope, EventTime, Facet, RunEvent,
-    RunEventType, TypeName, facets, state,
+    ArtifactIdentity, ArtifactRef, ContextRef, EventScope, EventTime, Facet, FacetLineage,
+    RunEvent, RunEventType, TypeName, facets, state,
 };
 use crate::error::{Error, Result};
 use crate::graph::datasets::join::DATASET_TYPE;
@@ -119,8 +119,24 @@ pub(super) struct EventSlots {
     pub contexts: Vec<usize>,
     pub inputs: Vec<usize>,
     pub outputs: Vec<usize>,
-    /// The datasets of each facet of the run, as contexts. Empty for facets without any.
-    pub facets: Vec<Vec<usize>>,
+}
+
+/// The node of a facet, as an index.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum LineageOwner {
+    Run(usize),
+    Context(usize),
+}
+
+/// A facet that says lineage.
+pub(super) struct LineageSlots<'e> {
+    pub owner: LineageOwner,
+    /// The index of the facet among those of its node in the event.
+    pub facet: usize,
+    pub key: &'e str,
+    pub lineage: &'e FacetLineage,
+    /// Its datasets, as indexes of contexts.
+    pub datasets: Vec<usize>,
 }
 
 /// All that the events of a batch say, by kind of node, in order.
@@ -137,6 +153,7 @@ pub(super) struct NodeRefs<'e> {
     pub datasets: Vec<usize>,
     /// Contexts that are names of one dataset, as indexes.
     pub aliases: Vec<(usize, usize)>,
+    pub lineages: Vec<LineageSlots<'e>>,
     /// Aligned with the events.
     pub slots: Vec<EventSlots>,
 }
@@ -150,17 +167,15 @@ impl<'e> NodeRefs<'e> {
             let time = event.time.unwrap_or(EventTime::from_milliseconds(now));
             for context in &event.contexts {
                 let index = references.add_context(context, catalog, time)?;
+                let owner = LineageOwner::Context(index);
+                references.add_lineage(owner, &context.facets, catalog, time)?;
                 slots.contexts.push(index);
             }
             if event.has_run() {
                 slots.run = Some(references.runs.len());
+                let owner = LineageOwner::Run(references.runs.len());
+                references.add_lineage(owner, &event.facets, catalog, time)?;
                 references.runs.push(run(event, catalog, time)?);
-            }
-            for facet in &event.facets {
-                let datasets = facet.lineage.iter().flat_map(|it| &it.datasets);
-                let datasets = datasets.map(|it| references.add_context(it, catalog, time));
-                let datasets = datasets.collect::<Result<Vec<usize>>>()?;
-                slots.facets.push(datasets);
             }
             for (used, into) in [
                 (&event.inputs, &mut slots.inputs),
@@ -179,6 +194,32 @@ impl<'e> NodeRefs<'e> {
             references.slots.push(slots);
         }
         Ok(references)
+    }
+
+    /// Adds what facets of a node say, and the datasets that they name.
+    fn add_lineage(
+        &mut self,
+        owner: LineageOwner,
+        facets: &'e [Facet],
+        catalog: &TypeCatalog,
+        time: EventTime,
+    ) -> Result<()> {
+        for (number, facet) in facets.iter().enumerate() {
+            let Some(lineage) = &facet.lineage else {
+                continue;
+            };
+            let datasets = lineage.datasets.iter();
+            let datasets = datasets.map(|it| self.add_context(it, catalog, time));
+            let datasets = datasets.collect::<Result<Vec<usize>>>()?;
+            self.lineages.push(LineageSlots {
+                owner,
+                facet: number,
+                key: &facet.key,
+                lineage,
+                datasets,
+            });
+        }
+        Ok(())
     }
 
     /// Adds a context and those above it, and returns its index.
