@@ -11,12 +11,15 @@ use tokio_util::task::TaskTracker;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Graphs};
 use crate::model::{ANONYMOUS, Access, Caller, Door};
+use crate::policy::TenantName;
 
 /// One request.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// The graph that the caller may see.
+    /// The graph of the tenant that the request is for.
     pub graph: Arc<Graph>,
+    /// What page tokens of the graph end with, where it is not that of the default tenant.
+    pub page_mark: Option<Arc<str>>,
     pub caller: Caller,
     /// When the client stops waiting, if ever.
     pub deadline: Option<Instant>,
@@ -40,6 +43,18 @@ pub struct RequestContext {
     pub deadline: Option<Instant>,
     /// The right to change something, if the caller lacks it.
     pub missing_right: Option<Arc<MissingRight>>,
+    /// The tenant that the request is for; `None` for the default one.
+    pub tenant: Option<TenantName>,
+    /// The graph of that tenant.
+    pub tenant_graph: Option<TenantGraph>,
+}
+
+/// The graph of a tenant beside the default one.
+#[derive(Clone, Debug)]
+pub struct TenantGraph {
+    pub graph: Arc<Graph>,
+    /// What its page tokens end with. No other graph has the same.
+    pub page_mark: Arc<str>,
 }
 
 /// A right that the caller of a request lacks, and which the request needs only if it changes
@@ -93,6 +108,8 @@ impl Default for RequestContext {
             access: Access::default(),
             deadline: None,
             missing_right: None,
+            tenant: None,
+            tenant_graph: None,
         }
     }
 }
@@ -135,18 +152,25 @@ impl Calls {
         }
     }
 
-    /// The call of a request with these extensions. Waits for the database to be opened.
+    /// The call of a request with these extensions, on the graph of its tenant. Waits for the
+    /// default one to be opened; a layer has opened the others.
     ///
     /// # Errors
     ///
     /// `NotReady` when it is not open in time.
     pub async fn call(&self, door: Door, extensions: &Extensions) -> Result<Call> {
-        let graph = self.graphs.wait(self.startup_wait).await;
-        let graph = graph.inspect_err(|_| self.log_refusal())?.clone();
         let context = extensions.get::<RequestContext>().cloned();
-        let context = context.unwrap_or_default();
+        let mut context = context.unwrap_or_default();
+        let (graph, page_mark) = if let Some(of_tenant) = context.tenant_graph.take() {
+            (of_tenant.graph, Some(of_tenant.page_mark))
+        } else {
+            let graph = self.graphs.wait(self.startup_wait).await;
+            let graph = graph.inspect_err(|_| self.log_refusal())?;
+            (graph.clone(), None)
+        };
         Ok(Call {
             graph,
+            page_mark,
             deadline: context.deadline,
             missing_right: context.missing_right.clone(),
             caller: context.caller(door),

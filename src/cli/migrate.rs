@@ -1,21 +1,28 @@
 //! `pedigree migrate`: brings the schema of a database to another version, or says what that would
 //! take.
 
-use std::io::{Write, stdout};
+use std::io::{Write, stderr, stdout};
 
 use clap::Args;
 
 use super::Failure;
 use super::output::report;
 use crate::config::{Config, ConfigArgs};
-use crate::error::Result;
+use crate::error::{Result, StartError};
+use crate::policy::TenantName;
+use crate::security::SecuritySettings;
 use crate::server;
 use crate::storage::Database;
+use crate::storage::connect::Connect;
 use crate::storage::migrate::{
     self, LIBRARY_VERSION, Migration, Plan, Planned, Prepared, sequences,
 };
 
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub struct MigrateArgs {
     /// Print what would be done, and change nothing
     #[arg(long)]
@@ -35,6 +42,14 @@ pub struct MigrateArgs {
     #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(i64).range(0..))]
     downgrade_to: Option<i64>,
 
+    /// Migrate the database of this tenant of the security file (--security)
+    #[arg(long, value_name = "NAME", conflicts_with = "all_tenants")]
+    tenant: Option<TenantName>,
+
+    /// Migrate the database of --database-url and those of all tenants of the security file
+    #[arg(long)]
+    all_tenants: bool,
+
     #[command(flatten)]
     pub(super) options: ConfigArgs,
 }
@@ -53,12 +68,80 @@ impl MigrateArgs {
 /// Runs the command.
 pub(super) async fn run(args: &MigrateArgs, config: &Config) -> Result<(), Failure> {
     let (migration, out) = (args.migration(), &mut stdout());
-    let done = if args.dry_run {
-        dry_run(config, &migration, out).await
-    } else {
-        migrate(config, &migration, out).await
-    };
-    done.map_err(|error| config.database.unusable(error).into())
+    let mut failures = Vec::new();
+    let targets = args.targets(config)?;
+    let count = targets.len();
+    for Target { tenant, database } in targets {
+        if let Some(name) = tenant {
+            report(out, format_args!("tenant: {name}"));
+        }
+        let done = match database {
+            Err(error) => Err(error),
+            Ok(to) if args.dry_run => dry_run(&to, &migration, out)
+                .await
+                .map_err(|error| to.unusable(error)),
+            Ok(to) => migrate(&to, &migration, out)
+                .await
+                .map_err(|error| to.unusable(error)),
+        };
+        if let Err(error) = done {
+            // The others are migrated all the same.
+            if count > 1 {
+                report(&mut stderr(), format_args!("pedigree: {error}"));
+            }
+            failures.push(Failure::from(error));
+        }
+    }
+    match failures.pop() {
+        None => Ok(()),
+        Some(failure) if count == 1 => Err(failure),
+        Some(_) => {
+            let failed = failures.len() + 1;
+            let text = format!("{failed} of {count} databases could not be migrated");
+            Err(Failure(text))
+        }
+    }
+}
+
+/// A database to migrate.
+struct Target {
+    /// `None` for the default one, where there are no others.
+    tenant: Option<TenantName>,
+    database: Result<Connect, StartError>,
+}
+
+impl MigrateArgs {
+    /// The databases to migrate, of which the default one is the first.
+    fn targets(&self, config: &Config) -> Result<Vec<Target>, Failure> {
+        let default = |tenant| Target {
+            tenant,
+            database: Ok(config.database.clone()),
+        };
+        if self.tenant.is_none() && !self.all_tenants {
+            return Ok(vec![default(None)]);
+        }
+        let path = config.serving.security.as_ref();
+        let path =
+            path.ok_or_else(|| Failure("tenants are in a security file: --security".into()))?;
+        let settings = SecuritySettings::read(path)?;
+        let is_wanted = |name: &TenantName| self.tenant.as_ref().is_none_or(|it| it == name);
+        let all = settings.tenants.all();
+        let named = all.filter(|(name, _)| is_wanted(name));
+        let named = named.map(|(name, rules)| Target {
+            tenant: Some(name.clone()),
+            database: server::tenant_database(config, name, rules),
+        });
+        let first = Some(TenantName::default()).filter(is_wanted);
+        let targets: Vec<_> = first
+            .map(|name| default(Some(name)))
+            .into_iter()
+            .chain(named)
+            .collect();
+        if targets.is_empty() {
+            return Err(Failure("the security file has no such tenant".into()));
+        }
+        Ok(targets)
+    }
 }
 
 /// Downgrades the schema as `--downgrade-schema-to` asks for, and prints upstream's sentence.
@@ -77,14 +160,10 @@ pub(super) async fn downgrade(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Migrates the database, which is created if it is missing. Prints each step.
-async fn migrate(
-    config: &Config,
-    migration: &Migration,
-    out: &mut (impl Write + Send),
-) -> Result<()> {
-    let database = Database::connect(&config.database).await?;
-    report(out, format_args!("database: {}", config.database.address));
+/// Migrates a database, which is created if it is missing. Prints each step.
+async fn migrate(to: &Connect, migration: &Migration, out: &mut (impl Write + Send)) -> Result<()> {
+    let database = Database::connect(to).await?;
+    report(out, format_args!("database: {}", to.address));
     let mut done = |planned: Planned| report(out, line(&planned));
     let plan = migrate::run(&database, migration, &mut done).await;
     let advanced = match &plan {
@@ -115,13 +194,9 @@ async fn migrate(
 }
 
 /// Prints what [`migrate`] would do, and changes nothing.
-async fn dry_run(
-    config: &Config,
-    migration: &Migration,
-    out: &mut (impl Write + Send),
-) -> Result<()> {
-    let address = &config.database.address;
-    let plan = if let Some(database) = Database::look(&config.database).await? {
+async fn dry_run(to: &Connect, migration: &Migration, out: &mut (impl Write + Send)) -> Result<()> {
+    let address = &to.address;
+    let plan = if let Some(database) = Database::look(to).await? {
         report(out, format_args!("database: {address}"));
         let plan = migrate::plan(&database, migration).await;
         database.close().await;

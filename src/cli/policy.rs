@@ -4,12 +4,14 @@ use std::io::{stderr, stdout};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use secrecy::ExposeSecret;
 
 use super::Failure;
 use super::output::report;
 use crate::graph::Clock;
-use crate::policy::{METHODS, MethodActions};
-use crate::security::SecuritySettings;
+use crate::policy::{Decision, METHODS, MethodActions};
+use crate::security::{NamedTenant, SecuritySettings, TenantChoice, TenantRules};
+use crate::storage::connect::Address;
 
 #[derive(Debug, Args)]
 pub struct PolicyArgs {
@@ -41,6 +43,10 @@ struct ExplainArgs {
     #[arg(long = "as", value_name = "SUBJECT")]
     subject: String,
 
+    /// Tenant that the call is for; by default that of a call which names none
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+
     /// Name of a method, such as `PutExecution`, or its path
     #[arg(value_name = "METHOD")]
     method: String,
@@ -56,10 +62,32 @@ impl PolicyArgs {
                 for warning in settings.warnings(Clock::default().now()) {
                     report(&mut stderr(), format_args!("{name}, {warning}"));
                 }
+                for (tenant, rules) in settings.tenants.all() {
+                    if let Some(problem) = url_problem(rules) {
+                        let line = rules.line;
+                        let text = format_args!(
+                            "{name}, line {line}: warning: tenant {tenant}: {problem}"
+                        );
+                        report(&mut stderr(), text);
+                    }
+                }
                 report(&mut stdout(), format_args!("{name}: valid"));
                 Ok(())
             }
             PolicyCommand::Explain(args) => args.run(),
+        }
+    }
+}
+
+/// What is wrong with the URL of a tenant. A file with it may be on another machine.
+fn url_problem(rules: &TenantRules) -> Option<String> {
+    match rules.database.read() {
+        Err(problem) => Some(problem),
+        Ok(url) => {
+            let address: Result<Address, _> = url.expose_secret().parse();
+            address
+                .is_err()
+                .then(|| "its URL cannot be used".to_owned())
         }
     }
 }
@@ -74,9 +102,20 @@ impl ExplainArgs {
         let row = METHODS.iter().find(has_name);
         let row = row.ok_or_else(|| Failure(format!("{method} is not a method")))?;
         let policy = &settings.policy;
-        let decision = policy.decide(&self.subject, Some(row));
-        let changes = policy.decide_changes(&self.subject, row);
+        let named = NamedTenant {
+            header: self.tenant.as_deref(),
+            ..NamedTenant::default()
+        };
         let out = &mut stdout();
+        let TenantChoice::Chosen(tenant) = settings.tenant_of(&self.subject, named) else {
+            report(out, Decision::NoTenant);
+            return Ok(());
+        };
+        if !settings.tenants.is_empty() {
+            report(out, format_args!("tenant: {tenant}"));
+        }
+        let decision = policy.decide(&self.subject, &tenant, Some(row));
+        let changes = policy.decide_changes(&self.subject, &tenant, row);
         if decision.is_allowed() && !changes.is_allowed() {
             report(out, format_args!("of what is stored already: {decision}"));
             report(out, format_args!("of anything else: {changes}"));

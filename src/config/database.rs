@@ -48,6 +48,8 @@ pub(super) fn connect(
         create: options.database_create,
         mysql_utf8mb4: options.mysql_utf8mb4,
         retries: upstream.retries.unwrap_or(usual.retries),
+        tenant: usual.tenant,
+        budget: usual.budget,
         address: usual.address,
     }
 }

@@ -116,6 +116,15 @@ impl Graph {
         self.history.standby.open(standby);
     }
 
+    /// The id of the database, which no other one has.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn store_id(&self) -> Result<String> {
+        self.history.store_id().await
+    }
+
     /// Closes the databases, as [`Database::close`] does.
     pub async fn close(&self) {
         tokio::join!(self.history.standby.close(), self.database.close());

@@ -34,6 +34,7 @@ pub fn principal(der: &[u8]) -> Result<Principal, CredentialError> {
         subject: subject(&certificate)?,
         expires: Some(end.checked_mul(1000).ok_or(malformed)?),
         source: CredentialSource::Certificate,
+        tenant: None,
     })
 }
 

@@ -18,6 +18,7 @@ use self::jwt::{IssuerRules, Issuers};
 use self::proxy::{ProxyRules, TrustedProxies};
 use self::token::{ApiToken, ApiTokens};
 use crate::model::ANONYMOUS;
+use crate::policy::TenantName;
 
 /// An authenticated caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct Principal {
     /// The end of the credential's validity, in milliseconds since epoch.
     pub expires: Option<i64>,
     pub source: CredentialSource,
+    /// The only tenant for which the credential is good, if there is one.
+    pub tenant: Option<TenantName>,
 }
 
 /// What identified a caller, as the security file had it. Cheap to clone.
@@ -176,6 +179,7 @@ fn anonymous() -> Principal {
         subject: SUBJECT.clone(),
         expires: None,
         source: CredentialSource::Anonymous,
+        tenant: None,
     }
 }
 
@@ -256,6 +260,7 @@ mod tests {
             subject: "cert:CN=trainer".into(),
             expires: None,
             source: CredentialSource::Certificate,
+            tenant: None,
         }));
         assert_eq!(case.identify(&[]).await.unwrap(), "cert:CN=trainer");
         let token = case.token.clone();

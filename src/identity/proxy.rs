@@ -124,6 +124,7 @@ impl ProxyRules {
             subject: subject.ok_or_else(|| self.error("sent a name that is no subject"))?,
             expires: certificate.expires,
             source: CredentialSource::Proxy(self.clone()),
+            tenant: None,
         })
     }
 
@@ -160,6 +161,7 @@ mod tests {
             subject: subject.into(),
             expires: Some(1000),
             source: CredentialSource::Certificate,
+            tenant: None,
         }
     }
 

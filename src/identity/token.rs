@@ -11,6 +11,7 @@ use aws_lc_rs::rand;
 use super::{CredentialError, CredentialSource, Principal};
 use crate::error::{Error, Result};
 use crate::model::to_hex;
+use crate::policy::TenantName;
 
 /// What every token begins with, so that scanners find leaked ones.
 const PREFIX: &str = "ped_";
@@ -34,6 +35,8 @@ pub struct ApiToken {
     pub subject: Arc<str>,
     /// Milliseconds since epoch.
     pub expires: i64,
+    /// The only tenant that it is for.
+    pub tenant: Option<TenantName>,
 }
 
 /// A token that was just made.
@@ -65,6 +68,7 @@ impl NewToken {
             sha256: sha256(&text),
             subject,
             expires,
+            tenant: None,
         };
         Ok(Self { text, token })
     }
@@ -89,6 +93,7 @@ impl ApiTokens {
             subject: token.subject.clone(),
             expires: Some(token.expires),
             source: CredentialSource::Token(token.clone()),
+            tenant: token.tenant.clone(),
         })
     }
 

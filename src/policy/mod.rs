@@ -3,6 +3,7 @@
 mod limits;
 mod methods;
 mod role;
+mod tenant;
 
 use std::fmt;
 
@@ -11,6 +12,7 @@ use serde::Deserialize;
 pub use limits::{CallerLimits, LimitRule};
 pub use methods::{METHODS, MethodActions};
 pub use role::{Action, Role};
+pub use tenant::{TenantName, TenantScope};
 
 /// Subjects: one, or all that begin with a text.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -83,6 +85,7 @@ pub struct Grant {
     pub line: usize,
     pub subjects: Vec<SubjectPattern>,
     pub role: Role,
+    pub tenants: TenantScope,
 }
 
 /// Actions that subjects may not do, whatever is granted.
@@ -94,6 +97,7 @@ pub struct Denial {
     /// Subjects that it does not concern.
     pub except: Vec<SubjectPattern>,
     pub actions: Vec<Action>,
+    pub tenants: TenantScope,
 }
 
 /// Whether refusals are enforced.
@@ -142,6 +146,9 @@ pub enum Decision {
     /// The path is that of no method.
     #[error("refused: no method has this path")]
     UnknownMethod,
+    /// The subject has nothing in the tenant, or there is none of this name.
+    #[error("refused: no grant in this tenant, or no such tenant")]
+    NoTenant,
 }
 
 impl Decision {
@@ -158,6 +165,7 @@ impl Decision {
             Self::Denied { .. } => "denied",
             Self::NotGranted { .. } => "not_granted",
             Self::UnknownMethod => "unknown_method",
+            Self::NoTenant => "no_tenant",
         }
     }
 }
@@ -169,28 +177,61 @@ impl Policy {
         LimitRule::find(&self.limits, subject)
     }
 
-    /// Whether a subject may call a method.
+    /// Whether a subject has any grant in a tenant.
     #[must_use]
-    pub fn decide(&self, subject: &str, method: Option<&MethodActions>) -> Decision {
+    pub fn has_grant(&self, subject: &str, tenant: &TenantName) -> bool {
+        let mut grants = self.grants.iter();
+        grants.any(|grant| grant.tenants.covers(tenant) && is_one_of(&grant.subjects, subject))
+    }
+
+    /// The tenant in which all grants of a subject are, if it is one.
+    #[must_use]
+    pub fn only_tenant(&self, subject: &str) -> Option<&TenantName> {
+        let mut only = None;
+        for grant in &self.grants {
+            if !is_one_of(&grant.subjects, subject) {
+                continue;
+            }
+            match &grant.tenants {
+                TenantScope::One(name) if only.is_none_or(|it| it == name) => only = Some(name),
+                _ => return None,
+            }
+        }
+        only
+    }
+
+    /// Whether a subject may call a method in a tenant.
+    #[must_use]
+    pub fn decide(
+        &self,
+        subject: &str,
+        tenant: &TenantName,
+        method: Option<&MethodActions>,
+    ) -> Decision {
         method.map_or(Decision::UnknownMethod, |method| {
-            self.decide_actions(subject, method.actions)
+            self.decide_actions(subject, tenant, method.actions)
         })
     }
 
     /// Whether a subject that may call a method may also change something by it.
     #[must_use]
-    pub fn decide_changes(&self, subject: &str, method: &MethodActions) -> Decision {
+    pub fn decide_changes(
+        &self,
+        subject: &str,
+        tenant: &TenantName,
+        method: &MethodActions,
+    ) -> Decision {
         match method.changes {
-            [] => self.decide_actions(subject, method.actions),
-            changes => self.decide_actions(subject, changes),
+            [] => self.decide_actions(subject, tenant, method.actions),
+            changes => self.decide_actions(subject, tenant, changes),
         }
     }
 
     /// All of the actions are needed.
-    fn decide_actions(&self, subject: &str, actions: &[Action]) -> Decision {
+    fn decide_actions(&self, subject: &str, tenant: &TenantName, actions: &[Action]) -> Decision {
         let mut decision = Decision::UnknownMethod;
         for action in actions {
-            decision = self.decide_action(subject, *action);
+            decision = self.decide_action(subject, tenant, *action);
             if !decision.is_allowed() {
                 break;
             }
@@ -199,27 +240,31 @@ impl Policy {
     }
 
     /// A denial takes precedence over every grant.
-    fn decide_action(&self, subject: &str, action: Action) -> Decision {
-        let is_one_of =
-            |patterns: &[SubjectPattern]| patterns.iter().any(|pattern| pattern.matches(subject));
+    fn decide_action(&self, subject: &str, tenant: &TenantName, action: Action) -> Decision {
         let denial = self.denials.iter().find(|denial| {
             denial.actions.contains(&action)
-                && is_one_of(&denial.subjects)
-                && !is_one_of(&denial.except)
+                && denial.tenants.covers(tenant)
+                && is_one_of(&denial.subjects, subject)
+                && !is_one_of(&denial.except, subject)
         });
         if let Some(Denial { line, .. }) = denial {
             let line = *line;
             return Decision::Denied { line, action };
         }
-        let grant = self
-            .grants
-            .iter()
-            .find(|grant| grant.role.allows(action) && is_one_of(&grant.subjects));
+        let grant = self.grants.iter().find(|grant| {
+            grant.role.allows(action)
+                && grant.tenants.covers(tenant)
+                && is_one_of(&grant.subjects, subject)
+        });
         match grant {
             Some(Grant { line, .. }) => Decision::Granted { line: *line },
             None => Decision::NotGranted { action },
         }
     }
+}
+
+fn is_one_of(patterns: &[SubjectPattern], subject: &str) -> bool {
+    patterns.iter().any(|pattern| pattern.matches(subject))
 }
 
 #[cfg(test)]
@@ -236,6 +281,7 @@ mod tests {
             line,
             subjects: patterns(&[subject]),
             role,
+            tenants: TenantScope::default(),
         };
         Policy {
             grants: vec![
@@ -247,6 +293,7 @@ mod tests {
                 subjects: patterns(&["*"]),
                 except: patterns(&["token:ci", "token:release"]),
                 actions: vec![Action::Watch],
+                tenants: TenantScope::All,
             }],
             ..Policy::default()
         }
@@ -254,7 +301,7 @@ mod tests {
 
     fn decide(subject: &str, method: &str) -> Decision {
         let path = METHODS.iter().find(|row| row.path.ends_with(method));
-        policy().decide(subject, path)
+        policy().decide(subject, &TenantName::default(), path)
     }
 
     #[test]
@@ -287,6 +334,31 @@ mod tests {
         }
         assert!(decide("token:release", "/Watch").is_allowed());
         assert!(decide("token:x", "/Trace").is_allowed());
+    }
+
+    #[test]
+    fn a_grant_holds_in_its_tenant_and_a_denial_in_all() {
+        let team = TenantName::parse("team").unwrap();
+        let mut policy = policy();
+        let read = MethodActions::find("/ml_metadata.MetadataStoreService/GetArtifacts");
+        let decide = |policy: &Policy, tenant| policy.decide("token:ci", tenant, read);
+        assert!(!decide(&policy, &team).is_allowed());
+        assert!(!policy.has_grant("token:ci", &team));
+        let only = policy.only_tenant("token:ci").cloned();
+        assert_eq!(only, Some(TenantName::default()));
+        policy.grants[1].tenants = TenantScope::One(team.clone());
+        assert_eq!(decide(&policy, &team), Decision::Granted { line: 2 });
+        assert_eq!(policy.only_tenant("token:ci"), None);
+        assert_eq!(policy.only_tenant("cert:CN=a"), None);
+        policy.grants[0].tenants = TenantScope::One(team.clone());
+        assert_eq!(policy.only_tenant("token:ci"), Some(&team));
+        policy.grants[0].tenants = TenantScope::All;
+        assert_eq!(policy.only_tenant("token:ci"), None);
+        let watch = MethodActions::find("/pedigree.lineage.v1.LineageService/Watch");
+        policy.grants[1].subjects = patterns(&["*"]);
+        let denied = policy.decide("token:x", &team, watch);
+        let (line, action) = (3, Action::Watch);
+        assert_eq!(denied, Decision::Denied { line, action });
     }
 
     #[test]

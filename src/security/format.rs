@@ -1,6 +1,6 @@
 //! The format of a security file: TOML, without unknown keys.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -10,11 +10,15 @@ use super::SecuritySettings;
 use super::issuers::IssuerEntry;
 use super::limits::LimitEntry;
 use super::proxies::ProxyEntry;
+use super::tenants::{TenantEntry, TenantList};
 use crate::identity::IdentitySources;
 use crate::identity::jwt::Issuers;
 use crate::identity::proxy::TrustedProxies;
 use crate::identity::token::{self, ApiToken, ApiTokens};
-use crate::policy::{Action, Denial, Grant, LimitRule, Policy, PolicyMode, Role, SubjectPattern};
+use crate::policy::{
+    Action, Denial, Grant, LimitRule, Policy, PolicyMode, Role, SubjectPattern, TenantName,
+    TenantScope,
+};
 
 /// What the subjects of API tokens begin with.
 const TOKEN_ORIGIN: &str = "token:";
@@ -55,6 +59,8 @@ struct Document {
     denials: Vec<Spanned<DenialEntry>>,
     #[serde(default, rename = "limit")]
     limits: Vec<Spanned<LimitEntry>>,
+    #[serde(default, rename = "tenant")]
+    tenants: BTreeMap<String, Spanned<TenantEntry>>,
 }
 
 #[derive(Deserialize)]
@@ -62,6 +68,8 @@ struct Document {
 struct GrantEntry {
     subjects: Vec<SubjectPattern>,
     role: Role,
+    #[serde(default)]
+    tenant: TenantScope,
 }
 
 #[derive(Deserialize)]
@@ -71,6 +79,8 @@ struct DenialEntry {
     actions: Vec<Action>,
     #[serde(default)]
     except: Vec<SubjectPattern>,
+    /// Without one, it holds in all tenants.
+    tenant: Option<TenantScope>,
 }
 
 #[derive(Deserialize)]
@@ -80,6 +90,7 @@ struct TokenEntry {
     sha256: TokenDigest,
     subject: TokenSubject,
     expires: UtcTime,
+    tenant: Option<TenantName>,
 }
 
 /// The name of an issuer or a proxy, as subjects have it.
@@ -171,13 +182,19 @@ pub(super) fn parse(text: &str) -> Result<SecuritySettings, FileProblem> {
         line: error.span().map_or(1, |span| line_at(span.start)),
         text: without_quotes(error.message()),
     })?;
+    let tenants = TenantList::read(document.tenants, line_at)?;
     let grants = document.grants.into_iter().map(|entry| {
         let line = line_at(entry.span().start);
-        let GrantEntry { subjects, role } = entry.into_inner();
+        let GrantEntry {
+            subjects,
+            role,
+            tenant,
+        } = entry.into_inner();
         Grant {
             line,
             subjects,
             role,
+            tenants: tenant,
         }
     });
     let denials = document.denials.into_iter().map(|entry| {
@@ -186,12 +203,14 @@ pub(super) fn parse(text: &str) -> Result<SecuritySettings, FileProblem> {
             subjects,
             actions,
             except,
+            tenant,
         } = entry.into_inner();
         Denial {
             line,
             subjects,
             except,
             actions,
+            tenants: tenant.unwrap_or(TenantScope::All),
         }
     });
     let limits = document.limits.into_iter().map(|entry| {
@@ -209,6 +228,11 @@ pub(super) fn parse(text: &str) -> Result<SecuritySettings, FileProblem> {
         denials: denials.collect(),
         limits: limits.collect(),
     };
+    let scopes = policy.grants.iter().map(|it| (it.line, &it.tenants));
+    let scopes = scopes.chain(policy.denials.iter().map(|it| (it.line, &it.tenants)));
+    for (line, scope) in scopes {
+        tenants.check(line, scope)?;
+    }
     let mut ids = HashSet::new();
     let mut tokens = Vec::new();
     for entry in document.tokens {
@@ -218,7 +242,11 @@ pub(super) fn parse(text: &str) -> Result<SecuritySettings, FileProblem> {
             sha256: TokenDigest(sha256),
             subject: TokenSubject(subject),
             expires: UtcTime(expires),
+            tenant,
         } = entry.into_inner();
+        if let Some(name) = &tenant {
+            tenants.check(line, &TenantScope::One(name.clone()))?;
+        }
         if !ids.insert(id.clone()) {
             let text = format!("another token has the id {id}");
             return Err(FileProblem { line, text });
@@ -228,6 +256,7 @@ pub(super) fn parse(text: &str) -> Result<SecuritySettings, FileProblem> {
             sha256,
             subject: subject.into(),
             expires,
+            tenant,
         });
     }
     Ok(SecuritySettings {
@@ -240,6 +269,7 @@ pub(super) fn parse(text: &str) -> Result<SecuritySettings, FileProblem> {
         },
         policy,
         audited_reads: document.audit_reads,
+        tenants,
     })
 }
 

@@ -26,6 +26,7 @@ pub(super) struct IssuerEntry {
     algorithms: Vec<AlgorithmName>,
     token_type: Option<String>,
     subject_claim: Option<String>,
+    tenant_claim: Option<String>,
     #[serde(default)]
     kubernetes: bool,
     jwks_url: Option<String>,
@@ -86,6 +87,7 @@ impl IssuerEntry {
             },
             token_type: self.token_type,
             subject,
+            tenant_claim: self.tenant_claim,
         };
         Ok(Issuer {
             rules: Arc::new(rules),

@@ -5,6 +5,7 @@ mod format;
 mod issuers;
 mod limits;
 mod proxies;
+mod tenants;
 mod warnings;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use metrics::gauge;
 
 pub use self::format::is_token_subject;
+pub use self::tenants::{DatabaseUrl, NamedTenant, TenantChoice, TenantList, TenantRules};
 pub use self::warnings::FileWarning;
 use crate::error::StartError;
 use crate::identity::IdentitySources;
@@ -28,6 +30,8 @@ pub struct SecuritySettings {
     pub policy: Policy,
     /// The actions of the reads that are recorded.
     pub audited_reads: Vec<Action>,
+    /// The tenants beside the default one.
+    pub tenants: TenantList,
 }
 
 impl SecuritySettings {

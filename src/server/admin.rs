@@ -17,6 +17,7 @@ use super::layers::cross_site::{self, CrossSitePolicy};
 use super::listener;
 use crate::config::serving::{Connections, Hosts};
 use crate::error::{Error, Result};
+use crate::server::tenants::Tenants;
 use crate::telemetry::Metrics;
 
 /// The limits of connections to the admin port. They leave the main port enough file descriptors.
@@ -35,6 +36,7 @@ const CONNECTIONS: Connections = Connections {
 struct Admin {
     health: Health,
     metrics: Metrics,
+    tenants: Option<Tenants>,
 }
 
 /// Serves `/livez`, `/readyz` and `/metrics` until `stop` is cancelled.
@@ -46,6 +48,7 @@ pub(super) async fn serve(
     listener: TcpListener,
     health: Health,
     metrics: Metrics,
+    tenants: Option<Tenants>,
     hosts: Hosts,
     stop: CancellationToken,
 ) -> Result<()> {
@@ -53,7 +56,11 @@ pub(super) async fn serve(
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(scrape))
-        .with_state(Admin { health, metrics })
+        .with_state(Admin {
+            health,
+            metrics,
+            tenants,
+        })
         .layer(from_fn_with_state(
             CrossSitePolicy::new(hosts, &[]),
             cross_site::layer::<Http>,
@@ -66,7 +73,7 @@ pub(super) async fn serve(
 }
 
 /// The readiness, and with `?verbose`, as Kubernetes' own servers have it, what the database was
-/// found to do.
+/// found to do, and the tenants that are open.
 async fn ready(State(admin): State<Admin>, RawQuery(query): RawQuery) -> impl IntoResponse {
     let (status, line) = if admin.health.is_serving() {
         (StatusCode::OK, "ok\n")
@@ -78,7 +85,9 @@ async fn ready(State(admin): State<Admin>, RawQuery(query): RawQuery) -> impl In
     };
     let mut body = line.to_owned();
     if query.is_some_and(|query| query.split('&').any(|name| name == "verbose")) {
-        for detail in admin.health.details() {
+        let tenants = admin.tenants.as_ref().map(Tenants::details);
+        let tenants = tenants.unwrap_or_default();
+        for detail in admin.health.details().iter().chain(&tenants) {
             body.extend([detail, "\n"]);
         }
     }

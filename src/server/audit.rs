@@ -2,18 +2,22 @@
 //! are recorded by choice. Writes are in the history by themselves.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics::counter;
 use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::{Clock, Graphs};
 use crate::model::{AccessRecord, Caller, Door, Outcome};
+use crate::policy::TenantName;
+use crate::server::tenants::Tenants;
 
 /// How many records may wait to be stored.
 const MAX_WAITING_RECORDS: usize = 10_000;
@@ -33,7 +37,26 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 /// Time for which records wait for the database to be opened, before they are looked at again.
 const OPEN_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The way into the audit. Clones share it.
+/// The ways into the audits of all tenants. Clones share them.
+#[derive(Clone, Debug)]
+pub(in crate::server) struct AuditQueues {
+    default: AuditQueue,
+    /// Of the tenants beside the default one that have had records.
+    others: Arc<Mutex<HashMap<TenantName, (AuditQueue, AuditFlush)>>>,
+    tenants: Tenants,
+    clock: Clock,
+    /// The writers of the tenants beside the default one.
+    tasks: TaskTracker,
+}
+
+/// Where records are stored.
+#[derive(Clone, Debug)]
+pub(in crate::server) enum AuditTarget {
+    Default(Graphs),
+    Tenant(Tenants, TenantName),
+}
+
+/// The way into the audit of one tenant. Clones share it.
 #[derive(Clone, Debug)]
 pub(in crate::server) struct AuditQueue {
     sender: Sender<AccessRecord>,
@@ -76,6 +99,71 @@ pub(in crate::server) fn queue() -> (AuditQueue, AuditWriter, AuditFlush) {
     (queue, writer, AuditFlush { ending, flushed })
 }
 
+impl AuditQueues {
+    /// The queue of the default tenant is there from the beginning.
+    pub(in crate::server) fn new(default: AuditQueue, tenants: Tenants, clock: Clock) -> Self {
+        Self {
+            default,
+            others: Arc::default(),
+            tenants,
+            clock,
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Adds a record to the audit of a tenant, or of the default one.
+    pub(in crate::server) fn add(&self, tenant: Option<&TenantName>, record: AccessRecord) {
+        let Some(name) = tenant else {
+            return self.default.add(record);
+        };
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let (queue, _) = others.entry(name.clone()).or_insert_with(|| {
+            let (queue, writer, flush) = queue();
+            let target = AuditTarget::Tenant(self.tenants.clone(), name.clone());
+            let writing = writer.write_forever(target, self.clock.clone());
+            self.tasks.spawn(writing);
+            (queue, flush)
+        });
+        queue.add(record);
+    }
+
+    /// Stores the last records of all tenants beside the default one.
+    pub(in crate::server) async fn flush(&self) {
+        let others: Vec<_> = {
+            let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+            others.drain().collect()
+        };
+        let mut flushes = JoinSet::new();
+        for (_, (_, flush)) in others {
+            flushes.spawn(flush.flush());
+        }
+        flushes.join_all().await;
+    }
+}
+
+impl AuditTarget {
+    async fn store(&self, records: Vec<AccessRecord>) -> Result<()> {
+        match self {
+            Self::Default(graphs) => {
+                graphs
+                    .wait(OPEN_TIMEOUT)
+                    .await?
+                    .store_accesses(records)
+                    .await
+            }
+            Self::Tenant(tenants, name) => {
+                let lease = tenants.lease(name).await;
+                if matches!(lease, Err(Error::PermissionDenied(_))) {
+                    // The tenant has left the security file, and its audit with it.
+                    return Ok(());
+                }
+                let lease = lease?;
+                lease.graph()?.graph.store_accesses(records).await
+            }
+        }
+    }
+}
+
 impl AuditFlush {
     /// Waits until the records of all requests are stored, as long as the database takes them.
     pub(in crate::server) async fn flush(self) {
@@ -103,7 +191,7 @@ impl AuditWriter {
     /// Stores records until [`AuditFlush`] asks for the last ones.
     pub(in crate::server) async fn write_forever(
         mut self,
-        graphs: Graphs,
+        target: AuditTarget,
         clock: Clock,
     ) -> Result<()> {
         let mut received = Vec::new();
@@ -129,9 +217,9 @@ impl AuditWriter {
             }
             let mut records = merged(received.drain(..));
             records.extend(self.gap(clock.now()));
-            store(&graphs, records).await;
+            store(&target, records).await;
         }
-        store(&graphs, self.gap(clock.now()).into_iter().collect()).await;
+        store(&target, self.gap(clock.now()).into_iter().collect()).await;
         Ok(())
     }
 
@@ -143,17 +231,13 @@ impl AuditWriter {
 }
 
 /// Stores records, however often it takes.
-async fn store(graphs: &Graphs, records: Vec<AccessRecord>) {
+async fn store(target: &AuditTarget, records: Vec<AccessRecord>) {
     if records.is_empty() {
         return;
     }
     let mut is_logged = false;
     loop {
-        let stored = match graphs.wait(OPEN_TIMEOUT).await {
-            Ok(graph) => graph.store_accesses(records.clone()).await,
-            Err(error) => Err(error),
-        };
-        let Err(error) = stored else {
+        let Err(error) = target.store(records.clone()).await else {
             return;
         };
         if !is_logged {

@@ -11,8 +11,9 @@ use tokio_util::task::TaskTracker;
 use super::health::Health;
 use crate::config::Config;
 use crate::error::{Error, Result, StartError};
-use crate::graph::{Clock, Graph, Graphs};
-use crate::storage::migrate::{self, Prepared};
+use crate::graph::{Clock, Graph, Graphs, Retention};
+use crate::storage::connect::Connect;
+use crate::storage::migrate::{self, Migration, Prepared};
 use crate::storage::{Answer, Database, Finding, is_busy};
 
 /// Interval between two attempts while another server migrates the schema.
@@ -41,12 +42,16 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 ///
 /// `Unavailable` when it cannot be reached; those of [`migrate::prepare`].
 pub async fn prepare(config: &Config) -> Result<(Database, Prepared)> {
-    let database = Database::connect(&config.database).await?;
-    let prepared = (|| migrate::prepare(&database, &config.migration))
+    prepare_database(&config.database, &config.migration).await
+}
+
+async fn prepare_database(to: &Connect, migration: &Migration) -> Result<(Database, Prepared)> {
+    let database = Database::connect(to).await?;
+    let prepared = (|| migrate::prepare(&database, migration))
         .retry(
             ConstantBuilder::default()
                 .with_delay(MIGRATION_RETRY_INTERVAL)
-                .with_max_times(config.database.retries),
+                .with_max_times(to.retries),
         )
         .when(|error| matches!(error, Error::Contention(_)))
         .await?;
@@ -59,12 +64,21 @@ pub async fn prepare(config: &Config) -> Result<(Database, Prepared)> {
 ///
 /// Those of [`prepare`]; `FailedPrecondition` after a downgrade.
 pub async fn open(config: &Config) -> Result<Database> {
-    let (database, prepared) = prepare(config).await?;
+    open_database(&config.database, &config.migration, config.history).await
+}
+
+/// As [`open`], for any database.
+pub(super) async fn open_database(
+    to: &Connect,
+    migration: &Migration,
+    history: Retention,
+) -> Result<Database> {
+    let (database, prepared) = prepare_database(to, migration).await?;
     if let Prepared::Downgraded { version } = prepared {
         let text = format!("the schema was downgraded to version {version}");
         return Err(Error::FailedPrecondition(text));
     }
-    let graph = Graph::new(database.clone(), config.history, Clock::default());
+    let graph = Graph::new(database.clone(), history, Clock::default());
     graph.put_simple_types().await?;
     Ok(database)
 }

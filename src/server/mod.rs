@@ -12,6 +12,7 @@ mod listener;
 mod memory;
 mod reload;
 mod router;
+mod tenants;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,14 +24,18 @@ use tokio_util::sync::CancellationToken;
 use crate::api::call::Calls;
 use crate::config::Config;
 use crate::error::{Error, Result, StartError};
-use crate::graph::Clock;
+use crate::graph::{Clock, Graph};
 use crate::security::SecurityFile;
+use crate::storage::ConnectionBudget;
 use crate::telemetry::Metrics;
+use audit::{AuditFlush, AuditQueues, AuditTarget};
 use health::Health;
 use layers::access::AccessControl;
 pub use lifecycle::{open, prepare};
 use listener::{ClientAuth, Tls};
 use reload::{ReloadMessages, reload_forever};
+use tenants::Tenants;
+pub use tenants::tenant_database;
 
 const CERTIFICATES: ReloadMessages = ReloadMessages {
     changed: "serving new certificates",
@@ -121,13 +126,17 @@ pub async fn run(
     let calls = Calls::new(config.serving.startup_wait);
     let stop = stop.child_token();
 
+    let (config, tenants) = with_tenants(config, security.as_ref(), &calls, &clock);
+    let config = &config;
+
     let mut background = JoinSet::new();
     // The admin port serves to the very end.
     let ended = CancellationToken::new();
     let _ended = ended.clone().drop_guard();
     if let Some(listener) = listeners.admin {
         let hosts = config.serving.admin_hosts.clone();
-        let serving = admin::serve(listener, health.clone(), metrics, hosts, ended);
+        let (health, tenants) = (health.clone(), tenants.clone());
+        let serving = admin::serve(listener, health, metrics, tenants, hosts, ended);
         background.spawn(serving);
     }
     if let Some(tls) = tls.clone() {
@@ -139,16 +148,20 @@ pub async fn run(
     let mut access = AccessControl {
         security: security.clone(),
         clock: clock.clone(),
+        tenants: tenants.clone(),
         ..AccessControl::default()
     };
     let mut last_records = None;
-    if let Some(security) = security {
+    if let (Some(security), Some(tenants)) = (security, &tenants) {
         let open = access.open.clone();
         background.spawn(open.end_invalid_forever(security, clock.clone()));
         let (queue, writer, flush) = audit::queue();
-        access.audit = Some(queue);
-        last_records = Some(flush);
-        background.spawn(writer.write_forever(calls.graphs.clone(), clock.clone()));
+        let queues = AuditQueues::new(queue, tenants.clone(), clock.clone());
+        access.audit = Some(queues.clone());
+        last_records = Some((flush, queues));
+        let target = AuditTarget::Default(calls.graphs.clone());
+        background.spawn(writer.write_forever(target, clock.clone()));
+        background.spawn(tenants.clone().sweep_forever());
     }
     let router = router::router(config, &calls, health_service, access, &stop)?;
     let limits = &config.serving.connections;
@@ -181,15 +194,49 @@ pub async fn run(
     };
     let work = Box::pin(async {
         let (served, graph, ()) = tokio::join!(serving, database, stopping);
-        if let Some(graph) = graph? {
-            if let Some(last_records) = last_records {
-                last_records.flush().await;
-            }
-            lifecycle::close(graph, &calls.tasks).await;
-        }
+        close(graph?, &calls, last_records, tenants).await;
         Ok(served?)
     });
     supervise(work, background, &stop).await
+}
+
+/// The configuration and the tenants of a security file, whose databases share the connections.
+fn with_tenants(
+    config: &Config,
+    security: Option<&Arc<SecurityFile>>,
+    calls: &Calls,
+    clock: &Clock,
+) -> (Config, Option<Tenants>) {
+    let mut config = config.clone();
+    let tenants = security.map(|security| {
+        let (budget, of_default) = ConnectionBudget::new(config.database.connections);
+        config.database.budget = Some(of_default);
+        let default = calls.graphs.clone();
+        Tenants::new(&config, budget, security.clone(), default, clock.clone())
+    });
+    (config, tenants)
+}
+
+/// Stores the last records of the audit, and closes the databases.
+async fn close(
+    graph: Option<Graph>,
+    calls: &Calls,
+    last_records: Option<(AuditFlush, AuditQueues)>,
+    tenants: Option<Tenants>,
+) {
+    if let Some((flush, queues)) = last_records {
+        tokio::join!(queues.flush(), async {
+            if graph.is_some() {
+                flush.flush().await;
+            }
+        });
+    }
+    if let Some(graph) = graph {
+        lifecycle::close(graph, &calls.tasks).await;
+    }
+    if let Some(tenants) = tenants {
+        tenants.close().await;
+    }
 }
 
 /// The security file of a configuration. Without one, everybody who reaches the server may call.

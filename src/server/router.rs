@@ -27,7 +27,7 @@ use super::layers::cross_site::{self, CrossSitePolicy};
 use super::layers::limit::{self, Limit};
 use super::layers::{
     activity, authenticate, authorize, budget, content_type, context, cors, deadline, expiry,
-    observe, panic, request_id,
+    observe, panic, request_id, tenant,
 };
 use super::memory::RequestMemory;
 use crate::api::call::Calls;
@@ -55,8 +55,9 @@ pub(super) fn router(
     let services = services(config, calls, health, stop)?;
     let serving = &config.serving;
     let guards = Arc::new(Guards {
+        cross_site: CrossSitePolicy::new(serving.hosts.clone(), &serving.web_origins)
+            .with_tenants(access.security.clone()),
         access,
-        cross_site: CrossSitePolicy::new(serving.hosts.clone(), &serving.web_origins),
         arrivals: Arrivals {
             memory: RequestMemory::new(serving.request_memory),
             max_message: serving.max_request,
@@ -142,7 +143,8 @@ async fn guarded<P: Protocol>(
         limit,
     } = &*guards;
     let shape = P::shape(&request);
-    let handle = |request| next.run(request);
+    let tenants = access.tenants.clone();
+    let handle = |request| tenant::handle::<P>(tenants, shape, request, next);
     let settings = access.settings_for(&request);
     let settings = settings.as_deref();
     let limited = |request| limit::enforce::<P, _>(limit, settings, shape, request, handle);
@@ -151,7 +153,7 @@ async fn guarded<P: Protocol>(
         |request| -> Handling<'_> { Box::pin(deadline::enforce::<P, _>(request, received)) };
     let within =
         |request| budget::enforce::<P, _>(access, budgets, settings, shape, request, timed);
-    let valid = |request| expiry::enforce::<P, _>(&access.open, shape, request, within);
+    let valid = |request| expiry::enforce::<P, _>(access, shape, request, within);
     let allowed = |request| -> Handling<'_> {
         Box::pin(authorize::enforce::<P, _>(access, settings, request, valid))
     };

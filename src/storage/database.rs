@@ -1,5 +1,6 @@
 //! A database: its connections, and how transactions begin.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::{MySql, Postgres};
@@ -21,6 +22,8 @@ pub struct Database {
     pub(super) pools: Pools,
     pub(super) types: TypeCache,
     tasks: TaskTracker,
+    /// The label of its metrics; `None` for the default one.
+    tenant: Option<Arc<str>>,
 }
 
 /// On SQLite the writer is one connection. A store in memory has one connection for everything,
@@ -48,7 +51,14 @@ impl Database {
             pools,
             types: TypeCache::default(),
             tasks,
+            tenant: None,
         }
+    }
+
+    /// The same, with the name of a tenant in its metrics.
+    pub(super) fn with_tenant(mut self, tenant: Option<Arc<str>>) -> Self {
+        self.tenant = tenant;
+        self
     }
 
     /// For tasks that use the database; [`Self::close`] waits for them.
@@ -182,6 +192,16 @@ impl Database {
         }
     }
 
+    /// Whether it has no connection that other databases may not take.
+    #[must_use]
+    pub fn shares_connections(&self) -> bool {
+        match &self.pools {
+            Pools::Sqlite { .. } => false,
+            Pools::Postgres(shares) => shares.writer.is_shared(),
+            Pools::MySql(shares) => shares.writer.is_shared(),
+        }
+    }
+
     /// Notifies other servers on this database of new changes, where the database can.
     ///
     /// # Errors
@@ -212,13 +232,14 @@ impl Database {
 
     /// Counts the connections as the metrics of this moment.
     pub fn count_connections(&self) {
+        let tenant = self.tenant.as_deref();
         match &self.pools {
             Pools::Sqlite { writer, reader, .. } => {
-                writer.count("write");
-                reader.count("read");
+                writer.count("write", tenant);
+                reader.count("read", tenant);
             }
-            Pools::Postgres(shares) => shares.count(),
-            Pools::MySql(shares) => shares.count(),
+            Pools::Postgres(shares) => shares.count(tenant),
+            Pools::MySql(shares) => shares.count(tenant),
         }
     }
 

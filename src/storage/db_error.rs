@@ -275,6 +275,13 @@ pub(super) fn is_read_only(error: &sqlx::Error) -> bool {
     error.is_some_and(|error| ErrorClass::of(error) == ErrorClass::ReadOnly)
 }
 
+/// The error of a caller that gets no connection of a budget which several databases share.
+pub(super) fn no_shared_connection() -> Error {
+    count(Error::Unavailable(
+        "the connections of all tenants are in use".into(),
+    ))
+}
+
 /// Converts an error of sqlx and counts it in the metrics.
 pub(super) fn classify(error: sqlx::Error) -> Error {
     count(match error {

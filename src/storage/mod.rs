@@ -10,6 +10,7 @@
 //! * `sqlite`: the same for SQLite, and how it runs statements.
 //! * `health`: whether the database is there and can be written.
 //! * `probe`: what a database server must do, tried at the start.
+//! * `budget`: connections that the pools of several databases share.
 //! * `permits`: how many connections of a pool are in use.
 //! * `db_error`: database errors, classified by what a caller can do about them.
 //! * [`migrate`]: create, check, upgrade and downgrade the schema.
@@ -18,6 +19,7 @@
 //! * `type_cache`: a cache of types.
 //! * [`tables`]: the statements, a file per table family.
 
+mod budget;
 mod bulk;
 pub mod column;
 pub mod connect;
@@ -39,6 +41,7 @@ mod statement;
 pub mod tables;
 mod type_cache;
 
+pub use budget::ConnectionBudget;
 pub use database::Database;
 pub use dialect::Dialect;
 pub use driver::Tx;

@@ -46,7 +46,7 @@ impl Sessions<Postgres> {
     /// Opens a connection for LISTEN, which is one of those of the share; `None` where the share
     /// has no other one.
     pub(super) async fn listen(&self) -> Result<Option<NotificationListener>> {
-        if self.permits().limit() < 2 {
+        if self.permits().limit() < 2 || self.is_shared() {
             return Ok(None);
         }
         let permit = self.permit().await?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use metrics::gauge;
+use metrics::{Label, gauge};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
@@ -110,16 +110,20 @@ impl ConnectionPermits {
         self.free.close();
     }
 
-    /// Sets the gauges of a pool with so many idle connections.
-    pub(super) fn record_metrics(&self, pool: &'static str, idle: usize) {
+    /// Sets the gauges of a pool with so many idle connections, of a tenant or the default one.
+    pub(super) fn record_metrics(&self, pool: &'static str, idle: usize, tenant: Option<&str>) {
         let free = u32::try_from(self.free.available_permits()).unwrap_or(self.limit);
         let in_use = self.limit - free.min(self.limit);
         let idle = u32::try_from(idle).unwrap_or(u32::MAX);
+        let mut labels = vec![Label::from_static_parts("pool", pool)];
+        labels.extend(tenant.map(|name| Label::new("tenant", name.to_owned())));
         for (state, count) in [("in_use", in_use), ("idle", idle), ("max", self.limit)] {
-            gauge!("pedigree_db_connections", "pool" => pool, "state" => state).set(count);
+            let mut labels = labels.clone();
+            labels.push(Label::from_static_parts("state", state));
+            gauge!("pedigree_db_connections", labels).set(count);
         }
         let waiting = self.waiting.load(Ordering::Relaxed);
-        gauge!("pedigree_db_connections_waiting", "pool" => pool).set(waiting);
+        gauge!("pedigree_db_connections_waiting", labels).set(waiting);
     }
 }
 

@@ -44,6 +44,20 @@ def test_a_secret_has_it_too():
     assert volumes["security"]["secret"] == {"secretName": "s", "items": [{"key": "k", "path": "security.toml"}]}
 
 
+def test_the_urls_of_tenants_are_mounted():
+    tenant = "security.tenants[{}].name={},security.tenants[{}].secret={},security.tenants[{}].key=url"
+    values = ",".join(tenant.format(n, name, n, secret, n) for n, (name, secret) in enumerate([("a", "s"), ("b", "t")]))
+    _, mounts, volumes = server(documents("--set", values))
+    assert mounts["tenants"] == "/etc/pedigree/tenants"
+    sources = volumes["tenants"]["projected"]["sources"]
+    assert sources == [
+        {"secret": {"name": "s", "items": [{"key": "url", "path": "a"}]}},
+        {"secret": {"name": "t", "items": [{"key": "url", "path": "b"}]}},
+    ]
+    _, mounts, volumes = server(documents())
+    assert "tenants" not in mounts.keys() | volumes.keys()
+
+
 def test_the_keys_of_the_cluster_can_be_fetched():
     more = ["--set", "security.serviceAccounts.enabled=true,networkPolicy.enabled=true"]
     manifests = documents(*more)

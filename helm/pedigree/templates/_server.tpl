@@ -124,6 +124,18 @@
   configMap:
     name: {{ include "pedigree.fullname" . }}-security
 {{- end }}
+{{- with .Values.security.tenants }}
+- name: tenants
+  projected:
+    sources:
+      {{- range . }}
+      - secret:
+          name: {{ .secret }}
+          items:
+            - key: {{ .key }}
+              path: {{ .name }}
+      {{- end }}
+{{- end }}
 {{- with .Values.security.serviceAccounts }}
 {{- if .enabled }}
 - name: cluster
@@ -166,6 +178,11 @@
 {{- if or .Values.security.existingSecret .Values.security.config }}
 - name: security
   mountPath: /etc/pedigree/security
+  readOnly: true
+{{- end }}
+{{- if .Values.security.tenants }}
+- name: tenants
+  mountPath: /etc/pedigree/tenants
   readOnly: true
 {{- end }}
 {{- if .Values.security.serviceAccounts.enabled }}

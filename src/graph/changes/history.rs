@@ -66,6 +66,16 @@ impl History {
         ))
     }
 
+    /// The id of the database.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub(in crate::graph) async fn store_id(&self) -> Result<String> {
+        let mut tx = self.database.single_read().await?;
+        Ok(changes::store(&mut tx).await?.0)
+    }
+
     /// Assigns positions to committed changes that have none, and publishes the newest position.
     ///
     /// # Errors

@@ -3,7 +3,8 @@
 //!
 //! While this process has watches, it polls every [`POLL_INTERVAL`]. On a database with
 //! notifications it waits for those instead: servers that share the database notify each other of
-//! commits. Without watches it polls every [`IDLE_POLL_INTERVAL`].
+//! commits. Without watches it polls every [`IDLE_POLL_INTERVAL`]. A database that shares its
+//! connections with others is polled when there are watches or commits.
 
 use std::time::Duration;
 
@@ -19,6 +20,10 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The longest pause between two polls.
 const IDLE_POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The pause between two polls of a database that shares its connections with others, and the
+/// longest after which a watch sees a commit of another server there is twice as long.
+const SHARED_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The shortest pause between two attempts to listen for the notifications of other servers.
 const RELISTEN_INTERVAL: Duration = Duration::from_secs(10);
@@ -51,6 +56,9 @@ impl History {
 
     /// Waits until the next poll is due. One poll serves all commits of the pause.
     async fn pause(&self, notifications: &mut Notifications) {
+        if self.database.shares_connections() {
+            return self.shared_pause().await;
+        }
         sleep(POLL_INTERVAL).await;
         if !self.feed.has_subscribers() {
             notifications.listener = None;
@@ -72,6 +80,23 @@ impl History {
                 notifications.listener = None;
             }
         }
+    }
+
+    /// As [`Self::pause`], on a database that shares its connections with others: it listens on
+    /// none, and is left alone where this process neither watches nor writes.
+    async fn shared_pause(&self) {
+        sleep(SHARED_POLL_INTERVAL).await;
+        if self.feed.has_subscribers() {
+            let _ = timeout(SHARED_POLL_INTERVAL, self.feed.commit()).await;
+            return;
+        }
+        let something = async {
+            tokio::select! {
+                () = self.feed.subscription() => {}
+                () = self.feed.commit() => {}
+            }
+        };
+        let _ = timeout(PRUNE_INTERVAL, something).await;
     }
 
     /// Waits for a subscription in this process, and notifies other servers of commits meanwhile.

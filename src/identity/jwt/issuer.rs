@@ -7,6 +7,7 @@ use jsonwebtoken::{Algorithm, Header, Validation, decode};
 use super::claims::Claims;
 use super::key_cache::KeyCache;
 use crate::identity::{CredentialError, CredentialSource, Principal, subject_of};
+use crate::policy::TenantName;
 
 /// How far the clocks of an issuer and of the server may differ, in milliseconds.
 const CLOCK_LEEWAY_MS: i64 = 60_000;
@@ -60,6 +61,8 @@ pub struct IssuerRules {
     /// The header `typ` of its tokens, if only one is accepted.
     pub token_type: Option<String>,
     pub subject: SubjectRule,
+    /// The claim that names the only tenant that a token is for.
+    pub tenant_claim: Option<String>,
 }
 
 impl Issuer {
@@ -87,6 +90,7 @@ impl Issuer {
             subject,
             expires: Some(end),
             source: CredentialSource::Issuer(rules.clone()),
+            tenant: rules.tenant(&claims)?,
         })
     }
 }
@@ -183,6 +187,17 @@ impl IssuerRules {
                 is_account.then(|| subject_of(&self.origin(), account))?
             }
         }
+    }
+
+    /// The tenant that a token is for. A token that lacks the claim is for none.
+    fn tenant(&self, claims: &Claims) -> Result<Option<TenantName>, CredentialError> {
+        let Some(claim) = &self.tenant_claim else {
+            return Ok(None);
+        };
+        let tenant = claims.text(claim).and_then(TenantName::parse);
+        tenant
+            .map(Some)
+            .ok_or_else(|| self.problem("has no usable tenant"))
     }
 
     fn refused(&self, kind: &jsonwebtoken::errors::ErrorKind) -> CredentialError {

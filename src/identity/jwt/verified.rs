@@ -56,6 +56,7 @@ mod tests {
             subject: "jwt:a:b".into(),
             expires: None,
             source: CredentialSource::Anonymous,
+            tenant: None,
         };
         verified.remember("token", &principal, 0);
         assert_eq!(

@@ -11,9 +11,10 @@ use super::expiry::OpenCalls;
 use crate::api::call::RequestContext;
 use crate::graph::Clock;
 use crate::model::{Access, AccessRecord, Caller, Door, Outcome};
-use crate::policy::MethodActions;
+use crate::policy::{MethodActions, TenantName};
 use crate::security::{SecurityFile, SecuritySettings};
-use crate::server::audit::AuditQueue;
+use crate::server::audit::AuditQueues;
+use crate::server::tenants::Tenants;
 
 /// The label of a request whose path has no actions.
 const UNKNOWN_METHOD: &str = "unknown";
@@ -25,7 +26,9 @@ pub(in crate::server) struct AccessControl {
     pub(in crate::server) security: Option<Arc<SecurityFile>>,
     pub(in crate::server) clock: Clock,
     pub(in crate::server) open: Arc<OpenCalls>,
-    pub(in crate::server) audit: Option<AuditQueue>,
+    pub(in crate::server) audit: Option<AuditQueues>,
+    /// The tenants beside the default one.
+    pub(in crate::server) tenants: Option<Tenants>,
 }
 
 /// Marks a request that has been counted, for one of its reasons.
@@ -72,12 +75,13 @@ impl AccessControl {
         let Some(audit) = &self.audit else {
             return;
         };
-        audit.add(AccessRecord {
+        let record = AccessRecord {
             origin: Arc::new(seen.caller.at(self.clock.now())),
             outcome,
             reason,
             count: 1,
-        });
+        };
+        audit.add(seen.tenant.as_ref(), record);
     }
 }
 
@@ -85,6 +89,8 @@ impl AccessControl {
 pub(super) struct SeenRequest {
     caller: Caller,
     method: &'static str,
+    /// `None` for the default one.
+    tenant: Option<TenantName>,
     /// Whether it has been counted.
     is_observed: bool,
 }
@@ -101,6 +107,7 @@ impl SeenRequest {
             };
         }
         Self {
+            tenant: context.tenant.take(),
             caller: context.caller(door(request.uri().path())),
             method,
             is_observed: request.extensions().get::<Observed>().is_some(),

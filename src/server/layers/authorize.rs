@@ -7,6 +7,7 @@ use axum::response::Response;
 
 use super::access::{AccessControl, SeenRequest};
 use super::classify::Protocol;
+use super::tenant;
 use crate::api::call::{MissingRight, RequestContext};
 use crate::error::Error;
 use crate::model::{Access, Outcome};
@@ -23,12 +24,19 @@ pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>
     let Some(settings) = settings else {
         return next(request).await;
     };
+    if let Err(error) = tenant::choose(access, settings, &mut request) {
+        return P::refusal(error);
+    }
     let policy = &settings.policy;
     let context = request.extensions().get::<RequestContext>();
     let subject = context.map_or("", |context| &*context.principal);
+    let tenant = context.and_then(|context| context.tenant.clone());
+    let tenant = &tenant.unwrap_or_default();
     let method = MethodActions::find(request.uri().path());
-    let decision = policy.decide(subject, method);
-    let changes = method.map_or(decision, |method| policy.decide_changes(subject, method));
+    let decision = policy.decide(subject, tenant, method);
+    let changes = method.map_or(decision, |method| {
+        policy.decide_changes(subject, tenant, method)
+    });
     let is_enforced = policy.mode == PolicyMode::Enforce;
     let missing_right = (decision.is_allowed() && !changes.is_allowed())
         .then(|| Arc::new(MissingRight::new(is_enforced)));

@@ -183,6 +183,7 @@ impl Protocol for Grpc {
             id = &*context.request_id,
             peer = context.peer.as_ref().map(field::display),
             principal = field::Empty,
+            tenant = field::Empty,
             trace_id = field::Empty,
         )
     }
@@ -279,6 +280,7 @@ impl Protocol for Http {
             id = &*context.request_id,
             peer = context.peer.as_ref().map(field::display),
             principal = field::Empty,
+            tenant = field::Empty,
             trace_id = field::Empty,
         )
     }

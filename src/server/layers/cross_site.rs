@@ -17,10 +17,15 @@ use http::{HeaderValue, Uri};
 use super::classify::Protocol;
 use crate::config::serving::Hosts;
 use crate::error::{Error, Result};
+use crate::security::SecurityFile;
 
 /// The hosts and origins whose requests are served. Clones share it.
 #[derive(Clone, Debug)]
-pub(in crate::server) struct CrossSitePolicy(Arc<Rules>);
+pub(in crate::server) struct CrossSitePolicy {
+    rules: Arc<Rules>,
+    /// Whose tenants have hosts of their own.
+    security: Option<Arc<SecurityFile>>,
+}
 
 #[derive(Debug)]
 struct Rules {
@@ -31,17 +36,34 @@ struct Rules {
 
 impl CrossSitePolicy {
     pub(in crate::server) fn new(hosts: Hosts, origins: &[HeaderValue]) -> Self {
-        Self(Arc::new(Rules {
+        let rules = Rules {
             hosts,
             origins: origins.to_vec(),
-        }))
+        };
+        Self {
+            rules: Arc::new(rules),
+            security: None,
+        }
+    }
+
+    /// The same, with the hosts of a security file's tenants.
+    pub(in crate::server) fn with_tenants(mut self, security: Option<Arc<SecurityFile>>) -> Self {
+        self.security = security;
+        self
+    }
+
+    /// Whether a host is one of a tenant's.
+    fn is_of_tenant(&self, host: &str) -> bool {
+        let settings = self.security.as_ref().map(|security| security.current());
+        settings.is_some_and(|settings| settings.tenants.of_host(host).is_some())
     }
 
     fn check(&self, request: &Request) -> Result<()> {
-        let Rules { hosts, origins } = &*self.0;
+        let Rules { hosts, origins } = &*self.rules;
         let authority = authority(request)?;
         if let Some(authority) = &authority
             && !hosts.allow(authority.host())
+            && !self.is_of_tenant(authority.host())
         {
             return Err(Error::Misdirected(
                 "the server does not serve this host name (see --hosts)".into(),
@@ -83,7 +105,7 @@ pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>
 }
 
 /// The host that the client asked for. Every browser names it.
-fn authority(request: &Request) -> Result<Option<Authority>> {
+pub(super) fn authority(request: &Request) -> Result<Option<Authority>> {
     if let Some(authority) = request.uri().authority() {
         return Ok(Some(authority.clone()));
     }

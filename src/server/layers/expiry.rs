@@ -14,12 +14,14 @@ use http_body::{Body as _, Frame, SizeHint};
 use tokio::time::sleep;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use super::access::AccessControl;
 use super::classify::{Protocol, RequestShape};
+use crate::api::call::RequestContext;
 use crate::error::{Error, Result};
 use crate::graph::Clock;
 use crate::identity::Principal;
-use crate::policy::{MethodActions, PolicyMode};
-use crate::security::{SecurityFile, SecuritySettings};
+use crate::policy::{MethodActions, PolicyMode, TenantName};
+use crate::security::{SecurityFile, SecuritySettings, TenantRules};
 
 /// Time between two looks at the open calls.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -33,6 +35,9 @@ pub(in crate::server) struct OpenCalls(Mutex<Vec<Weak<OpenCall>>>);
 struct OpenCall {
     principal: Principal,
     method: Option<&'static MethodActions>,
+    tenant: TenantName,
+    /// Those of the tenant when the call began; `None` for the default one.
+    rules: Option<Arc<TenantRules>>,
     ended: CancellationToken,
     end: OnceLock<End>,
 }
@@ -42,6 +47,8 @@ struct OpenCall {
 enum End {
     Credentials,
     Permission,
+    /// The tenant has another database now.
+    Database,
 }
 
 impl From<End> for Error {
@@ -50,6 +57,9 @@ impl From<End> for Error {
             End::Credentials => Self::CredentialsEnded,
             End::Permission => {
                 Self::PermissionDenied("the caller no longer has permission for this method".into())
+            }
+            End::Database => {
+                Self::Unavailable("the tenant has another database now; try again".into())
             }
         }
     }
@@ -82,7 +92,7 @@ impl OpenCalls {
                 return false;
             };
             match call.problem(settings, now) {
-                Some(end) if is_enforced => {
+                Some(end) if is_enforced || matches!(end, End::Database) => {
                     call.finish(end);
                     false
                 }
@@ -97,8 +107,16 @@ impl OpenCall {
         if !settings.identities.accepts_still(&self.principal, now) {
             return Some(End::Credentials);
         }
-        let decision = settings.policy.decide(&self.principal.subject, self.method);
-        (!decision.is_allowed()).then_some(End::Permission)
+        if let Some(rules) = &self.rules
+            && let Some(now) = settings.tenants.find(&self.tenant)
+            && !now.has_database_of(rules)
+        {
+            return Some(End::Database);
+        }
+        let (policy, tenants) = (&settings.policy, &settings.tenants);
+        let decision = policy.decide(&self.principal.subject, &self.tenant, self.method);
+        let is_allowed = decision.is_allowed() && tenants.has(&self.tenant);
+        (!is_allowed).then_some(End::Permission)
     }
 
     fn finish(&self, end: End) {
@@ -110,17 +128,24 @@ impl OpenCall {
 
 /// A stream is watched from its beginning, another response once it has to be waited for.
 pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>>(
-    open: &Arc<OpenCalls>,
+    access: &AccessControl,
     shape: RequestShape,
     mut request: Request,
     next: impl FnOnce(Request) -> F,
 ) -> Response {
-    let Some(principal) = request.extensions().get().cloned() else {
+    let open = &access.open;
+    let extensions = request.extensions();
+    let (Some(principal), Some(security)) = (extensions.get().cloned(), &access.security) else {
         return next(request).await;
     };
+    let context = extensions.get::<RequestContext>();
+    let tenant = context.and_then(|context| context.tenant.clone());
+    let tenant = tenant.unwrap_or_default();
     let call = Arc::new(OpenCall {
         principal,
         method: MethodActions::find(request.uri().path()),
+        rules: security.current().tenants.find(&tenant).cloned(),
+        tenant,
         ended: CancellationToken::new(),
         end: OnceLock::new(),
     });

@@ -21,3 +21,4 @@ mod messages;
 pub(super) mod observe;
 pub(super) mod panic;
 pub(super) mod request_id;
+pub(super) mod tenant;

@@ -13,7 +13,8 @@ pub mod tls;
 mod url;
 
 use std::fmt;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
 
@@ -23,7 +24,9 @@ pub use self::postgres::Postgres;
 use self::settings::SessionSettings;
 pub use self::sqlite::Sqlite;
 use super::Dialect;
+use super::budget::{ConnectionBudget, OpeningPermits};
 use super::database::Database;
+use super::db_error::no_shared_connection;
 use super::session::{PoolLimits, ServerDriver, Servers, Shares};
 use crate::error::{Error, Result, StartError};
 
@@ -53,6 +56,10 @@ pub struct Connect {
     /// How often a schema is looked at again that is not complete, as while a server without our
     /// lock creates it.
     pub retries: usize,
+    /// The tenant whose database it is, as a label of metrics; `None` for the default one.
+    pub tenant: Option<Arc<str>>,
+    /// The budget that its connections are of, where several databases share one.
+    pub budget: Option<ConnectionBudget>,
 }
 
 /// A database and how to log in to it. What it displays is fit to be shown: no user, password or
@@ -128,6 +135,8 @@ impl Connect {
             create: true,
             mysql_utf8mb4: false,
             retries: 5,
+            tenant: None,
+            budget: None,
         }
     }
 
@@ -151,6 +160,18 @@ impl Connect {
         self.connections.div_ceil(2)
     }
 
+    /// The right to the connections by which the database is looked at before its pool is there.
+    async fn opening_permits(&self) -> Result<Option<OpeningPermits>> {
+        let Some(budget) = &self.budget else {
+            return Ok(None);
+        };
+        if !budget.is_shared() {
+            return Ok(None);
+        }
+        let permits = budget.open(Instant::now() + self.wait).await;
+        permits.map(Some).ok_or_else(no_shared_connection)
+    }
+
     /// The connections to a database server, of which the first one works.
     async fn shares<DB: ServerDriver>(
         &self,
@@ -168,7 +189,7 @@ impl Connect {
             statement_timeout: self.statement_timeout,
             options: settings.to_vec(),
         };
-        Shares::open(servers, limits, settings).await
+        Shares::open(servers, limits, self.budget.as_ref(), settings).await
     }
 }
 
@@ -200,7 +221,7 @@ impl Database {
             Address::MySql(address) => address.pools(to).await?,
         };
         pools
-            .map(Self::of)
+            .map(|pools| Self::of(pools).with_tenant(to.tenant.clone()))
             .ok_or_else(|| Error::FailedPrecondition("the database does not exist".into()))
     }
 

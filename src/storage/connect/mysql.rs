@@ -62,12 +62,14 @@ impl MySql {
     pub(super) async fn pools(&self, to: &Connect) -> Result<Option<Pools>> {
         let server = self.servers(to)?;
         let servers = server.map(|options| options.database(&self.database));
+        let opening = to.opening_permits().await?;
         if !servers.has_database().await? {
             if !to.create {
                 return Ok(None);
             }
             self.create(&server).await?;
         }
+        drop(opening);
         let shares = to.shares(servers, &[]).await?;
         Ok(Some(Pools::MySql(shares)))
     }

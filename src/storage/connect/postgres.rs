@@ -64,6 +64,7 @@ impl Postgres {
     pub(super) async fn pools(&self, to: &Connect) -> Result<Option<Pools>> {
         let logins = self.hosts.iter().map(|host| self.login(host));
         let servers = Servers::new(logins.collect::<Result<_>>()?, self.target);
+        let opening = to.opening_permits().await?;
         if !servers.has_database().await? {
             if !to.create {
                 return Ok(None);
@@ -73,6 +74,7 @@ impl Postgres {
         if gives_other_sessions(&servers).await {
             return Err(Error::FailedPrecondition(OTHER_SESSIONS.into()));
         }
+        drop(opening);
         let shares = to.shares(servers, &self.settings).await?;
         Ok(Some(Pools::Postgres(shares)))
     }

@@ -6,6 +6,7 @@
 //! ([`to_the_end`]), and a connection on which the database may still be at work is closed.
 
 mod follow;
+mod place;
 mod pool;
 mod servers;
 mod shares;
@@ -19,8 +20,9 @@ use sqlx::{Database, MySql, Postgres, SqlSafeStr, SqlStr};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
+pub(super) use self::place::Place;
 use self::pool::Held;
-pub(super) use self::pool::{Place, Sessions};
+pub(super) use self::pool::Sessions;
 pub(super) use self::servers::{HostLogin, Servers};
 pub(super) use self::shares::{PoolLimits, Shares};
 use super::connect::hosts::ServerRole;
@@ -118,7 +120,7 @@ impl<DB: ServerDriver> Sessions<DB> {
         let sessions = self.clone();
         let lent = async move {
             let held = sessions.checkout_verified().await;
-            let held = held.map_err(db_error::classify)?;
+            let held = held.map_err(|error| sessions.refusal(error))?;
             Ok(Session::of(sessions, held, permit))
         };
         to_the_end(self.tasks().clone(), lent).await
@@ -133,7 +135,8 @@ async fn begin<DB: ServerDriver>(
     statement: &'static str,
 ) -> Result<Session<DB>> {
     let mut stale = MAX_STALE_CONNECTIONS;
-    let held = sessions.checkout().await.map_err(db_error::classify)?;
+    let held = sessions.checkout().await;
+    let held = held.map_err(|error| sessions.refusal(error))?;
     let mut session = Session::of(sessions, held, permit).transacting();
     loop {
         match session.run(statement.into_sql_str()).await {
@@ -141,7 +144,8 @@ async fn begin<DB: ServerDriver>(
                 stale -= 1;
                 session.close();
                 let next = session.sessions.checkout().await;
-                session.held = Some(next.map_err(db_error::classify)?);
+                let next = next.map_err(|error| session.sessions.refusal(error));
+                session.held = Some(next?);
             }
             begun => {
                 begun.map_err(db_error::classify)?;

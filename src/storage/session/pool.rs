@@ -21,9 +21,12 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::place::Place;
 use super::servers::{Connected, Servers};
 use super::{MAX_STALE_CONNECTIONS, PoolLimits, ServerDriver, Watched, watch};
 use crate::error::Result;
+use crate::storage::ConnectionBudget;
+use crate::storage::budget::{BudgetMember, IdleConnections};
 use crate::storage::connect::settings::{Purpose, SessionSettings};
 use crate::storage::db_error;
 use crate::storage::permits::{ConnectionPermits, Permit};
@@ -61,18 +64,20 @@ pub(super) struct ConnectionPool<DB: ServerDriver> {
     limits: PoolLimits,
     state: Mutex<PoolState<DB>>,
     probe: ConnectionPermits,
+    /// Of the budget that it shares with other pools.
+    pub(super) budget: Option<BudgetMember>,
     pub(super) tasks: TaskTracker,
     /// How many connections were opened.
     opened: AtomicU64,
     pub(super) closed: CancellationToken,
 }
 
-struct PoolState<DB: ServerDriver> {
+pub(super) struct PoolState<DB: ServerDriver> {
     /// The one used last at the end.
-    idle: Vec<Held<DB>>,
+    pub(super) idle: Vec<Held<DB>>,
     waiting: VecDeque<oneshot::Sender<Held<DB>>>,
     /// How many there are: idle, in use, being opened or closed.
-    open: u32,
+    pub(super) open: u32,
     /// Until when no other one is tried, as the server refused one.
     refused_until: Option<Instant>,
 }
@@ -86,25 +91,13 @@ pub(super) struct Held<DB: ServerDriver> {
     purpose: Purpose,
     opened: Instant,
     /// When it was used last.
-    used: Instant,
+    pub(super) used: Instant,
     /// Whether it has answered since it was idle.
     pub(super) is_verified: bool,
     /// How often the database had moved to another server when it was made.
     pub(super) moves: u64,
     /// Declared last: the place is free when the connection is closed.
-    place: Place<DB>,
-}
-
-/// The place of one connection among those of a pool.
-#[derive(Debug)]
-pub(in crate::storage) struct Place<DB: ServerDriver>(Weak<ConnectionPool<DB>>);
-
-impl<DB: ServerDriver> Drop for Place<DB> {
-    fn drop(&mut self) {
-        if let Some(pool) = self.0.upgrade() {
-            pool.lock().open -= 1;
-        }
-    }
+    pub(super) place: Place<DB>,
 }
 
 impl<DB: ServerDriver> Clone for Sessions<DB> {
@@ -136,7 +129,7 @@ impl<DB: ServerDriver> fmt::Debug for Held<DB> {
 }
 
 /// Closes a connection as the protocol asks for, with a message to the server.
-async fn close_gracefully<DB: ServerDriver>(connection: DB::Connection) {
+pub(super) async fn close_gracefully<DB: ServerDriver>(connection: DB::Connection) {
     // A server that does not answer gets no message.
     let _ = timeout(CLOSE_TIMEOUT, connection.close()).await;
 }
@@ -146,13 +139,13 @@ impl<DB: ServerDriver> Held<DB> {
         self.opened.elapsed() >= limits.max_lifetime || self.used.elapsed() >= limits.idle_timeout
     }
 
-    async fn close(self) {
+    pub(super) async fn close(self) {
         close_gracefully::<DB>(self.connection).await;
     }
 }
 
 impl<DB: ServerDriver> ConnectionPool<DB> {
-    fn lock(&self) -> MutexGuard<'_, PoolState<DB>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, PoolState<DB>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -169,10 +162,15 @@ impl<DB: ServerDriver> Sessions<DB> {
     pub(super) fn probe(
         servers: Servers<DB>,
         limits: PoolLimits,
+        budget: Option<&ConnectionBudget>,
         settings: SessionSettings,
     ) -> Self {
         let permits = ConnectionPermits::new(1, PROBE_ACQUIRE_TIMEOUT);
-        let pool = ConnectionPool {
+        let pool = Arc::new_cyclic(|pool: &Weak<ConnectionPool<DB>>| ConnectionPool {
+            budget: budget.map(|budget| {
+                let pool: Weak<dyn IdleConnections> = pool.clone();
+                budget.join(Some(pool))
+            }),
             servers,
             limits,
             state: Mutex::new(PoolState {
@@ -185,9 +183,9 @@ impl<DB: ServerDriver> Sessions<DB> {
             opened: AtomicU64::new(0),
             tasks: TaskTracker::new(),
             closed: CancellationToken::new(),
-        };
+        });
         Self {
-            pool: Arc::new(pool),
+            pool,
             settings,
             permits,
         }
@@ -228,7 +226,7 @@ impl<DB: ServerDriver> Sessions<DB> {
 
     /// Counts the connections of the share as the metrics of this moment, under this name, and
     /// closes those that were idle for too long.
-    pub(super) fn count(&self, share: &'static str) {
+    pub(super) fn count(&self, share: &'static str, tenant: Option<&str>) {
         let (old, idle) = {
             let mut connections = self.pool.lock();
             let limits = &self.pool.limits;
@@ -242,7 +240,7 @@ impl<DB: ServerDriver> Sessions<DB> {
         for held in old {
             self.close_in_background(held);
         }
-        self.permits.record_metrics(share, idle);
+        self.permits.record_metrics(share, idle, tenant);
     }
 
     pub(super) async fn close(&self) {
@@ -258,25 +256,7 @@ impl<DB: ServerDriver> Sessions<DB> {
         }
     }
 
-    /// The place of a connection outside the pool, for a caller with a permit; `None` where there
-    /// is no room now.
-    pub(in crate::storage) async fn place(&self) -> Option<Place<DB>> {
-        let idle = {
-            let mut connections = self.pool.lock();
-            if connections.open < self.limit() {
-                connections.open += 1;
-                return Some(Place(Arc::downgrade(&self.pool)));
-            }
-            (!connections.idle.is_empty()).then(|| connections.idle.remove(0))
-        };
-        let Held {
-            connection, place, ..
-        } = idle?;
-        close_gracefully::<DB>(connection).await;
-        Some(place)
-    }
-
-    fn limit(&self) -> u32 {
+    pub(super) fn limit(&self) -> u32 {
         self.pool.limits.connections
     }
 
@@ -402,12 +382,14 @@ impl<DB: ServerDriver> Sessions<DB> {
         connections.waiting.push_back(sender);
         let place = may_open.then(|| {
             connections.open += 1;
-            Place(Arc::downgrade(&self.pool))
+            let pool = Arc::downgrade(&self.pool);
+            Place { pool, permit: None }
         });
         Ok(Reservation::Pending(handed, place))
     }
 
-    async fn open(&self, place: Place<DB>, deadline: Instant) -> sqlx::Result<Held<DB>> {
+    async fn open(&self, mut place: Place<DB>, deadline: Instant) -> sqlx::Result<Held<DB>> {
+        place.permit = self.pool.budget_permit(deadline).await?;
         let left = deadline.saturating_duration_since(Instant::now());
         let opening = async {
             let mut connected = self.pool.servers.connect().await?;
@@ -439,7 +421,9 @@ impl<DB: ServerDriver> Sessions<DB> {
         held.used = Instant::now();
         held.is_verified = false;
         let has_moved = held.moves != self.pool.servers.moves();
-        if has_moved || held.is_older_than(&self.pool.limits) {
+        let is_for_others = self.pool.budget.as_ref();
+        let is_for_others = is_for_others.is_some_and(|it| it.must_yield(held.opened.elapsed()));
+        if has_moved || is_for_others || held.is_older_than(&self.pool.limits) {
             return self.close_in_background(held);
         }
         let mut connections = self.pool.lock();
@@ -470,6 +454,8 @@ impl<DB: ServerDriver> Sessions<DB> {
     pub(super) async fn probe_server(&self) -> sqlx::Result<()> {
         let probing = async {
             if self.limit() < MIN_CONNECTIONS_WITH_PROBE {
+                let soon = Instant::now() + PROBE_ACQUIRE_TIMEOUT;
+                let _permit = self.pool.budget_permit(soon).await?;
                 return self.pool.servers.greet().await;
             }
             let permit = self.pool.probe.acquire().await;

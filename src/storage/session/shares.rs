@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{ServerDriver, Servers, Sessions};
 use crate::error::Result;
+use crate::storage::ConnectionBudget;
 use crate::storage::connect::settings::{Purpose, SessionSettings};
-use crate::storage::db_error;
 
 /// The limits of a pool.
 #[derive(Clone, Copy, Debug)]
@@ -38,26 +38,29 @@ impl<DB: ServerDriver> Shares<DB> {
     pub(in crate::storage) async fn open(
         servers: Servers<DB>,
         limits: PoolLimits,
+        budget: Option<&ConnectionBudget>,
         settings: impl Fn(Purpose) -> SessionSettings,
     ) -> Result<Self> {
         let writers = (limits.connections / 2).max(1);
         let readers = limits.connections.saturating_sub(writers + 1).max(1);
-        let probe = Sessions::probe(servers, limits, settings(Purpose::Write));
+        let probe = Sessions::probe(servers, limits, budget, settings(Purpose::Write));
         let shares = Self {
             writer: probe.share(settings(Purpose::Write), writers),
             reader: probe.share(settings(Purpose::Read), readers),
             probe,
         };
         let first = shares.writer.checkout().await;
-        shares.writer.give_back(first.map_err(db_error::classify)?);
+        shares
+            .writer
+            .give_back(first.map_err(|error| shares.writer.refusal(error))?);
         shares.probe.follow();
         Ok(shares)
     }
 
     /// Counts the connections as the metrics of this moment.
-    pub(in crate::storage) fn count(&self) {
-        self.writer.count("write");
-        self.reader.count("read");
+    pub(in crate::storage) fn count(&self, tenant: Option<&str>) {
+        self.writer.count("write", tenant);
+        self.reader.count("read", tenant);
     }
 
     /// Closes all connections once they are idle; later transactions fail.

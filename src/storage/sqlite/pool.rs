@@ -159,9 +159,9 @@ impl SqliteSessions {
     }
 
     /// Counts the connections as the metrics of this moment, under the name of the pool.
-    pub(in crate::storage) fn count(&self, pool: &'static str) {
+    pub(in crate::storage) fn count(&self, pool: &'static str, tenant: Option<&str>) {
         let idle = self.pool.idle().len();
-        self.permits.record_metrics(pool, idle);
+        self.permits.record_metrics(pool, idle, tenant);
     }
 
     /// Closes all connections once they are idle; later transactions fail.

@@ -6,13 +6,12 @@ use std::fmt::Write;
 use std::path::Path;
 use std::{env, fs};
 
-use pedigree::policy::{METHODS, Policy, Role};
+use pedigree::policy::{METHODS, MethodActions, Role};
 use pedigree::proto::pool;
-use pedigree::security::SecuritySettings;
+use pedigree::security::{NamedTenant, SecuritySettings, TenantChoice};
 use tempfile::TempDir;
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
-use tonic::transport::Channel;
 use tonic_prost::ProstCodec;
 
 use super::{FILE, MadeToken, put, with_authorization, write_policy};
@@ -69,10 +68,48 @@ fn grants() -> String {
     Role::ALL.map(grant).concat()
 }
 
-fn policy() -> Policy {
+/// The tenants of the matrix: that of all grants, one without any, and one that is not there.
+const TENANTS: [&str; 3] = ["own", "foreign", "missing"];
+
+/// A file with the grants in a tenant, and another tenant.
+fn tenant_lines(urls: [&str; 2]) -> String {
+    let grants = grants().replace("role =", "tenant = \"own\"\nrole =");
+    let [own, foreign] = urls;
+    format!(
+        "{grants}[tenant.own]\ndatabase_url = \"{own}\"\n\
+         [tenant.foreign]\ndatabase_url = \"{foreign}\"\n"
+    )
+}
+
+fn settings() -> SecuritySettings {
     let folder = TempDir::new().unwrap();
-    let file = write_policy(folder.path(), &[&grants()]);
-    SecuritySettings::read(&file).unwrap().policy
+    let lines = tenant_lines(["sqlite:own.db", "sqlite:foreign.db"]);
+    let file = write_policy(folder.path(), &[&lines]);
+    SecuritySettings::read(&file).unwrap()
+}
+
+/// What the matrix says of a subject's calls of a method in a tenant.
+fn cell(
+    settings: &SecuritySettings,
+    subject: &str,
+    tenant: &str,
+    row: &MethodActions,
+) -> &'static str {
+    let named = NamedTenant {
+        header: Some(tenant),
+        ..NamedTenant::default()
+    };
+    let TenantChoice::Chosen(tenant) = settings.tenant_of(subject, named) else {
+        return "no";
+    };
+    let policy = &settings.policy;
+    let decision = policy.decide(subject, &tenant, Some(row));
+    let changes = policy.decide_changes(subject, &tenant, row);
+    match (decision.is_allowed(), changes.is_allowed()) {
+        (true, true) => "yes",
+        (true, false) => "stored",
+        (false, _) => "no",
+    }
 }
 
 /// The subjects of the matrix: one for each role, after one without any.
@@ -81,22 +118,17 @@ fn names() -> Vec<&'static str> {
 }
 
 fn the_matrix_is_that_of_the_roles() {
-    let policy = policy();
-    let mut matrix = format!("path\t{}\n", names().join("\t"));
+    let settings = settings();
+    let mut matrix = format!("path\ttenant\t{}\n", names().join("\t"));
     for row in METHODS {
-        matrix.push_str(row.path);
-        for name in names() {
-            let subject = format!("token:{name}");
-            let decision = policy.decide(&subject, Some(row));
-            let changes = policy.decide_changes(&subject, row);
-            let cell = match (decision.is_allowed(), changes.is_allowed()) {
-                (true, true) => "yes",
-                (true, false) => "stored",
-                (false, _) => "no",
-            };
-            let _ = write!(matrix, "\t{cell}");
+        for tenant in TENANTS {
+            let _ = write!(matrix, "{}\t{tenant}", row.path);
+            for name in names() {
+                let cell = cell(&settings, &format!("token:{name}"), tenant, row);
+                let _ = write!(matrix, "\t{cell}");
+            }
+            matrix.push('\n');
         }
-        matrix.push('\n');
     }
     if env::var_os(UPDATE).is_some() {
         fs::write(MATRIX, &matrix).unwrap();
@@ -115,24 +147,37 @@ fn write_tokens(folder: &Path, lines: &str) -> Vec<MadeToken> {
     tokens
 }
 
-/// Whether a call with an empty message is refused for want of permission.
-async fn is_denied(store: &Store, channel: Channel, path: &'static str, bearer: &str) -> bool {
+/// The refusal of a call with an empty message, if it is for want of permission.
+async fn denial(
+    store: &Store,
+    path: &'static str,
+    bearer: &str,
+    tenant: &'static str,
+) -> Option<String> {
     if path.starts_with("/api/") {
-        let head = format!("GET {path} HTTP/1.1\r\nAuthorization: {bearer}");
-        return http(store.port(), &head, b"").await.status == 403;
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nAuthorization: {bearer}\r\nX-Pedigree-Tenant: {tenant}"
+        );
+        let answer = http(store.port(), &head, b"").await;
+        return (answer.status == 403).then(|| answer.text());
     }
-    let mut client = Grpc::new(channel);
+    let mut client = Grpc::new(store.channel.clone());
     client.ready().await.unwrap();
-    let request = with_authorization((), &[bearer]);
+    let mut request = with_authorization((), &[bearer]);
+    let metadata = request.metadata_mut();
+    metadata.insert("x-pedigree-tenant", tenant.parse().unwrap());
     let codec = ProstCodec::<(), ()>::default();
     let path = PathAndQuery::from_static(path);
     let answer = client.server_streaming(request, path, codec).await;
-    answer.is_err_and(|status| status.code() == Code::PermissionDenied)
+    let refused = answer.err()?;
+    (refused.code() == Code::PermissionDenied).then(|| refused.message().to_owned())
 }
 
 async fn every_role_may_call_what_the_matrix_says(backend: Backend) {
     let folder = TempDir::new().unwrap();
-    let tokens = write_tokens(folder.path(), &grants());
+    let databases = [TestDatabase::new(backend), TestDatabase::new(backend)];
+    let lines = tenant_lines(databases.each_ref().map(|database| database.url.as_str()));
+    let tokens = write_tokens(folder.path(), &lines);
     let file = folder.path().join(FILE);
     let store = Store::open_with(backend, |config| config.serving.security = Some(file)).await;
     let matrix = fs::read_to_string(MATRIX).unwrap();
@@ -144,17 +189,26 @@ async fn every_role_may_call_what_the_matrix_says(backend: Backend) {
             .find(|row| row.path == cells[0])
             .unwrap()
             .path;
-        for (token, cell) in tokens.iter().zip(&cells[1..]) {
+        let tenant = TENANTS.into_iter().find(|name| *name == cells[1]).unwrap();
+        for (token, cell) in tokens.iter().zip(&cells[2..]) {
             tried += 1;
             if *cell == "stored" {
                 // It depends on the message.
                 continue;
             }
-            let denied = is_denied(&store, store.channel.clone(), path, &token.bearer()).await;
-            assert_eq!(denied, *cell == "no", "{row}: {}", token.entry);
+            let denied = denial(&store, path, &token.bearer(), tenant).await;
+            assert_eq!(denied.is_some(), *cell == "no", "{row}: {}", token.entry);
+            if tenant != "own" {
+                // Whether there is one cannot be told.
+                let text = denied.unwrap();
+                assert!(
+                    text.contains("no permission in this tenant"),
+                    "{row}: {text}"
+                );
+            }
         }
     }
-    assert_eq!(tried, METHODS.len() * names().len());
+    assert_eq!(tried, METHODS.len() * TENANTS.len() * names().len());
 }
 
 async fn what_would_be_refused_is_served_and_counted_in_mode_observe() {

@@ -12,6 +12,7 @@ mod limits;
 mod proxies;
 mod sinks;
 mod streams;
+mod tenants;
 mod tokens;
 mod types;
 

@@ -2,6 +2,7 @@
 
 use super::Rpc;
 use super::convert::all;
+use super::paging::list_options;
 use super::types::TypeMessage;
 use crate::api::call::Call;
 use crate::error::{Error, Result};
@@ -109,7 +110,7 @@ impl Rpc for pb::GetLineageGraphRequest {
         let query = GraphQuery {
             artifacts: options
                 .query_nodes
-                .map(|QueryNodes::ArtifactsOptions(options)| (&options).try_into())
+                .map(|QueryNodes::ArtifactsOptions(options)| list_options(call, &options))
                 .transpose()?,
             max_hops: stop.max_num_hops,
             boundary_artifacts: stop.boundary_artifacts,

@@ -5,11 +5,11 @@ use tonic::Response;
 
 use super::convert::all;
 use super::nodes::NodeMessage;
-use super::paging::next_page_token;
+use super::paging::{list_options, page_token};
 use super::unpaged::UnpagedLists;
 use crate::api::call::Call;
 use crate::error::Result;
-use crate::graph::{ListOptions, ListScope};
+use crate::graph::ListScope;
 use crate::proto::ml_metadata as pb;
 
 /// A request that lists nodes of one kind.
@@ -35,12 +35,12 @@ pub(super) async fn run<R: ListRpc>(
     let Some(options) = options else {
         return unpaged.answer::<R>(call, &scope).await;
     };
-    let parsed = ListOptions::try_from(&options);
+    let parsed = list_options(call, &options);
     let page = call.graph.list(R::Node::KIND, &scope, parsed).await?;
     let Some(page) = page else {
         return Ok(Response::new(R::response(Vec::new(), None)));
     };
-    let mut token = page.end.map(|end| next_page_token(&options, end));
+    let mut token = page.end.map(|end| page_token(call, &options, end));
     if matches!(scope, ListScope::Type(..)) {
         // By type, the last page has an empty token.
         token.get_or_insert_default();

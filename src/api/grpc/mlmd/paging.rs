@@ -6,6 +6,7 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use prost::Message;
 
+use crate::api::call::Call;
 use crate::error::{Error, Result};
 use crate::graph::ListOptions;
 use crate::model::{OrderBy, PagePosition};
@@ -47,6 +48,42 @@ impl TryFrom<&ListOperationOptions> for ListOptions {
             filter: given.filter_query.clone(),
         })
     }
+}
+
+/// What separates a token from the mark of its graph. No token has it in itself.
+const MARK_SEPARATOR: char = '~';
+
+/// The options of a list in the graph of a call. A token of the default tenant's graph has the
+/// format of upstream's server; one of another graph ends with the graph's mark.
+///
+/// # Errors
+///
+/// `InvalidArgument` for options that cannot be used, and for a token of another graph.
+pub(super) fn list_options(call: &Call, given: &ListOperationOptions) -> Result<ListOptions> {
+    let text = given.next_page_token();
+    let (token, mark) = match text.rsplit_once(MARK_SEPARATOR) {
+        Some((token, mark)) => (token, Some(mark)),
+        None => (text, None),
+    };
+    if text.is_empty() || mark.is_none() && call.page_mark.is_none() {
+        return given.try_into();
+    }
+    if mark != call.page_mark.as_deref() {
+        return Err(Error::invalid("the page token is not one of this database"));
+    }
+    let mut unmarked = given.clone();
+    unmarked.next_page_token = Some(token.to_owned());
+    (&unmarked).try_into()
+}
+
+/// The token of the page that begins behind this position, in the graph of a call.
+pub(super) fn page_token(call: &Call, given: &ListOperationOptions, end: PagePosition) -> String {
+    let mut token = next_page_token(given, end);
+    if let Some(mark) = &call.page_mark {
+        token.push(MARK_SEPARATOR);
+        token.push_str(mark);
+    }
+    token
 }
 
 fn page_size(given: &ListOperationOptions) -> Result<usize> {
@@ -107,7 +144,7 @@ fn position(token: Token, order_by: OrderBy) -> PagePosition {
 }
 
 /// The token of the page that begins behind this position.
-pub(super) fn next_page_token(given: &ListOperationOptions, end: PagePosition) -> String {
+fn next_page_token(given: &ListOperationOptions, end: PagePosition) -> String {
     let (id_offset, field_offset, listed_ids) = match end {
         PagePosition::Id(id) => (Some(id), id, Vec::new()),
         PagePosition::CreateTime { time, id } => (Some(id), time, Vec::new()),
