@@ -1,8 +1,8 @@
 //! A budget of connections that the pools of several databases share.
 //!
-//! A pool needs a permit for each of its connections. Where there is none left, a pool with fewer
-//! connections takes precedence: pools with more give idle ones up, and close one that they get
-//! back. So no pool that is busy keeps another one from working.
+//! A pool needs a permit for each of its connections. When none is left, pools with fewer
+//! connections take precedence: pools with more close idle connections, and those that are given
+//! back. So a busy pool cannot starve another one.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -25,10 +25,10 @@ const RECLAIM_INTERVAL: Duration = Duration::from_millis(50);
 /// The permits that opening a database takes at once.
 const OPENING_PERMITS: u32 = 2;
 
-/// Connections of the default database that are apart from what others can use.
+/// Connections that only the default database can use.
 const DEFAULT_RESERVE: u32 = 2;
 
-/// A pool that can give up connections which nobody uses.
+/// A pool that can close idle connections.
 pub(super) trait IdleConnections: Send + Sync {
     /// Closes a connection that has been idle for so long, in the background. Returns whether there
     /// was one.
@@ -197,7 +197,7 @@ impl ConnectionBudget {
                 state.take(next.member);
                 (next.sender, next.member)
             };
-            // One that has gone meanwhile drops the permit, which is handed out again.
+            // A member that has stopped waiting drops the permit, which is handed out again.
             let _ = sender.send(self.permit(member, false));
         }
     }
@@ -225,7 +225,7 @@ impl BudgetState {
 }
 
 impl BudgetMember {
-    /// A permit, if there is one left for nobody else.
+    /// A permit, if one is free and no member waits.
     pub(super) fn try_acquire(&self) -> Option<BudgetPermit> {
         let budget = &self.budget;
         let mut state = budget.lock();
@@ -296,7 +296,7 @@ impl BudgetMember {
         }
     }
 
-    /// Whether a connection of this age, which nobody uses now, is to be closed for another pool.
+    /// Whether an idle connection of this age is to be closed for another pool.
     pub(super) fn must_yield(&self, age: Duration) -> bool {
         let state = self.budget.lock();
         let own = state.in_use_by(self.id);
@@ -368,7 +368,7 @@ mod tests {
         );
         let now = Duration::ZERO;
         assert!(timeout(now, &mut greedy).await.is_err());
-        assert!(!one.must_yield(MIN_TURN_TIME), "nobody else waits");
+        assert!(!one.must_yield(MIN_TURN_TIME), "no other member waits");
         assert!(timeout(now, &mut hungry).await.is_err());
         assert!(one.must_yield(Duration::ZERO));
         drop(first);
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_has_gone_or_waited_too_long_takes_nothing() {
+    async fn waiting_that_ended_takes_no_permit() {
         let (budget, _) = ConnectionBudget::new(3);
         let member = budget.join(None);
         let held = member.try_acquire().unwrap();
@@ -394,7 +394,7 @@ mod tests {
         assert_eq!(budget.lock().in_use, 0);
     }
 
-    /// A pool with connections that nobody uses.
+    /// A pool with idle connections.
     struct IdlePool {
         member: BudgetMember,
         idle: Mutex<Vec<BudgetPermit>>,
@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn idle_connections_of_others_are_closed_for_who_waits() {
+    async fn idle_connections_are_closed_for_a_pool_that_waits() {
         let (budget, _) = ConnectionBudget::new(4);
         let pool = Arc::new_cyclic(|pool: &Weak<IdlePool>| IdlePool {
             member: budget.join(Some(pool.clone() as Weak<dyn IdleConnections>)),
