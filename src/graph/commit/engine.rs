@@ -33,7 +33,7 @@ const MIN_RETRY_DELAY: Duration = Duration::from_millis(2);
 const MAX_RETRY_DELAY: Duration = Duration::from_millis(50);
 
 /// How long a write that has lost waits for its turn among those that have.
-const MAX_TURN_WAIT: Duration = Duration::from_secs(1);
+const TURN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The most retries of a write that found a row missing which was then created concurrently.
 pub(in crate::graph) const MAX_RACE_RETRIES: usize = 3;
@@ -83,7 +83,7 @@ impl Engine {
             Box::pin(async {
                 if has_lost.load(Ordering::Relaxed) {
                     // One that waited in vain is tried all the same. The turn ends with the write.
-                    let wait = || timeout(MAX_TURN_WAIT, self.losers.acquire());
+                    let wait = || timeout(TURN_TIMEOUT, self.losers.acquire());
                     turn.get_or_init(wait).await;
                 }
                 self.attempt(caller, &write).await
