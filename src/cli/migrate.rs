@@ -77,12 +77,14 @@ pub(super) async fn run(args: &MigrateArgs, config: &Config) -> Result<(), Failu
         }
         let done = match database {
             Err(error) => Err(error),
-            Ok(to) if args.dry_run => dry_run(&to, &migration, out)
-                .await
-                .map_err(|error| to.unusable(error)),
-            Ok(to) => migrate(&to, &migration, out)
-                .await
-                .map_err(|error| to.unusable(error)),
+            Ok(to) => {
+                let done = if args.dry_run {
+                    dry_run(&to, &migration, out).await
+                } else {
+                    migrate(&to, &migration, out).await
+                };
+                done.map_err(|error| to.unusable(error))
+            }
         };
         if let Err(error) = done {
             // The others are migrated all the same.

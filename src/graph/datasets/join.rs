@@ -22,8 +22,8 @@ use crate::storage::tables::{dataset_names, events as stored_events, locks, node
 /// The type of contexts of data, whichever door names it.
 pub const DATASET_TYPE: &str = "pedigree.Dataset";
 
-/// The type of the artifacts that stand for versions of datasets in events about runs. Those that
-/// no run is known to have written are told from others by it.
+/// The type of the artifacts that stand for versions of datasets in events about runs. An artifact
+/// without a producer is such a version, and no import, if it has this type.
 pub const VERSION_TYPE: &str = "openlineage.Dataset";
 
 /// How long artifacts are looked for that belong to a new dataset, in milliseconds: longer than

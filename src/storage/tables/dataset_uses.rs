@@ -197,8 +197,7 @@ pub async fn present_at_creation(
 pub async fn has_writes(tx: &mut Tx) -> Result<bool> {
     let text = "SELECT dataset_id FROM PedigreeDatasetWrite LIMIT 1";
     let query = tx.sql("dataset_uses::has_writes", text);
-    let found: Vec<i64> = tx.all(query).await?;
-    Ok(!found.is_empty())
+    Ok(tx.first::<i64>(query).await?.is_some())
 }
 
 /// Stores writes, in the place of those with the same dataset, run and version.

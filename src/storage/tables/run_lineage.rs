@@ -77,6 +77,5 @@ pub async fn exists(tx: &mut Tx) -> Result<bool> {
         "run_lineage::exists",
         "SELECT execution_id FROM PedigreeRunLineage LIMIT 1",
     );
-    let found: Vec<i64> = tx.all(query).await?;
-    Ok(!found.is_empty())
+    Ok(tx.first::<i64>(query).await?.is_some())
 }

@@ -202,7 +202,7 @@ async fn facets_of_outputs_name_their_inputs(store: Store) {
     of_x["fields"] = json!({"f": {"inputs": [entry("b", &[])]}, "g": 7});
     end["outputs"][0]["facets"] = json!({"lineage": of_x});
     end["outputs"][1]["facets"] = json!({"lineage": entry("y", &["a"])});
-    // The end is told first.
+    // The end of the run arrives before its start.
     tell(&store, &end).await;
     tell(&store, &start).await;
     assert_eq!(

@@ -129,7 +129,7 @@ impl Cluster {
     }
 }
 
-/// A case that fails also tells what the nodes have logged.
+/// If the case fails, the ends of the nodes' logs are printed.
 impl Drop for Cluster {
     fn drop(&mut self) {
         if thread::panicking() {

@@ -199,7 +199,7 @@ async fn every_role_may_call_what_the_matrix_says(backend: Backend) {
             let denied = denial(&store, path, &token.bearer(), tenant).await;
             assert_eq!(denied.is_some(), *cell == "no", "{row}: {}", token.entry);
             if tenant != "own" {
-                // Whether there is one cannot be told.
+                // The text is the same for a tenant that exists and for one that does not.
                 let text = denied.unwrap();
                 assert!(
                     text.contains("no permission in this tenant"),

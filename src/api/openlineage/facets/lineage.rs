@@ -12,9 +12,8 @@ use serde_json::value::RawValue;
 
 use super::columns::{COLUMN_LINEAGE, add_columns, add_input};
 use super::dataset::DatasetKey;
-use super::{Deletion, read};
+use super::{digest, is_deleted, read};
 use crate::api::openlineage::event::{Dataset, FacetMap};
-use crate::api::openlineage::names::sha256;
 use crate::api::openlineage::report::{context, uri_of};
 use crate::graph::{ColumnSource, DATASET_TYPE, Facet, FacetLineage};
 use crate::model::{Transformation, dataset_uri};
@@ -36,7 +35,7 @@ pub(in crate::api::openlineage) struct RunFacetMaps<'m, 'e> {
 /// What is read of a facet.
 #[derive(Default)]
 pub(super) struct Lineage {
-    told: FacetLineage,
+    stated: FacetLineage,
     /// The index of each dataset, by its URI.
     numbers: BTreeMap<String, usize>,
 }
@@ -47,19 +46,19 @@ impl Lineage {
         if let Some(&number) = self.numbers.get(uri) {
             return number;
         }
-        let number = self.told.datasets.len();
-        self.told.datasets.push(context(DATASET_TYPE, uri));
+        let number = self.stated.datasets.len();
+        self.stated.datasets.push(context(DATASET_TYPE, uri));
         self.numbers.insert(uri.to_owned(), number);
         number
     }
 
     /// Whether no more edges between columns are read.
     pub(super) const fn has_all_columns(&self) -> bool {
-        self.told.columns.len() >= MAX_EDGES
+        self.stated.columns.len() >= MAX_EDGES
     }
 
     pub(super) fn add_column(&mut self, source: ColumnSource) {
-        self.told.columns.push(source);
+        self.stated.columns.push(source);
     }
 
     /// Adds what a facet `lineage`, or one of its entries, says of an output.
@@ -76,16 +75,16 @@ impl Lineage {
                 add_input(self, (uri, column), input, &Transformation::default());
             }
         }
-        if self.told.edges.len() + sources.len() >= MAX_EDGES {
+        if self.stated.edges.len() + sources.len() >= MAX_EDGES {
             return;
         }
         let output = self.dataset(uri);
         if sources.is_empty() {
-            self.told.edges.push((output, None));
+            self.stated.edges.push((output, None));
         }
         for source in sources {
             let source = self.dataset(&source);
-            self.told.edges.push((output, Some(source)));
+            self.stated.edges.push((output, Some(source)));
         }
     }
 
@@ -105,17 +104,17 @@ pub(in crate::api::openlineage) fn run_lineage(maps: &RunFacetMaps<'_, '_>) -> V
     let mut facets = Vec::new();
     for (place, map) in [("run", maps.run), ("job", maps.job)] {
         if let Some(text) = text_of(map, LINEAGE) {
-            let told = told(text, |lineage| lineage.add_entries(text));
-            facets.push(of_run(format!("{place}:{LINEAGE}"), text, told));
+            let lineage = read_lineage(text, |lineage| lineage.add_entries(text));
+            facets.push(of_run(format!("{place}:{LINEAGE}"), text, lineage));
         }
     }
     for output in maps.outputs {
         let uri = uri_of(output);
         for key in [LINEAGE, COLUMN_LINEAGE] {
             if let Some(text) = text_of(output.facets.as_ref(), key)
-                && let Some(told) = told_of_dataset(key, &uri, text)
+                && let Some(lineage) = lineage_of_dataset(key, &uri, text)
             {
-                facets.push(of_run(format!("output:{uri}:{key}"), text, told));
+                facets.push(of_run(format!("output:{uri}:{key}"), text, lineage));
             }
         }
     }
@@ -127,8 +126,7 @@ pub(in crate::api::openlineage) fn attach_to_dataset(facets: &mut [Facet], given
     let uri = uri_of(given);
     for facet in facets {
         let text = text_of(given.facets.as_ref(), &facet.key);
-        let told = text.and_then(|text| told_of_dataset(&facet.key, &uri, text));
-        facet.lineage = told;
+        facet.lineage = text.and_then(|text| lineage_of_dataset(&facet.key, &uri, text));
     }
 }
 
@@ -136,7 +134,7 @@ pub(in crate::api::openlineage) fn attach_to_dataset(facets: &mut [Facet], given
 pub(in crate::api::openlineage) fn attach_to_job(facets: &mut [Facet], map: Option<&FacetMap<'_>>) {
     for facet in facets {
         if let Some(text) = text_of(map, LINEAGE).filter(|_| facet.key == LINEAGE) {
-            facet.lineage = Some(told(text, |lineage| lineage.add_entries(text)));
+            facet.lineage = Some(read_lineage(text, |lineage| lineage.add_entries(text)));
         }
     }
 }
@@ -145,33 +143,31 @@ fn text_of<'e>(map: Option<&FacetMap<'e>>, key: &str) -> Option<&'e RawValue> {
     *map?.get(key)?
 }
 
-/// What a facet of a dataset with this key says; `None` for one that says no lineage.
-fn told_of_dataset(key: &str, uri: &str, text: &RawValue) -> Option<FacetLineage> {
+/// The lineage in a facet of a dataset with this key; `None` for facets without lineage.
+fn lineage_of_dataset(key: &str, uri: &str, text: &RawValue) -> Option<FacetLineage> {
     match key {
-        LINEAGE => Some(told(text, |lineage| lineage.add_output(uri, text))),
-        COLUMN_LINEAGE => Some(told(text, |lineage| add_columns(lineage, uri, text))),
+        LINEAGE => Some(read_lineage(text, |lineage| lineage.add_output(uri, text))),
+        COLUMN_LINEAGE => Some(read_lineage(text, |lineage| {
+            add_columns(lineage, uri, text);
+        })),
         _ => None,
     }
 }
 
-/// What a facet says, unless it is deleted.
-fn told(text: &RawValue, read_facet: impl FnOnce(&mut Lineage)) -> FacetLineage {
+/// The lineage in a facet; none in one that is deleted.
+fn read_lineage(text: &RawValue, read_facet: impl FnOnce(&mut Lineage)) -> FacetLineage {
     let mut lineage = Lineage::default();
     if !is_deleted(text) {
         read_facet(&mut lineage);
     }
-    lineage.told
+    lineage.stated
 }
 
-fn is_deleted(text: &RawValue) -> bool {
-    read::<Deletion>(text).is_some_and(|it| it.is_deleted)
-}
-
-fn of_run(key: String, text: &RawValue, told: FacetLineage) -> Facet {
+fn of_run(key: String, text: &RawValue, lineage: FacetLineage) -> Facet {
     Facet {
         key,
-        digest: (!is_deleted(text)).then(|| sha256(text.get().as_bytes())),
-        lineage: Some(told),
+        digest: digest(text),
+        lineage: Some(lineage),
         ..Facet::default()
     }
 }

@@ -36,20 +36,29 @@ fn facets(
         if key.is_empty() || key.contains('\0') {
             return None;
         }
-        let deleted = read::<Deletion>(text).is_some_and(|it| it.is_deleted);
         let mut facts = Facts::default();
-        if !deleted {
+        if !is_deleted(text) {
             facts_of(key, text, &mut facts);
         }
         Some(Facet {
             key: format!("{prefix}{key}"),
-            digest: (!deleted).then(|| sha256(text.get().as_bytes())),
+            digest: digest(text),
             properties: facts.0,
             ..Facet::default()
         })
     };
     let present = present.map(|(key, text)| (key, *text));
     present.filter_map(facet).collect()
+}
+
+/// Whether an event deletes this facet.
+fn is_deleted(text: &RawValue) -> bool {
+    read::<Deletion>(text).is_some_and(|it| it.is_deleted)
+}
+
+/// The digest of a facet; `None` for one that is deleted.
+fn digest(text: &RawValue) -> Option<String> {
+    (!is_deleted(text)).then(|| sha256(text.get().as_bytes()))
 }
 
 /// A facet that no map has: of facts about the event itself.

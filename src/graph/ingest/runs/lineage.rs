@@ -23,7 +23,7 @@ pub(super) async fn put(
     runs: &StoredNodes,
 ) -> Result<()> {
     // Of two events in the batch, the later one counts.
-    let mut told = BTreeMap::new();
+    let mut current = BTreeMap::new();
     for slots in &references.lineages {
         let (owners, owner) = match slots.owner {
             LineageOwner::Run(run) => (runs, run),
@@ -37,13 +37,13 @@ pub(super) async fn put(
                     (0, number_of(format!("{id}:{}", slots.key).as_bytes()))
                 }
             };
-            told.insert(key, slots);
+            current.insert(key, slots);
         }
     }
     let mut edges = Vec::new();
     let mut columns = Vec::new();
     let mut sets = BTreeMap::new();
-    for ((execution_id, facet_id), slots) in told {
+    for ((execution_id, facet_id), slots) in current {
         if execution_id != 0 {
             edges.push(RunLineage {
                 execution_id,

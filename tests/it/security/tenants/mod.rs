@@ -1,4 +1,4 @@
-//! Tenants: each has a database of its own, and nobody sees that of another.
+//! Tenants: each has a database of its own, and callers of one cannot reach that of another.
 
 mod databases;
 
