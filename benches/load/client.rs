@@ -106,6 +106,14 @@ impl Connection {
         let answer = answer.map_err(|error| format!("{}: {error}", call.method))?;
         Ok((began.elapsed(), answer))
     }
+
+    /// Posts JSON to a path of the server's HTTP interface; returns the duration.
+    pub async fn post(&self, path: &str, body: Vec<u8>) -> Result<Duration> {
+        let began = Instant::now();
+        let posted = self.caller.post(path, body.into()).await;
+        posted.map_err(|error| format!("{path}: {error}"))?;
+        Ok(began.elapsed())
+    }
 }
 
 /// A command that speaks the protocol of `benches/worker.py`.

@@ -1,8 +1,9 @@
-//! Calls over HTTP/2 without the layers of a client library: the load tool shares the processors
-//! with the server, so it has to be cheap.
+//! Calls of gRPC and requests of JSON over HTTP/2 without the layers of a client library: the load
+//! tool shares the processors with the server, so it has to be cheap.
 
 use h2::client::SendRequest;
 use http::header::{CONTENT_TYPE, TE};
+use http::response::Parts;
 use http::{HeaderMap, Request};
 use prost::bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::net::TcpStream;
@@ -47,13 +48,41 @@ impl Caller {
         body.put_u8(0);
         body.put_u32(u32::try_from(message.len())?);
         body.put_slice(message);
+        let (head, mut answer, trailers) =
+            self.send(path, "application/grpc", body.freeze()).await?;
+        // An answer without a message has everything in its head.
+        check(&trailers.unwrap_or(head.headers))?;
+        if answer.len() < HEADER_BYTES {
+            return Err("an answer has no message".into());
+        }
+        answer.advance(HEADER_BYTES);
+        Ok(answer.freeze())
+    }
+
+    /// Posts JSON to a path, which must succeed.
+    pub async fn post(&self, path: &str, body: Bytes) -> Result<()> {
+        let (head, answer, _) = self.send(path, "application/json", body).await?;
+        if head.status.is_success() {
+            return Ok(());
+        }
+        let text = String::from_utf8_lossy(&answer);
+        Err([head.status.as_str(), ": ", &text].concat().into())
+    }
+
+    /// Sends a request; returns the head, the body and the trailers of its response.
+    async fn send(
+        &self,
+        path: &str,
+        content_type: &'static str,
+        body: Bytes,
+    ) -> Result<(Parts, BytesMut, Option<HeaderMap>)> {
         let request = Request::post(["http://", &self.authority, path].concat())
-            .header(CONTENT_TYPE, "application/grpc")
+            .header(CONTENT_TYPE, content_type)
             .header(TE, "trailers")
             .body(())?;
         let mut sender = self.sender.clone().ready().await?;
         let (response, mut sending) = sender.send_request(request, false)?;
-        sending.send_data(body.freeze(), true)?;
+        sending.send_data(body, true)?;
 
         let (head, mut body) = response.await?.into_parts();
         let mut answer = BytesMut::new();
@@ -62,14 +91,7 @@ impl Caller {
             body.flow_control().release_capacity(part.len())?;
             answer.put_slice(&part);
         }
-        // An answer without a message has everything in its head.
-        let trailers = body.trailers().await?.unwrap_or(head.headers);
-        check(&trailers)?;
-        if answer.len() < HEADER_BYTES {
-            return Err("an answer has no message".into());
-        }
-        answer.advance(HEADER_BYTES);
-        Ok(answer.freeze())
+        Ok((head, answer, body.trailers().await?))
     }
 }
 

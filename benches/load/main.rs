@@ -30,7 +30,7 @@ use clap::Parser;
 use mimalloc::MiMalloc;
 
 use measure::Run;
-use peer::{Peer, Programs, Rival};
+use peer::{More, Peer, Programs, Rival};
 use table::Table;
 use workloads::Workload;
 
@@ -76,6 +76,9 @@ struct Arguments {
     /// The number of further executions in each store, each with two artifacts of five properties.
     #[arg(long, default_value_t = 0)]
     more: i64,
+    /// The number of runs of OpenLineage in the store of each server.
+    #[arg(long, default_value_t = 0)]
+    lineage_runs: u64,
     /// The duration of a run, in seconds.
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
@@ -129,14 +132,18 @@ impl Arguments {
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let database = &arguments.database;
-    let mut peers = vec![Peer::pedigree(database, arguments.more)?];
+    let more = More {
+        executions: arguments.more,
+        lineage_runs: arguments.lineage_runs,
+    };
+    let mut peers = vec![Peer::pedigree(database, more)?];
     let programs = Programs {
         python: arguments.python.as_deref(),
         baseline: arguments.baseline.as_deref(),
         elsewhere: arguments.elsewhere.as_deref(),
     };
     for &rival in &arguments.peers {
-        peers.extend(Peer::rival(rival, programs, database, arguments.more)?);
+        peers.extend(Peer::rival(rival, programs, database, more)?);
     }
     for peer in &peers {
         peer.fill().await?;

@@ -12,7 +12,7 @@ use sqlx::{AnyConnection, Connection as _, Executor};
 use crate::Result;
 use crate::client::{Client, Connection, Start, Worker};
 use crate::server::Server;
-use crate::workloads::{self, Limit, Turn, Workload};
+use crate::workloads::{self, Limit, Needed, Turn, Workload};
 
 /// The peers beside Pedigree.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -50,14 +50,25 @@ pub struct Programs<'a> {
 /// The number of further executions that make ten thousand.
 const SMALL_STORE_EXECUTIONS: i64 = 10_000 - workloads::EXECUTIONS;
 
+/// The number of runs of OpenLineage in a small store, at most.
+const SMALL_STORE_LINEAGE_RUNS: u64 = 10_000;
+
+/// What a store has beyond what all workloads need.
+#[derive(Clone, Copy)]
+pub struct More {
+    /// The number of executions.
+    pub executions: i64,
+    /// The number of runs of OpenLineage.
+    pub lineage_runs: u64,
+}
+
 /// A peer and its store.
 pub struct Peer {
     pub name: &'static str,
     url: String,
     /// The number of the next operation, so that each operation creates something new.
     next: AtomicU64,
-    /// The number of executions in the store beyond those that workloads need.
-    more: i64,
+    more: More,
     ask: Ask,
 }
 
@@ -88,7 +99,7 @@ impl Servers {
 }
 
 impl Peer {
-    fn of(name: &'static str, url: String, more: i64, ask: Ask) -> Self {
+    fn of(name: &'static str, url: String, more: More, ask: Ask) -> Self {
         Self {
             name,
             url,
@@ -99,7 +110,7 @@ impl Peer {
     }
 
     /// The server of this build, on a database of its own.
-    pub fn pedigree(database: &str, more: i64) -> Result<Self> {
+    pub fn pedigree(database: &str, more: More) -> Result<Self> {
         Self::server("pedigree", Path::new(PROGRAM), database, more, &[])
     }
 
@@ -107,7 +118,7 @@ impl Peer {
         name: &'static str,
         program: &Path,
         database: &str,
-        more: i64,
+        more: More,
         options: &'static [&'static str],
     ) -> Result<Self> {
         let url = url_of(database, name);
@@ -120,7 +131,7 @@ impl Peer {
         rival: Rival,
         programs: Programs<'_>,
         database: &str,
-        more: i64,
+        more: More,
     ) -> Result<Option<Self>> {
         let worker = |name, url: String, arguments: &[&str]| {
             programs.python.map(|python| {
@@ -137,7 +148,10 @@ impl Peer {
                 "small",
                 Path::new(PROGRAM),
                 database,
-                SMALL_STORE_EXECUTIONS,
+                More {
+                    executions: SMALL_STORE_EXECUTIONS,
+                    lineage_runs: more.lineage_runs.min(SMALL_STORE_LINEAGE_RUNS),
+                },
                 &[],
             )
             .map(Some),
@@ -167,8 +181,7 @@ impl Peer {
         }
     }
 
-    /// Fills the store for the workloads, with `more` executions. The limit reads the server's
-    /// store.
+    /// Fills the store for the workloads. The limit reads the server's store.
     pub async fn fill(&self) -> Result<()> {
         if self.name == "limit" {
             return Ok(());
@@ -179,12 +192,21 @@ impl Peer {
             let (_, answer) = client.call(&call).await?;
             expected.check(&answer)?;
         }
-        for (number, call) in workloads::more(self.more).enumerate() {
+        for (number, call) in workloads::more(self.more.executions).enumerate() {
             // The best plan for a small table is not the best one for a large table.
             if number.is_power_of_two() {
                 self.analyze().await?;
             }
             client.call(&call).await?;
+        }
+        if self.is_server() {
+            for (number, batch) in workloads::batches(self.more.lineage_runs).enumerate() {
+                if number.is_power_of_two() {
+                    self.analyze().await?;
+                }
+                let connection = client.connection()?;
+                connection.post("/api/v1/lineage/batch", batch?).await?;
+            }
         }
         self.give_back(client);
         self.analyze().await?;
@@ -227,7 +249,8 @@ impl Peer {
         Turn {
             client,
             number: self.next.fetch_add(1, Ordering::Relaxed),
-            more: self.more,
+            more: self.more.executions,
+            runs: self.more.lineage_runs,
         }
     }
 
@@ -238,6 +261,9 @@ impl Peer {
 
     /// Whether this peer supports the workload.
     pub fn can(&self, workload: &Workload) -> bool {
+        if workload.needed == Some(Needed::LineageRuns) && self.more.lineage_runs == 0 {
+            return false;
+        }
         match self.name {
             "limit" => match workload.limit {
                 Some(Limit::Load) => true,
@@ -246,7 +272,7 @@ impl Peer {
                 None => false,
             },
             "wheel" | "wheel-wal" => workload.is_wheels,
-            "bare" => !workload.is_history,
+            "bare" => workload.needed != Some(Needed::History),
             _ => true,
         }
     }

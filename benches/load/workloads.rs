@@ -17,11 +17,13 @@ use crate::client::Client;
 
 mod lineage;
 mod lists;
+mod openlineage;
 mod store;
 mod streams;
 mod task;
 mod writes;
 
+pub use openlineage::batches;
 pub use store::{EXECUTIONS, more, seed};
 pub use streams::Stream;
 
@@ -59,9 +61,16 @@ pub struct Turn {
     pub number: u64,
     /// The number of executions in the store beyond those of [`seed`].
     pub more: i64,
+    /// The number of runs of OpenLineage that the store was filled with.
+    pub runs: u64,
 }
 
 impl Turn {
+    /// The number of a run of OpenLineage.
+    const fn lineage_run(self) -> u64 {
+        self.runs + self.number
+    }
+
     /// The number of artifacts, without those that workloads put.
     const fn artifacts(self) -> i64 {
         store::ARTIFACTS + 2 * self.more
@@ -98,14 +107,23 @@ pub struct Workload {
     pub window: usize,
     /// Whether it is measured with one client only.
     pub is_slow: bool,
-    /// Whether it needs the history of changes.
-    pub is_history: bool,
+    /// What the store must have.
+    pub needed: Option<Needed>,
     /// The operation of this name in `benches/limits.py`.
     pub limit: Option<Limit>,
     /// Whether the released library supports it.
     pub is_wheels: bool,
     /// Another workload of the same server, measured in turns with it like a peer.
     pub beside: Option<&'static Workload>,
+}
+
+/// What not every store has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Needed {
+    /// The history of changes.
+    History,
+    /// Runs of OpenLineage.
+    LineageRuns,
 }
 
 /// What the limit of a workload is.
@@ -130,6 +148,12 @@ enum Operation {
     Task,
     /// A message of a stream.
     Record,
+    /// An event of OpenLineage.
+    Event,
+    /// A message of a stream with the facts of such an event.
+    RecordedEvent,
+    /// What the last run of a job of OpenLineage has read.
+    JobLineage,
     /// The time from a write to its arrival at a watcher.
     Watch,
     /// Changes of the past.
@@ -143,6 +167,9 @@ const HEALTH_CHECK: Workload = Workload::call("health check", |_| Call {
 })
 .ours();
 
+/// What [`Operation::Event`] stores, a message each.
+const EVENT_AS_MESSAGE: Workload = Workload::of("record", Operation::RecordedEvent).ours();
+
 /// What [`Operation::Record`] stores, a call each.
 const RECORD_AS_CALLS: Workload = Workload::call("calls", streams::call).ours();
 
@@ -153,7 +180,7 @@ impl Workload {
             operation,
             window: 1,
             is_slow: false,
-            is_history: false,
+            needed: None,
             limit: None,
             is_wheels: true,
             beside: None,
@@ -185,7 +212,12 @@ impl Workload {
     }
 
     const fn history(mut self) -> Self {
-        self.is_history = true;
+        self.needed = Some(Needed::History);
+        self.ours()
+    }
+
+    const fn of_runs(mut self) -> Self {
+        self.needed = Some(Needed::LineageRuns);
         self.ours()
     }
 
@@ -213,6 +245,9 @@ impl Workload {
             Operation::Everything => lists::everything(client.connection()?).await,
             Operation::Task => task::run(client, turn).await,
             Operation::Record => streams::record(client.connection()?, turn).await,
+            Operation::Event => openlineage::event(client, turn).await,
+            Operation::RecordedEvent => streams::record_event(client.connection()?, turn).await,
+            Operation::JobLineage => openlineage::lineage(client, turn).await,
             Operation::Watch => streams::watch(client.connection()?, turn).await,
             Operation::History => streams::history(client.connection()?).await,
         }
@@ -293,6 +328,10 @@ fn writes() -> Vec<Workload> {
             .ours()
             .with_window(streams::UNANSWERED_MESSAGES)
             .beside(&RECORD_AS_CALLS),
+        Workload::of("openlineage event", Operation::Event)
+            .ours()
+            .beside(&EVENT_AS_MESSAGE),
+        Workload::of("openlineage lineage of a job", Operation::JobLineage).of_runs(),
         Workload::of("watch", Operation::Watch).history(),
         Workload::of("watch 10k of history", Operation::History)
             .history()

@@ -24,7 +24,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::Streaming;
 
-use super::{Call, Turn, store};
+use super::{Call, Turn, openlineage, store};
 use crate::Result;
 use crate::client::Connection;
 
@@ -130,11 +130,6 @@ fn end_of(run: &str, end: &str) -> String {
 
 /// A completed run with a new input and a new output, as a message.
 pub async fn record(connection: &Connection, turn: Turn) -> Result<Duration> {
-    let stream = connection
-        .stream
-        .get_or_try_init(|| Stream::record(connection))
-        .await?;
-    let messages = stream.messages.as_ref().ok_or("this stream only watches")?;
     let id = ["message ", &turn.number.to_string()].concat();
     let artifact = |end| ArtifactRef {
         r#type: "Five".into(),
@@ -151,12 +146,28 @@ pub async fn record(connection: &Connection, turn: Turn) -> Result<Duration> {
         ..RunEvent::default()
     };
     let message = RecordRequest {
-        id: id.clone(),
+        id,
         change: Some(Change::Run(event)),
         ..RecordRequest::default()
     };
+    send(connection, message).await
+}
+
+/// The facts of an event of OpenLineage, as a message.
+pub async fn record_event(connection: &Connection, turn: Turn) -> Result<Duration> {
+    let id = ["event ", &turn.number.to_string()].concat();
+    send(connection, openlineage::message(id, turn)).await
+}
+
+/// Sends a message and waits for its answer.
+async fn send(connection: &Connection, message: RecordRequest) -> Result<Duration> {
+    let stream = connection
+        .stream
+        .get_or_try_init(|| Stream::record(connection))
+        .await?;
+    let messages = stream.messages.as_ref().ok_or("this stream only watches")?;
     let began = Instant::now();
-    let answer = stream.expect(&id);
+    let answer = stream.expect(&message.id);
     messages.send(message).await?;
     heard(answer).await?;
     Ok(began.elapsed())
