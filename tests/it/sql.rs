@@ -8,6 +8,8 @@ use sqlx::any::install_default_drivers;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 use tokio::runtime::Builder;
 
+use crate::support::Backend;
+
 /// The URL of a SQLite file.
 pub fn sqlite(file: &Path) -> String {
     format!("sqlite:{}", file.display())
@@ -40,6 +42,35 @@ pub async fn query(url: &str, sql: &'static str) -> Vec<String> {
     let texts = sqlx::query_scalar(sql).fetch_all(&mut connection).await;
     connection.close().await.unwrap();
     texts.unwrap()
+}
+
+/// A table that a session keeps from all others; on SQLite it keeps the database from all writers.
+pub struct TableLock {
+    holder: AnyConnection,
+    unlock: &'static str,
+}
+
+impl TableLock {
+    pub async fn of(backend: Backend, url: &str, table: &str) -> Self {
+        let (lock, unlock) = match backend {
+            Backend::SqliteFile | Backend::SqliteMemory => ("BEGIN IMMEDIATE".into(), "ROLLBACK"),
+            Backend::Postgres => (
+                format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"),
+                "ROLLBACK",
+            ),
+            Backend::MySql => (format!("LOCK TABLES {table} WRITE"), "UNLOCK TABLES"),
+        };
+        let mut holder = connect(url).await;
+        let lock = sqlx::raw_sql(AssertSqlSafe(lock));
+        lock.execute(&mut holder).await.unwrap();
+        Self { holder, unlock }
+    }
+
+    pub async fn release(mut self) {
+        let unlock = sqlx::raw_sql(AssertSqlSafe(self.unlock));
+        unlock.execute(&mut self.holder).await.unwrap();
+        self.holder.close().await.unwrap();
+    }
 }
 
 /// [`run_sql`] for where nothing is awaited.

@@ -8,7 +8,7 @@ use tonic::Status;
 
 use super::UNCERTAIN;
 use crate::python::sized;
-use crate::sql::{connect, query, run_sql};
+use crate::sql::{TableLock, connect, query, run_sql};
 use crate::support::Backend;
 use crate::support::prelude::*;
 
@@ -224,12 +224,7 @@ async fn a_reader_does_not_wait(store: Store) {
 async fn a_statement_that_nobody_waits_for(store: Store) {
     let type_id = store.put_type::<Artifact>("T", &[]).await;
     store.put(Artifact::new(type_id, "n")).await;
-    let mut holder = connect(store.url()).await;
-    let lock = match store.backend() {
-        Backend::Postgres => "BEGIN; LOCK TABLE Artifact IN ACCESS EXCLUSIVE MODE",
-        _ => "LOCK TABLES Artifact WRITE",
-    };
-    run(&mut holder, lock.to_owned()).await;
+    let lock = TableLock::of(store.backend(), store.url(), "Artifact").await;
     let call = tokio::spawn({
         let store = store.clone();
         async move { store.send(Artifact::list(None)).await }
@@ -245,13 +240,8 @@ async fn a_statement_that_nobody_waits_for(store: Store) {
     while all_sessions(&store).await.contains(&waiting) {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let unlock = match store.backend() {
-        Backend::Postgres => "ROLLBACK",
-        _ => "UNLOCK TABLES",
-    };
-    run(&mut holder, unlock.to_owned()).await;
+    lock.release().await;
     assert_eq!(store.ask(Artifact::list(None)).await.nodes.len(), 1);
-    holder.close().await.unwrap();
 }
 
 /// The sessions of this database.

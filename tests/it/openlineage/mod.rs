@@ -14,6 +14,7 @@ mod killed;
 mod lifecycle;
 mod lineage;
 mod names;
+mod overload;
 mod scenarios;
 mod versions;
 

@@ -1,13 +1,12 @@
 //! Calls whose clients say how long they wait.
 
 use percent_encoding::percent_decode_str;
-use sqlx::{AssertSqlSafe, Connection};
 
 use super::http2::Http2;
 use super::web::{framed, put_type};
 use super::{Http, get};
 use crate::binary::Server;
-use crate::sql::connect;
+use crate::sql::TableLock;
 use crate::support::prelude::*;
 use crate::support::{Backend, TestDatabase};
 
@@ -27,21 +26,11 @@ async fn put_with_timeout(server: &Server, timeout: &str) -> Http {
         .await
 }
 
-/// Somebody else has the table of types, so that no call that puts one ends.
+/// Another session has the table of types, so that no call that puts one ends.
 async fn a_late_call_is_given_up(backend: Backend) {
     let database = TestDatabase::new(backend);
     let server = Server::on(&database, &["--admin-port", "0"]);
-    let (lock, unlock) = match backend {
-        Backend::SqliteFile | Backend::SqliteMemory => ("BEGIN IMMEDIATE", "ROLLBACK"),
-        Backend::Postgres => (
-            "BEGIN; LOCK TABLE Type IN ACCESS EXCLUSIVE MODE",
-            "ROLLBACK",
-        ),
-        Backend::MySql => ("LOCK TABLES Type WRITE", "UNLOCK TABLES"),
-    };
-    let mut holder = connect(&database.url).await;
-    let lock = sqlx::raw_sql(AssertSqlSafe(lock));
-    lock.execute(&mut holder).await.unwrap();
+    let lock = TableLock::of(backend, &database.url, "Type").await;
 
     // One as short as clients give, and one that has passed already.
     for timeout in ["50m", "0n"] {
@@ -61,9 +50,7 @@ async fn a_late_call_is_given_up(backend: Backend) {
     );
     assert!(metrics.contains(&counted), "{metrics}");
 
-    let unlock = sqlx::raw_sql(AssertSqlSafe(unlock));
-    unlock.execute(&mut holder).await.unwrap();
-    holder.close().await.unwrap();
+    lock.release().await;
     // Nothing of them goes on: the next call comes first.
     let client = server.client().await;
     let get = pb::GetArtifactTypeRequest {
