@@ -6,6 +6,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use super::producer::{run, without_ids};
 use crate::binary::{Server, pedigree};
 use crate::support::{Backend, TestDatabase};
 
@@ -73,29 +74,4 @@ fn producer(folder: &Path, program: &str, url: &str) -> Command {
         .env("OPENLINEAGE_NAMESPACE", "churn")
         .env("DBT_SEND_ANONYMOUS_USAGE_STATS", "false");
     command
-}
-
-/// Runs a program to its end, which must be a good one, and gives what it printed.
-fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    let (out, err) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
-    assert!(output.status.success(), "{command:?}\n{out}{err}");
-    out.into_owned()
-}
-
-/// A tree with the kinds and names of its nodes alone.
-fn without_ids(tree: &str) -> String {
-    let line = |line: &str| {
-        let (branch, node) = line.split_at(line.find(['a', 'e']).unwrap());
-        let words: Vec<&str> = node.split(' ').collect();
-        let name = words[3]
-            .rsplit_once('/')
-            .filter(|_| words[0] == "execution");
-        let name = name.map_or(words[3], |(job, _)| job);
-        format!("{branch}{} {name}\n", words[0])
-    };
-    tree.lines().map(line).collect()
 }

@@ -15,6 +15,8 @@ mod lifecycle;
 mod lineage;
 mod names;
 mod overload;
+mod producer;
+mod producers;
 mod scenarios;
 mod versions;
 
