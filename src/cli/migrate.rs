@@ -125,10 +125,9 @@ impl MigrateArgs {
         let path = config.serving.security.as_ref();
         let path =
             path.ok_or_else(|| Failure("tenants are in a security file: --security".into()))?;
-        let settings = SecuritySettings::read(path)?;
+        let tenants = SecuritySettings::read_tenants(path)?;
         let is_wanted = |name: &TenantName| self.tenant.as_ref().is_none_or(|it| it == name);
-        let all = settings.tenants.all();
-        let named = all.filter(|(name, _)| is_wanted(name));
+        let named = tenants.all().filter(|(name, _)| is_wanted(name));
         let named = named.map(|(name, rules)| Target {
             tenant: Some(name.clone()),
             database: server::tenant_database(config, name, rules),

@@ -1,30 +1,25 @@
 //! The format of a security file: TOML, without unknown keys.
 
 use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
 
 use serde::Deserialize;
 use toml::Spanned;
-use toml::value::Datetime;
 
 use super::SecuritySettings;
 use super::issuers::IssuerEntry;
 use super::limits::LimitEntry;
 use super::proxies::ProxyEntry;
 use super::tenants::{TenantEntry, TenantList};
+use super::tokens::TokenEntry;
+use crate::error::StartError;
 use crate::identity::IdentitySources;
 use crate::identity::jwt::Issuers;
 use crate::identity::proxy::TrustedProxies;
-use crate::identity::token::{self, ApiToken, ApiTokens};
+use crate::identity::token::ApiTokens;
 use crate::policy::{
-    Action, Denial, Grant, LimitRule, Policy, PolicyMode, Role, SubjectPattern, TenantName,
-    TenantScope,
+    Action, Denial, Grant, LimitRule, Policy, PolicyMode, Role, SubjectPattern, TenantScope,
 };
-
-/// What the subjects of API tokens begin with.
-const TOKEN_ORIGIN: &str = "token:";
-
-/// The maximum length of a token's name in bytes.
-const MAX_NAME_BYTES: usize = 256;
 
 /// The maximum length of the name of an issuer or a proxy in bytes.
 const MAX_SOURCE_NAME_BYTES: usize = 64;
@@ -34,6 +29,13 @@ const MAX_SOURCE_NAME_BYTES: usize = 64;
 pub(super) struct FileProblem {
     pub(super) line: usize,
     pub(super) text: String,
+}
+
+impl FileProblem {
+    pub(super) fn at(self, path: &Path) -> StartError {
+        let (path, Self { line, text }) = (path.display(), self);
+        StartError::Security(format!("{path}, line {line}: {text}"))
+    }
 }
 
 #[derive(Deserialize)]
@@ -83,16 +85,6 @@ struct DenialEntry {
     tenant: Option<TenantScope>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TokenEntry {
-    id: TokenId,
-    sha256: TokenDigest,
-    subject: TokenSubject,
-    expires: UtcTime,
-    tenant: Option<TenantName>,
-}
-
 /// The name of an issuer or a proxy, as subjects have it.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
@@ -110,78 +102,29 @@ impl TryFrom<String> for SourceName {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(try_from = "String")]
-struct TokenId(String);
-
-impl TryFrom<String> for TokenId {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let rule = "an id is 12 hexadecimal digits in lower case";
-        token::is_id(&text).then_some(Self(text)).ok_or(rule)
+impl Document {
+    fn parse(text: &str) -> Result<Self, FileProblem> {
+        toml::from_str(text).map_err(|error| FileProblem {
+            line: error.span().map_or(1, |span| line_at(text, span.start)),
+            text: without_quotes(error.message()),
+        })
     }
 }
 
-#[derive(Deserialize)]
-#[serde(try_from = "String")]
-struct TokenDigest(token::Sha256);
-
-impl TryFrom<String> for TokenDigest {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let rule = "the SHA-256 of a token is 64 hexadecimal digits in lower case";
-        token::sha256_from_hex(&text).map(Self).ok_or(rule)
-    }
+fn line_at(text: &str, offset: usize) -> usize {
+    text[..offset].matches('\n').count() + 1
 }
 
-#[derive(Deserialize)]
-#[serde(try_from = "String")]
-struct TokenSubject(String);
-
-impl TryFrom<String> for TokenSubject {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let rule =
-            "the subject of a token is token:NAME, with letters, digits and -._@/ in the name";
-        is_token_subject(&text).then_some(Self(text)).ok_or(rule)
-    }
-}
-
-/// Whether a text can be the subject of a token.
-#[must_use]
-pub fn is_token_subject(text: &str) -> bool {
-    let name = text.strip_prefix(TOKEN_ORIGIN).unwrap_or_default();
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._@/".contains(&byte);
-    (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(is_allowed)
-}
-
-/// Milliseconds since epoch.
-#[derive(Deserialize)]
-#[serde(try_from = "Datetime")]
-struct UtcTime(i64);
-
-impl TryFrom<Datetime> for UtcTime {
-    type Error = &'static str;
-
-    fn try_from(time: Datetime) -> Result<Self, Self::Error> {
-        let rule = "a time is in UTC, such as 2030-01-31T00:00:00Z";
-        let time = humantime::parse_rfc3339(&time.to_string()).map_err(|_| rule)?;
-        let since_epoch = time.duration_since(std::time::UNIX_EPOCH);
-        let milliseconds = since_epoch.map_err(|_| rule)?.as_millis();
-        Ok(Self(i64::try_from(milliseconds).map_err(|_| rule)?))
-    }
+/// Reads the tenants of a file only.
+pub(super) fn parse_tenants(text: &str) -> Result<TenantList, FileProblem> {
+    let document = Document::parse(text)?;
+    TenantList::read(document.tenants, |offset| line_at(text, offset))
 }
 
 /// Reads a file.
 pub(super) fn parse(text: &str) -> Result<SecuritySettings, FileProblem> {
-    let line_at = |offset: usize| text[..offset].matches('\n').count() + 1;
-    let document: Document = toml::from_str(text).map_err(|error| FileProblem {
-        line: error.span().map_or(1, |span| line_at(span.start)),
-        text: without_quotes(error.message()),
-    })?;
+    let line_at = |offset: usize| line_at(text, offset);
+    let document = Document::parse(text)?;
     let tenants = TenantList::read(document.tenants, line_at)?;
     let grants = document.grants.into_iter().map(|entry| {
         let line = line_at(entry.span().start);
@@ -233,35 +176,10 @@ pub(super) fn parse(text: &str) -> Result<SecuritySettings, FileProblem> {
     for (line, scope) in scopes {
         tenants.check(line, scope)?;
     }
-    let mut ids = HashSet::new();
-    let mut tokens = Vec::new();
-    for entry in document.tokens {
-        let line = line_at(entry.span().start);
-        let TokenEntry {
-            id: TokenId(id),
-            sha256: TokenDigest(sha256),
-            subject: TokenSubject(subject),
-            expires: UtcTime(expires),
-            tenant,
-        } = entry.into_inner();
-        if let Some(name) = &tenant {
-            tenants.check(line, &TenantScope::One(name.clone()))?;
-        }
-        if !ids.insert(id.clone()) {
-            let text = format!("another token has the id {id}");
-            return Err(FileProblem { line, text });
-        }
-        tokens.push(ApiToken {
-            id,
-            sha256,
-            subject: subject.into(),
-            expires,
-            tenant,
-        });
-    }
+    let tokens = tokens(document.tokens, &tenants, line_at)?;
     Ok(SecuritySettings {
         identities: IdentitySources {
-            tokens: ApiTokens::new(tokens),
+            tokens,
             issuers: issuers(document.issuers, line_at)?,
             proxies: proxies(document.proxies, line_at)?,
             allows_anonymous: document.allow_anonymous,
@@ -271,6 +189,28 @@ pub(super) fn parse(text: &str) -> Result<SecuritySettings, FileProblem> {
         audited_reads: document.audit_reads,
         tenants,
     })
+}
+
+fn tokens(
+    entries: Vec<Spanned<TokenEntry>>,
+    tenants: &TenantList,
+    line_at: impl Fn(usize) -> usize,
+) -> Result<ApiTokens, FileProblem> {
+    let mut ids = HashSet::new();
+    let mut tokens = Vec::new();
+    for entry in entries {
+        let line = line_at(entry.span().start);
+        let token = entry.into_inner().token();
+        if let Some(name) = &token.tenant {
+            tenants.check(line, &TenantScope::One(name.clone()))?;
+        }
+        if !ids.insert(token.id.clone()) {
+            let text = format!("another token has the id {}", token.id);
+            return Err(FileProblem { line, text });
+        }
+        tokens.push(token);
+    }
+    Ok(ApiTokens::new(tokens))
 }
 
 fn issuers(

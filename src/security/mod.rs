@@ -6,6 +6,7 @@ mod issuers;
 mod limits;
 mod proxies;
 mod tenants;
+mod tokens;
 mod warnings;
 
 use std::fmt;
@@ -15,8 +16,8 @@ use std::sync::Arc;
 
 use metrics::gauge;
 
-pub use self::format::is_token_subject;
 pub use self::tenants::{DatabaseUrl, NamedTenant, TenantChoice, TenantList, TenantRules};
+pub use self::tokens::is_token_subject;
 pub use self::warnings::FileWarning;
 use crate::error::StartError;
 use crate::identity::IdentitySources;
@@ -42,6 +43,16 @@ impl SecuritySettings {
     /// If it cannot be read, with the file, the line, and no secret.
     pub fn read(path: &Path) -> Result<Self, StartError> {
         parse(path, &text(path)?)
+    }
+
+    /// Reads the tenants of a file only. What a server needs beside it, such as the keys of
+    /// issuers, may be missing.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::read`].
+    pub fn read_tenants(path: &Path) -> Result<TenantList, StartError> {
+        format::parse_tenants(&text(path)?).map_err(|problem| problem.at(path))
     }
 
     /// Whether calls of a method are recorded although they change nothing. Who read the audit is
@@ -123,8 +134,5 @@ fn text(path: &Path) -> Result<String, StartError> {
 }
 
 fn parse(path: &Path, text: &str) -> Result<SecuritySettings, StartError> {
-    format::parse(text).map_err(|problem| {
-        let (path, format::FileProblem { line, text }) = (path.display(), problem);
-        StartError::Security(format!("{path}, line {line}: {text}"))
-    })
+    format::parse(text).map_err(|problem| problem.at(path))
 }

@@ -8,13 +8,13 @@ FILE = '[[grant]]\nsubjects = ["k8s:ml:*"]\nrole = "writer"\n'
 PLACE = "/etc/pedigree/security"
 
 
-def server(manifests):
-    """The server's environment, mounts and volumes."""
-    deployment = one(manifests, "Deployment")
-    only = container(deployment)
+def server(manifests, kind="Deployment"):
+    """The environment, mounts and volumes of the server, or of the migration Job."""
+    manifest = one(manifests, kind)
+    only = container(manifest)
     env = {entry["name"]: entry.get("value") for entry in only["env"]}
     mounts = {mount["name"]: mount["mountPath"] for mount in only["volumeMounts"]}
-    volumes = {volume["name"]: volume for volume in pod_spec(deployment)["volumes"]}
+    volumes = {volume["name"]: volume for volume in pod_spec(manifest)["volumes"]}
     return env, mounts, volumes
 
 
@@ -83,3 +83,34 @@ def test_the_job_makes_the_history_append_only():
         assert job["command"] == ["/bin/pedigree", "migrate"]
         assert job["args"] == arguments
     assert "args" not in container(one(mode("mysql", "--set", "migration.widen=false"), "Job"))
+
+
+def test_the_job_migrates_all_tenants_of_the_file(tmp_path):
+    file = tmp_path / "security.toml"
+    file.write_text(FILE)
+    tenant = "security.tenants[0].name=a,security.tenants[0].secret=s,security.tenants[0].key=url"
+    extra = "extraVolumes[0].name=x,extraVolumes[0].emptyDir.medium=Memory,extraVolumeMounts[0].name=x"
+    for values in [["--set-file", f"security.config={file}"], ["--set", "security.existingSecret=s"]]:
+        manifests = mode("mysql", *values, "--set", f"{tenant},{extra},extraVolumeMounts[0].mountPath=/x")
+        job = one(manifests, "Job")
+        assert container(job)["args"][-1] == "--all-tenants"
+        env, mounts, volumes = server(manifests, "Job")
+        _, server_mounts, server_volumes = server(manifests)
+        assert env["PEDIGREE_SECURITY"] == f"{PLACE}/security.toml"
+        assert mounts == server_mounts
+        for name in ["tenants", "x"]:
+            assert volumes[name] == server_volumes[name]
+        if "existingSecret" in values[1]:
+            assert volumes["security"] == server_volumes["security"]
+            continue
+        # Hooks run before the chart's ConfigMap exists.
+        name = volumes["security"]["configMap"]["name"]
+        assert name != server_volumes["security"]["configMap"]["name"]
+        made = one(manifests, "ConfigMap", name)
+        assert made["data"] == {"security.toml": FILE}
+        hooks = made["metadata"]["annotations"]
+        assert hooks["helm.sh/hook"] == job["metadata"]["annotations"]["helm.sh/hook"]
+        assert int(hooks["helm.sh/hook-weight"]) < 0
+    env, mounts, volumes = server(mode("mysql"), "Job")
+    assert "PEDIGREE_SECURITY" not in env
+    assert not {"security", "tenants"} & (mounts.keys() | volumes.keys())

@@ -57,10 +57,7 @@
   value: /etc/pedigree/client-ca/ca.crt
 {{- end }}
 {{- end }}
-{{- if or .Values.security.existingSecret .Values.security.config }}
-- name: PEDIGREE_SECURITY
-  value: /etc/pedigree/security/security.toml
-{{- end }}
+{{- include "pedigree.securityEnv" . }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
@@ -111,31 +108,7 @@
         path: ca.crt
 {{- end }}
 {{- end }}
-{{- with .Values.security.existingSecret }}
-- name: security
-  secret:
-    secretName: {{ . }}
-    items:
-      - key: {{ $.Values.security.key }}
-        path: security.toml
-{{- end }}
-{{- if .Values.security.config }}
-- name: security
-  configMap:
-    name: {{ include "pedigree.fullname" . }}-security
-{{- end }}
-{{- with .Values.security.tenants }}
-- name: tenants
-  projected:
-    sources:
-      {{- range . }}
-      - secret:
-          name: {{ .secret }}
-          items:
-            - key: {{ .key }}
-              path: {{ .name }}
-      {{- end }}
-{{- end }}
+{{- include "pedigree.securityVolumes" (list . (printf "%s-security" (include "pedigree.fullname" .))) }}
 {{- with .Values.security.serviceAccounts }}
 {{- if .enabled }}
 - name: cluster
@@ -175,16 +148,7 @@
   readOnly: true
 {{- end }}
 {{- end }}
-{{- if or .Values.security.existingSecret .Values.security.config }}
-- name: security
-  mountPath: /etc/pedigree/security
-  readOnly: true
-{{- end }}
-{{- if .Values.security.tenants }}
-- name: tenants
-  mountPath: /etc/pedigree/tenants
-  readOnly: true
-{{- end }}
+{{- include "pedigree.securityMounts" . }}
 {{- if .Values.security.serviceAccounts.enabled }}
 - name: cluster
   mountPath: /var/run/secrets/kubernetes.io/serviceaccount
