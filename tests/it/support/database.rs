@@ -26,7 +26,7 @@ pub enum Backend {
 
 impl Backend {
     /// The URL of the server where new databases go.
-    fn server(self) -> String {
+    pub fn server(self) -> String {
         let variable = match self {
             Self::SqliteFile | Self::SqliteMemory => panic!("SQLite has no server"),
             Self::Postgres => "PEDIGREE_TEST_POSTGRES_URL",

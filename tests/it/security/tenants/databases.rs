@@ -6,14 +6,17 @@ use std::time::Duration;
 use pedigree::proto::pedigree::lineage::v1::lineage_service_client::LineageServiceClient;
 use pedigree::telemetry::Metrics;
 use tempfile::TempDir;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::{Tenants, entry, named, put};
-use crate::binary::{pedigree_on, run};
+use crate::binary::{pedigree, pedigree_on, run};
+use crate::migrate::{said, version};
 use crate::python::sized;
-use crate::security::write_policy;
+use crate::security::{FILE, write_policy};
 use crate::serving::{TcpProxy, put_type};
+use crate::sql::connect;
 use crate::streams::from_the_beginning;
 use crate::support::prelude::*;
 use crate::support::{Backend, TestDatabase};
@@ -24,6 +27,7 @@ on_every_database! {
     an_idle_tenant_is_closed_and_opened_again,
     busy_tenants_share_few_connections,
     tenants_are_migrated_by_the_command,
+    a_tenant_with_an_old_schema_is_refused_alone,
 }
 on_every_server! {
     a_tenant_whose_database_is_away_disturbs_no_other,
@@ -235,6 +239,10 @@ async fn tenants_are_migrated_by_the_command(backend: Backend) {
         .map(|(name, database)| entry(name, &database.url))
         .collect();
     "[tenant.three]\ndatabase_url_file = \"/none\"\n".clone_into(&mut parts[2]);
+    // The command runs where the keys of issuers may be missing.
+    let issuer = "[[issuer]]\nname = \"a\"\nurl = \"https://id.example\"\naudiences = [\"p\"]\n\
+                  jwks_file = \"/none\"\n";
+    parts.push(issuer.to_owned());
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let file = write_policy(folder.path(), &parts);
     let file = file.to_str().unwrap();
@@ -270,31 +278,96 @@ async fn tenants_are_migrated_by_the_command(backend: Backend) {
     assert_eq!(missing.status.code(), Some(1), "{missing:?}");
 }
 
-/// Many tenants on one server, never with more connections than they may have.
+/// Until the command has upgraded its schema.
+async fn a_tenant_with_an_old_schema_is_refused_alone(backend: Backend) {
+    let old = TestDatabase::new(backend);
+    said(&old, &["--downgrade-to", "9"]);
+    let databases = [
+        ("old".to_owned(), old),
+        ("new".to_owned(), TestDatabase::new(backend)),
+    ];
+    let tenants = Tenants::on(backend, databases, "", |_| {}).await;
+    for round in ["First", "Second"] {
+        let refused = tenants.put("old", round).await.unwrap_err();
+        assert_eq!(refused.code(), Code::FailedPrecondition, "{refused:?}");
+        assert!(refused.message().contains("schema"), "{refused:?}");
+        for served in ["new", "default"] {
+            assert_eq!(code(&tenants, served, round).await, Code::Ok);
+        }
+    }
+    let old = &tenants.databases[0].1;
+    assert_eq!(version(old).await, "9", "nobody has asked for more");
+    let file = tenants.folder.path().join(FILE);
+    let (url, file) = (tenants.store.url(), file.to_str().unwrap());
+    let options = ["--database-url", url, "--security", file];
+    let upgrade = [&["migrate", "--tenant", "old"], &options[..]].concat();
+    let done = run(pedigree(tenants.folder.path(), &upgrade));
+    assert!(done.status.success(), "{done:?}");
+    let expected = "done: the schema had version 9 and has version 10";
+    assert!(done.stdout.contains(expected), "{done:?}");
+    eventually("it is served", async || {
+        code(&tenants, "old", "Third").await == Code::Ok
+    })
+    .await;
+}
+
+/// The greatest number of connections to any of these databases, until the sender is dropped.
+async fn most_connections(names: Vec<String>, mut until: oneshot::Receiver<()>) -> usize {
+    const CONNECTED: &str =
+        "SELECT CAST(datname AS TEXT) FROM pg_stat_activity WHERE datname IS NOT NULL";
+    let mut connection = connect(&Backend::Postgres.server()).await;
+    let mut most = 0;
+    while until.try_recv() == Err(TryRecvError::Empty) {
+        let connected: Vec<String> = sqlx::query_scalar(CONNECTED)
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+        let own = connected.iter().filter(|name| names.contains(name));
+        most = most.max(own.count());
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    most
+}
+
+/// Many tenants on one server, never with more connections than they may have. One loses its
+/// database.
 async fn hundreds_of_tenants_are_served() {
+    const CONNECTIONS: u32 = 20;
     let count = sized(24, 200);
     let databases = (0..count).map(|number| {
         let database = TestDatabase::new(Backend::Postgres);
         (format!("many-{number}"), database)
     });
-    let connections = 20;
-    let tenants = Tenants::on(Backend::Postgres, databases, "", |config| {
-        config.database.connections = connections;
+    let mut tenants = Tenants::on(Backend::Postgres, databases, "", |config| {
+        config.database.connections = CONNECTIONS;
         config.database.wait = Duration::from_mins(2);
         config.serving.startup_wait = Duration::from_mins(2);
     })
     .await;
-    let mut callers = JoinSet::new();
+    let databases = tenants.databases.iter().map(|(_, database)| database);
+    let names = databases.map(|database| database.access().database);
+    let default = tenants.store.url().rsplit('/').next().unwrap().to_owned();
+    let (served, until) = oneshot::channel();
+    let counting = JoinSet::from_iter([most_connections(names.chain([default]).collect(), until)]);
+    for round in ["First", "Second"] {
+        let mut callers = JoinSet::new();
+        for (name, _) in &tenants.databases {
+            let request = tenants.to(name, put_type(round));
+            callers.spawn(put(tenants.client(), request));
+        }
+        let done = tokio::time::timeout(PATIENCE * 5, callers.join_all()).await;
+        assert!(done.is_ok(), "somebody waits for ever");
+        let done = done.unwrap();
+        assert!(done.iter().all(Result::is_ok), "{done:?}");
+    }
+    let (gone, database) = tenants.databases.pop().unwrap();
+    drop(database);
+    assert_ne!(code(&tenants, &gone, "Third").await, Code::Ok);
     for (name, _) in &tenants.databases {
-        let (client, name) = (tenants.client(), name.clone());
-        let request = tenants.to(&name, put_type(&name));
-        callers.spawn(async move {
-            put(client, request).await.unwrap();
-        });
+        assert_eq!(code(&tenants, name, "Third").await, Code::Ok, "{name}");
     }
-    let done = tokio::time::timeout(PATIENCE * 5, callers.join_all()).await;
-    assert!(done.is_ok(), "somebody waits for ever");
-    for (name, _) in tenants.databases.iter().take(10) {
-        assert_eq!(code(&tenants, name, "Data").await, Code::Ok);
-    }
+    drop(served);
+    let most = counting.join_all().await[0];
+    let range = 2..=CONNECTIONS as usize;
+    assert!(range.contains(&most), "{most} connections");
 }
