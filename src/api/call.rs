@@ -1,5 +1,6 @@
 //! The call context: what every handler of every door receives.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Graphs};
+use crate::graph::{Graph, Graphs, MissingTypeRight, no_right};
 use crate::model::{ANONYMOUS, Access, Caller, Door};
 use crate::policy::TenantName;
 
@@ -23,7 +24,7 @@ pub struct Call {
     pub caller: Caller,
     /// When the client stops waiting, if ever.
     pub deadline: Option<Instant>,
-    /// The right to change something, if the caller lacks it.
+    /// The right to change types, if the caller lacks it.
     pub missing_right: Option<Arc<MissingRight>>,
     /// For the tasks that work on the response.
     pub tasks: TaskTracker,
@@ -41,7 +42,7 @@ pub struct RequestContext {
     pub access: Access,
     /// When the client stops waiting, if ever.
     pub deadline: Option<Instant>,
-    /// The right to change something, if the caller lacks it.
+    /// The right to change types, if the caller lacks it.
     pub missing_right: Option<Arc<MissingRight>>,
     /// The tenant that the request is for; `None` for the default one.
     pub tenant: Option<TenantName>,
@@ -57,22 +58,27 @@ pub struct TenantGraph {
     pub page_mark: Arc<str>,
 }
 
-/// A right that the caller of a request lacks, and which the request needs only if it changes
-/// something: its handler finds out.
-#[derive(Debug)]
+/// The right to change types, which the caller of a request lacks. The request needs it only if it
+/// changes some: its handler finds out.
 pub struct MissingRight {
     is_enforced: bool,
-    was_needed: AtomicBool,
+    note: Box<dyn Fn() + Send + Sync>,
+}
+
+impl fmt::Debug for MissingRight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MissingRight")
+            .field(&self.is_enforced)
+            .finish()
+    }
 }
 
 impl MissingRight {
-    /// A right whose lack refuses requests, or is only to be counted.
+    /// A right whose lack refuses changes, or is only to be counted. Each need of it is noted.
     #[must_use]
-    pub const fn new(is_enforced: bool) -> Self {
-        Self {
-            is_enforced,
-            was_needed: AtomicBool::new(false),
-        }
+    pub fn new(is_enforced: bool, note: impl Fn() + Send + Sync + 'static) -> Self {
+        let note = Box::new(note);
+        Self { is_enforced, note }
     }
 
     /// Notes that the request needs it.
@@ -81,17 +87,50 @@ impl MissingRight {
     ///
     /// `PermissionDenied` where it is enforced.
     pub fn need(&self) -> Result<()> {
-        self.was_needed.store(true, Ordering::Relaxed);
+        (self.note)();
         if self.is_enforced {
-            let text = "the caller has no permission for this change";
-            return Err(Error::PermissionDenied(text.into()));
+            Err(no_right())
+        } else {
+            Ok(())
         }
-        Ok(())
+    }
+}
+
+/// The messages of a request whose caller lacks the right to change types.
+#[derive(Debug)]
+pub struct MissingTypeRights<'a> {
+    right: Option<&'a MissingRight>,
+    of_messages: Vec<Arc<MissingTypeRight>>,
+}
+
+impl MissingTypeRights<'_> {
+    /// The right that one message lacks, if the caller lacks it.
+    pub fn of_message(&mut self) -> Option<Arc<MissingTypeRight>> {
+        let right = Arc::new(MissingTypeRight::new(self.right?.is_enforced));
+        self.of_messages.push(right.clone());
+        Some(right)
     }
 
+    /// Notes the messages that needed it. What became of them has been decided.
+    pub fn note(self) {
+        for right in self.of_messages {
+            if let Some(of_request) = self.right
+                && right.was_needed()
+            {
+                (of_request.note)();
+            }
+        }
+    }
+}
+
+impl Call {
+    /// For the messages of the request.
     #[must_use]
-    pub fn was_needed(&self) -> bool {
-        self.was_needed.load(Ordering::Relaxed)
+    pub fn missing_type_rights(&self) -> MissingTypeRights<'_> {
+        MissingTypeRights {
+            right: self.missing_right.as_deref(),
+            of_messages: Vec::new(),
+        }
     }
 }
 

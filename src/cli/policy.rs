@@ -117,8 +117,11 @@ impl ExplainArgs {
         let decision = policy.decide(&self.subject, &tenant, Some(row));
         let changes = policy.decide_changes(&self.subject, &tenant, row);
         if decision.is_allowed() && !changes.is_allowed() {
-            report(out, format_args!("of what is stored already: {decision}"));
-            report(out, format_args!("of anything else: {changes}"));
+            report(
+                out,
+                format_args!("with types that are stored already: {decision}"),
+            );
+            report(out, format_args!("with other types: {changes}"));
         } else if decision.is_allowed() {
             report(out, changes);
         } else {

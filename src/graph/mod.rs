@@ -55,6 +55,7 @@ pub use composite::subgraph::{EventEdge, PutSubgraph, PutSubgraphAnswer};
 pub use datasets::join::{DATASET_TYPE, VERSION_TYPE};
 pub use edges::memberships::PutMemberships;
 pub use edges::parents::{PutParentContexts, Relatives};
+pub use ingest::missing_right::{MissingTypeRight, no_right};
 pub use ingest::runs::{
     ArtifactIdentity, ArtifactRef, ColumnSource, ContextRef, DatasetUse, EventScope, EventTime,
     Facet, FacetLineage, RecordRuns, RunEvent, RunEventType, RunResult, TypeName, TypePolicy,

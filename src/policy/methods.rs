@@ -14,8 +14,8 @@ pub struct MethodActions {
     pub path: &'static str,
     /// All of them are needed.
     pub actions: &'static [Action],
-    /// These too, for a call that changes something. A put of what is stored already changes
-    /// nothing.
+    /// These too, for what changes types: a call, or a message of it. A put of types that are
+    /// stored already changes none.
     pub changes: &'static [Action],
 }
 
@@ -107,8 +107,7 @@ pub const METHODS: &[MethodActions] = &[
     row("/ml_metadata.MetadataStoreService/GetChildrenContextsByContexts", &[NodeRead]),
     row("/ml_metadata.MetadataStoreService/GetLineageSubgraph", &[LineageWalk]),
     row("/ml_metadata.MetadataStoreService/GetLineageGraph", &[LineageWalk]),
-    // Run events may declare types.
-    row("/pedigree.lineage.v1.LineageService/Record", &[NodeWrite, TypeWrite]),
+    put("/pedigree.lineage.v1.LineageService/Record", &[NodeWrite, TypeRead], &[TypeWrite]),
     row("/pedigree.lineage.v1.LineageService/Watch", &[Watch]),
     row("/pedigree.lineage.v1.LineageService/Trace", &[LineageWalk]),
     row("/pedigree.lineage.v1.LineageService/TraceColumns", &[LineageWalk]),
@@ -116,7 +115,6 @@ pub const METHODS: &[MethodActions] = &[
     row("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", &[TypeRead]),
     row("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &[TypeRead]),
     row("/api/pedigree/v1/version", &[TypeRead]),
-    // Events may declare types.
-    row("/api/v1/lineage", &[NodeWrite, TypeWrite]),
-    row("/api/v1/lineage/batch", &[NodeWrite, TypeWrite]),
+    put("/api/v1/lineage", &[NodeWrite, TypeRead], &[TypeWrite]),
+    put("/api/v1/lineage/batch", &[NodeWrite, TypeRead], &[TypeWrite]),
 ];

@@ -213,7 +213,7 @@ impl Policy {
         })
     }
 
-    /// Whether a subject that may call a method may also change something by it.
+    /// Whether a subject that may call a method may also change types by it, if the method does.
     #[must_use]
     pub fn decide_changes(
         &self,

@@ -60,7 +60,8 @@ pub struct Tx {
     pub(super) journal: Journal,
     types: TypeCache,
     began: ReadTime,
-    changes_types: bool,
+    /// How many of its statements changed types.
+    type_changes: u32,
 }
 
 /// The connection of a transaction.
@@ -156,7 +157,7 @@ impl Tx {
             journal: Journal::default(),
             types,
             began,
-            changes_types: false,
+            type_changes: 0,
         }
     }
 
@@ -168,12 +169,18 @@ impl Tx {
 
     /// The cache of types, unless this transaction changes types: what it reads is not committed.
     pub(super) fn types(&self) -> Option<(&TypeCache, ReadTime)> {
-        (!self.changes_types).then_some((&self.types, self.began))
+        (self.type_changes == 0).then_some((&self.types, self.began))
     }
 
-    /// Marks the transaction as one that changes types.
+    /// Counts a statement that changes types.
     pub(super) fn change_types(&mut self) {
-        self.changes_types = true;
+        self.type_changes += 1;
+    }
+
+    /// How many statements changed types until now, those that were rolled back included.
+    #[must_use]
+    pub const fn type_changes(&self) -> u32 {
+        self.type_changes
     }
 
     fn take(&mut self) -> Result<Open> {
@@ -392,7 +399,7 @@ impl Tx {
 
     async fn end(mut self, sql: SqlStr) -> Result<()> {
         boxed(async move {
-            let changing = self.changes_types.then(|| self.types.changing());
+            let changing = (self.type_changes > 0).then(|| self.types.changing());
             match self.take()? {
                 Open::Sqlite(session) => {
                     let _changing = changing;

@@ -100,6 +100,7 @@ fn message(event: &LineageEvent<'_>, text: &[u8]) -> Message {
         digest: half.map_or(0, |half| u128::from_be_bytes(*half)),
         change,
         caller: None,
+        missing_right: None,
     }
 }
 
@@ -108,15 +109,18 @@ async fn store(
     call: &Call,
     mut messages: Vec<(Message, usize)>,
 ) -> Result<Vec<Result<(), Refusal>>, Refusal> {
+    let mut rights = call.missing_type_rights();
     for (message, _) in &mut messages {
+        message.missing_right = rights.of_message();
         let id = std::mem::take(&mut message.id);
         message.id = stored_id(&call.caller.principal, id);
     }
-    let outcomes = call.graph.queue_messages(&call.caller, messages).await?;
+    let outcomes = call.graph.queue_messages(&call.caller, messages).await;
+    rights.note();
     let refusal = |outcome| match outcome {
         Ok(Reply::Stored(_) | Reply::Repeated(_)) => Ok(()),
         Ok(Reply::Refused(error)) => Err(Refusal::from(error)),
         Err(error) => Err(Refusal::from(error)),
     };
-    Ok(outcomes.into_iter().map(refusal).collect())
+    Ok(outcomes?.into_iter().map(refusal).collect())
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::codec::{self, StoredMessage};
-use super::{Message, Recordable, Recorded, Reply, apply_runs};
+use super::{Message, Recordable, Recorded, Reply, apply_runs, missing_right};
 use crate::error::{Error, Result};
 use crate::graph::commit::engine::MAX_RACE_RETRIES;
 use crate::graph::write::Write;
@@ -51,6 +51,13 @@ impl Write for Batch {
 
     async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<Vec<Reply>> {
         let now = origin.time;
+        for right in self
+            .messages
+            .iter()
+            .filter_map(|it| it.missing_right.as_ref())
+        {
+            right.reset();
+        }
         self.tried.fetch_add(1, Ordering::Relaxed);
         let valid = self
             .messages
@@ -256,7 +263,7 @@ async fn all_at_once(
         if let Some(caller) = &together[0].caller {
             tx.set_caller(caller);
         }
-        let noted = tx.noted_changes();
+        let (noted, type_changes) = (tx.noted_changes(), tx.type_changes());
         if together.iter().any(|message| is_of_runs(message)) {
             let changes: Vec<&Recordable> = together.iter().map(|it| &it.change).collect();
             let recorded = apply_runs(tx, &changes, origin).await?;
@@ -265,6 +272,9 @@ async fn all_at_once(
             for message in together {
                 stored.push(Ok(message.change.apply(tx, origin).await?));
             }
+        }
+        if tx.type_changes() > type_changes {
+            missing_right::check(together)?;
         }
         if tx.noted_changes() > noted {
             for caller in together.iter().filter_map(|it| it.caller.as_ref()) {

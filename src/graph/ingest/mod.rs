@@ -6,9 +6,13 @@
 
 pub(in crate::graph) mod batch;
 mod codec;
+pub(in crate::graph) mod missing_right;
 pub(in crate::graph) mod queue;
 pub(in crate::graph) mod runs;
 
+use std::sync::Arc;
+
+use self::missing_right::MissingTypeRight;
 use crate::error::{Error, Result};
 use crate::graph::composite::events::PutEvents;
 use crate::graph::composite::execution::{PutExecution, PutExecutionAnswer};
@@ -34,6 +38,8 @@ pub struct Message {
     pub change: Recordable,
     /// The caller whose request brought it, if its batch has those of several requests.
     pub caller: Option<Caller>,
+    /// Set if its caller may not change types.
+    pub missing_right: Option<Arc<MissingTypeRight>>,
 }
 
 /// A change that a message can ask for.

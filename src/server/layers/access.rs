@@ -20,7 +20,7 @@ use crate::server::tenants::Tenants;
 const UNKNOWN_METHOD: &str = "unknown";
 
 /// The security file in force, and where refusals are recorded.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(in crate::server) struct AccessControl {
     /// Without a file, no credentials are needed.
     pub(in crate::server) security: Option<Arc<SecurityFile>>,

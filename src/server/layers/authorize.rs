@@ -38,31 +38,23 @@ pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>
         policy.decide_changes(subject, tenant, method)
     });
     let is_enforced = policy.mode == PolicyMode::Enforce;
-    let missing_right = (decision.is_allowed() && !changes.is_allowed())
-        .then(|| Arc::new(MissingRight::new(is_enforced)));
     if let Some(context) = request.extensions_mut().get_mut::<RequestContext>() {
         context.access = Access {
             method: method.map_or("", |method| method.path).into(),
             grant: grant(changes).or(grant(decision)),
         };
-        context.missing_right.clone_from(&missing_right);
     }
     if decision.is_allowed() {
         if method.is_some_and(|method| settings.audits(method)) {
             access.record(&request, Outcome::Allowed, decision.to_string());
         }
-        let Some(right) = missing_right else {
-            return next(request).await;
-        };
-        let seen = SeenRequest::new(&request);
-        let response = next(request).await;
-        if right.was_needed() && is_enforced {
-            tracing::info!(%changes, "refused a request");
-            access.record_seen(&seen, Outcome::PermissionDenied, changes.to_string());
-        } else if right.was_needed() {
-            access.observe_seen(&seen, changes.label(), changes.to_string());
+        if !changes.is_allowed() {
+            let right = missing_right(access, &request, changes, is_enforced);
+            if let Some(context) = request.extensions_mut().get_mut::<RequestContext>() {
+                context.missing_right = Some(Arc::new(right));
+            }
         }
-        return response;
+        return next(request).await;
     }
     if !is_enforced {
         access.observe(&mut request, decision.label(), decision.to_string());
@@ -73,6 +65,24 @@ pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>
     P::refusal(Error::PermissionDenied(
         "the caller has no permission for this method".into(),
     ))
+}
+
+/// The right to change types, which the caller of a request lacks by this decision.
+fn missing_right(
+    access: &AccessControl,
+    request: &Request,
+    changes: Decision,
+    is_enforced: bool,
+) -> MissingRight {
+    let (access, seen) = (access.clone(), SeenRequest::new(request));
+    MissingRight::new(is_enforced, move || {
+        if is_enforced {
+            tracing::info!(%changes, "refused a request");
+            access.record_seen(&seen, Outcome::PermissionDenied, changes.to_string());
+        } else {
+            access.observe_seen(&seen, changes.label(), changes.to_string());
+        }
+    })
 }
 
 /// The line of the grant that allows a request.

@@ -35,6 +35,8 @@ pub(in crate::server) struct OpenCalls(Mutex<Vec<Weak<OpenCall>>>);
 struct OpenCall {
     principal: Principal,
     method: Option<&'static MethodActions>,
+    /// Whether the caller could change types when the call began.
+    may_change_types: bool,
     tenant: TenantName,
     /// Those of the tenant when the call began; `None` for the default one.
     rules: Option<Arc<TenantRules>>,
@@ -115,7 +117,12 @@ impl OpenCall {
         }
         let (policy, tenants) = (&settings.policy, &settings.tenants);
         let decision = policy.decide(&self.principal.subject, &self.tenant, self.method);
-        let is_allowed = decision.is_allowed() && tenants.has(&self.tenant);
+        let mut is_allowed = decision.is_allowed() && tenants.has(&self.tenant);
+        if let Some(method) = self.method.filter(|_| self.may_change_types) {
+            let subject = &self.principal.subject;
+            let changes = policy.decide_changes(subject, &self.tenant, method);
+            is_allowed &= changes.is_allowed();
+        }
         (!is_allowed).then_some(End::Permission)
     }
 
@@ -141,9 +148,11 @@ pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>
     let context = extensions.get::<RequestContext>();
     let tenant = context.and_then(|context| context.tenant.clone());
     let tenant = tenant.unwrap_or_default();
+    let may_change_types = context.is_none_or(|context| context.missing_right.is_none());
     let call = Arc::new(OpenCall {
         principal,
         method: MethodActions::find(request.uri().path()),
+        may_change_types,
         rules: security.current().tenants.find(&tenant).cloned(),
         tenant,
         ended: CancellationToken::new(),

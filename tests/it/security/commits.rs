@@ -23,7 +23,7 @@ on_every_database! {
 const EVENTS: usize = 64;
 
 /// The text of an event about a run.
-fn event(run: &str) -> String {
+pub fn event(run: &str) -> String {
     let event = json!({
         "eventType": "START",
         "eventTime": "2025-11-27T03:00:00Z",

@@ -26,6 +26,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
+use crate::security::with_authorization;
+
 pub type Client = LineageServiceClient<Channel>;
 
 /// How long something may take that comes. Far more than it takes.
@@ -39,9 +41,15 @@ pub struct Recording {
 
 impl Recording {
     pub async fn start(channel: Channel) -> Self {
+        Self::start_as(channel, &[]).await
+    }
+
+    /// With these headers `authorization`.
+    pub async fn start_as(channel: Channel, authorization: &[&str]) -> Self {
         let (requests, receiver) = mpsc::channel(1024);
         let mut client = Client::new(channel);
-        let started = client.record(ReceiverStream::new(receiver)).await;
+        let request = with_authorization(ReceiverStream::new(receiver), authorization);
+        let started = client.record(request).await;
         Self {
             responses: started.unwrap().into_inner(),
             requests,

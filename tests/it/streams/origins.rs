@@ -147,6 +147,7 @@ async fn a_batch_of_messages_has_the_origin_of_its_stream(graph: TestGraph) {
             digest: 0,
             change: Recordable::Nodes(put(type_id, 10 * stream + number)),
             caller: None,
+            missing_right: None,
         };
         let messages = (0..3).map(message).collect();
         let replies = graph

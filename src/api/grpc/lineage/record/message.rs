@@ -104,12 +104,12 @@ pub(super) fn message(mut request: RecordRequest) -> Result<(Message, AnswerKind
         return Err(Error::invalid("the message has no change"));
     };
     let (change, kind) = recordable(change, event_time)?;
-    let caller = None;
     let message = Message {
         id,
         digest,
         change,
-        caller,
+        caller: None,
+        missing_right: None,
     };
     Ok((message, kind))
 }

@@ -109,16 +109,19 @@ async fn record(call: &Call, batch: Vec<RecordRequest>) -> Vec<RecordResponse> {
     }
     let mut messages = Vec::with_capacity(batch.len());
     let mut expected = Vec::with_capacity(batch.len());
+    let mut rights = call.missing_type_rights();
     for request in batch {
         let id = request.id.clone();
         let kind = message(request).map(|(mut message, kind)| {
             message.id = stored_id(&call.caller.principal, message.id);
+            message.missing_right = rights.of_message();
             messages.push(message);
             kind
         });
         expected.push((id, kind));
     }
     let replies = call.graph.store_messages(&call.caller, messages).await;
+    rights.note();
     let mut replies = match replies {
         Ok(replies) => Ok(replies.into_iter()),
         Err(error) => Err(status::logged(error)),
