@@ -15,7 +15,8 @@
 //! * [`storage`]: SQL for three databases.
 //! * [`model`]: the vocabulary; [`error`]: what can go wrong; [`proto`]: generated code;
 //!   [`certificates`]: certificate authorities; [`reloaded`]: values made of files;
-//!   [`build_info`]: the version and commit of the build.
+//!   `fair_queue`: a queue in which callers take turns; [`build_info`]: the version and commit of
+//!   the build.
 
 pub mod api;
 pub mod build_info;
@@ -23,6 +24,7 @@ pub mod certificates;
 pub mod cli;
 pub mod config;
 pub mod error;
+mod fair_queue;
 pub mod filter;
 pub mod graph;
 pub mod identity;

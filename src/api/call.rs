@@ -207,6 +207,11 @@ impl Calls {
             let graph = graph.inspect_err(|_| self.log_refusal())?;
             (graph.clone(), None)
         };
+        let graph = if *context.principal == *ANONYMOUS {
+            graph
+        } else {
+            Arc::new(graph.for_caller(&context.principal))
+        };
         Ok(Call {
             graph,
             page_mark,

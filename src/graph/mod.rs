@@ -85,8 +85,8 @@ pub use write::Write;
 pub struct Graph {
     database: Database,
     history: History,
-    engine: Engine,
-    queue: MessageQueue,
+    engine: Arc<Engine>,
+    queue: Arc<MessageQueue>,
 }
 
 impl Graph {
@@ -104,10 +104,25 @@ impl Graph {
         };
         let engine = Engine::new(history.clone());
         Self {
-            queue: MessageQueue::new(engine.clone(), database.tasks().clone()),
+            queue: Arc::new(MessageQueue::new(engine.clone(), database.tasks().clone())),
             database,
-            engine,
+            engine: Arc::new(engine),
             history,
+        }
+    }
+
+    /// The same graph, for a caller: those who wait for connections take turns.
+    #[must_use]
+    pub fn for_caller(&self, caller: &Arc<str>) -> Self {
+        let database = self.database.for_caller(caller);
+        Self {
+            history: History {
+                database: database.clone(),
+                ..self.history.clone()
+            },
+            database,
+            engine: self.engine.clone(),
+            queue: self.queue.clone(),
         }
     }
 

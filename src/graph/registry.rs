@@ -22,7 +22,7 @@ impl Graphs {
         let _ = self.graph.set(Arc::new(graph));
     }
 
-    /// The graph of a request. Requests share it: a clone would copy all of its handles.
+    /// The graph of requests.
     ///
     /// # Errors
     ///

@@ -4,7 +4,6 @@
 mod admin;
 mod audit;
 mod budgets;
-mod fair_queue;
 mod health;
 mod layers;
 mod lifecycle;

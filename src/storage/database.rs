@@ -19,11 +19,13 @@ use crate::error::{Error, Result};
 /// to clone.
 #[derive(Clone, Debug)]
 pub struct Database {
-    pub(super) pools: Pools,
+    pub(super) pools: Arc<Pools>,
     pub(super) types: TypeCache,
     tasks: TaskTracker,
     /// The label of its metrics; `None` for the default one.
     tenant: Option<Arc<str>>,
+    /// Who waits for connections; `None` for the server itself.
+    caller: Option<Arc<str>>,
 }
 
 /// On SQLite the writer is one connection. A store in memory has one connection for everything,
@@ -48,10 +50,11 @@ impl Database {
             Pools::MySql(shares) => shares.writer.tasks().clone(),
         };
         Self {
-            pools,
+            pools: Arc::new(pools),
             types: TypeCache::default(),
             tasks,
             tenant: None,
+            caller: None,
         }
     }
 
@@ -59,6 +62,15 @@ impl Database {
     pub(super) fn with_tenant(mut self, tenant: Option<Arc<str>>) -> Self {
         self.tenant = tenant;
         self
+    }
+
+    /// The same, for a caller: those who wait for connections take turns.
+    #[must_use]
+    pub fn for_caller(&self, caller: &Arc<str>) -> Self {
+        Self {
+            caller: Some(caller.clone()),
+            ..self.clone()
+        }
     }
 
     /// For tasks that use the database; [`Self::close`] waits for them.
@@ -75,8 +87,8 @@ impl Database {
 
     /// The dialect of this database.
     #[must_use]
-    pub const fn dialect(&self) -> Dialect {
-        match self.pools {
+    pub fn dialect(&self) -> Dialect {
+        match *self.pools {
             Pools::Sqlite { .. } => Dialect::Sqlite,
             Pools::Postgres(_) => Dialect::Postgres,
             Pools::MySql(_) => Dialect::MySql,
@@ -90,16 +102,19 @@ impl Database {
     /// `Unavailable` or `Exhausted` when no connection can be had.
     pub async fn read(&self) -> Result<Tx> {
         boxed(async move {
-            let began = self.types.moment();
-            let open = match &self.pools {
-                Pools::Sqlite { reader, .. } => Open::Sqlite(reader.begin("BEGIN").await?),
+            let (began, caller) = (self.types.moment(), self.caller.as_ref());
+            let open = match &*self.pools {
+                Pools::Sqlite { reader, .. } => Open::Sqlite(reader.begin("BEGIN", caller).await?),
                 Pools::Postgres(shares) => {
                     let snapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-                    Open::Postgres(shares.reader.begin(snapshot).await?)
+                    Open::Postgres(shares.reader.begin(snapshot, caller).await?)
                 }
-                Pools::MySql(shares) => {
-                    Open::MySql(shares.reader.begin("START TRANSACTION READ ONLY").await?)
-                }
+                Pools::MySql(shares) => Open::MySql(
+                    shares
+                        .reader
+                        .begin("START TRANSACTION READ ONLY", caller)
+                        .await?,
+                ),
             };
             Ok(self.tx(open, began))
         })
@@ -114,11 +129,11 @@ impl Database {
     /// As [`Self::read`].
     pub async fn single_read(&self) -> Result<Tx> {
         boxed(async move {
-            let began = self.types.moment();
-            let open = match &self.pools {
+            let (began, caller) = (self.types.moment(), self.caller.as_ref());
+            let open = match &*self.pools {
                 Pools::Sqlite { .. } => return self.read().await,
-                Pools::Postgres(shares) => Open::Postgres(shares.reader.lend().await?),
-                Pools::MySql(shares) => Open::MySql(shares.reader.lend().await?),
+                Pools::Postgres(shares) => Open::Postgres(shares.reader.lend(caller).await?),
+                Pools::MySql(shares) => Open::MySql(shares.reader.lend(caller).await?),
             };
             Ok(self.tx(open, began))
         })
@@ -133,12 +148,12 @@ impl Database {
     ///
     /// `Exhausted` when no permit becomes free in time.
     pub async fn long_read_permit(&self) -> Result<LongReadPermit> {
-        let permits = match &self.pools {
+        let permits = match &*self.pools {
             Pools::Sqlite { reader, .. } => reader.permits(),
             Pools::Postgres(shares) => shares.reader.permits(),
             Pools::MySql(shares) => shares.reader.permits(),
         };
-        let permit = permits.acquire_long_read().await;
+        let permit = permits.acquire_long_read(self.caller.as_ref()).await;
         permit.ok_or_else(|| {
             let what = "too many traces and large lists are under way on this server";
             Error::Exhausted(format!("{what}; try again later"))
@@ -154,14 +169,18 @@ impl Database {
     /// too long.
     pub async fn write(&self) -> Result<Tx> {
         boxed(async move {
-            let began = self.types.moment();
-            let open = match &self.pools {
+            let (began, caller) = (self.types.moment(), self.caller.as_ref());
+            let open = match &*self.pools {
                 Pools::Sqlite { writer, .. } => {
-                    Open::Sqlite(writer.begin("BEGIN IMMEDIATE").await?)
+                    Open::Sqlite(writer.begin("BEGIN IMMEDIATE", caller).await?)
                 }
-                Pools::Postgres(shares) => Open::Postgres(shares.writer.begin("BEGIN").await?),
+                Pools::Postgres(shares) => {
+                    Open::Postgres(shares.writer.begin("BEGIN", caller).await?)
+                }
                 // The first statement begins it, which saves a round trip: `connect/settings.rs`.
-                Pools::MySql(shares) => Open::MySql(shares.writer.lend().await?.transacting()),
+                Pools::MySql(shares) => {
+                    Open::MySql(shares.writer.lend(caller).await?.transacting())
+                }
             };
             Ok(self.tx(open, began))
         })
@@ -169,7 +188,7 @@ impl Database {
     }
 
     pub(super) fn tx(&self, open: Open, began: ReadTime) -> Tx {
-        let opened = match &self.pools {
+        let opened = match &*self.pools {
             // The file is the same.
             Pools::Sqlite { .. } => 0,
             Pools::Postgres(shares) => shares.writer.opened(),
@@ -184,7 +203,7 @@ impl Database {
     /// file.
     #[must_use]
     pub fn group_commit_timeout(&self) -> Option<Duration> {
-        match &self.pools {
+        match &*self.pools {
             Pools::Sqlite { writer, .. } => writer
                 .is_on_disk()
                 .then(|| writer.permits().acquire_timeout()),
@@ -195,7 +214,7 @@ impl Database {
     /// Whether it has no connection that other databases may not take.
     #[must_use]
     pub fn shares_connections(&self) -> bool {
-        match &self.pools {
+        match &*self.pools {
             Pools::Sqlite { .. } => false,
             Pools::Postgres(shares) => shares.writer.is_shared(),
             Pools::MySql(shares) => shares.writer.is_shared(),
@@ -224,7 +243,7 @@ impl Database {
     ///
     /// `Unavailable` when the connection cannot be opened.
     pub async fn listen(&self) -> Result<Option<NotificationListener>> {
-        match &self.pools {
+        match &*self.pools {
             Pools::Postgres(shares) => shares.reader.listen().await,
             Pools::Sqlite { .. } | Pools::MySql(_) => Ok(None),
         }
@@ -233,7 +252,7 @@ impl Database {
     /// Counts the connections as the metrics of this moment.
     pub fn count_connections(&self) {
         let tenant = self.tenant.as_deref();
-        match &self.pools {
+        match &*self.pools {
             Pools::Sqlite { writer, reader, .. } => {
                 writer.count("write", tenant);
                 reader.count("read", tenant);
@@ -246,7 +265,7 @@ impl Database {
     /// Closes all connections once they are idle, and waits for the tasks that use them; later
     /// transactions fail.
     pub async fn close(&self) {
-        match &self.pools {
+        match &*self.pools {
             Pools::Sqlite {
                 writer,
                 reader,

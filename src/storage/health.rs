@@ -76,15 +76,15 @@ impl Database {
     /// `Unavailable` when the database is not there, `DatabaseRefused` when it cannot be read or
     /// written, `Exhausted` when it has no connection for the question.
     pub async fn check(&self) -> Result<()> {
-        let probe = match &self.pools {
+        let probe = match &*self.pools {
             Pools::Sqlite { probe, .. } => {
                 let Some(probe) = probe else { return Ok(()) };
                 probe.check_files().await?;
-                Open::Sqlite(probe.begin("BEGIN").await?)
+                Open::Sqlite(probe.begin("BEGIN", None).await?)
             }
-            Pools::Postgres(shares) => Open::Postgres(shares.probe.lend().await?),
+            Pools::Postgres(shares) => Open::Postgres(shares.probe.lend(None).await?),
             // Nothing that it does is committed.
-            Pools::MySql(shares) => Open::MySql(shares.probe.lend().await?.transacting()),
+            Pools::MySql(shares) => Open::MySql(shares.probe.lend(None).await?.transacting()),
         };
         let mut tx = self.tx(probe, self.types.moment());
         if !self.dialect().has_round_trips() {

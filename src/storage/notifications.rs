@@ -49,7 +49,7 @@ impl Sessions<Postgres> {
         if self.permits().limit() < 2 || self.is_shared() {
             return Ok(None);
         }
-        let permit = self.permit().await?;
+        let permit = self.permit(None).await?;
         let Some(place) = self.place().await else {
             return Ok(None);
         };

@@ -86,7 +86,7 @@ impl Database {
     }
 
     fn has_two_writers(&self) -> bool {
-        match &self.pools {
+        match &*self.pools {
             Pools::Sqlite { .. } => false,
             Pools::Postgres(shares) => shares.writer.permits().limit() > 1,
             Pools::MySql(shares) => shares.writer.permits().limit() > 1,

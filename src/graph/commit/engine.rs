@@ -131,7 +131,7 @@ impl Engine {
             Admission::Done(outcome) => return outcome,
             Admission::Alone(permit) => permit,
         };
-        let mut tx = self.transactions.begin().await?;
+        let mut tx = self.transactions.begin(Some(caller)).await?;
         let answer = self.transactions.apply(&mut tx, caller, &**write).await?;
         self.transactions.commit(tx).await?;
         Ok(answer)

@@ -230,7 +230,7 @@ impl WritePermit {
 
     /// Applies queued writes in one transaction and commits it.
     async fn run_group(&self) {
-        let begun = self.shared.transactions.begin().await;
+        let begun = self.shared.transactions.begin(None).await;
         let Some(first) = self.shared.next() else {
             return;
         };

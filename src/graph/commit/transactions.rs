@@ -25,8 +25,13 @@ impl Transactions {
         self.history.database.tasks()
     }
 
-    pub(super) async fn begin(&self) -> Result<Tx> {
-        self.history.database.write().await
+    /// Begins one for a caller, or for several together.
+    pub(super) async fn begin(&self, caller: Option<&Caller>) -> Result<Tx> {
+        let database = &self.history.database;
+        match caller {
+            Some(caller) => database.for_caller(&caller.principal).write().await,
+            None => database.write().await,
+        }
     }
 
     /// Applies a caller's write now.

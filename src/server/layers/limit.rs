@@ -12,10 +12,10 @@ use tokio::time::timeout;
 use super::body::{Guard, follow};
 use super::classify::{Protocol, RequestShape};
 use crate::error::{Error, Result};
+use crate::fair_queue::{FairQueue, QueuePlace};
 use crate::identity::Principal;
 use crate::policy::PolicyMode;
 use crate::security::SecuritySettings;
-use crate::server::fair_queue::{FairQueue, RequestPlace};
 use crate::server::listener::{OpenStream, Peer};
 
 /// How long a request of a caller with an identity waits for a place.
@@ -34,14 +34,14 @@ impl Limit {
     pub(in crate::server) fn new(max_requests: usize, max_streams: usize) -> Self {
         let max_permits = max_streams.min(Semaphore::MAX_PERMITS);
         Self {
-            requests: FairQueue::new(max_requests),
+            requests: FairQueue::new(max_requests, "pedigree_requests_waiting"),
             streams: Arc::new(Semaphore::new(max_permits)),
             max_connection_streams: max_streams.div_ceil(2),
         }
     }
 
     /// A place for a request, for which a caller with an identity waits.
-    async fn begin(&self, caller: Option<&Arc<str>>) -> Result<RequestPlace> {
+    async fn begin(&self, caller: Option<&Arc<str>>) -> Result<QueuePlace> {
         let place = match caller {
             None => self.requests.try_take(),
             Some(caller) => {

@@ -118,7 +118,7 @@ impl Sqlite {
         let probe = opening(&[SYNCHRONOUS_PRAGMA], timeout);
         let probe = SqliteSessions::one(probe, to.wait).await?;
         // The log is there once a connection has read.
-        drop(probe.begin("BEGIN IMMEDIATE").await);
+        drop(probe.begin("BEGIN IMMEDIATE", None).await);
         let files = Arc::new(DatabaseFiles::of(file, self.mode != Mode::ReadOnly)?);
         for sessions in [&writer, &reader, &probe] {
             sessions.watch_files(&files);

@@ -13,6 +13,7 @@ mod shares;
 
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -97,26 +98,31 @@ server! {
 }
 
 impl<DB: ServerDriver> Sessions<DB> {
-    /// Begins a transaction with this statement.
+    /// Begins a transaction of a caller with this statement.
     ///
     /// # Errors
     ///
     /// `Exhausted` when no connection becomes free in time or the database has none left,
     /// `Unavailable` when it cannot be reached.
-    pub(super) async fn begin(&self, statement: &'static str) -> Result<Session<DB>> {
-        let permit = self.permit().await?;
+    pub(super) async fn begin(
+        &self,
+        statement: &'static str,
+        caller: Option<&Arc<str>>,
+    ) -> Result<Session<DB>> {
+        let permit = self.permit(caller).await?;
         let tasks = self.tasks().clone();
         to_the_end(tasks, begin(self.clone(), permit, statement)).await
     }
 
-    /// A connection on which nothing has begun, to be used without a transaction unless
-    /// [`Session::transacting`]. It may have died while it was idle: see [`Session::replace_dead`].
+    /// A connection for a caller, on which nothing has begun, to be used without a transaction
+    /// unless [`Session::transacting`]. It may have died while it was idle: see
+    /// [`Session::replace_dead`].
     ///
     /// # Errors
     ///
     /// As [`Self::begin`].
-    pub(super) async fn lend(&self) -> Result<Session<DB>> {
-        let permit = self.permit().await?;
+    pub(super) async fn lend(&self, caller: Option<&Arc<str>>) -> Result<Session<DB>> {
+        let permit = self.permit(caller).await?;
         let sessions = self.clone();
         let lent = async move {
             let held = sessions.checkout_verified().await;

@@ -458,7 +458,7 @@ impl<DB: ServerDriver> Sessions<DB> {
                 let _permit = self.pool.budget_permit(soon).await?;
                 return self.pool.servers.greet().await;
             }
-            let permit = self.pool.probe.acquire().await;
+            let permit = self.pool.probe.acquire(None).await;
             let deadline = Instant::now() + PROBE_ACQUIRE_TIMEOUT;
             let mut held = self.checkout_any(deadline).await?;
             held.connection.ping().await?;
@@ -470,13 +470,13 @@ impl<DB: ServerDriver> Sessions<DB> {
         probed.unwrap_or_else(|_| Err(timed_out()))
     }
 
-    /// A permit for one connection.
+    /// A permit for one connection of a caller.
     ///
     /// # Errors
     ///
     /// `Exhausted` when none becomes free in time, `Unavailable` after [`Self::close`].
-    pub(in crate::storage) async fn permit(&self) -> Result<Permit> {
-        self.permits.acquire().await
+    pub(in crate::storage) async fn permit(&self, caller: Option<&Arc<str>>) -> Result<Permit> {
+        self.permits.acquire(caller).await
     }
 }
 

@@ -114,7 +114,7 @@ impl SqliteSessions {
     pub(in crate::storage) async fn check_files(&self) -> Result<()> {
         let checked = self.pool.check_files();
         if checked.is_err() && self.pool.opening.is_written() {
-            let permit = self.permits.acquire().await?;
+            let permit = self.permits.acquire(None).await?;
             let idle = self.pool.idle().pop();
             if let Some(link) = idle {
                 let session = SqliteSession {
@@ -132,14 +132,18 @@ impl SqliteSessions {
         checked
     }
 
-    /// Begins a transaction with this statement.
+    /// Begins a transaction of a caller with this statement.
     ///
     /// # Errors
     ///
     /// `Exhausted` when no connection becomes free in time, `Contention` when another process holds
     /// a lock for too long.
-    pub(in crate::storage) async fn begin(&self, statement: &'static str) -> Result<SqliteSession> {
-        let permit = self.permits.acquire().await?;
+    pub(in crate::storage) async fn begin(
+        &self,
+        statement: &'static str,
+        caller: Option<&Arc<str>>,
+    ) -> Result<SqliteSession> {
+        let permit = self.permits.acquire(caller).await?;
         let session = SqliteSession {
             link: Some(self.pool.take().await?),
             pool: self.pool.clone(),

@@ -27,7 +27,7 @@ fn a_statement_that_was_given_up_before_it_began_does_not_go_on() {
     runtime.block_on(async {
         let sessions = SqliteSessions::one(in_memory(), Duration::from_mins(1)).await;
         let sessions = sessions.unwrap();
-        let session = sessions.begin("BEGIN").await.unwrap();
+        let session = sessions.begin("BEGIN", None).await.unwrap();
         let endless =
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT MAX(i) FROM n";
         let (open, gate) = mpsc::channel::<()>();
@@ -37,7 +37,7 @@ fn a_statement_that_was_given_up_before_it_began_does_not_go_on() {
         assert!(given_up.is_err());
         open.send(()).unwrap();
         other.await.unwrap().unwrap();
-        let next = timeout(Duration::from_secs(20), sessions.begin("BEGIN")).await;
+        let next = timeout(Duration::from_secs(20), sessions.begin("BEGIN", None)).await;
         next.expect("the statement went on").unwrap();
     });
 }

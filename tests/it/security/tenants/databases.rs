@@ -40,7 +40,7 @@ with_servers! {
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits until something is so.
-async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+pub async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let waiting = async {
         while !is_so().await {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -51,12 +51,12 @@ async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
 }
 
 /// A name that no other case has: metrics are those of the process.
-fn new_name() -> String {
+pub fn new_name() -> String {
     format!("t-{}", Uuid::new_v4().simple())
 }
 
 /// The value of a metric of a tenant; 0 where there is none.
-fn value(metric: &str, tenant: &str) -> u64 {
+pub fn value(metric: &str, tenant: &str) -> u64 {
     let text = Metrics::of_process().unwrap().render();
     let label = format!("tenant=\"{tenant}\"");
     let mut lines = text.lines();

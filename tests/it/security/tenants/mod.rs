@@ -1,6 +1,7 @@
 //! Tenants: each has a database of its own, and callers of one cannot reach that of another.
 
 mod databases;
+mod turns;
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Places for requests, and a queue before them that is fair to callers: they take turns, however
-//! many requests of one of them wait.
+//! Places, and a queue before them that is fair to callers: they take turns, however often one of
+//! them waits.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,53 +7,62 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use metrics::gauge;
 use tokio::sync::oneshot;
 
-/// The gauge of requests that wait.
-const WAITING: &str = "pedigree_requests_waiting";
-
 /// Places and their queue. Clones share it.
 #[derive(Clone, Debug)]
-pub(in crate::server) struct FairQueue(Arc<Mutex<WaitingRequests>>);
+pub(crate) struct FairQueue(Arc<Mutex<WaitingCallers>>);
 
 #[derive(Debug)]
-struct WaitingRequests {
+struct WaitingCallers {
     free: usize,
     /// How many may wait.
     max_waiting: usize,
     waiting: usize,
+    /// The name of the gauge of those who wait.
+    gauge: Option<&'static str>,
     /// Those who wait, by caller. No list is empty.
-    queues: HashMap<Arc<str>, VecDeque<oneshot::Sender<RequestPlace>>>,
+    queues: HashMap<Arc<str>, VecDeque<oneshot::Sender<QueuePlace>>>,
     /// The callers of `queues`, in the order of their turns.
     turns: VecDeque<Arc<str>>,
 }
 
-/// A place of a request. It is free again when this is dropped.
+/// A place of a caller. It is free again when this is dropped.
 #[derive(Debug)]
-pub(in crate::server) struct RequestPlace(Option<FairQueue>);
+pub(crate) struct QueuePlace(Option<FairQueue>);
 
 impl FairQueue {
-    /// So many places, for which as many may wait.
-    pub(in crate::server) fn new(places: usize) -> Self {
-        Self(Arc::new(Mutex::new(WaitingRequests {
+    /// So many places, for which as many may wait. A gauge has this name.
+    pub(crate) fn new(places: usize, gauge: &'static str) -> Self {
+        Self::with(places, places, Some(gauge))
+    }
+
+    /// One place, for which any number may wait.
+    pub(crate) fn turnstile() -> Self {
+        Self::with(1, usize::MAX, None)
+    }
+
+    fn with(places: usize, max_waiting: usize, gauge: Option<&'static str>) -> Self {
+        Self(Arc::new(Mutex::new(WaitingCallers {
             free: places,
-            max_waiting: places,
+            max_waiting,
             waiting: 0,
+            gauge,
             queues: HashMap::new(),
             turns: VecDeque::new(),
         })))
     }
 
-    /// A place, if one is free and no request waits for it.
-    pub(in crate::server) fn try_take(&self) -> Option<RequestPlace> {
+    /// A place, if one is free and nobody waits for it.
+    pub(crate) fn try_take(&self) -> Option<QueuePlace> {
         let is_taken = self.state().take();
-        is_taken.then(|| RequestPlace(Some(self.clone())))
+        is_taken.then(|| QueuePlace(Some(self.clone())))
     }
 
     /// Waits for a place. Returns `None` when too many wait.
-    pub(in crate::server) async fn take(&self, caller: &Arc<str>) -> Option<RequestPlace> {
+    pub(crate) async fn take(&self, caller: &Arc<str>) -> Option<QueuePlace> {
         let receiver = {
             let mut state = self.state();
             if state.take() {
-                return Some(RequestPlace(Some(self.clone())));
+                return Some(QueuePlace(Some(self.clone())));
             }
             state.enqueue(caller)?
         };
@@ -63,7 +72,7 @@ impl FairQueue {
 
     /// Gives a place to the next one, or back.
     fn give(&self) {
-        let mut place = RequestPlace(Some(self.clone()));
+        let mut place = QueuePlace(Some(self.clone()));
         loop {
             let mut state = self.state();
             let Some(next) = state.next() else {
@@ -80,12 +89,12 @@ impl FairQueue {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, WaitingRequests> {
+    fn state(&self) -> MutexGuard<'_, WaitingCallers> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl WaitingRequests {
+impl WaitingCallers {
     fn take(&mut self) -> bool {
         let is_free = self.free > 0 && self.turns.is_empty();
         if is_free {
@@ -94,7 +103,7 @@ impl WaitingRequests {
         is_free
     }
 
-    fn enqueue(&mut self, caller: &Arc<str>) -> Option<oneshot::Receiver<RequestPlace>> {
+    fn enqueue(&mut self, caller: &Arc<str>) -> Option<oneshot::Receiver<QueuePlace>> {
         if self.waiting >= self.max_waiting {
             // Those who have gone wait no longer.
             self.forget_gone();
@@ -109,8 +118,15 @@ impl WaitingRequests {
         }
         queue.push_back(sender);
         self.waiting += 1;
-        gauge!(WAITING).increment(1);
+        self.count();
         Some(receiver)
+    }
+
+    fn count(&self) {
+        if let Some(name) = self.gauge {
+            let waiting = u32::try_from(self.waiting).unwrap_or(u32::MAX);
+            gauge!(name).set(waiting);
+        }
     }
 
     fn forget_gone(&mut self) {
@@ -119,14 +135,12 @@ impl WaitingRequests {
         }
         self.queues.retain(|_, queue| !queue.is_empty());
         self.turns.retain(|caller| self.queues.contains_key(caller));
-        let waiting = self.queues.values().map(VecDeque::len).sum::<usize>();
-        let gone = u32::try_from(self.waiting - waiting).unwrap_or(u32::MAX);
-        gauge!(WAITING).decrement(gone);
-        self.waiting = waiting;
+        self.waiting = self.queues.values().map(VecDeque::len).sum();
+        self.count();
     }
 
     /// The one whose turn it is.
-    fn next(&mut self) -> Option<oneshot::Sender<RequestPlace>> {
+    fn next(&mut self) -> Option<oneshot::Sender<QueuePlace>> {
         let caller = self.turns.pop_front()?;
         let queue = self.queues.get_mut(&caller)?;
         let next = queue.pop_front()?;
@@ -136,12 +150,12 @@ impl WaitingRequests {
             self.turns.push_back(caller);
         }
         self.waiting -= 1;
-        gauge!(WAITING).decrement(1);
+        self.count();
         Some(next)
     }
 }
 
-impl Drop for RequestPlace {
+impl Drop for QueuePlace {
     fn drop(&mut self) {
         if let Some(queue) = self.0.take() {
             queue.give();
@@ -164,7 +178,7 @@ mod tests {
 
     #[tokio::test]
     async fn callers_take_turns() {
-        let queue = FairQueue::new(1);
+        let queue = FairQueue::new(1, "test");
         queue.state().max_waiting = 8;
         let held = queue.try_take().unwrap();
         assert!(queue.try_take().is_none());
@@ -194,7 +208,7 @@ mod tests {
 
     #[tokio::test]
     async fn as_many_wait_as_there_are_places() {
-        let queue = FairQueue::new(1);
+        let queue = FairQueue::new(1, "test");
         let held = queue.try_take().unwrap();
         let first = queue.clone();
         let first = TaskTracker::new().spawn(async move { first.take(&"a".into()).await });
@@ -218,7 +232,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn places_survive_those_who_give_up() {
         const PLACES: usize = 3;
-        let queue = FairQueue::new(PLACES);
+        let queue = FairQueue::new(PLACES, "test");
         queue.state().max_waiting = 1000;
         let in_use = Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let mut tasks = JoinSet::new();
