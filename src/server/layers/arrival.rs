@@ -5,7 +5,6 @@
 //! messages of a stream are handed on one by one.
 
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -14,11 +13,11 @@ use axum::response::Response;
 use http_body::Body as _;
 
 use super::body::{Guard, follow};
+use super::budget::WriteBudget;
 use super::classify::{Protocol, RequestShape};
 use super::messages::{ArrivingBytes, ArrivingMessages};
 use crate::error::{Error, Result};
 use crate::proto::cost::MethodShape;
-use crate::server::budgets::CallerBudget;
 use crate::server::listener::Peer;
 use crate::server::memory::{RequestMemory, ReservedMemory};
 
@@ -114,7 +113,7 @@ impl Arrivals {
                 return Err(Error::TooLarge(text));
             }
         }
-        if let Some(budget) = parts.extensions.get::<Arc<CallerBudget>>() {
+        if let Some(budget) = parts.extensions.get::<WriteBudget>() {
             budget.write(bytes.buffer.len())?;
         }
         reserved.grow(bytes.buffer.len().saturating_mul(JSON_FACTOR))?;

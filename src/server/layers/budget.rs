@@ -1,15 +1,57 @@
 //! Refuses requests beyond the limits of their caller.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use axum::extract::Request;
 use axum::response::Response;
 
-use super::access::AccessControl;
+use super::access::{AccessControl, SeenRequest};
 use super::body::{Guard, follow};
 use super::classify::{Protocol, RequestShape};
+use crate::error::Result;
 use crate::identity::Principal;
 use crate::policy::{MethodActions, PolicyMode};
 use crate::security::SecuritySettings;
-use crate::server::budgets::CallerBudgets;
+use crate::server::budgets::{CallerBudget, CallerBudgets};
+
+/// Where the bytes of a write count. Clones share it.
+#[derive(Clone)]
+pub(super) struct WriteBudget {
+    budget: Arc<CallerBudget>,
+    /// Set where an excess is only counted.
+    observer: Option<Arc<ExcessObserver>>,
+}
+
+/// Counts a request whose bytes would be refused, once.
+struct ExcessObserver {
+    access: AccessControl,
+    seen: SeenRequest,
+    has_counted: AtomicBool,
+}
+
+impl WriteBudget {
+    /// Counts bytes that have arrived.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`CallerBudget::write`], where limits are enforced.
+    pub(super) fn write(&self, bytes: usize) -> Result<()> {
+        let written = self.budget.write(bytes);
+        let Some(observer) = &self.observer else {
+            return written;
+        };
+        if let Err(error) = written
+            && !observer.has_counted.swap(true, Ordering::Relaxed)
+        {
+            let reason = error.to_string();
+            observer
+                .access
+                .observe_seen(&observer.seen, "limited", reason);
+        }
+        Ok(())
+    }
+}
 
 /// A request counts from its head to the end of its response. A write leaves the budget in the
 /// extensions, for its bytes.
@@ -42,8 +84,18 @@ pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>
         }
     };
     let method = MethodActions::find(request.uri().path());
-    if is_enforced && method.is_some_and(MethodActions::is_write) {
-        request.extensions_mut().insert(used.budget.clone());
+    if method.is_some_and(MethodActions::is_write) {
+        let observer = (!is_enforced).then(|| {
+            Arc::new(ExcessObserver {
+                access: access.clone(),
+                seen: SeenRequest::new(&request),
+                has_counted: AtomicBool::new(false),
+            })
+        });
+        request.extensions_mut().insert(WriteBudget {
+            budget: used.budget.clone(),
+            observer,
+        });
     }
     follow(next(request).await, Guard(used))
 }

@@ -1,7 +1,6 @@
 //! The messages of a gRPC request, one by one, each with its memory reserved before it is decoded.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,9 +11,9 @@ use prost::bytes::BytesMut;
 use tokio::time::{Instant, Sleep, sleep};
 use tonic::Status;
 
+use super::budget::WriteBudget;
 use crate::error::{Error, Result};
 use crate::proto::cost::MethodShape;
-use crate::server::budgets::CallerBudget;
 use crate::server::memory::ReservedMemory;
 
 /// Length of what precedes a message: a flag of compression, and the length of the message.
@@ -135,7 +134,7 @@ pub(super) struct ArrivingMessages {
     /// Whether the client names a compression, which the service refuses by itself.
     has_encoding: bool,
     /// Where the bytes of a write count.
-    budget: Option<Arc<CallerBudget>>,
+    budget: Option<WriteBudget>,
 }
 
 impl ArrivingMessages {

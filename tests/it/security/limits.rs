@@ -16,7 +16,7 @@ use tonic::{Status, Streaming};
 use super::{MadeToken, put, with_authorization, write_file};
 use crate::binary::Server;
 use crate::serving::{framed, get, http, put_type};
-use crate::streams::message;
+use crate::streams::{Recording, message};
 use crate::support::prelude::*;
 use crate::support::{Backend, Client, TestDatabase};
 
@@ -26,6 +26,7 @@ once! {
     rates_are_limited_for_each_caller,
     written_bytes_are_limited_for_each_caller,
     limits_change_with_the_file_and_are_counted_only_in_mode_observe,
+    written_bytes_are_counted_only_in_mode_observe,
     idle_streams_of_one_caller_keep_nobody_out,
 }
 
@@ -255,6 +256,45 @@ async fn limits_change_with_the_file_and_are_counted_only_in_mode_observe() {
     }
     for _ in 0..20 {
         limited.put(&limited.batch).await.unwrap();
+    }
+    limited.server.stop();
+}
+
+async fn written_bytes_are_counted_only_in_mode_observe() {
+    let limited = Limited::serve("");
+    limited.change("mode = \"observe\"\n", "written_bytes_per_hour = \"4KiB\"");
+    limited.server.process.wait_for_log("is in force");
+    let (client, bearer) = (limited.server.client().await, limited.batch.bearer());
+    for length in [10, 3000, 3000, 8000] {
+        let stored = put(client.clone(), &"x".repeat(length), &[&bearer]).await;
+        stored.unwrap();
+    }
+    // A stream would end at its first message, and is counted once.
+    let channel = limited.server.connect().await;
+    let mut recording = Recording::start_as(channel, &[&bearer]).await;
+    let messages = ["1", "2", "3"].map(|id| {
+        let name = format!("{id}{}", "x".repeat(3000));
+        message(id, Change::PutArtifactType(put_type(&name)))
+    });
+    let answers = recording.say(messages.into()).await;
+    assert!(answers.iter().all(|it| it.refused.is_none()), "{answers:?}");
+    let head = format!(
+        "POST /api/v1/lineage HTTP/1.1\r\nContent-Type: application/json\r\n\
+         Authorization: {bearer}"
+    );
+    let answer = http(limited.server.port, &head, &vec![b' '; 4096]).await;
+    assert_eq!(answer.status, 400, "{answer:?}");
+    limited.put(&limited.other).await.unwrap();
+    let metrics = get(limited.server.admin(), "/metrics").await.text();
+    for (method, count) in [
+        ("/ml_metadata.MetadataStoreService/PutArtifactType", 2),
+        ("/pedigree.lineage.v1.LineageService/Record", 1),
+        ("/api/v1/lineage", 1),
+    ] {
+        let counted = format!(
+            "pedigree_authz_would_refuse_total{{method=\"{method}\",reason=\"limited\"}} {count}\n"
+        );
+        assert!(metrics.contains(&counted), "no {counted} in {metrics}");
     }
     limited.server.stop();
 }
