@@ -3,23 +3,23 @@
 use std::fmt::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
+use super::Severity;
 use crate::build_info;
-use crate::proto::pedigree::audit::v1::{AuditRecord, Outcome};
+use crate::proto::pedigree::audit::v1::AuditRecord;
 
 /// The facility "log audit" (RFC 5424, section 6.2.1).
 const SYSLOG_FACILITY: u8 = 13;
 
 /// A record as a message.
 pub(super) fn message(record: &AuditRecord) -> String {
-    let outcome = record.outcome();
     // Severities of syslog, and of CEF from 0 to 10.
-    let (severity, level) = match outcome {
-        Outcome::Written | Outcome::Allowed => (6, 2),
-        Outcome::Lost => (3, 8),
-        _ => (4, 5),
+    let (severity, level) = match Severity::of(record) {
+        Severity::Info => (6, 2),
+        Severity::Warning => (4, 5),
+        Severity::Error => (3, 8),
     };
     let priority = SYSLOG_FACILITY * 8 + severity;
-    let name = outcome.as_str_name();
+    let name = record.outcome().as_str_name();
     let milliseconds = u64::try_from(record.time).unwrap_or_default();
     let time = UNIX_EPOCH + Duration::from_millis(milliseconds);
     let time = humantime::format_rfc3339_millis(time);
@@ -84,7 +84,7 @@ fn extension(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::pedigree::audit::v1::AuditChange;
+    use crate::proto::pedigree::audit::v1::{AuditChange, Outcome};
 
     #[test]
     fn a_record_is_one_line_without_room_for_forgery() {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use self::otlp::OtlpSink;
 use self::syslog::SyslogSink;
 use super::{Failure, json};
-use crate::proto::pedigree::audit::v1::AuditRecord;
+use crate::proto::pedigree::audit::v1::{AuditRecord, Outcome};
 
 /// The mode of the files: only their owner reads who did what.
 const FILE_MODE: u32 = 0o600;
@@ -23,6 +23,24 @@ const BLOCK_BYTES: u64 = 64 << 10;
 
 /// Time that a sink has to take a page of records.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How serious a record is, in every format that tells it.
+#[derive(Clone, Copy)]
+enum Severity {
+    Info,
+    Warning,
+    Error,
+}
+
+impl Severity {
+    fn of(record: &AuditRecord) -> Self {
+        match record.outcome() {
+            Outcome::Written | Outcome::Allowed => Self::Info,
+            Outcome::Lost => Self::Error,
+            _ => Self::Warning,
+        }
+    }
+}
 
 /// A sink of records.
 pub(super) enum Sink {

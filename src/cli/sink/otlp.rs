@@ -10,11 +10,11 @@ use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs, S
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
-use super::{SEND_TIMEOUT, failure, json};
+use super::{SEND_TIMEOUT, Severity, failure, json};
 use crate::build_info;
 use crate::cli::Failure;
 use crate::cli::client::describe;
-use crate::proto::pedigree::audit::v1::{AuditRecord, Outcome};
+use crate::proto::pedigree::audit::v1::AuditRecord;
 
 /// The name of the records, and of what makes them.
 const EVENT_NAME: &str = "pedigree.audit";
@@ -83,12 +83,12 @@ impl OtlpSink {
 }
 
 fn log_record(record: &AuditRecord) -> Result<LogRecord, Failure> {
-    let outcome = record.outcome();
-    let severity = match outcome {
-        Outcome::Written | Outcome::Allowed => SeverityNumber::Info,
-        Outcome::Lost => SeverityNumber::Error,
-        _ => SeverityNumber::Warn,
+    let severity = match Severity::of(record) {
+        Severity::Info => SeverityNumber::Info,
+        Severity::Warning => SeverityNumber::Warn,
+        Severity::Error => SeverityNumber::Error,
     };
+    let outcome = record.outcome();
     let nanos = u64::try_from(record.time).unwrap_or_default() * MILLISECOND_NANOS;
     let attributes = [
         ("audit.id", &*record.id),
