@@ -2,13 +2,14 @@
 
 use tempfile::TempDir;
 
-use super::{FILE, MadeToken, write_file};
+use super::{FILE, MadeToken, write_file, write_policy};
 use crate::binary::{pedigree, run};
 
 blocking_once! {
     tokens_differ_and_their_file_has_no_secret,
     unusable_subjects_are_refused,
     a_file_is_checked,
+    tenants_are_checked_and_explained,
 }
 
 fn tokens_differ_and_their_file_has_no_secret() {
@@ -55,5 +56,66 @@ fn a_file_is_checked() {
     let refused = check();
     assert_eq!(refused.status.code(), Some(1));
     let lead = "pedigree: security.toml, line 1: unknown field `allow_anonymos`";
+    assert!(refused.stderr.starts_with(lead), "{refused:?}");
+}
+
+/// What the command says of a subject and a method.
+fn explain(folder: &TempDir, subject: &str, more: &[&str]) -> String {
+    let arguments = ["policy", "explain", FILE, "--as", subject];
+    let explained = run(pedigree(folder.path(), &[&arguments, more].concat()));
+    assert!(explained.status.success(), "{explained:?}");
+    explained.stdout
+}
+
+fn tenants_are_checked_and_explained() {
+    let folder = TempDir::new().unwrap();
+    let token = MadeToken::new(folder.path(), "ci");
+    let grants = "[[grant]]\nsubjects = [\"token:ci\"]\nrole = \"reader\"\ntenant = \"one\"\n\
+                  [[grant]]\nsubjects = [\"cert:CN=*\"]\nrole = \"writer\"\ntenant = \"*\"\n\
+                  [[deny]]\nsubjects = [\"*\"]\nactions = [\"watch\"]\ntenant = \"two\"\n";
+    let tenants = "[tenant.one]\ndatabase_url = \"sqlite:one.db\"\n\
+                   [tenant.two]\ndatabase_url_file = \"/none\"\n\
+                   [tenant.three]\ndatabase_url = \"postgres://:hunter2@\"\n";
+    write_policy(folder.path(), &[grants, &token.entry, tenants]);
+    let check = || run(pedigree(folder.path(), &["policy", "check", FILE]));
+    let checked = check();
+    assert!(checked.status.success(), "{checked:?}");
+    let mut warned: Vec<_> = checked.stderr.lines().collect();
+    warned.sort_unstable();
+    let line = |tenant: &str, what: &str| format!("warning: tenant {tenant}: {what}");
+    assert_eq!(warned.len(), 2, "{checked:?}");
+    assert!(
+        warned[0].contains(&line("two", "cannot read /none")),
+        "{checked:?}"
+    );
+    assert!(
+        warned[1].ends_with(&line("three", "its URL cannot be used")),
+        "{checked:?}"
+    );
+    assert!(!checked.stderr.contains("hunter2"), "{checked:?}");
+
+    let refused = "refused: no grant in this tenant, or no such tenant\n";
+    let ci = |more: &[&str]| explain(&folder, "token:ci", more);
+    let granted = "tenant: one\nallowed by the grant in line 1\n";
+    assert_eq!(ci(&["GetArtifacts"]), granted);
+    assert_eq!(ci(&["GetArtifacts", "--tenant", "one"]), granted);
+    for tenant in ["two", "default", "gone"] {
+        assert_eq!(ci(&["GetArtifacts", "--tenant", tenant]), refused);
+    }
+    let missing = "tenant: one\nrefused: no grant has node.write\n";
+    assert_eq!(ci(&["PutArtifacts"]), missing);
+    let everywhere = |more: &[&str]| explain(&folder, "cert:CN=a", more);
+    assert_eq!(
+        everywhere(&["Watch"]),
+        "tenant: default\nallowed by the grant in line 5\n"
+    );
+    assert_eq!(
+        everywhere(&["Watch", "--tenant", "two"]),
+        "tenant: two\nrefused: watch is denied in line 9\n"
+    );
+    write_policy(folder.path(), &[grants, &token.entry]);
+    let refused = check();
+    assert_eq!(refused.status.code(), Some(1));
+    let lead = "pedigree: security.toml, line 1: there is no tenant one";
     assert!(refused.stderr.starts_with(lead), "{refused:?}");
 }
