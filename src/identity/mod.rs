@@ -8,6 +8,7 @@ pub mod certificate;
 pub mod jwt;
 pub mod proxy;
 pub mod token;
+mod xfcc;
 
 use std::sync::{Arc, LazyLock};
 

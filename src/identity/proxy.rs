@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{CredentialError, CredentialSource, Principal, subject_of};
+use serde::Deserialize;
+
+use super::{CredentialError, CredentialSource, Principal, subject_of, xfcc};
 
 /// What every subject of a proxy begins with.
 const ORIGIN: &str = "proxy:";
@@ -19,10 +21,34 @@ pub struct ProxyRules {
     pub peers: Vec<String>,
     /// The header that names the user.
     pub header: HeaderName,
+    pub format: HeaderFormat,
     /// What the header begins with. It is no part of the user's name.
     pub prefix: String,
     /// Whether requests that have the header are refused from others. Otherwise it is ignored.
     pub is_strict: bool,
+}
+
+/// The form of the header that names the user.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(try_from = "String")]
+pub enum HeaderFormat {
+    /// The name alone.
+    #[default]
+    Name,
+    /// What Envoy says of a client certificate, as in `x-forwarded-client-cert`.
+    Xfcc,
+}
+
+impl TryFrom<String> for HeaderFormat {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.as_str() {
+            "name" => Ok(Self::Name),
+            "xfcc" => Ok(Self::Xfcc),
+            _ => Err("the format of a header is name or xfcc"),
+        }
+    }
 }
 
 /// All proxies of a security file. No two have a peer and a header in common.
@@ -112,13 +138,20 @@ impl ProxyRules {
             return Err(self.error("sent its header twice"));
         }
         let value = value.ok_or_else(|| self.error("sent a header that is not in UTF-8"))?;
-        // Two headers, of which a client sent one, may have been joined on their way.
-        if value.contains(',') {
-            return Err(self.error("sent a header with a comma"));
-        }
-        let name = value
-            .strip_prefix(&*self.prefix)
-            .ok_or_else(|| self.error("sent a header without its prefix"))?;
+        let of_certificate;
+        let name = match self.format {
+            // Two headers, of which a client sent one, may have been joined on their way.
+            HeaderFormat::Name if value.contains(',') => {
+                return Err(self.error("sent a header with a comma"));
+            }
+            HeaderFormat::Name => value
+                .strip_prefix(&*self.prefix)
+                .ok_or_else(|| self.error("sent a header without its prefix"))?,
+            HeaderFormat::Xfcc => {
+                of_certificate = xfcc::name(value).map_err(|problem| self.error(problem))?;
+                &of_certificate
+            }
+        };
         let subject = subject_of(&self.origin(), name);
         Ok(Principal {
             subject: subject.ok_or_else(|| self.error("sent a name that is no subject"))?,
@@ -151,6 +184,7 @@ mod tests {
             name: name.into(),
             peers: vec![peer.into()],
             header: HeaderName::from_static(header),
+            format: HeaderFormat::Name,
             prefix: String::new(),
             is_strict,
         }
@@ -202,6 +236,24 @@ mod tests {
         }
         ask(Some("cert:CN=ui"), &[header[0], header[0]]).unwrap_err();
         ask(Some("cert:CN=ui"), &[header[0], (HEADER, "")]).unwrap_err();
+    }
+
+    #[test]
+    fn a_certificate_that_the_proxy_has_verified_names_the_user() {
+        const XFCC: &str = "x-forwarded-client-cert";
+        let rules = ProxyRules {
+            format: HeaderFormat::Xfcc,
+            ..proxy("mesh", "cert:CN=envoy", XFCC, false)
+        };
+        let proxies = TrustedProxies::new([rules]);
+        let ask = |headers: &[_]| identify(&proxies, Some("cert:CN=envoy"), headers);
+        let user = ask(&[(XFCC, "By=x;URI=spiffe://a/b")]).unwrap();
+        assert_eq!(user.unwrap(), "proxy:mesh:spiffe://a/b");
+        let user = ask(&[(XFCC, "Subject=\"CN=spiffe://a/b\"")]).unwrap();
+        assert_eq!(user.unwrap(), "proxy:mesh:CN=spiffe://a/b");
+        ask(&[(XFCC, "URI=spiffe://a/b,URI=spiffe://a/b")]).unwrap_err();
+        let one = (XFCC, "URI=spiffe://a/b");
+        ask(&[one, one]).unwrap_err();
     }
 
     #[test]

@@ -412,6 +412,11 @@ mod tests {
                 "5: another proxy has this header",
             ),
             (format!("{PROXY}password = {quoted}\n"), "5: unknown field"),
+            (format!("{PROXY}format = {quoted}\n"), "5: the format of"),
+            (
+                format!("{PROXY}format = \"xfcc\"\nprefix = \"a\"\n"),
+                "1: prefix and the format xfcc",
+            ),
             (
                 "[[limit]]\nsubjects = []\nrequests = 0\n".into(),
                 "3: a limit",

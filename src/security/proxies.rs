@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::format::SourceName;
 use crate::identity::certificate::SUBJECT_ORIGINS;
-use crate::identity::proxy::ProxyRules;
+use crate::identity::proxy::{HeaderFormat, ProxyRules};
 
 /// Headers that mean something else.
 const RESERVED_HEADERS: [&str; 10] = [
@@ -27,6 +27,8 @@ pub(super) struct ProxyEntry {
     name: SourceName,
     peers: Vec<String>,
     header: String,
+    #[serde(default)]
+    format: HeaderFormat,
     #[serde(default)]
     prefix: String,
     #[serde(default)]
@@ -57,6 +59,9 @@ impl ProxyEntry {
         if RESERVED_HEADERS.contains(&name) || name.starts_with("grpc-") {
             return Err("the header of a proxy has another meaning");
         }
+        if self.format == HeaderFormat::Xfcc && !self.prefix.is_empty() {
+            return Err("prefix and the format xfcc exclude each other");
+        }
         for other in before {
             if other.name == self.name.0 {
                 return Err("another proxy has this name");
@@ -70,6 +75,7 @@ impl ProxyEntry {
             name: self.name.0,
             peers: self.peers,
             header,
+            format: self.format,
             prefix: self.prefix,
             is_strict: self.strict,
         })

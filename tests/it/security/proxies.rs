@@ -24,6 +24,7 @@ on_every_database! {
 }
 once! {
     a_stream_ends_with_the_entry_of_its_proxy,
+    a_mesh_names_clients_by_their_certificates,
 }
 
 const UI: &str = "spiffe://example.org/ns/kubeflow/sa/ui";
@@ -225,5 +226,45 @@ async fn a_stream_ends_with_the_entry_of_its_proxy() {
         }
     };
     assert_eq!(ended.code(), Code::Unauthenticated, "{ended:?}");
+    proxied.server.stop();
+}
+
+/// Envoy says which certificate its client had.
+async fn a_mesh_names_clients_by_their_certificates() {
+    const XFCC: &str = "x-forwarded-client-cert";
+    let proxied = Proxied::serve(Backend::SqliteMemory);
+    let mesh = PROXY.replace("Kubeflow-UserID", XFCC);
+    let mesh = mesh.replace("prefix = \"accounts.google.com:\"", "format = \"xfcc\"");
+    let rules = "[[grant]]\nsubjects = [\"proxy:kfp:spiffe://td/a\"]\nrole = \"writer\"\n";
+    proxied.change(&format!("{mesh}{rules}"));
+    let put = async |peer, headers: &[(&'static str, &str)]| {
+        let mut request = Request::new(put_type("Data"));
+        for (name, value) in headers {
+            request.metadata_mut().append(*name, value.parse().unwrap());
+        }
+        let mut client = Client::new(proxied.channel(peer).await);
+        let put = client.put_artifact_type(request).await;
+        put.map_or_else(|status| status.code(), |_| Code::Ok)
+    };
+    let (ui, trainer) = (&proxied.ui, &proxied.trainer);
+    let one = (
+        XFCC,
+        "By=spiffe://td/b;Hash=1;Subject=\"\";URI=spiffe://td/a",
+    );
+    let other = (XFCC, "Hash=1;Subject=\"CN=spiffe://td/a,O=x\"");
+    let (ok, denied) = (Code::Ok, Code::PermissionDenied);
+    assert_eq!(put(ui, &[other]).await, denied);
+    assert_eq!(put(trainer, &[one]).await, denied);
+    assert_eq!(put(ui, &[one]).await, ok);
+    let joined = format!("{},{}", one.1, one.1);
+    for wrong in [
+        &[one, one][..],
+        &[one, other],
+        &[(XFCC, &*joined)],
+        &[(XFCC, "spiffe://td/a")],
+        &[(XFCC, "URI=spiffe://td/a;URI=spiffe://td/a")],
+    ] {
+        assert_eq!(put(ui, wrong).await, Code::Unauthenticated, "{wrong:?}");
+    }
     proxied.server.stop();
 }
