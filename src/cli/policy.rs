@@ -2,6 +2,7 @@
 
 use std::io::{stderr, stdout};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
@@ -9,7 +10,8 @@ use secrecy::ExposeSecret;
 use super::Failure;
 use super::output::report;
 use crate::graph::Clock;
-use crate::policy::{Decision, METHODS, MethodActions};
+use crate::identity::groups;
+use crate::policy::{Decision, GROUP_ORIGIN, METHODS, MethodActions, Who};
 use crate::security::{NamedTenant, SecuritySettings, TenantChoice, TenantRules};
 use crate::storage::connect::Address;
 
@@ -42,6 +44,11 @@ struct ExplainArgs {
     /// Subject, such as token:ci
     #[arg(long = "as", value_name = "SUBJECT")]
     subject: String,
+
+    /// Group of the subject, such as ml-platform; may be repeated. Those of a service account of
+    /// Kubernetes need not be given
+    #[arg(long = "group", value_name = "NAME")]
+    groups: Vec<String>,
 
     /// Tenant that the call is for; by default that of a call which names none
     #[arg(long, value_name = "NAME")]
@@ -102,20 +109,33 @@ impl ExplainArgs {
         let row = METHODS.iter().find(has_name);
         let row = row.ok_or_else(|| Failure(format!("{method} is not a method")))?;
         let policy = &settings.policy;
+        let named_groups = self
+            .groups
+            .iter()
+            .map(|name| format!("{GROUP_ORIGIN}{name}").into());
+        let own = groups::of_subject(&self.subject);
+        let groups: Vec<Arc<str>> = own.iter().cloned().chain(named_groups).collect();
+        let who = Who {
+            subject: &self.subject,
+            groups: &groups,
+        };
         let named = NamedTenant {
             header: self.tenant.as_deref(),
             ..NamedTenant::default()
         };
         let out = &mut stdout();
-        let TenantChoice::Chosen(tenant) = settings.tenant_of(&self.subject, named) else {
+        if !groups.is_empty() {
+            report(out, format_args!("groups: {}", groups.join(", ")));
+        }
+        let TenantChoice::Chosen(tenant) = settings.tenant_of(who, named) else {
             report(out, Decision::NoTenant);
             return Ok(());
         };
         if !settings.tenants.is_empty() {
             report(out, format_args!("tenant: {tenant}"));
         }
-        let decision = policy.decide(&self.subject, &tenant, Some(row));
-        let changes = policy.decide_changes(&self.subject, &tenant, row);
+        let decision = policy.decide(who, &tenant, Some(row));
+        let changes = policy.decide_changes(who, &tenant, row);
         if decision.is_allowed() && !changes.is_allowed() {
             report(
                 out,

@@ -6,6 +6,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
+use super::groups::Groups;
 use super::{CredentialError, CredentialSource, Principal, subject_of};
 
 /// The scheme of SPIFFE ids.
@@ -32,6 +33,7 @@ pub fn principal(der: &[u8]) -> Result<Principal, CredentialError> {
     let end = certificate.validity().not_after.timestamp();
     Ok(Principal {
         subject: subject(&certificate)?,
+        groups: Groups::default(),
         expires: Some(end.checked_mul(1000).ok_or(malformed)?),
         source: CredentialSource::Certificate,
         tenant: None,

@@ -5,6 +5,7 @@
 
 mod authorization;
 pub mod certificate;
+pub mod groups;
 pub mod jwt;
 pub mod proxy;
 pub mod token;
@@ -15,11 +16,12 @@ use std::sync::{Arc, LazyLock};
 use http::HeaderMap;
 
 use self::authorization::bearer_text;
+use self::groups::Groups;
 use self::jwt::{IssuerRules, Issuers};
 use self::proxy::{ProxyRules, TrustedProxies};
 use self::token::{ApiToken, ApiTokens};
 use crate::model::ANONYMOUS;
-use crate::policy::TenantName;
+use crate::policy::{TenantName, Who};
 
 /// An authenticated caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,11 +29,23 @@ pub struct Principal {
     /// The name with its origin, such as `token:ci` or `spiffe://example.org/trainer`. Names of two
     /// sources are never equal.
     pub subject: Arc<str>,
+    pub groups: Groups,
     /// The end of the credential's validity, in milliseconds since epoch.
     pub expires: Option<i64>,
     pub source: CredentialSource,
     /// The only tenant for which the credential is good, if there is one.
     pub tenant: Option<TenantName>,
+}
+
+impl Principal {
+    /// Whose rights are asked for.
+    #[must_use]
+    pub fn who(&self) -> Who<'_> {
+        Who {
+            subject: &self.subject,
+            groups: &self.groups,
+        }
+    }
 }
 
 /// What identified a caller, as the security file had it. Cheap to clone.
@@ -178,6 +192,7 @@ fn anonymous() -> Principal {
     static SUBJECT: LazyLock<Arc<str>> = LazyLock::new(|| ANONYMOUS.into());
     Principal {
         subject: SUBJECT.clone(),
+        groups: Groups::default(),
         expires: None,
         source: CredentialSource::Anonymous,
         tenant: None,
@@ -259,6 +274,7 @@ mod tests {
         assert_eq!(case.identify(&[]).await.unwrap(), ANONYMOUS);
         case.certificate = Some(Ok(Principal {
             subject: "cert:CN=trainer".into(),
+            groups: Groups::default(),
             expires: None,
             source: CredentialSource::Certificate,
             tenant: None,

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use serde::Deserialize;
 
+use super::groups::{self, Groups};
 use super::{CredentialError, CredentialSource, Principal, subject_of, xfcc};
 
 /// What every subject of a proxy begins with.
@@ -22,6 +23,8 @@ pub struct ProxyRules {
     /// The header that names the user.
     pub header: HeaderName,
     pub format: HeaderFormat,
+    /// The header that names the groups of the user.
+    pub groups_header: Option<HeaderName>,
     /// What the header begins with. It is no part of the user's name.
     pub prefix: String,
     /// Whether requests that have the header are refused from others. Otherwise it is ignored.
@@ -66,23 +69,30 @@ impl TrustedProxies {
         self.0.iter().map(|proxy| proxy.origin())
     }
 
+    /// Whether any names groups.
+    #[must_use]
+    pub fn has_groups(&self) -> bool {
+        self.0.iter().any(|proxy| proxy.groups_header.is_some())
+    }
+
     /// The user whom a trusted proxy names, on a connection with this certificate.
     pub(super) fn identify(
         &self,
         headers: &HeaderMap,
         certificate: Option<&Principal>,
     ) -> Result<Option<Principal>, CredentialError> {
-        let named = |proxy: &&Arc<ProxyRules>| headers.contains_key(&proxy.header);
+        let named = |proxy: &&Arc<ProxyRules>| proxy.headers().any(|it| headers.contains_key(it));
         let Some(certificate) = certificate else {
-            refuse_strictly(self.0.iter().filter(named), &[])?;
+            refuse_strictly(self.0.iter().filter(named), &[], headers)?;
             return Ok(None);
         };
-        let (trusted, others): (Vec<_>, Vec<_>) = self
+        let (mut trusted, others): (Vec<_>, Vec<_>) = self
             .0
             .iter()
             .filter(named)
             .partition(|proxy| proxy.trusts(certificate));
-        refuse_strictly(others.into_iter(), &trusted)?;
+        refuse_strictly(others.into_iter(), &trusted, headers)?;
+        trusted.retain(|proxy| headers.contains_key(&proxy.header));
         match trusted.as_slice() {
             [] => Ok(None),
             [proxy] => proxy.user(headers, certificate).map(Some),
@@ -92,8 +102,8 @@ impl TrustedProxies {
 
     /// Takes the headers of all proxies away. They mean nothing to what handles the request.
     pub fn remove_headers(&self, headers: &mut HeaderMap) {
-        for proxy in &self.0 {
-            headers.remove(&proxy.header);
+        for header in self.0.iter().flat_map(|proxy| proxy.headers()) {
+            headers.remove(header);
         }
     }
 
@@ -103,13 +113,20 @@ impl TrustedProxies {
     }
 }
 
-/// Refuses a header of strict proxies, unless it is also that of a trusted one.
+/// Refuses the headers of strict proxies, unless they are also those of a trusted one.
 fn refuse_strictly<'a>(
     mut others: impl Iterator<Item = &'a Arc<ProxyRules>>,
     trusted: &[&Arc<ProxyRules>],
+    headers: &HeaderMap,
 ) -> Result<(), CredentialError> {
+    let is_trusted = |header: &HeaderName| {
+        trusted
+            .iter()
+            .any(|own| own.headers().any(|it| it == header))
+    };
     let is_refused = |proxy: &&Arc<ProxyRules>| {
-        proxy.is_strict && !trusted.iter().any(|own| own.header == proxy.header)
+        let mut given = proxy.headers().filter(|it| headers.contains_key(*it));
+        proxy.is_strict && given.any(|header| !is_trusted(header))
     };
     match others.find(is_refused) {
         None => Ok(()),
@@ -122,6 +139,11 @@ impl ProxyRules {
         format!("{ORIGIN}{}:", self.name)
     }
 
+    /// Those that name the user and the groups.
+    fn headers(&self) -> impl Iterator<Item = &HeaderName> {
+        [&self.header].into_iter().chain(&self.groups_header)
+    }
+
     fn trusts(&self, certificate: &Principal) -> bool {
         self.peers.iter().any(|peer| **peer == *certificate.subject)
     }
@@ -132,12 +154,7 @@ impl ProxyRules {
         headers: &HeaderMap,
         certificate: &Principal,
     ) -> Result<Principal, CredentialError> {
-        let mut values = headers.get_all(&self.header).into_iter();
-        let value = values.next().and_then(|value| text(value));
-        if values.next().is_some() {
-            return Err(self.error("sent its header twice"));
-        }
-        let value = value.ok_or_else(|| self.error("sent a header that is not in UTF-8"))?;
+        let value = self.only(headers, &self.header)?.unwrap_or_default();
         let of_certificate;
         let name = match self.format {
             // Two headers, of which a client sent one, may have been joined on their way.
@@ -154,11 +171,40 @@ impl ProxyRules {
         };
         let subject = subject_of(&self.origin(), name);
         Ok(Principal {
+            groups: self.groups(headers)?,
             subject: subject.ok_or_else(|| self.error("sent a name that is no subject"))?,
             expires: certificate.expires,
             source: CredentialSource::Proxy(self.clone()),
             tenant: None,
         })
+    }
+
+    /// The groups that the proxy names. With some of them, a denial might not be found.
+    fn groups(&self, headers: &HeaderMap) -> Result<Groups, CredentialError> {
+        let value = match &self.groups_header {
+            Some(header) => self.only(headers, header)?,
+            None => None,
+        };
+        let names = value.unwrap_or_default().split(',').map(str::trim);
+        let groups = groups::named(names.filter(|name| !name.is_empty()));
+        groups.ok_or_else(|| self.error("sent an unusable group"))
+    }
+
+    /// The only value of a header, if there is one.
+    fn only<'h>(
+        &self,
+        headers: &'h HeaderMap,
+        header: &HeaderName,
+    ) -> Result<Option<&'h str>, CredentialError> {
+        let mut values = headers.get_all(header).into_iter();
+        let Some(value) = values.next() else {
+            return Ok(None);
+        };
+        if values.next().is_some() {
+            return Err(self.error("sent a header twice"));
+        }
+        let text = text(value).ok_or_else(|| self.error("sent a header that is not in UTF-8"))?;
+        Ok(Some(text))
     }
 
     fn error(&self, problem: &'static str) -> CredentialError {
@@ -185,6 +231,7 @@ mod tests {
             peers: vec![peer.into()],
             header: HeaderName::from_static(header),
             format: HeaderFormat::Name,
+            groups_header: None,
             prefix: String::new(),
             is_strict,
         }
@@ -193,6 +240,7 @@ mod tests {
     fn certificate(subject: &str) -> Principal {
         Principal {
             subject: subject.into(),
+            groups: Groups::default(),
             expires: Some(1000),
             source: CredentialSource::Certificate,
             tenant: None,
@@ -254,6 +302,33 @@ mod tests {
         ask(&[(XFCC, "URI=spiffe://a/b,URI=spiffe://a/b")]).unwrap_err();
         let one = (XFCC, "URI=spiffe://a/b");
         ask(&[one, one]).unwrap_err();
+    }
+
+    #[test]
+    fn groups_count_with_their_user_only() {
+        const GROUPS: &str = "x-groups";
+        let rules = ProxyRules {
+            groups_header: Some(HeaderName::from_static(GROUPS)),
+            ..proxy("ui", "cert:CN=ui", HEADER, true)
+        };
+        let proxies = TrustedProxies::new([rules]);
+        let ask = |peer, headers: &[(&'static str, &str)]| {
+            let mut map = HeaderMap::new();
+            for (name, value) in headers {
+                map.append(*name, value.parse().unwrap());
+            }
+            let peer = certificate(peer);
+            let found = proxies.identify(&map, Some(&peer));
+            found.map(|found| found.map(|found| found.groups.join(" ")))
+        };
+        let (user, groups) = ((HEADER, "ada"), (GROUPS, "a, b,,system:masters"));
+        let found = ask("cert:CN=ui", &[user, groups]).unwrap();
+        assert_eq!(found.unwrap(), "group:a group:b");
+        assert_eq!(ask("cert:CN=ui", &[user]).unwrap().unwrap(), "");
+        assert_eq!(ask("cert:CN=ui", &[groups]), Ok(None));
+        ask("cert:CN=ui", &[user, groups, groups]).unwrap_err();
+        ask("cert:CN=ui", &[user, (GROUPS, "a,b\tc")]).unwrap_err();
+        ask("cert:CN=other", &[groups]).unwrap_err();
     }
 
     #[test]

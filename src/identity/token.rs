@@ -8,6 +8,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use aws_lc_rs::rand;
 
+use super::groups::Groups;
 use super::{CredentialError, CredentialSource, Principal};
 use crate::error::{Error, Result};
 use crate::model::to_hex;
@@ -91,6 +92,7 @@ impl ApiTokens {
             .map_err(|_| CredentialError::WrongSecret(id.to_owned()))?;
         Ok(Principal {
             subject: token.subject.clone(),
+            groups: Groups::default(),
             expires: Some(token.expires),
             source: CredentialSource::Token(token.clone()),
             tenant: token.tenant.clone(),

@@ -2,7 +2,7 @@
 
 use std::num::{NonZeroU32, NonZeroU64};
 
-use super::SubjectPattern;
+use super::{SubjectPattern, Who};
 
 /// How much one caller may ask for. What is unset has the server's limits only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,10 +26,9 @@ pub struct LimitRule {
 }
 
 impl LimitRule {
-    /// The limits of a subject: those of the first rule that names it.
-    pub(super) fn find(rules: &[Self], subject: &str) -> CallerLimits {
-        let names = |rule: &&Self| rule.subjects.iter().any(|pattern| pattern.matches(subject));
-        let rule = rules.iter().find(names);
+    /// The limits of a subject: those of the first rule that names it or a group of it.
+    pub(super) fn find(rules: &[Self], who: Who<'_>) -> CallerLimits {
+        let rule = rules.iter().find(|rule| who.is_one_of(&rule.subjects));
         rule.map_or_else(CallerLimits::default, |rule| rule.limits)
     }
 }

@@ -4,6 +4,7 @@ mod limits;
 mod methods;
 mod role;
 mod tenant;
+mod who;
 
 use std::fmt;
 
@@ -13,8 +14,9 @@ pub use limits::{CallerLimits, LimitRule};
 pub use methods::{METHODS, MethodActions};
 pub use role::{Action, Role};
 pub use tenant::{TenantName, TenantScope};
+pub use who::{GROUP_ORIGIN, Who};
 
-/// Subjects: one, or all that begin with a text.
+/// Subjects or groups: one, or all that begin with a text.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(try_from = "String")]
 pub struct SubjectPattern {
@@ -67,7 +69,7 @@ impl SubjectPattern {
         name.is_some_and(|name| self.is_prefix || !name.is_empty())
     }
 
-    /// Whether it stands for a subject.
+    /// Whether it stands for a subject or a group.
     #[must_use]
     pub fn matches(&self, subject: &str) -> bool {
         if self.is_prefix {
@@ -173,23 +175,24 @@ impl Decision {
 impl Policy {
     /// The limits of a subject, beside those of the server.
     #[must_use]
-    pub fn limits_of(&self, subject: &str) -> CallerLimits {
-        LimitRule::find(&self.limits, subject)
+    pub fn limits_of(&self, who: Who<'_>) -> CallerLimits {
+        LimitRule::find(&self.limits, who)
     }
 
     /// Whether a subject has any grant in a tenant.
     #[must_use]
-    pub fn has_grant(&self, subject: &str, tenant: &TenantName) -> bool {
-        let mut grants = self.grants.iter();
-        grants.any(|grant| grant.tenants.covers(tenant) && is_one_of(&grant.subjects, subject))
+    pub fn has_grant<'a>(&self, who: impl Into<Who<'a>>, tenant: &TenantName) -> bool {
+        let (mut grants, who) = (self.grants.iter(), who.into());
+        grants.any(|grant| grant.tenants.covers(tenant) && who.is_one_of(&grant.subjects))
     }
 
     /// The tenant in which all grants of a subject are, if it is one.
     #[must_use]
-    pub fn only_tenant(&self, subject: &str) -> Option<&TenantName> {
+    pub fn only_tenant<'a>(&self, who: impl Into<Who<'a>>) -> Option<&TenantName> {
+        let who = who.into();
         let mut only = None;
         for grant in &self.grants {
-            if !is_one_of(&grant.subjects, subject) {
+            if !who.is_one_of(&grant.subjects) {
                 continue;
             }
             match &grant.tenants {
@@ -202,36 +205,36 @@ impl Policy {
 
     /// Whether a subject may call a method in a tenant.
     #[must_use]
-    pub fn decide(
+    pub fn decide<'a>(
         &self,
-        subject: &str,
+        who: impl Into<Who<'a>>,
         tenant: &TenantName,
         method: Option<&MethodActions>,
     ) -> Decision {
         method.map_or(Decision::UnknownMethod, |method| {
-            self.decide_actions(subject, tenant, method.actions)
+            self.decide_actions(who.into(), tenant, method.actions)
         })
     }
 
     /// Whether a subject that may call a method may also change types by it, if the method does.
     #[must_use]
-    pub fn decide_changes(
+    pub fn decide_changes<'a>(
         &self,
-        subject: &str,
+        who: impl Into<Who<'a>>,
         tenant: &TenantName,
         method: &MethodActions,
     ) -> Decision {
         match method.changes {
-            [] => self.decide_actions(subject, tenant, method.actions),
-            changes => self.decide_actions(subject, tenant, changes),
+            [] => self.decide_actions(who.into(), tenant, method.actions),
+            changes => self.decide_actions(who.into(), tenant, changes),
         }
     }
 
     /// All of the actions are needed.
-    fn decide_actions(&self, subject: &str, tenant: &TenantName, actions: &[Action]) -> Decision {
+    fn decide_actions(&self, who: Who<'_>, tenant: &TenantName, actions: &[Action]) -> Decision {
         let mut decision = Decision::UnknownMethod;
         for action in actions {
-            decision = self.decide_action(subject, tenant, *action);
+            decision = self.decide_action(who, tenant, *action);
             if !decision.is_allowed() {
                 break;
             }
@@ -240,12 +243,12 @@ impl Policy {
     }
 
     /// A denial takes precedence over every grant.
-    fn decide_action(&self, subject: &str, tenant: &TenantName, action: Action) -> Decision {
+    fn decide_action(&self, who: Who<'_>, tenant: &TenantName, action: Action) -> Decision {
         let denial = self.denials.iter().find(|denial| {
             denial.actions.contains(&action)
                 && denial.tenants.covers(tenant)
-                && is_one_of(&denial.subjects, subject)
-                && !is_one_of(&denial.except, subject)
+                && who.is_one_of(&denial.subjects)
+                && !who.is_one_of(&denial.except)
         });
         if let Some(Denial { line, .. }) = denial {
             let line = *line;
@@ -254,17 +257,13 @@ impl Policy {
         let grant = self.grants.iter().find(|grant| {
             grant.role.allows(action)
                 && grant.tenants.covers(tenant)
-                && is_one_of(&grant.subjects, subject)
+                && who.is_one_of(&grant.subjects)
         });
         match grant {
             Some(Grant { line, .. }) => Decision::Granted { line: *line },
             None => Decision::NotGranted { action },
         }
     }
-}
-
-fn is_one_of(patterns: &[SubjectPattern], subject: &str) -> bool {
-    patterns.iter().any(|pattern| pattern.matches(subject))
 }
 
 #[cfg(test)]
@@ -334,6 +333,27 @@ mod tests {
         }
         assert!(decide("token:release", "/Watch").is_allowed());
         assert!(decide("token:x", "/Trace").is_allowed());
+    }
+
+    #[test]
+    fn a_group_has_what_its_grants_have_and_may_be_excepted() {
+        let mut policy = policy();
+        policy.grants[1].subjects = patterns(&["group:ml-*"]);
+        policy.denials[0].except = patterns(&["group:release"]);
+        let (tenant, groups) = (TenantName::default(), ["group:ml-a", "group:release"]);
+        let groups = groups.map(Into::into);
+        let find = |end: &str| METHODS.iter().find(|row| row.path.ends_with(end));
+        let decide = |groups, method| {
+            let subject = "jwt:a:ada";
+            policy.decide(Who { subject, groups }, &tenant, find(method))
+        };
+        let granted = Decision::Granted { line: 2 };
+        assert_eq!(decide(&groups[..1], "/PutArtifacts"), granted);
+        assert_eq!(decide(&groups, "/Watch"), granted);
+        for (groups, method) in [(&groups[..1], "/Watch"), (&groups[1..], "/PutArtifacts")] {
+            assert!(!decide(groups, method).is_allowed());
+        }
+        assert!(!decide(&[], "/PutArtifacts").is_allowed());
     }
 
     #[test]

@@ -365,6 +365,10 @@ mod tests {
                 format!("{ISSUER}kubernetes = true\nsubject_claim = \"a\"\n"),
                 "1: subject_claim and",
             ),
+            (
+                format!("{ISSUER}kubernetes = true\ngroups_claim = \"a\"\n"),
+                "1: groups_claim and",
+            ),
             (ISSUER.replace("https", "http"), "1: the url of an issuer"),
             (ISSUER.replace("https://", "https://a:b@"), "1: the url of"),
             (
@@ -416,6 +420,17 @@ mod tests {
             (
                 format!("{PROXY}format = \"xfcc\"\nprefix = \"a\"\n"),
                 "1: prefix and the format xfcc",
+            ),
+            (
+                format!("{PROXY}groups_header = \"X-Forwarded-User\"\n"),
+                "1: a header names",
+            ),
+            (
+                {
+                    let other = PROXY.replace("\"ui\"", "\"b\"").replace("-user", "-name");
+                    [PROXY, &other, "groups_header = \"x-forwarded-user\"\n"].concat()
+                },
+                "5: another proxy names groups",
             ),
             (
                 "[[limit]]\nsubjects = []\nrequests = 0\n".into(),

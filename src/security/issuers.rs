@@ -27,6 +27,7 @@ pub(super) struct IssuerEntry {
     token_type: Option<String>,
     subject_claim: Option<String>,
     tenant_claim: Option<String>,
+    groups_claim: Option<String>,
     #[serde(default)]
     kubernetes: bool,
     jwks_url: Option<String>,
@@ -64,6 +65,9 @@ impl IssuerEntry {
         if self.audiences.is_empty() {
             return Err("an issuer needs audiences: its tokens are also for others".into());
         }
+        if self.kubernetes && self.groups_claim.is_some() {
+            return Err("groups_claim and kubernetes exclude each other".into());
+        }
         let location = self.location()?;
         let subject = match (self.kubernetes, self.subject_claim) {
             (true, None) => SubjectRule::ServiceAccount,
@@ -88,6 +92,7 @@ impl IssuerEntry {
             token_type: self.token_type,
             subject,
             tenant_claim: self.tenant_claim,
+            groups_claim: self.groups_claim,
         };
         Ok(Issuer {
             rules: Arc::new(rules),

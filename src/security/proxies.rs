@@ -8,7 +8,7 @@ use crate::identity::certificate::SUBJECT_ORIGINS;
 use crate::identity::proxy::{HeaderFormat, ProxyRules};
 
 /// Headers that mean something else.
-const RESERVED_HEADERS: [&str; 10] = [
+const RESERVED_HEADERS: [&str; 11] = [
     "authorization",
     "connection",
     "content-length",
@@ -18,6 +18,7 @@ const RESERVED_HEADERS: [&str; 10] = [
     "te",
     "traceparent",
     "transfer-encoding",
+    "x-pedigree-tenant",
     "x-request-id",
 ];
 
@@ -29,6 +30,7 @@ pub(super) struct ProxyEntry {
     header: String,
     #[serde(default)]
     format: HeaderFormat,
+    groups_header: Option<String>,
     #[serde(default)]
     prefix: String,
     #[serde(default)]
@@ -51,13 +53,10 @@ impl ProxyEntry {
         if self.peers.is_empty() || !self.peers.iter().all(is_certificate) {
             return Err("the peers of a proxy are whole subjects of client certificates");
         }
-        let header: HeaderName = self
-            .header
-            .parse()
-            .map_err(|_| "the header of a proxy is no name of a header")?;
-        let name = header.as_str();
-        if RESERVED_HEADERS.contains(&name) || name.starts_with("grpc-") {
-            return Err("the header of a proxy has another meaning");
+        let header = usable(&self.header)?;
+        let groups_header = self.groups_header.as_deref().map(usable).transpose()?;
+        if groups_header.as_ref() == Some(&header) {
+            return Err("a header names the user or the groups");
         }
         if self.format == HeaderFormat::Xfcc && !self.prefix.is_empty() {
             return Err("prefix and the format xfcc exclude each other");
@@ -65,6 +64,10 @@ impl ProxyEntry {
         for other in before {
             if other.name == self.name.0 {
                 return Err("another proxy has this name");
+            }
+            let is_user = groups_header.as_ref() == Some(&other.header);
+            if is_user || other.groups_header.as_ref() == Some(&header) {
+                return Err("another proxy names groups by the header of users, or the reverse");
             }
             let has_peer = self.peers.iter().any(|peer| other.peers.contains(peer));
             if other.header == header && has_peer {
@@ -76,8 +79,21 @@ impl ProxyEntry {
             peers: self.peers,
             header,
             format: self.format,
+            groups_header,
             prefix: self.prefix,
             is_strict: self.strict,
         })
     }
+}
+
+/// A header that has no other meaning.
+fn usable(name: &str) -> Result<HeaderName, &'static str> {
+    let header: HeaderName = name
+        .parse()
+        .map_err(|_| "the header of a proxy is no name of a header")?;
+    let name = header.as_str();
+    if RESERVED_HEADERS.contains(&name) || name.starts_with("grpc-") {
+        return Err("the header of a proxy has another meaning");
+    }
+    Ok(header)
 }

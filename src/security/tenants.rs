@@ -12,7 +12,7 @@ use toml::Spanned;
 
 use super::SecuritySettings;
 use super::format::FileProblem;
-use crate::policy::{TenantName, TenantScope};
+use crate::policy::{TenantName, TenantScope, Who};
 
 /// What the URL of a database begins with.
 const SCHEMES: [&str; 4] = ["sqlite:", "postgres://", "postgresql://", "mysql://"];
@@ -266,7 +266,8 @@ impl SecuritySettings {
     /// default one. A name that the credential or the grants of the subject do not cover is
     /// foreign.
     #[must_use]
-    pub fn tenant_of(&self, subject: &str, named: NamedTenant<'_>) -> TenantChoice {
+    pub fn tenant_of<'a>(&self, who: impl Into<Who<'a>>, named: NamedTenant<'_>) -> TenantChoice {
+        let who = who.into();
         let NamedTenant {
             header,
             host,
@@ -284,14 +285,14 @@ impl SecuritySettings {
         let name = given.or_else(|| bound.cloned());
         let is_given = name.is_some();
         let name = name.unwrap_or_else(|| {
-            let only = self.policy.only_tenant(subject).cloned();
+            let only = self.policy.only_tenant(who).cloned();
             only.unwrap_or_default()
         });
         if !self.tenants.has(&name) {
             return TenantChoice::Missing;
         }
         let is_foreign = is_named && bound.is_some_and(|bound| *bound != name)
-            || is_given && !self.policy.has_grant(subject, &name);
+            || is_given && !self.policy.has_grant(who, &name);
         if is_foreign {
             TenantChoice::Foreign(name)
         } else {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::SecuritySettings;
 use crate::identity::certificate::SUBJECT_ORIGINS;
-use crate::policy::{Action, SubjectPattern};
+use crate::policy::{Action, GROUP_ORIGIN, SubjectPattern};
 
 /// A warning, with the line that it is about, if it is about one.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ impl fmt::Display for FileWarning {
     }
 }
 
-/// The subjects that the sources of a file can make.
+/// The subjects and groups that the sources of a file can make.
 struct PossibleSubjects {
     whole: Vec<String>,
     /// What those of a source begin with.
@@ -41,6 +41,10 @@ impl PossibleSubjects {
         let mut origins = SUBJECT_ORIGINS.map(str::to_owned).to_vec();
         origins.extend(identities.issuers.origins());
         origins.extend(identities.proxies.origins());
+        origins.extend(identities.issuers.group_origins());
+        if identities.proxies.has_groups() {
+            origins.push(GROUP_ORIGIN.to_owned());
+        }
         Self { whole, origins }
     }
 
@@ -192,7 +196,8 @@ mod tests {
         let sources = [
             "allow_anonymous = true\n",
             &token(),
-            "[[issuer]]\nname = \"a\"\nurl = \"https://a.org\"\naudiences = [\"p\"]\n",
+            "[[issuer]]\nname = \"a\"\nurl = \"https://a.org\"\naudiences = [\"p\"]\n\
+             groups_claim = \"groups\"\n",
             "[[issuer]]\nname = \"k\"\nurl = \"https://k.org\"\naudiences = [\"p\"]\n\
              kubernetes = true\n",
             "[[proxy]]\nname = \"ui\"\npeers = [\"cert:CN=ui\"]\nheader = \"x-user\"\n",
@@ -212,6 +217,8 @@ mod tests {
             "proxy:ui:ada",
             "spiffe://example.org/*",
             "cert:CN=trainer",
+            "group:ml",
+            "group:system:serviceaccounts:ml",
         ] {
             let grants = grant(&format!("\"{subject}\", \"token:ci\""));
             let text = [&sources.concat(), &*grants].concat();

@@ -18,6 +18,23 @@ impl Claims {
         self.0.get(name)?.as_str()
     }
 
+    /// A claim that is a list of texts, or one text. None without the claim.
+    ///
+    /// # Errors
+    ///
+    /// If it is something else.
+    pub(super) fn texts(&self, name: &str) -> Result<Vec<&str>, ()> {
+        match self.0.get(name) {
+            None => Ok(Vec::new()),
+            Some(Value::String(text)) => Ok(vec![text]),
+            Some(Value::Array(values)) => {
+                let texts: Option<_> = values.iter().map(Value::as_str).collect();
+                texts.ok_or(())
+            }
+            Some(_) => Err(()),
+        }
+    }
+
     pub(super) fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
@@ -69,6 +86,17 @@ mod tests {
         assert_eq!(claims(r#"{"a":"x"}"#).text("a"), Some("x"));
         for wrong in [r#"{"a":"x","a":"x"}"#, "[]", "1", "\"a\"", "null"] {
             serde_json::from_str::<Claims>(wrong).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn lists_have_texts_only() {
+        let of = |json: &str| claims(json).texts("g").map(|it| it.join(" "));
+        assert_eq!(of(r#"{"g":["a","b"]}"#), Ok("a b".into()));
+        assert_eq!(of(r#"{"g":"a"}"#), Ok("a".into()));
+        assert_eq!(of("{}"), Ok(String::new()));
+        for wrong in ["null", "1", "{}", r#"["a",1]"#, r#"[["a"]]"#] {
+            assert_eq!(of(&format!("{{\"g\":{wrong}}}")), Err(()), "{wrong}");
         }
     }
 

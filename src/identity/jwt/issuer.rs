@@ -6,8 +6,9 @@ use jsonwebtoken::{Algorithm, Header, Validation, decode};
 
 use super::claims::Claims;
 use super::key_cache::KeyCache;
+use crate::identity::groups::{self, Groups};
 use crate::identity::{CredentialError, CredentialSource, Principal, subject_of};
-use crate::policy::TenantName;
+use crate::policy::{GROUP_ORIGIN, TenantName};
 
 /// How far the clocks of an issuer and of the server may differ, in milliseconds.
 const CLOCK_LEEWAY_MS: i64 = 60_000;
@@ -63,6 +64,8 @@ pub struct IssuerRules {
     pub subject: SubjectRule,
     /// The claim that names the only tenant that a token is for.
     pub tenant_claim: Option<String>,
+    /// The claim that names the groups of its subjects.
+    pub groups_claim: Option<String>,
 }
 
 impl Issuer {
@@ -87,6 +90,7 @@ impl Issuer {
         let claims = decoded.map_err(|error| rules.refused(error.kind()))?.claims;
         let (subject, end) = rules.subject_and_end(&claims, now)?;
         Ok(Principal {
+            groups: rules.groups(&claims, &subject)?,
             subject,
             expires: Some(end),
             source: CredentialSource::Issuer(rules.clone()),
@@ -111,7 +115,15 @@ impl IssuerRules {
     pub(super) fn origin(&self) -> String {
         match self.subject {
             SubjectRule::Claim(_) => format!("jwt:{}:", self.name),
-            SubjectRule::ServiceAccount => "k8s:".into(),
+            SubjectRule::ServiceAccount => groups::SERVICE_ACCOUNT_ORIGIN.into(),
+        }
+    }
+
+    /// What its groups begin with, if its subjects have some.
+    pub(super) fn group_origin(&self) -> Option<String> {
+        match self.subject {
+            SubjectRule::ServiceAccount => Some([GROUP_ORIGIN, groups::SYSTEM].concat()),
+            SubjectRule::Claim(_) => self.groups_claim.as_ref().map(|_| GROUP_ORIGIN.into()),
         }
     }
 
@@ -198,6 +210,19 @@ impl IssuerRules {
         tenant
             .map(Some)
             .ok_or_else(|| self.problem("has no usable tenant"))
+    }
+
+    /// The groups of a subject. With some of them, a denial might not be found.
+    fn groups(&self, claims: &Claims, subject: &str) -> Result<Groups, CredentialError> {
+        let Some(claim) = &self.groups_claim else {
+            return Ok(match self.subject {
+                SubjectRule::Claim(_) => Groups::default(),
+                SubjectRule::ServiceAccount => groups::of_subject(subject),
+            });
+        };
+        let names = claims.texts(claim).ok();
+        let groups = names.and_then(groups::named);
+        groups.ok_or_else(|| self.problem("has unusable groups"))
     }
 
     fn refused(&self, kind: &jsonwebtoken::errors::ErrorKind) -> CredentialError {

@@ -59,6 +59,12 @@ impl Issuers {
         self.by_url.values().map(|issuer| issuer.rules.origin())
     }
 
+    /// What the groups of each begin with, if its subjects have groups.
+    pub fn group_origins(&self) -> impl Iterator<Item = String> {
+        let rules = self.by_url.values().map(|issuer| &issuer.rules);
+        rules.filter_map(|rules| rules.group_origin())
+    }
+
     /// Whether an issuer still has these rules.
     pub(super) fn has(&self, rules: &IssuerRules) -> bool {
         let known = self.by_url.get(&rules.url);

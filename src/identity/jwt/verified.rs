@@ -48,12 +48,14 @@ impl VerifiedTokens {
 mod tests {
     use super::*;
     use crate::identity::CredentialSource;
+    use crate::identity::groups::Groups;
 
     #[test]
     fn tokens_are_forgotten_with_time_and_when_there_are_too_many() {
         let verified = VerifiedTokens::default();
         let principal = Principal {
             subject: "jwt:a:b".into(),
+            groups: Groups::default(),
             expires: None,
             source: CredentialSource::Anonymous,
             tenant: None,

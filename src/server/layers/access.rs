@@ -10,8 +10,9 @@ use super::classify::is_health_check;
 use super::expiry::OpenCalls;
 use crate::api::call::RequestContext;
 use crate::graph::Clock;
-use crate::model::{Access, AccessRecord, Caller, Door, Outcome};
-use crate::policy::{MethodActions, TenantName};
+use crate::identity::Principal;
+use crate::model::{ANONYMOUS, Access, AccessRecord, Caller, Door, Outcome};
+use crate::policy::{MethodActions, TenantName, Who};
 use crate::security::{SecurityFile, SecuritySettings};
 use crate::server::audit::AuditQueues;
 use crate::server::tenants::Tenants;
@@ -112,6 +113,14 @@ impl SeenRequest {
             method,
             is_observed: request.extensions().get::<Observed>().is_some(),
         }
+    }
+}
+
+/// The caller of a request, who may be nobody in mode `observe`.
+pub(super) fn who(request: &Request) -> Who<'_> {
+    match request.extensions().get::<Principal>() {
+        Some(principal) => principal.who(),
+        None => ANONYMOUS.into(),
     }
 }
 

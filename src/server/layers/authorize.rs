@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::response::Response;
 
-use super::access::{AccessControl, SeenRequest};
+use super::access::{AccessControl, SeenRequest, who};
 use super::classify::Protocol;
 use super::tenant;
 use crate::api::call::{MissingRight, RequestContext};
@@ -29,13 +29,13 @@ pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>
     }
     let policy = &settings.policy;
     let context = request.extensions().get::<RequestContext>();
-    let subject = context.map_or("", |context| &*context.principal);
+    let who = who(&request);
     let tenant = context.and_then(|context| context.tenant.clone());
     let tenant = &tenant.unwrap_or_default();
     let method = MethodActions::find(request.uri().path());
-    let decision = policy.decide(subject, tenant, method);
+    let decision = policy.decide(who, tenant, method);
     let changes = method.map_or(decision, |method| {
-        policy.decide_changes(subject, tenant, method)
+        policy.decide_changes(who, tenant, method)
     });
     let is_enforced = policy.mode == PolicyMode::Enforce;
     if let Some(context) = request.extensions_mut().get_mut::<RequestContext>() {

@@ -70,7 +70,7 @@ pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>
     };
     let policy = &settings.policy;
     let subject = principal.subject.clone();
-    let budget = budgets.of(&subject, policy.limits_of(&subject));
+    let budget = budgets.of(&subject, policy.limits_of(principal.who()));
     let is_enforced = policy.mode == PolicyMode::Enforce;
     let used = match budget.begin(shape.is_stream()) {
         Ok(used) => used,

@@ -116,11 +116,11 @@ impl OpenCall {
             return Some(End::Database);
         }
         let (policy, tenants) = (&settings.policy, &settings.tenants);
-        let decision = policy.decide(&self.principal.subject, &self.tenant, self.method);
+        let decision = policy.decide(self.principal.who(), &self.tenant, self.method);
         let mut is_allowed = decision.is_allowed() && tenants.has(&self.tenant);
         if let Some(method) = self.method.filter(|_| self.may_change_types) {
-            let subject = &self.principal.subject;
-            let changes = policy.decide_changes(subject, &self.tenant, method);
+            let who = self.principal.who();
+            let changes = policy.decide_changes(who, &self.tenant, method);
             is_allowed &= changes.is_allowed();
         }
         (!is_allowed).then_some(End::Permission)

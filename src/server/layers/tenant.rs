@@ -6,7 +6,7 @@ use axum::response::Response;
 use http::HeaderName;
 use tracing::Span;
 
-use super::access::AccessControl;
+use super::access::{AccessControl, who};
 use super::body::{Guard, follow};
 use super::classify::{Protocol, RequestShape};
 use super::cross_site::authority;
@@ -65,14 +65,12 @@ fn choice(settings: &SecuritySettings, request: &Request) -> TenantChoice {
         return TenantChoice::Missing;
     }
     let authority = authority(request).ok().flatten();
-    let context = request.extensions().get::<RequestContext>();
-    let subject = context.map_or("", |context| &*context.principal);
     let named = NamedTenant {
         header: header.map(|value| value.to_str().unwrap_or_default()),
         host: authority.as_ref().map(http::uri::Authority::host),
         bound,
     };
-    settings.tenant_of(subject, named)
+    settings.tenant_of(who(request), named)
 }
 
 /// Has a request handled with the graph of its tenant, which stays open until the end of the

@@ -10,6 +10,7 @@ blocking_once! {
     unusable_subjects_are_refused,
     a_file_is_checked,
     tenants_are_checked_and_explained,
+    groups_are_explained,
 }
 
 fn tokens_differ_and_their_file_has_no_secret() {
@@ -118,4 +119,33 @@ fn tenants_are_checked_and_explained() {
     assert_eq!(refused.status.code(), Some(1));
     let lead = "pedigree: security.toml, line 1: there is no tenant one";
     assert!(refused.stderr.starts_with(lead), "{refused:?}");
+}
+
+fn groups_are_explained() {
+    let folder = TempDir::new().unwrap();
+    let grants = "[[grant]]\nsubjects = [\"group:ml\"]\nrole = \"writer\"\n\
+                  [[grant]]\nsubjects = [\"group:system:serviceaccounts:ml\"]\nrole = \"reader\"\n";
+    write_policy(folder.path(), &[grants]);
+    let missing = "refused: no grant has node.write\n";
+    assert_eq!(explain(&folder, "jwt:a:ada", &["PutArtifacts"]), missing);
+    assert_eq!(
+        explain(
+            &folder,
+            "jwt:a:ada",
+            &["PutArtifacts", "--group", "x", "--group", "ml"]
+        ),
+        "groups: group:x, group:ml\nallowed by the grant in line 1\n"
+    );
+    let of_account = "groups: group:system:serviceaccounts, group:system:serviceaccounts:ml\n";
+    assert_eq!(
+        explain(&folder, "k8s:ml:trainer", &["GetArtifacts"]),
+        format!("{of_account}allowed by the grant in line 4\n")
+    );
+    // No source of this file has groups.
+    let checked = run(pedigree(folder.path(), &["policy", "check", FILE]));
+    assert!(
+        checked
+            .stderr
+            .contains("no source of this file makes a subject group:ml")
+    );
 }

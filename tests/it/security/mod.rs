@@ -7,6 +7,7 @@ mod certificates;
 mod commands;
 mod commits;
 mod file;
+mod groups;
 mod jwt;
 mod limits;
 mod proxies;

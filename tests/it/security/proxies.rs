@@ -24,7 +24,7 @@ on_every_database! {
 }
 once! {
     a_stream_ends_with_the_entry_of_its_proxy,
-    a_mesh_names_clients_by_their_certificates,
+    a_mesh_names_clients_by_their_certificates_and_groups,
 }
 
 const UI: &str = "spiffe://example.org/ns/kubeflow/sa/ui";
@@ -230,12 +230,14 @@ async fn a_stream_ends_with_the_entry_of_its_proxy() {
 }
 
 /// Envoy says which certificate its client had.
-async fn a_mesh_names_clients_by_their_certificates() {
+async fn a_mesh_names_clients_by_their_certificates_and_groups() {
     const XFCC: &str = "x-forwarded-client-cert";
     let proxied = Proxied::serve(Backend::SqliteMemory);
     let mesh = PROXY.replace("Kubeflow-UserID", XFCC);
     let mesh = mesh.replace("prefix = \"accounts.google.com:\"", "format = \"xfcc\"");
-    let rules = "[[grant]]\nsubjects = [\"proxy:kfp:spiffe://td/a\"]\nrole = \"writer\"\n";
+    let rules = "groups_header = \"x-groups\"\n\
+                 [[grant]]\nsubjects = [\"proxy:kfp:spiffe://td/a\"]\nrole = \"writer\"\n\
+                 [[grant]]\nsubjects = [\"group:ml\"]\nrole = \"reader\"\n";
     proxied.change(&format!("{mesh}{rules}"));
     let put = async |peer, headers: &[(&'static str, &str)]| {
         let mut request = Request::new(put_type("Data"));
@@ -256,6 +258,10 @@ async fn a_mesh_names_clients_by_their_certificates() {
     assert_eq!(put(ui, &[other]).await, denied);
     assert_eq!(put(trainer, &[one]).await, denied);
     assert_eq!(put(ui, &[one]).await, ok);
+    // A group that may put again what is stored.
+    assert_eq!(put(ui, &[other]).await, denied);
+    assert_eq!(put(ui, &[other, ("x-groups", "a, ml")]).await, ok);
+    assert_eq!(put(trainer, &[("x-groups", "ml")]).await, denied);
     let joined = format!("{},{}", one.1, one.1);
     for wrong in [
         &[one, one][..],
@@ -263,6 +269,7 @@ async fn a_mesh_names_clients_by_their_certificates() {
         &[(XFCC, &*joined)],
         &[(XFCC, "spiffe://td/a")],
         &[(XFCC, "URI=spiffe://td/a;URI=spiffe://td/a")],
+        &[one, ("x-groups", "a"), ("x-groups", "ml")],
     ] {
         assert_eq!(put(ui, wrong).await, Code::Unauthenticated, "{wrong:?}");
     }
