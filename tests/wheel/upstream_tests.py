@@ -74,7 +74,7 @@ def run(arguments):
         report = directory / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", "-c", "/dev/null"]
         command += ["--rootdir", name, f"--junitxml={report}", str(copy_tests(directory, arguments))]
-        command += ["--use_grpc_backend", "--grpc_host", "127.0.0.1", "--grpc_port", str(arguments.port)]
+        command += ["--use_grpc_backend", "--grpc_host", arguments.host, "--grpc_port", str(arguments.port)]
         subprocess.run(command, check=False)
         return {case.get("name"): outcome_of(case) for case in xml.parse(report).iter("testcase")}
 
@@ -82,6 +82,7 @@ def run(arguments):
 def main():
     parser = argparse.ArgumentParser(description="Run the wheel's own tests against a server on a fresh database.")
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--host", default="127.0.0.1", help="name of the server")
     parser.add_argument("--ca", help="connect with TLS; a file with the authorities to trust")
     parser.add_argument("--certificate", help="certificate to show, a file")
     parser.add_argument("--key", help="private key of that certificate, a file")

@@ -2,6 +2,7 @@
 
 mod databases;
 mod turns;
+mod wheel;
 
 use std::fmt::Write as _;
 use std::fs;
