@@ -91,7 +91,7 @@ impl Connection {
     /// A connection to a server, and to the second one if there is one.
     pub async fn to(server: &Server, other: Option<&Server>) -> Result<Self> {
         Ok(Self {
-            caller: Caller::connect(server.address()).await?,
+            caller: Caller::connect(server.address(), server.is_secured).await?,
             channel: server.channel(),
             elsewhere: other.unwrap_or(server).channel(),
             stream: Arc::default(),

@@ -2,7 +2,7 @@
 //! tool shares the processors with the server, so it has to be cheap.
 
 use h2::client::SendRequest;
-use http::header::{CONTENT_TYPE, TE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, TE};
 use http::response::Parts;
 use http::{HeaderMap, Request};
 use prost::bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -23,10 +23,18 @@ pub struct Caller {
     sender: SendRequest<Bytes>,
     /// The authority of the server, such as `127.0.0.1:8080`.
     authority: String,
+    /// Whether the server knows callers by the token.
+    has_token: bool,
 }
 
+/// The token of `benches/security.toml`.
+const BEARER: &str = concat!(
+    "Bearer ped_0123456789ab_",
+    "0000000000000000000000000000000000000000000000000000000000000000"
+);
+
 impl Caller {
-    pub async fn connect(authority: &str) -> Result<Self> {
+    pub async fn connect(authority: &str, has_token: bool) -> Result<Self> {
         let stream = TcpStream::connect(authority).await?;
         stream.set_nodelay(true)?;
         let (sender, connection) = h2::client::Builder::new()
@@ -39,6 +47,7 @@ impl Caller {
         Ok(Self {
             sender,
             authority: authority.to_owned(),
+            has_token,
         })
     }
 
@@ -76,10 +85,13 @@ impl Caller {
         content_type: &'static str,
         body: Bytes,
     ) -> Result<(Parts, BytesMut, Option<HeaderMap>)> {
-        let request = Request::post(["http://", &self.authority, path].concat())
+        let mut request = Request::post(["http://", &self.authority, path].concat())
             .header(CONTENT_TYPE, content_type)
-            .header(TE, "trailers")
-            .body(())?;
+            .header(TE, "trailers");
+        if self.has_token {
+            request = request.header(AUTHORIZATION, BEARER);
+        }
+        let request = request.body(())?;
         let mut sender = self.sender.clone().ready().await?;
         let (response, mut sending) = sender.send_request(request, false)?;
         sending.send_data(body, true)?;

@@ -27,6 +27,8 @@ pub enum Rival {
     Small,
     /// Pedigree without a history of changes.
     Bare,
+    /// Pedigree with a security file, where every caller has a token and a role.
+    Secured,
     /// Another build of Pedigree, such as that of the commit before: `--baseline`.
     Baseline,
     /// Pedigree on another database server: `--elsewhere`.
@@ -35,6 +37,9 @@ pub enum Rival {
 
 /// The server of this build.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_pedigree");
+
+/// The security file of [`Rival::Secured`].
+const SECURITY_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/security.toml");
 
 /// What peers need besides the server of this build and its database.
 #[derive(Clone, Copy)]
@@ -159,6 +164,10 @@ impl Peer {
                 let options = &["--change-retention", "0"];
                 Self::server("bare", Path::new(PROGRAM), database, more, options).map(Some)
             }
+            Rival::Secured => {
+                let options = &["--security", SECURITY_FILE];
+                Self::server("secured", Path::new(PROGRAM), database, more, options).map(Some)
+            }
             Rival::Baseline => programs
                 .baseline
                 .map(|program| Self::server("baseline", program, database, more, &[]))
@@ -273,6 +282,7 @@ impl Peer {
             },
             "wheel" | "wheel-wal" => workload.is_wheels,
             "bare" => workload.needed != Some(Needed::History),
+            "secured" => !workload.is_stream(),
             _ => true,
         }
     }

@@ -14,6 +14,8 @@ pub struct Server {
     /// The address, `HOST:PORT`.
     address: String,
     endpoint: Endpoint,
+    /// Whether callers need a token.
+    pub is_secured: bool,
 }
 
 impl Server {
@@ -43,6 +45,7 @@ impl Server {
             child,
             endpoint: Channel::from_shared(["http://", &address].concat())?,
             address,
+            is_secured: more.contains(&"--security"),
         })
     }
 

@@ -231,6 +231,15 @@ impl Workload {
         self
     }
 
+    /// Whether its clients open streams, or read answers part by part.
+    pub const fn is_stream(&self) -> bool {
+        use Operation::{Everything, History, Record, RecordedEvent, Watch};
+        matches!(
+            self.operation,
+            Everything | History | Record | RecordedEvent | Watch
+        )
+    }
+
     /// Runs the operation once and returns its duration.
     pub async fn run(&self, client: &mut Client, turn: Turn) -> Result<Duration> {
         if self.limit.is_some()
