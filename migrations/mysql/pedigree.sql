@@ -159,6 +159,14 @@ CREATE TABLE IF NOT EXISTS PedigreeColumnEdge (
     INDEX idx_pedigree_column_edge_input (input_id)
 ) ENGINE = InnoDB;
 
+-- Facets as they were sent, by the SHA-256 of their texts, as hexadecimal digits. A long text has several parts.
+CREATE TABLE IF NOT EXISTS PedigreeFacet (
+    digest VARBINARY(64) NOT NULL,
+    part_number BIGINT NOT NULL,
+    content MEDIUMBLOB NOT NULL,
+    PRIMARY KEY (digest, part_number)
+) ENGINE = InnoDB;
+
 -- A row for each lock that holds for all servers, also where row locks hold on one node of a cluster only. A transaction
 -- takes a lock by a change of its row, which is a conflict on every node.
 CREATE TABLE IF NOT EXISTS PedigreeLock (

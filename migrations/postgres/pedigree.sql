@@ -110,6 +110,14 @@ CREATE TABLE IF NOT EXISTS PedigreeColumnEdge (
 
 CREATE INDEX IF NOT EXISTS idx_pedigree_column_edge_input ON PedigreeColumnEdge (input_id);
 
+-- Facets as they were sent, by the SHA-256 of their texts, as hexadecimal digits. A long text has several parts.
+CREATE TABLE IF NOT EXISTS PedigreeFacet (
+    digest VARCHAR(64) NOT NULL,
+    part_number BIGINT NOT NULL,
+    content BYTEA NOT NULL,
+    PRIMARY KEY (digest, part_number)
+);
+
 -- A row for each lock that holds for all servers. A transaction takes a lock by a change of its row.
 CREATE TABLE IF NOT EXISTS PedigreeLock (
     name VARCHAR(32) PRIMARY KEY,

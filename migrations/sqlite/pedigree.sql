@@ -110,6 +110,14 @@ CREATE TABLE IF NOT EXISTS PedigreeColumnEdge (
 
 CREATE INDEX IF NOT EXISTS idx_pedigree_column_edge_input ON PedigreeColumnEdge (input_id);
 
+-- Facets as they were sent, by the SHA-256 of their texts, as hexadecimal digits. A long text has several parts.
+CREATE TABLE IF NOT EXISTS PedigreeFacet (
+    digest TEXT NOT NULL,
+    part_number INT NOT NULL,
+    content BLOB NOT NULL,
+    PRIMARY KEY (digest, part_number)
+);
+
 -- Locks that hold for all servers. Nothing locks here on SQLite, which has one writer.
 CREATE TABLE IF NOT EXISTS PedigreeLock (
     name VARCHAR(32) NOT NULL PRIMARY KEY,

@@ -7,6 +7,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::Failure;
 use super::audit::AuditArgs;
+use super::facets::FacetsArgs;
 use super::migrate::MigrateArgs;
 use super::policy::PolicyArgs;
 use super::reconcile::ReconcileArgs;
@@ -54,6 +55,8 @@ pub(super) enum Invocation {
     Watch(WatchArgs),
     /// Print what artifacts or executions were derived from, or what was derived from them
     Trace(TraceArgs),
+    /// Print the facets of a node, as `OpenLineage`'s producers sent them
+    Facets(FacetsArgs),
     /// Print who did what, or keep it in a file
     Audit(AuditArgs),
     /// Make API tokens for the security file
@@ -94,6 +97,7 @@ impl Invocation {
             Self::Record(_)
             | Self::Watch(_)
             | Self::Trace(_)
+            | Self::Facets(_)
             | Self::Audit(_)
             | Self::Token(_)
             | Self::Policy(_) => None,

@@ -1,10 +1,11 @@
-//! The commands. `serve`, `migrate` and `reconcile` use a database; `record`, `watch`, `trace`
-//! and `audit` are clients of a server; `token` and `policy` need neither.
+//! The commands. `serve`, `migrate` and `reconcile` use a database; `record`, `watch`, `trace`,
+//! `facets` and `audit` are clients of a server; `token` and `policy` need neither.
 
 mod args;
 mod audit;
 mod client;
 mod draw;
+mod facets;
 mod json;
 mod migrate;
 mod output;
@@ -99,6 +100,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Fa
         Invocation::Record(args) => args.run().await,
         Invocation::Watch(args) => args.run().await,
         Invocation::Trace(args) => args.run().await,
+        Invocation::Facets(args) => args.run().await,
         Invocation::Audit(args) => args.run().await,
         Invocation::Token(args) => args.run(),
         Invocation::Policy(args) => args.run(),

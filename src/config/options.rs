@@ -102,6 +102,9 @@ options! {
         /// Deduplication window: a message id that Record sees again within it is not stored again
         dedup_window: Duration, "DURATION", Value("7d"), was "record_memory";
 
+        /// Whether passwords, tokens and other secrets in facets of OpenLineage are stored
+        keep_facet_secrets: bool, "BOOL", Value("false");
+
         /// Maximum number of messages of a stream that one commit stores
         record_batch: AtLeast<1>, "N", Value("256");
 

@@ -47,6 +47,8 @@ pub struct Serving {
     pub admin_hosts: Hosts,
     /// The origins whose pages may call; `*` allows all.
     pub web_origins: Vec<HeaderValue>,
+    /// Whether secrets in facets of `OpenLineage` are stored.
+    pub keeps_facet_secrets: bool,
 }
 
 /// The hosts by which a port may be reached. A browser sends another one after DNS rebinding.
@@ -166,6 +168,7 @@ impl Serving {
             hosts: Hosts::new(options.hosts.as_ref(), options.grpc_host),
             admin_hosts: Hosts::new(options.hosts.as_ref(), options.admin_host),
             web_origins: options.web_origins.0.clone(),
+            keeps_facet_secrets: options.keep_facet_secrets,
         }
     }
 }

@@ -7,6 +7,7 @@
 //! * `composite`: several of these in one write.
 //! * `datasets`: the versions of datasets, and which of them was present when.
 //! * `ingest`: messages, each stored once, and events of runs.
+//! * `facets`: groups of facts about nodes, as they were sent.
 //! * `lineage`: traversals from nodes to those that they depend on, or that depend on them.
 //! * `write`: what every change of the graph is; `commit`: how it becomes durable; `changes`: the
 //!   history of what was written.
@@ -18,6 +19,7 @@ mod composite;
 mod datasets;
 mod edges;
 mod external_ids;
+mod facets;
 mod filters;
 mod ingest;
 mod lineage;
@@ -55,6 +57,7 @@ pub use composite::subgraph::{EventEdge, PutSubgraph, PutSubgraphAnswer};
 pub use datasets::join::{DATASET_TYPE, VERSION_TYPE};
 pub use edges::memberships::PutMemberships;
 pub use edges::parents::{PutParentContexts, Relatives};
+pub use facets::NodeFacet;
 pub use ingest::missing_right::{MissingTypeRight, no_right};
 pub use ingest::runs::{
     ArtifactIdentity, ArtifactRef, ColumnSource, ContextRef, DatasetUse, EventScope, EventTime,
@@ -451,6 +454,25 @@ impl Graph {
     /// `InvalidArgument` for negative limits; `NotFound` for an unknown start.
     pub async fn column_lineage(&self, query: &ColumnQuery) -> Result<ColumnLineage> {
         lineage::columns::trace(&self.database, query).await
+    }
+
+    /// The facets of a node, by key: those with one of these keys, or all without any
+    /// (`GetFacets`).
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` when there is no such node.
+    pub async fn facets(&self, kind: Kind, id: i64, keys: &[String]) -> Result<Vec<NodeFacet>> {
+        facets::of_node(&self.database, (kind, id), keys).await
+    }
+
+    /// The texts of facets with these digests, as far as they were kept, by digest.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn facet_texts(&self, digests: &[&str]) -> Result<BTreeMap<String, String>> {
+        facets::texts(&mut self.database.single_read().await?, digests).await
     }
 
     /// Begins a traversal of lineage to any depth, in parts.

@@ -111,6 +111,7 @@ pub const METHODS: &[MethodActions] = &[
     row("/pedigree.lineage.v1.LineageService/Watch", &[Watch]),
     row("/pedigree.lineage.v1.LineageService/Trace", &[LineageWalk]),
     row("/pedigree.lineage.v1.LineageService/TraceColumns", &[LineageWalk]),
+    row("/pedigree.lineage.v1.LineageService/GetFacets", &[NodeRead]),
     row("/pedigree.audit.v1.AuditService/List", &[AuditRead]),
     row("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", &[TypeRead]),
     row("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &[TypeRead]),

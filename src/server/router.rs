@@ -66,7 +66,10 @@ pub(super) fn router(
         budgets: CallerBudgets::new(serving.max_requests, serving.max_streams),
         limit: Limit::new(serving.max_requests, serving.max_streams),
     });
-    let over_http = http_api::routes().merge(openlineage::routes(calls.clone()));
+    let over_http = http_api::routes().merge(openlineage::routes(
+        calls.clone(),
+        serving.keeps_facet_secrets,
+    ));
     let router = with_layers(services, over_http, &guards);
     Ok(ServiceBuilder::new()
         .layer(cors::layer(&serving.web_origins))

@@ -38,6 +38,8 @@ const SERVER_RIGHTS: &str = "
     INSERT INTO PedigreeRunLineage SELECT * FROM PedigreeRunLineage WHERE 1 = 0;
     INSERT INTO PedigreeColumnLineage SELECT * FROM PedigreeColumnLineage WHERE 1 = 0;
     INSERT INTO PedigreeColumnEdge SELECT * FROM PedigreeColumnEdge WHERE 1 = 0;
+    INSERT INTO PedigreeFacet SELECT * FROM PedigreeFacet WHERE 1 = 0;
+    UPDATE PedigreeFacet SET content = content WHERE 1 = 0;
     UPDATE PedigreeColumnEdge SET subtype = subtype WHERE 1 = 0;
     UPDATE PedigreeLock SET counter = counter WHERE 1 = 0;
     UPDATE PedigreeStore SET store_id = store_id WHERE 1 = 0;
@@ -65,7 +67,8 @@ const SQLITE_TABLES: &str = "
     SELECT 1 FROM PedigreeChange, PedigreeOutbox, PedigreeMessage, PedigreeLock, PedigreeStore
     WHERE 0;
     SELECT 1 FROM PedigreeDatasetWrite, PedigreeDatasetRead, PedigreeDatasetName WHERE 0;
-    SELECT 1 FROM PedigreeRunLineage, PedigreeColumnLineage, PedigreeColumnEdge WHERE 0";
+    SELECT 1 FROM PedigreeRunLineage, PedigreeColumnLineage, PedigreeColumnEdge WHERE 0;
+    SELECT 1 FROM PedigreeFacet WHERE 0";
 
 impl Database {
     /// Asks whether the database can be used. The question has a connection of its own, so that it

@@ -45,7 +45,7 @@ const NOT_FOR_CLIENTS: &[&str] = &[
 ];
 
 /// A part of `src/`, and what its files must not name.
-const FORBIDDEN: [(&str, &[&str]); 16] = [
+const FORBIDDEN: [(&str, &[&str]); 17] = [
     (
         "graph",
         &[
@@ -110,6 +110,7 @@ const FORBIDDEN: [(&str, &[&str]); 16] = [
     ("cli/record.rs", NOT_FOR_CLIENTS),
     ("cli/watch.rs", NOT_FOR_CLIENTS),
     ("cli/trace.rs", NOT_FOR_CLIENTS),
+    ("cli/facets.rs", NOT_FOR_CLIENTS),
     ("cli/client.rs", NOT_FOR_CLIENTS),
     ("", &["todo!", "dbg!"]),
 ];

@@ -5,10 +5,8 @@ use axum::extract::{Request, State};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::event::LineageEvent;
 use super::refusal::Refusal;
-use super::{message, receive, store};
-use crate::api::call::Calls;
+use super::{EventIntake, receive, store};
 
 /// The most events of an array.
 const MAX_BATCH_EVENTS: usize = 10_000;
@@ -40,10 +38,10 @@ struct FailedEvent {
 }
 
 pub(super) async fn batch(
-    State(calls): State<Calls>,
+    State(intake): State<EventIntake>,
     request: Request,
 ) -> Result<Json<BatchAnswer>, Refusal> {
-    let (call, body) = receive(&calls, request).await?;
+    let (call, body) = receive(&intake.calls, request).await?;
     let texts: Vec<&RawValue> =
         serde_json::from_slice(&body).map_err(|error| Refusal::malformed(error.to_string()))?;
     if texts.len() > MAX_BATCH_EVENTS {
@@ -56,7 +54,7 @@ pub(super) async fn batch(
     let mut messages = Vec::new();
     for (index, text) in texts.into_iter().enumerate() {
         let text = text.get().as_bytes();
-        match LineageEvent::parse(text).map(|event| message(&event, text)) {
+        match intake.message(text) {
             Ok(message) => {
                 indexes.push(index);
                 messages.push((message, text.len()));

@@ -2,7 +2,7 @@
 //!
 //! * `event`: the JSON of an event; `time`: its times.
 //! * `report`: converts an event into run events of the graph; `names`: the names of nodes.
-//! * `facets`: the facts in facets.
+//! * `facets`: the facts in facets; `secrets`: values that are not to be stored.
 //! * `batch`: the answer to an array; `refusal`: errors.
 
 mod batch;
@@ -11,8 +11,10 @@ mod facets;
 mod names;
 mod refusal;
 mod report;
+mod secrets;
 mod time;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -33,31 +35,44 @@ use crate::model::Door;
 use crate::model::to_hex;
 use event::LineageEvent;
 use refusal::Refusal;
+use secrets::without_secrets;
 
 /// How long an event may wait to be stored. Clients wait five seconds for the answer, and send the
 /// event again after an error.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// The routes. The server limits the size of bodies before they get here.
-pub fn routes(calls: Calls) -> Router {
+/// How events are taken.
+#[derive(Clone, Debug)]
+struct EventIntake {
+    calls: Calls,
+    /// Whether secrets in facets are stored as they were sent.
+    keeps_secrets: bool,
+}
+
+/// The routes. The server limits the size of bodies before they get here. `keeps_secrets` says
+/// whether secrets in facets are stored.
+pub fn routes(calls: Calls, keeps_secrets: bool) -> Router {
     Router::new()
         .route("/api/v1/lineage", post(lineage))
         .route("/api/v1/lineage/batch", post(batch::batch))
         .layer(DefaultBodyLimit::disable())
-        .with_state(calls)
+        .with_state(EventIntake {
+            calls,
+            keeps_secrets,
+        })
 }
 
 /// Stores one event, and answers 201 when it is durable.
-async fn lineage(State(calls): State<Calls>, request: Request) -> Result<Response, Refusal> {
-    let stored = timeout(ANSWER_TIMEOUT, store_one(&calls, request)).await;
+async fn lineage(State(intake): State<EventIntake>, request: Request) -> Result<Response, Refusal> {
+    let stored = timeout(ANSWER_TIMEOUT, store_one(&intake, request)).await;
     let late = |_| Error::Exhausted("the event was not stored in time; send it again".into());
     stored.map_err(late)??;
     Ok(StatusCode::CREATED.into_response())
 }
 
-async fn store_one(calls: &Calls, request: Request) -> Result<(), Refusal> {
-    let (call, body) = receive(calls, request).await?;
-    let message = message(&LineageEvent::parse(&body)?, &body);
+async fn store_one(intake: &EventIntake, request: Request) -> Result<(), Refusal> {
+    let (call, body) = receive(&intake.calls, request).await?;
+    let message = intake.message(&body)?;
     let mut replies = store(&call, vec![(message, body.len())]).await?;
     match replies.pop() {
         Some(outcome) => outcome,
@@ -90,17 +105,24 @@ fn check_content(headers: &HeaderMap) -> Result<(), Refusal> {
     }
 }
 
-/// The message that stores an event, whose text has been sent.
-fn message(event: &LineageEvent<'_>, text: &[u8]) -> Message {
-    let change = Recordable::Report(report::report(event));
-    let digest = digest(&SHA256, text);
-    let half = digest.as_ref().first_chunk();
-    Message {
-        id: format!("openlineage:{}", to_hex(digest.as_ref())),
-        digest: half.map_or(0, |half| u128::from_be_bytes(*half)),
-        change,
-        caller: None,
-        missing_right: None,
+impl EventIntake {
+    /// The message that stores an event, whose text has been sent.
+    fn message(&self, text: &[u8]) -> Result<Message, Refusal> {
+        let kept = if self.keeps_secrets {
+            Cow::Borrowed(text)
+        } else {
+            without_secrets(text)
+        };
+        let change = Recordable::Report(report::report(&LineageEvent::parse(&kept)?));
+        let digest = digest(&SHA256, text);
+        let half = digest.as_ref().first_chunk();
+        Ok(Message {
+            id: format!("openlineage:{}", to_hex(digest.as_ref())),
+            digest: half.map_or(0, |half| u128::from_be_bytes(*half)),
+            change,
+            caller: None,
+            missing_right: None,
+        })
     }
 }
 

@@ -274,6 +274,10 @@ fn version(given: &Dataset<'_>, uri: String, unnamed: DatasetVersion<'_>) -> Art
     let property = |name: &String| ("version".to_owned(), Value::String(name.clone()));
     let properties = named.iter().map(property);
     let properties = properties.filter(|(_, value)| value.defect().is_none());
+    let mut own_facets = facets::output(given.output_facets.as_ref());
+    if named.is_some() {
+        own_facets.extend(facets::version(given.facets.as_ref()));
+    }
     ArtifactRef {
         artifact_type: type_name(VERSION_TYPE),
         identity: Some(ArtifactIdentity::ExternalId(names::version_id(
@@ -286,7 +290,7 @@ fn version(given: &Dataset<'_>, uri: String, unnamed: DatasetVersion<'_>) -> Art
         },
         contexts: vec![dataset_at(given, &uri)],
         uri: Some(uri),
-        facets: facets::output(given.output_facets.as_ref()),
+        facets: own_facets,
         ..ArtifactRef::default()
     }
 }

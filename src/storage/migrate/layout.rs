@@ -7,7 +7,7 @@ use crate::storage::Tx;
 use crate::storage::tables::schema::MLMD_TABLES;
 
 /// Tables and indexes that `pedigree.sql` creates.
-const OWN_TABLES_AND_INDEXES: [&str; 18] = [
+const OWN_TABLES_AND_INDEXES: [&str; 19] = [
     "PedigreeChange",
     "PedigreeOutbox",
     "PedigreeMessage",
@@ -19,6 +19,7 @@ const OWN_TABLES_AND_INDEXES: [&str; 18] = [
     "PedigreeRunLineage",
     "PedigreeColumnLineage",
     "PedigreeColumnEdge",
+    "PedigreeFacet",
     "idx_pedigree_attribution_artifact",
     "idx_pedigree_association_execution",
     "idx_pedigree_artifact_type",

@@ -6,6 +6,7 @@ pub mod column_lineage;
 pub mod dataset_names;
 pub mod dataset_uses;
 pub mod events;
+pub mod facets;
 pub mod joins;
 pub mod lists;
 pub mod locks;

@@ -138,6 +138,7 @@ impl LineageService for Fake {
     type WatchStream = Responses<lineage::WatchResponse>;
     type TraceStream = Responses<lineage::TraceResponse>;
     type TraceColumnsStream = Responses<lineage::TraceColumnsResponse>;
+    type GetFacetsStream = Responses<lineage::GetFacetsResponse>;
 
     async fn record(
         &self,
@@ -216,6 +217,13 @@ impl LineageService for Fake {
         &self,
         _: Request<lineage::TraceColumnsRequest>,
     ) -> Result<Response<Self::TraceColumnsStream>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn get_facets(
+        &self,
+        _: Request<lineage::GetFacetsRequest>,
+    ) -> Result<Response<Self::GetFacetsStream>, Status> {
         Err(Status::unimplemented("not here"))
     }
 }

@@ -4,6 +4,7 @@
 use tokio::task::JoinSet;
 
 use super::PATH;
+use super::facets::all_texts;
 use super::scenarios::{graph, recorded};
 use crate::binary::Server;
 use crate::support::{Backend, Store, TestDatabase};
@@ -28,6 +29,8 @@ async fn a_kill_loses_no_acknowledged_event(backend: Backend) {
         ended.unwrap();
     }
     let store = Store::on(database, |_| {}).await;
+    // What is stored of an event has all of its facets.
+    all_texts(&store).await;
     for event in &events {
         assert!(try_post(store.port(), event).await, "{event}");
     }

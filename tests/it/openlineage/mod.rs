@@ -10,6 +10,7 @@ mod columns;
 mod dbt;
 mod door;
 mod explicit;
+mod facets;
 mod killed;
 mod lifecycle;
 mod lineage;

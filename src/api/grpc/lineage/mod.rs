@@ -1,6 +1,7 @@
 //! `pedigree.lineage.v1.LineageService`. Each method is the [`LineageRpc`] of its request, in the
 //! file of its name: convert, call the graph, convert back.
 
+mod get_facets;
 mod heartbeat;
 mod record;
 mod run_event;
@@ -19,8 +20,8 @@ use crate::error::Error;
 use crate::model::Door;
 use crate::proto::pedigree::lineage::v1::lineage_service_server::LineageService;
 use crate::proto::pedigree::lineage::v1::{
-    RecordRequest, RecordResponse, TraceColumnsRequest, TraceColumnsResponse, TraceRequest,
-    TraceResponse, WatchRequest, WatchResponse,
+    GetFacetsRequest, GetFacetsResponse, RecordRequest, RecordResponse, TraceColumnsRequest,
+    TraceColumnsResponse, TraceRequest, TraceResponse, WatchRequest, WatchResponse,
 };
 pub use record::Batches;
 
@@ -93,6 +94,7 @@ impl LineageService for Service {
     type WatchStream = Responses<WatchResponse>;
     type TraceStream = Responses<TraceResponse>;
     type TraceColumnsStream = Responses<TraceColumnsResponse>;
+    type GetFacetsStream = Responses<GetFacetsResponse>;
 
     async fn record(
         &self,
@@ -119,6 +121,13 @@ impl LineageService for Service {
         &self,
         request: Request<TraceColumnsRequest>,
     ) -> Result<Response<Self::TraceColumnsStream>, Status> {
+        self.run(request).await
+    }
+
+    async fn get_facets(
+        &self,
+        request: Request<GetFacetsRequest>,
+    ) -> Result<Response<Self::GetFacetsStream>, Status> {
         self.run(request).await
     }
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Facts, documentation, facets, ownership, read, tags};
+use super::{Facts, documentation, facets, kept, ownership, read, tags};
 use crate::api::openlineage::event::{FacetMap, Name};
 use crate::api::openlineage::names::sha256;
 use crate::graph::Facet;
@@ -68,7 +68,7 @@ impl DatasetFact {
             #[serde(rename = "datasetVersion")]
             version: String,
         }
-        let text = map.and_then(|map| map.get("version")?.as_ref());
+        let text = map.and_then(|map| map.get(VERSION_FACET)?.as_ref());
         let version = text.and_then(|text| read::<VersionFacet>(text));
         let version = version.map(|it| it.version);
         let is_name = |name: &String| !name.is_empty() && !name.contains('\0');
@@ -92,6 +92,8 @@ impl Lifecycle {
         }
     }
 }
+
+const VERSION_FACET: &str = "version";
 
 const LIFECYCLE_FACET: &str = "lifecycleStateChange";
 
@@ -118,18 +120,22 @@ pub(in crate::api::openlineage) fn lifecycle(
     let mut facts = Facts::default();
     facts.text(&format!("lifecycle.{uri}"), Some(&change.state));
     Some(Facet {
-        key: format!("output:{uri}:{LIFECYCLE_FACET}"),
-        digest: Some(sha256(text.get().as_bytes())),
         properties: facts.0,
-        ..Facet::default()
+        ..kept(format!("output:{uri}:{LIFECYCLE_FACET}"), text)
     })
 }
 
 /// The facets of a dataset with their facts, without those of one version.
 pub(in crate::api::openlineage) fn dataset(map: Option<&FacetMap<'_>>) -> Vec<Facet> {
     let mut facets = facets(map, "", dataset_facts);
-    facets.retain(|facet| facet.key != "version");
+    facets.retain(|facet| facet.key != VERSION_FACET);
     facets
+}
+
+/// The facet that names a version, which is that version's.
+pub(in crate::api::openlineage) fn version(map: Option<&FacetMap<'_>>) -> Option<Facet> {
+    let text = map?.get(VERSION_FACET)?.as_ref()?;
+    Some(kept(VERSION_FACET.into(), text))
 }
 
 /// The facets of the version that a run wrote, with their facts.

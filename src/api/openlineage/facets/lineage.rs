@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::columns::{COLUMN_LINEAGE, add_columns, add_input};
 use super::dataset::DatasetKey;
-use super::{digest, is_deleted, read};
+use super::{is_deleted, kept, read};
 use crate::api::openlineage::event::{Dataset, FacetMap};
 use crate::api::openlineage::report::{context, uri_of};
 use crate::graph::{ColumnSource, DATASET_TYPE, Facet, FacetLineage};
@@ -165,10 +165,8 @@ fn read_lineage(text: &RawValue, read_facet: impl FnOnce(&mut Lineage)) -> Facet
 
 fn of_run(key: String, text: &RawValue, lineage: FacetLineage) -> Facet {
     Facet {
-        key,
-        digest: digest(text),
         lineage: Some(lineage),
-        ..Facet::default()
+        ..kept(key, text)
     }
 }
 

@@ -8,10 +8,14 @@ mod job;
 mod lineage;
 mod run;
 
-pub(super) use dataset::{DatasetFact, Lifecycle, dataset, input, lifecycle, other_names, output};
+pub(super) use dataset::{
+    DatasetFact, Lifecycle, dataset, input, lifecycle, other_names, output, version,
+};
 pub(super) use job::{declared, job};
 pub(super) use lineage::{RunFacetMaps, attach_to_dataset, attach_to_job, run_lineage};
 pub(super) use run::{RunKey, parent, run};
+
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -41,10 +45,8 @@ fn facets(
             facts_of(key, text, &mut facts);
         }
         Some(Facet {
-            key: format!("{prefix}{key}"),
-            digest: digest(text),
             properties: facts.0,
-            ..Facet::default()
+            ..kept(format!("{prefix}{key}"), text)
         })
     };
     let present = present.map(|(key, text)| (key, *text));
@@ -56,9 +58,15 @@ fn is_deleted(text: &RawValue) -> bool {
     read::<Deletion>(text).is_some_and(|it| it.is_deleted)
 }
 
-/// The digest of a facet; `None` for one that is deleted.
-fn digest(text: &RawValue) -> Option<String> {
-    (!is_deleted(text)).then(|| sha256(text.get().as_bytes()))
+/// A facet without facts, whose text is kept unless it is deleted.
+fn kept(key: String, text: &RawValue) -> Facet {
+    let text = Some(text.get()).filter(|_| !is_deleted(text));
+    Facet {
+        key,
+        digest: text.map(|text| sha256(text.as_bytes())),
+        text: text.map(Arc::from),
+        ..Facet::default()
+    }
 }
 
 /// A facet that no map has: of facts about the event itself.

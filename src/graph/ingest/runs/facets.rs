@@ -8,8 +8,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::node_ref::NodeRef;
+use super::resolved_nodes::StoredNodes;
 use super::{EventTime, Facet};
+use crate::error::Result;
 use crate::model::{NodeContent, Value};
+use crate::storage::Tx;
+use crate::storage::tables::facets as texts;
 
 /// The custom property with what is known of each facet, as JSON. The format is stored: it never
 /// changes.
@@ -39,10 +44,7 @@ pub(super) fn merge(node: &mut NodeContent, facets: &[Facet], time: EventTime) -
     if facets.is_empty() {
         return taken;
     }
-    let mut index = match node.custom_properties.get(FACETS) {
-        Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_default(),
-        _ => Index::new(),
-    };
+    let mut index = index_of(node);
     for (number, facet) in facets.iter().enumerate() {
         let given = KnownFacet {
             time: time.in_microseconds(),
@@ -70,6 +72,43 @@ pub(super) fn merge(node: &mut NodeContent, facets: &[Facet], time: EventTime) -
     taken
 }
 
+fn index_of(node: &NodeContent) -> Index {
+    match node.custom_properties.get(FACETS) {
+        Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_default(),
+        _ => Index::new(),
+    }
+}
+
+/// The facets of a node, with their times and their digests; `None` for a deleted one.
+pub(in crate::graph) fn known(
+    node: &NodeContent,
+) -> impl Iterator<Item = (String, i64, Option<String>)> {
+    let index = index_of(node).into_iter();
+    index.map(|(key, facet)| (key, facet.time, facet.digest))
+}
+
+/// Stores the texts of the facets that count from now on, of nodes of several kinds.
+///
+/// # Errors
+///
+/// Those of the database.
+pub(super) async fn put_texts(
+    tx: &mut Tx,
+    nodes: [(&[NodeRef<'_>], &StoredNodes); 3],
+) -> Result<()> {
+    let mut taken = BTreeMap::new();
+    for (references, stored) in nodes {
+        for (reference, indexes) in references.iter().zip(&stored.taken_facets) {
+            let facets = indexes.iter().map(|&index| &reference.facets()[index]);
+            taken.extend(facets.filter_map(|facet| {
+                let digest = facet.digest.as_deref()?;
+                Some((digest, facet.text.as_deref()?))
+            }));
+        }
+    }
+    texts::put(tx, &taken).await
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -82,7 +121,7 @@ mod tests {
             key: key.into(),
             digest: (!facts.is_empty()).then(|| format!("{facts:?}")),
             properties: facts.iter().map(property).collect(),
-            lineage: None,
+            ..Facet::default()
         }
     }
 

@@ -5,7 +5,8 @@
 //!   of a run.
 //! * `type_catalog`: the types that events name, created or extended as they allow.
 //! * `node_ref`: the references of events to nodes, with what the events say about them.
-//! * `facets`: groups of facts that replace each other by the times of their events.
+//! * `facets`: groups of facts that replace each other by the times of their events, with their
+//!   texts.
 //! * `resolved_nodes`: the node of each reference, found or created, and edited.
 //! * `datasets`: versions of datasets that runs read without naming them.
 //! * `lineage`: the inputs from which a run made each output, where its facets say it.
@@ -17,7 +18,7 @@
 mod check;
 mod datasets;
 mod edges;
-mod facets;
+pub(in crate::graph) mod facets;
 mod lineage;
 mod node_ref;
 mod resolved_nodes;
@@ -26,6 +27,7 @@ mod type_catalog;
 
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::error::Result;
 use crate::graph::datasets::groups::DatasetGroups;
@@ -204,6 +206,8 @@ pub struct Facet {
     pub key: String,
     /// Of its content, as hexadecimal digits. `None` deletes the facet.
     pub digest: Option<String>,
+    /// Its content, whose SHA-256 is the digest, if it is to be kept.
+    pub text: Option<Arc<str>>,
     /// Custom properties of the node, which no other facet of the node has.
     pub properties: Properties,
     /// What it says of datasets: those that the run used and wrote, if it is a facet of a run.
@@ -350,7 +354,8 @@ impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
         let runs = &stored_runs.nodes;
         let artifacts =
             ResolvedNodes::find(tx, Kind::Artifact, &references.artifacts, &catalog, now);
-        let artifacts = artifacts.await?.store(tx).await?.nodes;
+        let stored_artifacts = artifacts.await?.store(tx).await?;
+        let artifacts = &stored_artifacts.nodes;
 
         let ids = |slots: &[usize], of: &[StoredNode]| -> Vec<i64> {
             slots.iter().map(|&slot| of[slot].id).collect()
@@ -360,8 +365,8 @@ impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
             Some(RunResult {
                 execution_id: run.id,
                 context_ids: ids(&slots.contexts, contexts),
-                input_ids: ids(&slots.inputs, &artifacts),
-                output_ids: ids(&slots.outputs, &artifacts),
+                input_ids: ids(&slots.inputs, artifacts),
+                output_ids: ids(&slots.outputs, artifacts),
                 state: match run.state {
                     Some(NodeState::Execution(state)) => Some(state),
                     Some(NodeState::Artifact(_)) | None => None,
@@ -393,10 +398,16 @@ impl<E: Borrow<RunEvent> + Send + Sync> Write for RecordRuns<E> {
             references: &references,
             contexts,
             runs,
-            artifacts: &artifacts,
+            artifacts,
         };
         uses.store(tx, datasets, now).await?;
         uses.join(tx, now).await?;
+        let stored = [
+            (references.contexts.as_slice(), &stored_contexts),
+            (references.runs.as_slice(), &stored_runs),
+            (references.artifacts.as_slice(), &stored_artifacts),
+        ];
+        facets::put_texts(tx, stored).await?;
         Ok(recorded)
     }
 }

@@ -45,6 +45,11 @@ pub(super) struct NodeEdit<'e> {
 }
 
 impl NodeRef<'_> {
+    /// The facets that the event has of the node.
+    pub(super) const fn facets(&self) -> &[Facet] {
+        self.edit.facets
+    }
+
     /// The URI that the event gives to the node.
     pub(super) const fn uri(&self) -> Option<&str> {
         self.edit.uri
