@@ -3,5 +3,6 @@
 pub mod call;
 pub mod grpc;
 pub mod http;
+pub mod marquez;
 mod message_ids;
 pub mod openlineage;

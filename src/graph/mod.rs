@@ -5,6 +5,7 @@
 //! * `types`, `nodes`, `edges`: types, artifacts, executions and contexts, and the links between
 //!   them.
 //! * `composite`: several of these in one write.
+//! * `catalog`: pages of contexts and of their members.
 //! * `datasets`: the versions of datasets, and which of them was present when.
 //! * `ingest`: messages, each stored once, and events of runs.
 //! * `facets`: groups of facts about nodes, as they were sent.
@@ -12,6 +13,7 @@
 //! * `write`: what every change of the graph is; `commit`: how it becomes durable; `changes`: the
 //!   history of what was written.
 
+mod catalog;
 mod changes;
 mod clock;
 mod commit;
@@ -45,6 +47,7 @@ use commit::engine::Engine;
 use ingest::batch::Batch;
 use ingest::queue::MessageQueue;
 
+pub use catalog::{CatalogQuery, CountedNodes, GraphCatalog, PropertyText};
 pub use changes::audit::{AuditEntry, AuditPage, AuditRecord};
 pub use changes::history::Retention;
 pub use changes::reconcile::ReconcileScope;
@@ -454,6 +457,12 @@ impl Graph {
     /// `InvalidArgument` for negative limits; `NotFound` for an unknown start.
     pub async fn column_lineage(&self, query: &ColumnQuery) -> Result<ColumnLineage> {
         lineage::columns::trace(&self.database, query).await
+    }
+
+    /// The contexts of the graph and their members, in pages.
+    #[must_use]
+    pub fn catalog(&self) -> GraphCatalog {
+        GraphCatalog(self.database.clone())
     }
 
     /// The facets of a node, by key: those with one of these keys, or all without any

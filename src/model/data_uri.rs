@@ -89,11 +89,7 @@ pub fn canonical_uri(uri: &str) -> Cow<'_, str> {
 /// The canonical URI of a dataset that a namespace and a name in it identify.
 #[must_use]
 pub fn dataset_uri(namespace: &str, name: &str) -> String {
-    let scheme = namespace.split(':').next().unwrap_or_default();
-    let is_file_store = SCHEMES
-        .iter()
-        .any(|known| known.name.eq_ignore_ascii_case(scheme));
-    if is_file_store {
+    if is_file_store(namespace) {
         // A namespace of files may be the scheme alone.
         let colon = if namespace.contains(':') { "" } else { ":" };
         let slash = if namespace.ends_with('/') { "" } else { "/" };
@@ -104,6 +100,47 @@ pub fn dataset_uri(namespace: &str, name: &str) -> String {
     } else {
         format!("{namespace}:{name}")
     }
+}
+
+/// A namespace and a name that identify the same dataset as these, and are the same for all
+/// notations.
+#[must_use]
+pub fn dataset_pair(namespace: &str, name: &str) -> (String, String) {
+    let uri = dataset_uri(namespace, name);
+    if canonical_uri(&uri) == uri && is_file_store(&uri) {
+        split_uri(&uri)
+    } else {
+        (namespace.to_owned(), name.to_owned())
+    }
+}
+
+/// A namespace and a name that the URI of a dataset has. That of a store of files is split as the
+/// naming of `OpenLineage` says, others behind the host, or behind the first colon.
+#[must_use]
+pub fn split_uri(uri: &str) -> (String, String) {
+    let pair = |(namespace, name): (&str, &str)| (namespace.to_owned(), name.to_owned());
+    let Some((scheme, rest)) = uri.split_once("://") else {
+        return pair(uri.split_once(':').unwrap_or((uri, "")));
+    };
+    let host_end = rest.find('/').unwrap_or(rest.len());
+    let (host, path) = rest.split_at(host_end);
+    if host.is_empty() && is_file_store(uri) {
+        return pair((scheme, path));
+    }
+    let namespace = &uri[..scheme.len() + "://".len() + host_end];
+    let has_paths = SCHEMES
+        .iter()
+        .any(|known| known.canonical == scheme && known.has_paths);
+    if has_paths {
+        return pair((namespace, path));
+    }
+    pair((namespace, path.strip_prefix('/').unwrap_or(path)))
+}
+
+fn is_file_store(uri: &str) -> bool {
+    let scheme = uri.split(':').next().unwrap_or_default();
+    let is_named = |known: &Scheme| known.name.eq_ignore_ascii_case(scheme);
+    SCHEMES.iter().any(is_named)
 }
 
 /// The usual notations of a canonical URI, itself among them: with each scheme that means the same,
@@ -165,6 +202,45 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn pairs_name_the_same_dataset() {
+        for (given, expected) in [
+            (("s3a://Bucket", "/a/b/"), ("s3://bucket", "a/b")),
+            (("file", "/data/./x"), ("file", "/data/x")),
+            (("file:/data", "shop.t"), ("file", "/data/shop.t")),
+            (("file://HOST", "/a"), ("file://host", "/a")),
+            (("hdfs://nn:8020", "/a"), ("hdfs://nn", "/a")),
+            (
+                ("postgres://DB:5432", "d.s.T"),
+                ("postgres://DB:5432", "d.s.T"),
+            ),
+            (("duckdb:///p/x.db", "s.t"), ("duckdb:///p/x.db", "s.t")),
+            (
+                ("arn:aws:glue:eu:1", "table/d/t"),
+                ("arn:aws:glue:eu:1", "table/d/t"),
+            ),
+            (("bigquery", "p.d.t"), ("bigquery", "p.d.t")),
+        ] {
+            let (namespace, name) = dataset_pair(given.0, given.1);
+            assert_eq!((namespace.as_str(), name.as_str()), expected);
+            assert_eq!(
+                dataset_uri(&namespace, &name),
+                dataset_uri(given.0, given.1)
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_split_uri_is_that_of_its_parts(
+            namespace in "(s3|file|hdfs|pg|bq)(://[a-z]{1,3}(:9)?)?", name in "/?[a-z./:]{1,8}",
+        ) {
+            let uri = dataset_uri(&namespace, &name);
+            let (namespace, name) = split_uri(&uri);
+            prop_assert_eq!(dataset_uri(&namespace, &name), uri);
+        }
+    }
 
     #[test]
     fn notations_of_one_place_have_one_uri() {

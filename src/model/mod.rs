@@ -22,14 +22,14 @@ mod value;
 
 pub use audit::{AccessRecord, Outcome};
 pub use change::{Change, JournalEntry, Operation, Subject};
-pub use data_uri::{canonical_uri, dataset_uri, uri_notations};
+pub use data_uri::{canonical_uri, dataset_pair, dataset_uri, split_uri, uri_notations};
 pub use edge::{Event, EventInput, EventPath, EventType, Membership, ParentContext, Step};
 pub use hex::to_hex;
 pub use ids::distinct_ids;
 pub use kind::Kind;
 pub use node::{Node, NodeContent, NodeId, NodeInput, NodeKey, Properties};
 pub use origin::{ANONYMOUS, Access, Caller, Door, Origin};
-pub use page::{OrderBy, PagePosition};
+pub use page::{OffsetPage, OrderBy, PagePosition};
 pub use side::{PerSide, Side};
 pub use state::{ArtifactState, ExecutionState, NodeState};
 pub use stored::Stored;

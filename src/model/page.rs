@@ -18,3 +18,10 @@ pub enum PagePosition {
     /// whose time moves on comes again.
     UpdateTime { time: i64, listed_ids: Vec<i64> },
 }
+
+/// A part of a list, by the number of nodes before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OffsetPage {
+    pub limit: i64,
+    pub offset: i64,
+}

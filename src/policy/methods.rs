@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use http::Method;
+
 use super::Action::{
     self, AuditRead, LineageWalk, NodeRead, NodeWrite, TypeRead, TypeWrite, Watch,
 };
@@ -10,7 +12,8 @@ use super::Action::{
 /// What a caller of a method or route must be allowed to do.
 #[derive(Clone, Copy, Debug)]
 pub struct MethodActions {
-    /// `/SERVICE/METHOD` of gRPC, or the path of a route.
+    /// `/SERVICE/METHOD` of gRPC, or the path of a route. Behind `GET` and a space: of a route for
+    /// this method of HTTP only, whose segments in braces stand for any.
     pub path: &'static str,
     /// All of them are needed.
     pub actions: &'static [Action],
@@ -27,13 +30,29 @@ impl MethodActions {
         actions.any(|action| action.is_write())
     }
 
-    /// The row of a path. Requests of other paths are refused.
+    /// The row of a request with a method of HTTP at a path. Requests of other paths are refused.
     #[must_use]
-    pub fn find(path: &str) -> Option<&'static Self> {
+    pub fn find(method: &Method, path: &str) -> Option<&'static Self> {
         static BY_PATH: LazyLock<HashMap<&str, &MethodActions>> =
             LazyLock::new(|| METHODS.iter().map(|row| (row.path, row)).collect());
-        BY_PATH.get(path).copied()
+        let read = METHODS.iter().filter(|_| method == Method::GET);
+        let mut read = read.filter_map(|row| Some((row.path.strip_prefix(GET)?, row)));
+        let read = read.find(|(route, _)| is_route(route, path));
+        read.map(|(_, row)| row).or(BY_PATH.get(path).copied())
     }
+}
+
+/// What the paths of routes for this method begin with.
+const GET: &str = "GET ";
+
+/// Whether a path, whose names are encoded, is that of a route.
+fn is_route(route: &str, path: &str) -> bool {
+    let mut segments = path.split('/');
+    let same = route.split('/').all(|expected| {
+        let segment = segments.next();
+        segment.is_some_and(|it| expected.starts_with('{') && !it.is_empty() || expected == it)
+    });
+    same && segments.next().is_none()
 }
 
 const fn row(path: &'static str, actions: &'static [Action]) -> MethodActions {
@@ -118,4 +137,21 @@ pub const METHODS: &[MethodActions] = &[
     row("/api/pedigree/v1/version", &[TypeRead]),
     put("/api/v1/lineage", &[NodeWrite, TypeRead], &[TypeWrite]),
     put("/api/v1/lineage/batch", &[NodeWrite, TypeRead], &[TypeWrite]),
+    row("GET /api/v1/namespaces", &[NodeRead]),
+    row("GET /api/v1/namespaces/{namespace}", &[NodeRead]),
+    row("GET /api/v1/namespaces/{namespace}/jobs", &[NodeRead]),
+    row("GET /api/v1/namespaces/{namespace}/jobs/{job}", &[NodeRead]),
+    row("GET /api/v1/namespaces/{namespace}/jobs/{job}/runs", &[NodeRead]),
+    row("GET /api/v1/namespaces/{namespace}/datasets", &[NodeRead]),
+    row("GET /api/v1/namespaces/{namespace}/datasets/{dataset}", &[NodeRead]),
+    row("GET /api/v1/namespaces/{namespace}/datasets/{dataset}/versions", &[NodeRead]),
+    row("GET /api/v1/namespaces/{namespace}/datasets/{dataset}/versions/{version}", &[NodeRead]),
+    row("GET /api/v1/jobs", &[NodeRead]),
+    row("GET /api/v1/jobs/runs/{run}", &[NodeRead]),
+    row("GET /api/v1/jobs/runs/{run}/facets", &[NodeRead]),
+    row("GET /api/v1/lineage", &[LineageWalk]),
+    row("GET /api/v1/column-lineage", &[LineageWalk]),
+    row("GET /api/v1/events/lineage", &[NodeRead]),
+    row("GET /api/v1/search", &[NodeRead]),
+    row("GET /api/v1/tags", &[NodeRead]),
 ];

@@ -360,7 +360,10 @@ mod tests {
     fn a_grant_holds_in_its_tenant_and_a_denial_in_all() {
         let team = TenantName::parse("team").unwrap();
         let mut policy = policy();
-        let read = MethodActions::find("/ml_metadata.MetadataStoreService/GetArtifacts");
+        let read = MethodActions::find(
+            &http::Method::POST,
+            "/ml_metadata.MetadataStoreService/GetArtifacts",
+        );
         let decide = |policy: &Policy, tenant| policy.decide("token:ci", tenant, read);
         assert!(!decide(&policy, &team).is_allowed());
         assert!(!policy.has_grant("token:ci", &team));
@@ -374,7 +377,10 @@ mod tests {
         assert_eq!(policy.only_tenant("token:ci"), Some(&team));
         policy.grants[0].tenants = TenantScope::All;
         assert_eq!(policy.only_tenant("token:ci"), None);
-        let watch = MethodActions::find("/pedigree.lineage.v1.LineageService/Watch");
+        let watch = MethodActions::find(
+            &http::Method::POST,
+            "/pedigree.lineage.v1.LineageService/Watch",
+        );
         policy.grants[1].subjects = patterns(&["*"]);
         let denied = policy.decide("token:x", &team, watch);
         let (line, action) = (3, Action::Watch);

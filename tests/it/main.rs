@@ -40,6 +40,7 @@ mod layers;
 mod lineage;
 mod lists;
 mod long_lists;
+mod marquez;
 mod migrate;
 mod nodes;
 mod openlineage;

@@ -8,11 +8,11 @@
 mod batch;
 mod event;
 mod facets;
-mod names;
-mod refusal;
-mod report;
+pub(super) mod names;
+pub(super) mod refusal;
+pub(super) mod report;
 mod secrets;
-mod time;
+pub(super) mod time;
 
 use std::borrow::Cow;
 use std::time::Duration;

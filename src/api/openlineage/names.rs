@@ -8,7 +8,7 @@ use crate::graph::short_name;
 use crate::model::to_hex;
 
 /// The external id of a run.
-pub(super) fn run_id(run: &str) -> String {
+pub(in crate::api) fn run_id(run: &str) -> String {
     short_name(Cow::Owned(format!("openlineage:run:{run}"))).into_owned()
 }
 
@@ -18,14 +18,14 @@ pub(super) fn run(job: &str, run: &str) -> String {
 }
 
 /// The full name of a job: its namespace, in which slashes are encoded, and its name.
-pub(super) fn job(namespace: &str, name: &str) -> String {
+pub(in crate::api) fn job(namespace: &str, name: &str) -> String {
     let namespace = namespace.replace('%', "%25").replace('/', "%2F");
     format!("{namespace}/{name}")
 }
 
 /// The external id of a version of the data at a canonical URI. `version` is its name, or the id of
 /// the run that wrote it.
-pub(super) fn version_id(uri: &str, version: &DatasetVersion<'_>) -> String {
+pub(in crate::api) fn version_id(uri: &str, version: &DatasetVersion<'_>) -> String {
     let (kind, name) = match version {
         DatasetVersion::Named(name) => ("version", *name),
         DatasetVersion::WrittenBy(run) => ("run", *run),
@@ -41,7 +41,7 @@ pub(super) fn version_id(uri: &str, version: &DatasetVersion<'_>) -> String {
 
 /// The version of a dataset that a run read or wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum DatasetVersion<'e> {
+pub(in crate::api) enum DatasetVersion<'e> {
     Named(&'e str),
     WrittenBy(&'e str),
     /// The version of which neither a name nor a producer is known.

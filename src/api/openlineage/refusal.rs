@@ -19,7 +19,7 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
 /// A request that is not served.
 #[derive(Clone, Debug)]
-pub(super) struct Refusal {
+pub(in crate::api) struct Refusal {
     status: StatusCode,
     message: String,
     /// For the log.
@@ -27,12 +27,21 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+    pub(in crate::api) fn new(status: StatusCode, message: impl Into<String>) -> Self {
         let message = message.into();
         Self {
             status,
             problem: Problem::new(status, message.clone()),
             message,
+        }
+    }
+
+    /// The refusal to read something.
+    pub(in crate::api) fn of_read(error: Error) -> Self {
+        let error = Arc::new(error);
+        Self {
+            status: problem::status(&error),
+            ..error.into()
         }
     }
 

@@ -17,11 +17,12 @@ use crate::graph::{
     ArtifactIdentity, ArtifactRef, ContextRef, DATASET_TYPE, DatasetUse, EventScope, EventTime,
     Facet, RunEvent, RunEventType, TypeName, TypePolicy, VERSION_TYPE, short_name,
 };
-use crate::model::{Properties, Value, dataset_uri};
+use crate::model::{Properties, Value, dataset_pair, dataset_uri};
 
 const RUN_TYPE: &str = "openlineage.Run";
 
-const JOB_TYPE: &str = "openlineage.Job";
+/// The type of the contexts that are jobs.
+pub(in crate::api) const JOB_TYPE: &str = "openlineage.Job";
 
 /// The run events of an event of `OpenLineage`.
 pub(super) fn report(event: &LineageEvent<'_>) -> Vec<RunEvent> {
@@ -129,7 +130,7 @@ fn add_output(
                 altered.push(dataset(given));
                 return;
             }
-            let before = context(DATASET_TYPE, &previous_uri);
+            let before = dataset_named(&previous.namespace.0, &previous.name.0);
             run.inputs.push(ArtifactRef {
                 dataset_use: DatasetUse::Present,
                 ..removal(before.clone(), previous_uri.clone())
@@ -195,7 +196,7 @@ pub(super) fn context(context_type: &str, name: &str) -> ContextRef {
     }
 }
 
-/// A context with a namespace and a name, as they were sent.
+/// A context with a namespace and a name in it.
 fn with_names(mut context: ContextRef, namespace: &str, name: &str) -> ContextRef {
     let texts = [("namespace", namespace), ("name", name)];
     let texts = texts.map(|(key, text)| (key.to_owned(), Value::String(text.to_owned())));
@@ -249,13 +250,22 @@ fn dataset_at(given: &Dataset<'_>, uri: &str) -> ContextRef {
     let others = facets::other_names(given.facets.as_ref());
     let others = others
         .iter()
-        .map(|other| dataset_uri(&other.namespace.0, &other.name.0))
-        .filter(|other| is_other_name(uri, other));
+        .map(|other| (&*other.namespace.0, &*other.name.0))
+        .filter(|(namespace, name)| is_other_name(uri, &dataset_uri(namespace, name)));
     ContextRef {
         facets: facets::dataset(given.facets.as_ref()),
-        other_names: others.map(|other| context(DATASET_TYPE, &other)).collect(),
-        ..context(DATASET_TYPE, uri)
+        other_names: others
+            .map(|(namespace, name)| dataset_named(namespace, name))
+            .collect(),
+        ..dataset_named(&given.namespace.0, &given.name.0)
     }
+}
+
+/// The dataset that these identify, with their canonical notation.
+fn dataset_named(namespace: &str, name: &str) -> ContextRef {
+    let uri = dataset_uri(namespace, name);
+    let (namespace, name) = dataset_pair(namespace, name);
+    with_names(context(DATASET_TYPE, &uri), &namespace, &name)
 }
 
 /// Whether a URI is another one for the same data: neither of them is a folder of the other.

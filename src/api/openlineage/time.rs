@@ -7,7 +7,7 @@ use crate::graph::EventTime;
 
 /// The time of a text in the format of RFC 3339, with any number of digits of a second. A text
 /// without a zone is in UTC, as some producers write it. `None` for what is no time.
-pub(super) fn parse(text: &str) -> Option<EventTime> {
+pub(in crate::api) fn parse(text: &str) -> Option<EventTime> {
     let parse = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
     let time = parse(text).or_else(|| parse(&format!("{text}Z")))?;
     let microseconds = time.unix_timestamp_nanos().div_euclid(1000);

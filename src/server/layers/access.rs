@@ -126,7 +126,7 @@ pub(super) fn who(request: &Request) -> Who<'_> {
 
 /// The path of a method. A path that a client invented is no name.
 fn method_name(request: &Request) -> &'static str {
-    let method = MethodActions::find(request.uri().path());
+    let method = MethodActions::find(request.method(), request.uri().path());
     method.map_or(UNKNOWN_METHOD, |row| row.path)
 }
 
@@ -135,7 +135,7 @@ fn door(path: &str) -> Door {
         Door::MlMetadata
     } else if path.starts_with("/pedigree.") {
         Door::Pedigree
-    } else if path.starts_with("/api/v1/lineage") {
+    } else if path.starts_with("/api/v1/") {
         Door::OpenLineage
     } else {
         Door::Unknown

@@ -32,7 +32,7 @@ pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>
     let who = who(&request);
     let tenant = context.and_then(|context| context.tenant.clone());
     let tenant = &tenant.unwrap_or_default();
-    let method = MethodActions::find(request.uri().path());
+    let method = MethodActions::find(request.method(), request.uri().path());
     let decision = policy.decide(who, tenant, method);
     let changes = method.map_or(decision, |method| {
         policy.decide_changes(who, tenant, method)

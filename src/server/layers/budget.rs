@@ -83,7 +83,7 @@ pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>
             return next(request).await;
         }
     };
-    let method = MethodActions::find(request.uri().path());
+    let method = MethodActions::find(request.method(), request.uri().path());
     if method.is_some_and(MethodActions::is_write) {
         let observer = (!is_enforced).then(|| {
             Arc::new(ExcessObserver {

@@ -151,7 +151,7 @@ pub(in crate::server) async fn enforce<P: Protocol, F: Future<Output = Response>
     let may_change_types = context.is_none_or(|context| context.missing_right.is_none());
     let call = Arc::new(OpenCall {
         principal,
-        method: MethodActions::find(request.uri().path()),
+        method: MethodActions::find(request.method(), request.uri().path()),
         may_change_types,
         rules: security.current().tenants.find(&tenant).cloned(),
         tenant,

@@ -30,6 +30,8 @@ use serde_json::{Value, json};
 use crate::serving::{Http, http};
 use crate::support::Store;
 
+pub use scenarios::recorded;
+
 pub const PATH: &str = "/api/v1/lineage";
 
 pub const BATCH_PATH: &str = "/api/v1/lineage/batch";
@@ -44,7 +46,7 @@ async fn post_with(port: u16, path: &str, headers: &str, body: &[u8]) -> Http {
 }
 
 /// Sends an event, which must be stored.
-async fn tell(store: &Store, event: &Value) {
+pub async fn tell(store: &Store, event: &Value) {
     let answer = post(store.port(), PATH, event.to_string().as_bytes()).await;
     assert_eq!(answer.status, 201, "{answer:?} {event}");
     assert_eq!(answer.body, b"");
@@ -57,7 +59,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// An event about a run of the job of the same name.
-fn of_run(event_type: &str, run: &str, second: u32) -> Value {
+pub fn of_run(event_type: &str, run: &str, second: u32) -> Value {
     let mut event = event(event_type, second);
     event["run"]["runId"] = json!(run);
     event["job"]["name"] = json!(run);
@@ -65,7 +67,7 @@ fn of_run(event_type: &str, run: &str, second: u32) -> Value {
 }
 
 /// An event about the run `r1` of the job `team/train`.
-fn event(event_type: &str, second: u32) -> Value {
+pub fn event(event_type: &str, second: u32) -> Value {
     json!({
         "eventType": event_type,
         "eventTime": format!("2025-11-27T03:00:{second:02}Z"),
@@ -76,6 +78,6 @@ fn event(event_type: &str, second: u32) -> Value {
     })
 }
 
-fn dataset(namespace: &str, name: &str) -> Value {
+pub fn dataset(namespace: &str, name: &str) -> Value {
     json!({"namespace": namespace, "name": name})
 }

@@ -54,8 +54,10 @@ fn every_method_has_its_actions() {
         paths.extend(service.methods().map(|method| path(method.name())));
     }
     let rows: BTreeSet<_> = METHODS.iter().map(|row| row.path.to_owned()).collect();
-    assert_eq!(rows, paths);
     assert_eq!(rows.len(), METHODS.len(), "a path has two rows");
+    // Those of routes for one method of HTTP are tried in `tests/it/marquez/`.
+    let rows = rows.into_iter().filter(|path| !path.starts_with("GET "));
+    assert_eq!(rows.collect::<BTreeSet<_>>(), paths);
     assert!(METHODS.iter().all(|row| !row.actions.is_empty()));
 }
 
@@ -154,9 +156,15 @@ async fn denial(
     bearer: &str,
     tenant: &'static str,
 ) -> Option<String> {
-    if path.starts_with("/api/") {
+    let route = path.strip_prefix("GET ");
+    if route.is_some() || path.starts_with("/api/") {
+        let (method, path) = match route {
+            // Braces stand for any name.
+            Some(route) => ("GET", route.replace(['{', '}'], "")),
+            None => ("POST", path.to_owned()),
+        };
         let head = format!(
-            "GET {path} HTTP/1.1\r\nAuthorization: {bearer}\r\nX-Pedigree-Tenant: {tenant}"
+            "{method} {path} HTTP/1.1\r\nAuthorization: {bearer}\r\nX-Pedigree-Tenant: {tenant}"
         );
         let answer = http(store.port(), &head, b"").await;
         return (answer.status == 403).then(|| answer.text());

@@ -135,7 +135,8 @@ pub struct EventTime {
 
 impl EventTime {
     /// Since the Unix epoch.
-    fn in_microseconds(self) -> i64 {
+    #[must_use]
+    pub fn in_microseconds(self) -> i64 {
         let whole = self.milliseconds.saturating_mul(1000);
         whole.saturating_add(self.microseconds.into())
     }
