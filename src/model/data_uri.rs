@@ -105,42 +105,61 @@ pub fn dataset_uri(namespace: &str, name: &str) -> String {
 /// A namespace and a name that identify the same dataset as these, and are the same for all
 /// notations.
 #[must_use]
-pub fn dataset_pair(namespace: &str, name: &str) -> (String, String) {
+pub fn canonical_pair(namespace: &str, name: &str) -> (String, String) {
     let uri = dataset_uri(namespace, name);
-    if canonical_uri(&uri) == uri && is_file_store(&uri) {
-        split_uri(&uri)
-    } else {
-        (namespace.to_owned(), name.to_owned())
-    }
-}
-
-/// A namespace and a name that the URI of a dataset has. That of a store of files is split as the
-/// naming of `OpenLineage` says, others behind the host, or behind the first colon.
-#[must_use]
-pub fn split_uri(uri: &str) -> (String, String) {
-    let pair = |(namespace, name): (&str, &str)| (namespace.to_owned(), name.to_owned());
-    let Some((scheme, rest)) = uri.split_once("://") else {
-        return pair(uri.split_once(':').unwrap_or((uri, "")));
-    };
-    let host_end = rest.find('/').unwrap_or(rest.len());
-    let (host, path) = rest.split_at(host_end);
-    if host.is_empty() && is_file_store(uri) {
-        return pair((scheme, path));
-    }
-    let namespace = &uri[..scheme.len() + "://".len() + host_end];
-    let has_paths = SCHEMES
-        .iter()
-        .any(|known| known.canonical == scheme && known.has_paths);
-    if has_paths {
-        return pair((namespace, path));
-    }
-    pair((namespace, path.strip_prefix('/').unwrap_or(path)))
+    let split = (is_file_store(&uri) && canonical_uri(&uri) == uri).then(|| split_uri(&uri));
+    split
+        .flatten()
+        .unwrap_or_else(|| (namespace.to_owned(), name.to_owned()))
 }
 
 fn is_file_store(uri: &str) -> bool {
     let scheme = uri.split(':').next().unwrap_or_default();
     let is_named = |known: &Scheme| known.name.eq_ignore_ascii_case(scheme);
     SCHEMES.iter().any(is_named)
+}
+
+/// The namespace and the name in it of the dataset at a URI: [`dataset_uri`] makes the canonical
+/// form of the URI of them. `None` for a text that is no URI.
+#[must_use]
+pub fn split_uri(uri: &str) -> Option<(String, String)> {
+    let uri = canonical_uri(uri);
+    let (scheme, rest) = uri
+        .split_once(':')
+        .filter(|(scheme, _)| !scheme.is_empty())?;
+    let of = |namespace: &str, name: &str| {
+        let is_pair = !namespace.is_empty() && !name.is_empty();
+        is_pair.then(|| (namespace.to_owned(), name.to_owned()))
+    };
+    if let Some(known) = SCHEMES.iter().find(|known| known.name == scheme) {
+        // The canonical form has the slashes.
+        let rest = rest.trim_start_matches("//");
+        let (host, key) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+        // A path begins with a slash, and a bucket as a whole is one.
+        let keeps_slash = known.has_paths || key == "/";
+        let name = if keeps_slash { key } else { &key[1..] };
+        let namespace = match (host, known.default_port) {
+            ("", _) => scheme.to_owned(),
+            // The names of Hadoop's files have the port.
+            (host, Some(port)) if !host.contains(':') => format!("{scheme}://{host}:{port}"),
+            _ => format!("{scheme}://{host}"),
+        };
+        return of(&namespace, name);
+    }
+    let after_scheme = scheme.len() + "://".len();
+    let cut = match uri.get(after_scheme..).filter(|_| rest.starts_with("//")) {
+        // A database in a file, whose path may have any number of parts.
+        Some(path) if path.starts_with('/') => path.rfind('/'),
+        Some(place) => place.find('/'),
+        None if scheme == "arn" && !uri.contains("://") => {
+            let (namespace, name) = uri.rsplit_once(':')?;
+            return of(namespace, name);
+        }
+        None => None,
+    };
+    let cut = cut.map(|at| after_scheme + at);
+    let parts = cut.and_then(|at| of(&uri[..at], &uri[at + 1..]));
+    parts.or_else(|| of(scheme, rest))
 }
 
 /// The usual notations of a canonical URI, itself among them: with each scheme that means the same,
@@ -210,7 +229,7 @@ mod tests {
             (("file", "/data/./x"), ("file", "/data/x")),
             (("file:/data", "shop.t"), ("file", "/data/shop.t")),
             (("file://HOST", "/a"), ("file://host", "/a")),
-            (("hdfs://nn:8020", "/a"), ("hdfs://nn", "/a")),
+            (("hdfs://nn", "/a"), ("hdfs://nn:8020", "/a")),
             (
                 ("postgres://DB:5432", "d.s.T"),
                 ("postgres://DB:5432", "d.s.T"),
@@ -222,23 +241,12 @@ mod tests {
             ),
             (("bigquery", "p.d.t"), ("bigquery", "p.d.t")),
         ] {
-            let (namespace, name) = dataset_pair(given.0, given.1);
+            let (namespace, name) = canonical_pair(given.0, given.1);
             assert_eq!((namespace.as_str(), name.as_str()), expected);
             assert_eq!(
                 dataset_uri(&namespace, &name),
                 dataset_uri(given.0, given.1)
             );
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_split_uri_is_that_of_its_parts(
-            namespace in "(s3|file|hdfs|pg|bq)(://[a-z]{1,3}(:9)?)?", name in "/?[a-z./:]{1,8}",
-        ) {
-            let uri = dataset_uri(&namespace, &name);
-            let (namespace, name) = split_uri(&uri);
-            prop_assert_eq!(dataset_uri(&namespace, &name), uri);
         }
     }
 
@@ -287,6 +295,46 @@ mod tests {
     }
 
     #[test]
+    fn a_dataset_has_the_names_of_its_store() {
+        for (uri, namespace, name) in [
+            ("s3a://bucket/data/images/", "s3://bucket", "data/images"),
+            ("s3://bucket", "s3://bucket", "/"),
+            ("gs://b/K//x", "gs://b", "K//x"),
+            ("minio://mlpipeline/v2/a", "minio://mlpipeline", "v2/a"),
+            ("abfs://data@Acc.dfs/a", "abfss://data@acc.dfs", "a"),
+            ("file:/data/x", "file", "/data/x"),
+            ("file://host1/data/x", "file://host1", "/data/x"),
+            ("hdfs://nn/a/b", "hdfs://nn:8020", "/a/b"),
+            ("hdfs://nn:9000/a", "hdfs://nn:9000", "/a"),
+            ("dbfs://workspace/a", "dbfs://workspace", "/a"),
+            ("postgres://DB:5432/d.s.T", "postgres://DB:5432", "d.s.T"),
+            ("kafka://broker:9092/topic", "kafka://broker:9092", "topic"),
+            (
+                "duckdb:///data/shop.db/m.s.t",
+                "duckdb:///data/shop.db",
+                "m.s.t",
+            ),
+            ("bigquery:p.d.t", "bigquery", "p.d.t"),
+            ("pubsub:topic:p:t", "pubsub", "topic:p:t"),
+            (
+                "arn:aws:glue:eu:1:table/d/t",
+                "arn:aws:glue:eu:1",
+                "table/d/t",
+            ),
+            ("mlflow-artifacts:/1/2", "mlflow-artifacts", "/1/2"),
+            ("https://host/a/b", "https://host", "a/b"),
+            ("x://host", "x", "//host"),
+        ] {
+            let pair = split_uri(uri).unwrap();
+            assert_eq!((&*pair.0, &*pair.1), (namespace, name), "{uri}");
+            assert_eq!(dataset_uri(&pair.0, &pair.1), canonical_uri(uri));
+        }
+        for text in ["", "no uri", "/data/x", "x:", ":x"] {
+            assert_eq!(split_uri(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn notations_are_those_of_one_uri() {
         for (uri, some) in [
             ("s3://b/k", vec!["s3://b/k", "s3a://b/k", "s3n://b/k/"]),
@@ -330,6 +378,16 @@ mod tests {
         fn keys_are_kept(key in "[a-c%/ ]{1,8}[a-c]") {
             let key = key.trim_start_matches('/');
             prop_assert_eq!(dataset_uri("s3://b", key), format!("s3://b/{key}"));
+        }
+
+        #[test]
+        fn a_uri_is_that_of_its_pair(
+            uri in "(s3a?|gs|file|hdfs|abfs|arn|x)?:?/{0,3}[A@:b./ 80]{0,12}",
+        ) {
+            if let Some((namespace, name)) = split_uri(&uri) {
+                prop_assert!(!namespace.is_empty() && !name.is_empty());
+                prop_assert_eq!(dataset_uri(&namespace, &name), canonical_uri(&uri));
+            }
         }
 
         #[test]

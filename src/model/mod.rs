@@ -22,7 +22,7 @@ mod value;
 
 pub use audit::{AccessRecord, Outcome};
 pub use change::{Change, JournalEntry, Operation, Subject};
-pub use data_uri::{canonical_uri, dataset_pair, dataset_uri, split_uri, uri_notations};
+pub use data_uri::{canonical_pair, canonical_uri, dataset_uri, split_uri, uri_notations};
 pub use edge::{Event, EventInput, EventPath, EventType, Membership, ParentContext, Step};
 pub use hex::to_hex;
 pub use ids::distinct_ids;

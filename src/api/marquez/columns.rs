@@ -12,7 +12,7 @@ use super::{Answer, Asked, ReadCall, ReadRefusal};
 use crate::api::call::Call;
 use crate::error::{Error, Result};
 use crate::graph::{ColumnEdge, ColumnQuery, ColumnStart, DATASET_TYPE, Direction};
-use crate::model::{Node, split_uri};
+use crate::model::Node;
 
 /// How far a walk goes, in hops, unless the request says it.
 const DEFAULT_DEPTH: i64 = 20;
@@ -141,11 +141,8 @@ async fn view(call: &Call, mut edges: Vec<ColumnEdge>) -> Result<ColumnGraphView
     };
     let pairs: BTreeMap<String, NamePair> = found.into_iter().filter_map(pair).collect();
     let key = |dataset: &str, field: &str| {
-        let unknown = || {
-            let (namespace, name) = split_uri(dataset);
-            NamePair { namespace, name }
-        };
-        let pair = pairs.get(dataset).cloned().unwrap_or_else(unknown);
+        let known = pairs.get(dataset).cloned();
+        let pair = known.unwrap_or_else(|| NamePair::of_uri(dataset));
         FieldKey {
             namespace: pair.namespace,
             dataset: pair.name,

@@ -30,7 +30,12 @@ impl NamePair {
             };
         }
         // It was stored before contexts had these, or only a facet names it.
-        let (namespace, name) = split_uri(node.content.name.as_deref().unwrap_or_default());
+        Self::of_uri(node.content.name.as_deref().unwrap_or_default())
+    }
+
+    /// Those of the dataset at a URI. A text that cannot be split is the namespace.
+    pub(super) fn of_uri(uri: &str) -> Self {
+        let (namespace, name) = split_uri(uri).unwrap_or_else(|| (uri.to_owned(), String::new()));
         Self { namespace, name }
     }
 }

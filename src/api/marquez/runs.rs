@@ -15,7 +15,7 @@ use crate::api::openlineage::report::JOB_TYPE;
 use crate::error::{Error, Result};
 use crate::graph::DATASET_TYPE;
 use crate::model::{
-    ExecutionState, Kind, Node, NodeState, Side, Value, dataset_uri, distinct_ids, split_uri,
+    ExecutionState, Kind, Node, NodeState, Side, Value, dataset_uri, distinct_ids,
 };
 
 #[derive(Serialize)]
@@ -258,10 +258,8 @@ fn key_of(artifact: &Node, datasets: Option<&Vec<Node>>) -> VersionKey {
     let uri = artifact.content.uri.as_deref().unwrap_or_default();
     let names = datasets.map(Vec::as_slice).unwrap_or_default();
     let dataset = own_name(artifact, names);
-    let pair = dataset.map(NamePair::of);
-    let (namespace, name) = split_uri(uri);
     VersionKey {
-        dataset: pair.unwrap_or(NamePair { namespace, name }),
+        dataset: dataset.map_or_else(|| NamePair::of_uri(uri), NamePair::of),
         version: version_id(artifact.id),
     }
 }

@@ -17,7 +17,7 @@ use crate::graph::{
     ArtifactIdentity, ArtifactRef, ContextRef, DATASET_TYPE, DatasetUse, EventScope, EventTime,
     Facet, RunEvent, RunEventType, TypeName, TypePolicy, VERSION_TYPE, short_name,
 };
-use crate::model::{Properties, Value, dataset_pair, dataset_uri};
+use crate::model::{Properties, Value, canonical_pair, dataset_uri};
 
 const RUN_TYPE: &str = "openlineage.Run";
 
@@ -264,7 +264,7 @@ fn dataset_at(given: &Dataset<'_>, uri: &str) -> ContextRef {
 /// The dataset that these identify, with their canonical notation.
 fn dataset_named(namespace: &str, name: &str) -> ContextRef {
     let uri = dataset_uri(namespace, name);
-    let (namespace, name) = dataset_pair(namespace, name);
+    let (namespace, name) = canonical_pair(namespace, name);
     with_names(context(DATASET_TYPE, &uri), &namespace, &name)
 }
 
