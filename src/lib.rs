@@ -15,8 +15,8 @@
 //! * [`storage`]: SQL for three databases.
 //! * [`model`]: the vocabulary; [`error`]: what can go wrong; [`proto`]: generated code;
 //!   [`certificates`]: certificate authorities; [`reloaded`]: values made of files;
-//!   `fair_queue`: a queue in which callers take turns; [`build_info`]: the version and commit of
-//!   the build.
+//!   `fair_queue`: a queue in which callers take turns; [`web_client`]: a client of HTTPS;
+//!   [`build_info`]: the version and commit of the build.
 
 pub mod api;
 pub mod build_info;
@@ -36,3 +36,4 @@ pub mod security;
 pub mod server;
 pub mod storage;
 pub mod telemetry;
+pub mod web_client;

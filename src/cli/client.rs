@@ -15,10 +15,10 @@ use url::Url;
 
 use super::Failure;
 use crate::config::parse_duration;
-use crate::identity::jwt::is_loopback;
 use crate::proto::code_name;
 use crate::proto::pedigree::audit::v1::audit_service_client::AuditServiceClient;
 use crate::proto::pedigree::lineage::v1::lineage_service_client::LineageServiceClient;
+use crate::web_client::is_loopback;
 
 pub(super) type Client = LineageServiceClient<Authorized>;
 

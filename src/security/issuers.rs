@@ -10,8 +10,9 @@ use url::Url;
 use super::format::SourceName;
 use crate::identity::jwt::{
     DEFAULT_ALGORITHMS, Issuer, IssuerRules, KeyCache, KeyLocation, SubjectRule, WebLocation,
-    algorithm, is_safe,
+    algorithm,
 };
+use crate::web_client::is_safe;
 
 /// The claim that is the subject of a token where the file names none.
 const DEFAULT_SUBJECT_CLAIM: &str = "sub";

@@ -2,26 +2,18 @@
 //! security file, or from the URL in the discovery document of such a location.
 
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
+use http::Request;
 use http::header::{ACCEPT, AUTHORIZATION};
-use http::{HeaderValue, Request};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use rustls::crypto::aws_lc_rs;
-use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
 use tokio::time::timeout;
-use url::{Host, Url};
+use url::Url;
 
 use super::keys::KeySet;
-use crate::certificates::{Authorities, public_authorities};
+use crate::web_client::{WebClient, WebError, bearer, chain, is_safe, read, unusable};
 
 /// Time limit of a fetch.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -54,18 +46,6 @@ pub struct WebLocation {
     pub token_file: Option<PathBuf>,
 }
 
-/// Why there are no keys. The text has no secret.
-#[derive(Debug, thiserror::Error)]
-pub enum FetchError {
-    #[error("cannot read {}: {source}", path.display())]
-    File {
-        path: PathBuf,
-        source: std::io::Error,
-    },
-    #[error("cannot use {place}: {problem}")]
-    Unusable { place: String, problem: String },
-}
-
 impl fmt::Display for KeyLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -74,27 +54,6 @@ impl fmt::Display for KeyLocation {
         }
     }
 }
-
-/// Whether keys may be fetched from a URL: by https, or by http from this machine, and without a
-/// login in the URL. Changed keys would make forged tokens valid.
-#[must_use]
-pub fn is_safe(url: &Url) -> bool {
-    let has_login = !url.username().is_empty() || url.password().is_some();
-    !has_login && (url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url)))
-}
-
-/// Whether the host of a URL is this machine.
-#[must_use]
-pub fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
-}
-
-type WebClient = Client<HttpsConnector<HttpConnector>, Body>;
 
 /// The client that fetches from a location.
 #[derive(Debug)]
@@ -110,34 +69,22 @@ struct IssuerConfiguration {
 }
 
 impl KeySource {
-    pub(super) fn open(location: &KeyLocation) -> Result<Self, FetchError> {
+    pub(super) fn open(location: &KeyLocation) -> Result<Self, WebError> {
         let (KeyLocation::Url(web) | KeyLocation::Discovery(web)) = location else {
             return Ok(Self::File);
         };
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| unusable("TLS", error))?
-            .with_root_certificates(roots(web.ca_file.as_deref())?)
-            .with_no_client_auth();
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .build();
-        let mut client = Client::builder(TokioExecutor::new());
-        client.pool_max_idle_per_host(0);
-        Ok(Self::Web(Box::new(client.build(connector))))
+        let client = WebClient::open(web.ca_file.as_deref(), 0)?;
+        Ok(Self::Web(Box::new(client)))
     }
 
     /// The keys in a file.
-    pub(super) fn read(path: &Path) -> Result<KeySet, FetchError> {
+    pub(super) fn read(path: &Path) -> Result<KeySet, WebError> {
         let json = read(path)?;
         KeySet::parse(&json).map_err(|problem| unusable(path.display(), problem))
     }
 
     /// The keys as they are now.
-    pub(super) async fn fetch(&self, location: &KeyLocation) -> Result<KeySet, FetchError> {
+    pub(super) async fn fetch(&self, location: &KeyLocation) -> Result<KeySet, WebError> {
         let fetching = async {
             match (self, location) {
                 (Self::Web(client), KeyLocation::Url(web)) => keys(client, &web.url, web).await,
@@ -154,13 +101,13 @@ impl KeySource {
     }
 }
 
-async fn keys(client: &WebClient, url: &Url, web: &WebLocation) -> Result<KeySet, FetchError> {
+async fn keys(client: &WebClient, url: &Url, web: &WebLocation) -> Result<KeySet, WebError> {
     let json = get(client, url, web).await?;
     KeySet::parse(&json).map_err(|problem| unusable(url, problem))
 }
 
 /// The URL of an issuer's keys, by its configuration.
-async fn discover(client: &WebClient, web: &WebLocation) -> Result<Url, FetchError> {
+async fn discover(client: &WebClient, web: &WebLocation) -> Result<Url, WebError> {
     let issuer = web.url.as_str().trim_end_matches('/');
     let place = format!("{issuer}{DISCOVERY_PATH}");
     let url = Url::parse(&place).map_err(|error| unusable(&place, error))?;
@@ -175,7 +122,7 @@ async fn discover(client: &WebClient, web: &WebLocation) -> Result<Url, FetchErr
 }
 
 /// The document at a URL. Redirections are not followed.
-async fn get(client: &WebClient, url: &Url, web: &WebLocation) -> Result<Vec<u8>, FetchError> {
+async fn get(client: &WebClient, url: &Url, web: &WebLocation) -> Result<Vec<u8>, WebError> {
     let mut request = Request::get(url.as_str()).header(ACCEPT, "application/json");
     // A token is sent by https only.
     if let Some(path) = web
@@ -195,47 +142,4 @@ async fn get(client: &WebClient, url: &Url, web: &WebLocation) -> Result<Vec<u8>
     let body = to_bytes(Body::new(response.into_body()), MAX_DOCUMENT_BYTES).await;
     let body = body.map_err(|error| unusable(url, chain(&error)))?;
     Ok(body.into())
-}
-
-fn bearer(path: &Path) -> Result<HeaderValue, FetchError> {
-    let token = String::from_utf8(read(path)?).unwrap_or_default();
-    let value = HeaderValue::try_from(format!("Bearer {}", token.trim()));
-    let mut value = value.map_err(|_| unusable(path.display(), "it is no token"))?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, FetchError> {
-    let Some(path) = ca_file else {
-        return Ok(public_authorities());
-    };
-    let roots = Authorities::of(&read(path)?).store();
-    if roots.is_empty() {
-        return Err(unusable(path.display(), "it has no usable certificate"));
-    }
-    Ok(roots)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, FetchError> {
-    let path = path.to_owned();
-    fs::read(&path).map_err(|source| FetchError::File { path, source })
-}
-
-fn unusable(place: impl fmt::Display, problem: impl fmt::Display) -> FetchError {
-    FetchError::Unusable {
-        place: place.to_string(),
-        problem: problem.to_string(),
-    }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -7,9 +7,10 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
 
-use super::fetch::{FetchError, KeyLocation, KeySource};
+use super::fetch::{KeyLocation, KeySource};
 use super::keys::KeySet;
 use crate::identity::CredentialError;
+use crate::web_client::WebError;
 
 /// Time between two fetches on average, however many tokens have unknown keys. One may be as much
 /// too early, so that a new key is known at once in quiet times.
@@ -67,7 +68,7 @@ impl KeyCache {
     /// # Errors
     ///
     /// If a file cannot be used.
-    pub fn open(location: KeyLocation) -> Result<Arc<Self>, FetchError> {
+    pub fn open(location: KeyLocation) -> Result<Arc<Self>, WebError> {
         let source = KeySource::open(&location)?;
         let kept = match &location {
             KeyLocation::File(path) => Some(Kept::now(KeySource::read(path)?)),

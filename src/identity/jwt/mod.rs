@@ -17,7 +17,7 @@ use jsonwebtoken::dangerous::insecure_decode_claims;
 use jsonwebtoken::decode_header;
 
 use self::claims::Claims;
-pub use self::fetch::{KeyLocation, WebLocation, is_loopback, is_safe};
+pub use self::fetch::{KeyLocation, WebLocation};
 pub use self::issuer::{DEFAULT_ALGORITHMS, Issuer, IssuerRules, SubjectRule, algorithm};
 pub use self::key_cache::KeyCache;
 use self::verified::VerifiedTokens;
