@@ -105,6 +105,9 @@ pub enum StartError {
     /// The security file cannot be read or is wrong.
     #[error("{0}")]
     Security(String),
+    /// The file of targets of lineage cannot be read or is wrong.
+    #[error("{0}")]
+    Targets(String),
     /// Traces cannot be sent to the collector.
     #[error("cannot send traces to {endpoint}: {problem}")]
     Traces { endpoint: String, problem: String },

@@ -167,6 +167,14 @@ CREATE TABLE IF NOT EXISTS PedigreeFacet (
     PRIMARY KEY (digest, part_number)
 ) ENGINE = InnoDB;
 
+-- The targets to which lineage is sent: what each has got of the history, and the one server that sends to it, which counts its beats.
+CREATE TABLE IF NOT EXISTS PedigreeTarget (
+    name VARCHAR(64) NOT NULL PRIMARY KEY,
+    history_cursor VARCHAR(255) NOT NULL,
+    sender VARCHAR(36) NOT NULL,
+    beats BIGINT NOT NULL
+) ENGINE = InnoDB;
+
 -- A row for each lock that holds for all servers, also where row locks hold on one node of a cluster only. A transaction
 -- takes a lock by a change of its row, which is a conflict on every node.
 CREATE TABLE IF NOT EXISTS PedigreeLock (

@@ -118,6 +118,14 @@ CREATE TABLE IF NOT EXISTS PedigreeFacet (
     PRIMARY KEY (digest, part_number)
 );
 
+-- The targets to which lineage is sent: what each has got of the history, and the one server that sends to it, which counts its beats.
+CREATE TABLE IF NOT EXISTS PedigreeTarget (
+    name VARCHAR(64) NOT NULL PRIMARY KEY,
+    history_cursor TEXT NOT NULL,
+    sender VARCHAR(36) NOT NULL,
+    beats BIGINT NOT NULL
+);
+
 -- A row for each lock that holds for all servers. A transaction takes a lock by a change of its row.
 CREATE TABLE IF NOT EXISTS PedigreeLock (
     name VARCHAR(32) PRIMARY KEY,

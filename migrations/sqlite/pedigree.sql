@@ -118,6 +118,14 @@ CREATE TABLE IF NOT EXISTS PedigreeFacet (
     PRIMARY KEY (digest, part_number)
 );
 
+-- The targets to which lineage is sent: what each has got of the history, and the one server that sends to it, which counts its beats.
+CREATE TABLE IF NOT EXISTS PedigreeTarget (
+    name TEXT NOT NULL PRIMARY KEY,
+    history_cursor TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    beats INT NOT NULL
+);
+
 -- Locks that hold for all servers. Nothing locks here on SQLite, which has one writer.
 CREATE TABLE IF NOT EXISTS PedigreeLock (
     name VARCHAR(32) NOT NULL PRIMARY KEY,

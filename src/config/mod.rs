@@ -58,6 +58,8 @@ pub struct Config {
     /// How long requests in flight may take after a signal to stop.
     pub grace: Duration,
     pub log: Log,
+    /// The file of targets to which lineage is sent.
+    pub openlineage_targets: Option<PathBuf>,
     /// Where traces are sent over OTLP.
     pub otlp_endpoint: Option<String>,
     /// What should be logged about this configuration when it is used.
@@ -200,6 +202,10 @@ fn load(mut given: GivenOptions, upstream: UpstreamSettings) -> Result<LoadedCon
     let login = database::login(&options, &mut problems);
     let database = database::connect(&options, &upstream, &login, &mut problems);
     let standby = database::standby(&options, &database, &login, &mut problems);
+    if options.openlineage_targets.is_some() && options.change_retention.is_zero() {
+        let rule = "openlineage-targets needs a history: change-retention must not be 0";
+        problems.push(rule.to_owned());
+    }
     if !problems.is_empty() {
         return Err(ConfigError { problems });
     }
@@ -219,6 +225,7 @@ fn load(mut given: GivenOptions, upstream: UpstreamSettings) -> Result<LoadedCon
             format: options.log_format,
             level: options.log_level.0,
         },
+        openlineage_targets: options.openlineage_targets,
         otlp_endpoint: options.otlp_endpoint,
         warnings: upstream.warnings,
     };

@@ -104,6 +104,9 @@ options! {
 
         /// Whether passwords, tokens and other secrets in facets of OpenLineage are stored
         keep_facet_secrets: bool, "BOOL", Value("false");
+        /// Where lineage is sent as OpenLineage events, a TOML file (docs/openlineage.md); read at
+        /// the start
+        openlineage_targets: Option<PathBuf>, "FILE", Unset("nowhere");
 
         /// Maximum number of messages of a stream that one commit stores
         record_batch: AtLeast<1>, "N", Value("256");

@@ -7,6 +7,7 @@
 //! * `composite`: several of these in one write.
 //! * `catalog`: pages of contexts and of their members.
 //! * `datasets`: the versions of datasets, and which of them was present when.
+//! * `export`: runs as they are sent to other systems, and how far each target is.
 //! * `ingest`: messages, each stored once, and events of runs.
 //! * `facets`: groups of facts about nodes, as they were sent.
 //! * `lineage`: traversals from nodes to those that they depend on, or that depend on them.
@@ -20,6 +21,7 @@ mod commit;
 mod composite;
 mod datasets;
 mod edges;
+mod export;
 mod external_ids;
 mod facets;
 mod filters;
@@ -39,10 +41,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::{Error, Result};
 use crate::model::{AccessRecord, Caller, Door, Event, Kind, Node, NodeId, NodeType, Side, Stored};
 use crate::storage::Database;
-use changes::feed::Feed;
 use changes::history::History;
-use changes::pages::SharedPages;
-use changes::standby::Standby;
 use commit::engine::Engine;
 use ingest::batch::Batch;
 use ingest::queue::MessageQueue;
@@ -60,11 +59,15 @@ pub use composite::subgraph::{EventEdge, PutSubgraph, PutSubgraphAnswer};
 pub use datasets::join::{DATASET_TYPE, VERSION_TYPE};
 pub use edges::memberships::PutMemberships;
 pub use edges::parents::{PutParentContexts, Relatives};
+pub use export::GraphExport;
+pub use export::runs::{PlacedRun, RunWithData};
+pub use export::target::TargetSlot;
 pub use facets::NodeFacet;
 pub use ingest::missing_right::{MissingTypeRight, no_right};
 pub use ingest::runs::{
     ArtifactIdentity, ArtifactRef, ColumnSource, ContextRef, DatasetUse, EventScope, EventTime,
     Facet, FacetLineage, RecordRuns, RunEvent, RunEventType, RunResult, TypeName, TypePolicy,
+    told_times,
 };
 pub use ingest::{MAX_MESSAGE_ID_BYTES, Message, Recordable, Recorded, Reply};
 pub use lineage::answer::{LineageGraph, LineageParts};
@@ -100,14 +103,7 @@ impl Graph {
     /// written.
     #[must_use]
     pub fn new(database: Database, retention: Retention, clock: Clock) -> Self {
-        let history = History {
-            database: database.clone(),
-            clock,
-            retention,
-            feed: Feed::default(),
-            pages: SharedPages::default(),
-            standby: Standby::default(),
-        };
+        let history = History::new(database.clone(), retention, clock);
         let engine = Engine::new(history.clone());
         Self {
             queue: Arc::new(MessageQueue::new(engine.clone(), database.tasks().clone())),
@@ -122,10 +118,7 @@ impl Graph {
     pub fn for_caller(&self, caller: &Arc<str>) -> Self {
         let database = self.database.for_caller(caller);
         Self {
-            history: History {
-                database: database.clone(),
-                ..self.history.clone()
-            },
+            history: self.history.with_handle(database.clone()),
             database,
             engine: self.engine.clone(),
             queue: self.queue.clone(),
@@ -448,6 +441,12 @@ impl Graph {
     /// As [`Self::lineage_subgraph`], and `InvalidArgument` for a node limit that is not positive.
     pub async fn lineage_graph(&self, query: &GraphQuery) -> Result<LineageGraph<Node>> {
         lineage::neighborhood::around_artifacts(&self.database, query).await
+    }
+
+    /// What is sent to other systems.
+    #[must_use]
+    pub fn export(&self) -> GraphExport {
+        GraphExport::new(self.database.clone())
     }
 
     /// The columns from which others were made, or that were made from them (`TraceColumns`).

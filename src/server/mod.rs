@@ -4,6 +4,7 @@
 mod admin;
 mod audit;
 mod budgets;
+mod exports;
 mod health;
 mod layers;
 mod lifecycle;
@@ -110,16 +111,8 @@ pub async fn run(
         tracing::info!(requested, max, "`ulimit -n` lowers --max-connections");
     }
     let security = security(config)?;
-    let client_auth = if security.is_some() {
-        ClientAuth::Optional
-    } else {
-        ClientAuth::Required
-    };
-    let tls = config.serving.tls.clone();
-    let tls = tls
-        .map(|source| Tls::new(source, client_auth))
-        .transpose()?;
-    let tls = tls.map(Arc::new);
+    let tls = tls(config, security.is_some())?;
+    let targets = exports::open(config.openlineage_targets.as_deref())?;
     let (reporter, health_service) = tonic_health::server::health_reporter();
     let health = Health::new(reporter).await;
     let calls = Calls::new(config.serving.startup_wait);
@@ -182,9 +175,17 @@ pub async fn run(
         stop.cancelled().await;
         health.set_serving(false).await;
     };
+    let sending = exports::send(targets, &calls.graphs, &clock, &stop);
     let database = async {
         // It is the largest part of the task, and lives as long.
-        let keep = lifecycle::keep(config, address, &calls.graphs, &health, clock, &stop);
+        let keep = lifecycle::keep(
+            config,
+            address,
+            &calls.graphs,
+            &health,
+            clock.clone(),
+            &stop,
+        );
         let kept = Box::pin(keep).await;
         if kept.is_err() {
             stop.cancel();
@@ -192,11 +193,23 @@ pub async fn run(
         kept
     };
     let work = Box::pin(async {
-        let (served, graph, ()) = tokio::join!(serving, database, stopping);
+        let (served, graph, (), ()) = tokio::join!(serving, database, stopping, sending);
         close(graph?, &calls, last_records, tenants).await;
         Ok(served?)
     });
     supervise(work, background, &stop).await
+}
+
+/// The certificates of the main port. With a security file, clients may have other credentials.
+fn tls(config: &Config, has_security: bool) -> Result<Option<Arc<Tls>>, StartError> {
+    let client_auth = if has_security {
+        ClientAuth::Optional
+    } else {
+        ClientAuth::Required
+    };
+    let source = config.serving.tls.clone();
+    let tls = source.map(|source| Tls::new(source, client_auth));
+    Ok(tls.transpose()?.map(Arc::new))
 }
 
 /// The configuration and the tenants of a security file, whose databases share the connections.

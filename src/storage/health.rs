@@ -40,7 +40,9 @@ const SERVER_RIGHTS: &str = "
     INSERT INTO PedigreeColumnEdge SELECT * FROM PedigreeColumnEdge WHERE 1 = 0;
     INSERT INTO PedigreeFacet SELECT * FROM PedigreeFacet WHERE 1 = 0;
     UPDATE PedigreeFacet SET content = content WHERE 1 = 0;
+    INSERT INTO PedigreeTarget SELECT * FROM PedigreeTarget WHERE 1 = 0;
     UPDATE PedigreeColumnEdge SET subtype = subtype WHERE 1 = 0;
+    UPDATE PedigreeTarget SET beats = beats WHERE 1 = 0;
     UPDATE PedigreeLock SET counter = counter WHERE 1 = 0;
     UPDATE PedigreeStore SET store_id = store_id WHERE 1 = 0;
     UPDATE PedigreeDatasetWrite SET tie_rank = tie_rank WHERE 1 = 0;
@@ -68,7 +70,8 @@ const SQLITE_TABLES: &str = "
     WHERE 0;
     SELECT 1 FROM PedigreeDatasetWrite, PedigreeDatasetRead, PedigreeDatasetName WHERE 0;
     SELECT 1 FROM PedigreeRunLineage, PedigreeColumnLineage, PedigreeColumnEdge WHERE 0;
-    SELECT 1 FROM PedigreeFacet WHERE 0";
+    SELECT 1 FROM PedigreeFacet WHERE 0;
+    SELECT 1 FROM PedigreeTarget WHERE 0";
 
 impl Database {
     /// Asks whether the database can be used. The question has a connection of its own, so that it

@@ -58,6 +58,10 @@
 {{- end }}
 {{- end }}
 {{- include "pedigree.securityEnv" . }}
+{{- if .Values.lineage.existingSecret }}
+- name: PEDIGREE_OPENLINEAGE_TARGETS
+  value: /etc/pedigree/lineage/targets.toml
+{{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
@@ -124,6 +128,12 @@
               path: ca.crt
 {{- end }}
 {{- end }}
+{{- with .Values.lineage.existingSecret }}
+- name: lineage
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440
+{{- end }}
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}
 {{- end }}
@@ -152,6 +162,11 @@
 {{- if .Values.security.serviceAccounts.enabled }}
 - name: cluster
   mountPath: /var/run/secrets/kubernetes.io/serviceaccount
+  readOnly: true
+{{- end }}
+{{- if .Values.lineage.existingSecret }}
+- name: lineage
+  mountPath: /etc/pedigree/lineage
   readOnly: true
 {{- end }}
 {{- with .Values.extraVolumeMounts }}

@@ -14,9 +14,7 @@ use crate::api::openlineage::names::{DatasetVersion, run_id, version_id as exter
 use crate::api::openlineage::report::JOB_TYPE;
 use crate::error::{Error, Result};
 use crate::graph::DATASET_TYPE;
-use crate::model::{
-    ExecutionState, Kind, Node, NodeState, Side, Value, dataset_uri, distinct_ids,
-};
+use crate::model::{ExecutionState, Kind, Node, NodeState, Side, Value, dataset_uri, distinct_ids};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

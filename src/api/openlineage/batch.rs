@@ -5,8 +5,9 @@ use axum::extract::{Request, State};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::event::LineageEvent;
 use super::refusal::Refusal;
-use super::{EventIntake, receive, store};
+use super::{EventIntake, has_returned, message, own_store, receive, store};
 
 /// The most events of an array.
 const MAX_BATCH_EVENTS: usize = 10_000;
@@ -52,12 +53,20 @@ pub(super) async fn batch(
     let mut failed = Vec::new();
     let mut indexes = Vec::new();
     let mut messages = Vec::new();
-    for (index, text) in texts.into_iter().enumerate() {
-        let text = text.get().as_bytes();
-        match intake.message(text) {
-            Ok(message) => {
+    let texts = texts.into_iter().map(|text| text.get().as_bytes());
+    let texts: Vec<_> = texts.map(|text| (text, intake.kept(text))).collect();
+    let parsed: Vec<_> = texts
+        .iter()
+        .map(|(text, kept)| (*text, LineageEvent::parse(kept)))
+        .collect();
+    let events = parsed.iter().filter_map(|(_, event)| event.as_ref().ok());
+    let own_store = own_store(&call, &events.collect::<Vec<_>>()).await?;
+    for (index, (text, event)) in parsed.into_iter().enumerate() {
+        match event {
+            Ok(event) if has_returned(&event, own_store.as_ref()) => {}
+            Ok(event) => {
                 indexes.push(index);
-                messages.push((message, text.len()));
+                messages.push((message(&event, text), text.len()));
             }
             Err(refusal) => failed.push((index, refusal)),
         }

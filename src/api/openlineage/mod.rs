@@ -4,11 +4,13 @@
 //! * `report`: converts an event into run events of the graph; `names`: the names of nodes.
 //! * `facets`: the facts in facets; `secrets`: values that are not to be stored.
 //! * `batch`: the answer to an array; `refusal`: errors.
+//! * `out`: what the graph has, as events.
 
 mod batch;
 mod event;
 mod facets;
 pub(super) mod names;
+pub mod out;
 pub(super) mod refusal;
 pub(super) mod report;
 mod secrets;
@@ -33,7 +35,7 @@ use crate::error::Error;
 use crate::graph::{Message, Recordable, Reply};
 use crate::model::Door;
 use crate::model::to_hex;
-use event::LineageEvent;
+use event::{EventSubject, LineageEvent};
 use refusal::Refusal;
 use secrets::without_secrets;
 
@@ -72,7 +74,13 @@ async fn lineage(State(intake): State<EventIntake>, request: Request) -> Result<
 
 async fn store_one(intake: &EventIntake, request: Request) -> Result<(), Refusal> {
     let (call, body) = receive(&intake.calls, request).await?;
-    let message = intake.message(&body)?;
+    let kept = intake.kept(&body);
+    let event = LineageEvent::parse(&kept)?;
+    let own_store = own_store(&call, &[&event]).await?;
+    if has_returned(&event, own_store.as_ref()) {
+        return Ok(());
+    }
+    let message = message(&event, &body);
     let mut replies = store(&call, vec![(message, body.len())]).await?;
     match replies.pop() {
         Some(outcome) => outcome,
@@ -106,23 +114,48 @@ fn check_content(headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 impl EventIntake {
-    /// The message that stores an event, whose text has been sent.
-    fn message(&self, text: &[u8]) -> Result<Message, Refusal> {
-        let kept = if self.keeps_secrets {
+    /// The text of an event as it is kept, without secrets.
+    fn kept<'t>(&self, text: &'t [u8]) -> Cow<'t, [u8]> {
+        if self.keeps_secrets {
             Cow::Borrowed(text)
         } else {
             without_secrets(text)
-        };
-        let change = Recordable::Report(report::report(&LineageEvent::parse(&kept)?));
-        let digest = digest(&SHA256, text);
-        let half = digest.as_ref().first_chunk();
-        Ok(Message {
-            id: format!("openlineage:{}", to_hex(digest.as_ref())),
-            digest: half.map_or(0, |half| u128::from_be_bytes(*half)),
-            change,
-            caller: None,
-            missing_right: None,
-        })
+        }
+    }
+}
+
+/// The id of the database, if one of the events came through any.
+async fn own_store(call: &Call, events: &[&LineageEvent<'_>]) -> Result<Option<String>, Refusal> {
+    if events.iter().all(|event| hops(event).is_empty()) {
+        return Ok(None);
+    }
+    Ok(Some(call.graph.store_id().await?))
+}
+
+/// Whether an event is about a run that came from this database, and was sent back to it. Such an
+/// event says nothing that is not known here.
+fn has_returned(event: &LineageEvent<'_>, own_store: Option<&String>) -> bool {
+    own_store.is_some_and(|id| hops(event).contains(id))
+}
+
+fn hops(event: &LineageEvent<'_>) -> Vec<String> {
+    match &event.subject {
+        EventSubject::Run(run, _) => facets::hops(run.facets.as_ref()),
+        EventSubject::Job(_) | EventSubject::Dataset(_) => Vec::new(),
+    }
+}
+
+/// The message that stores an event, whose text has been sent.
+fn message(event: &LineageEvent<'_>, text: &[u8]) -> Message {
+    let change = Recordable::Report(report::report(event));
+    let digest = digest(&SHA256, text);
+    let half = digest.as_ref().first_chunk();
+    Message {
+        id: format!("openlineage:{}", to_hex(digest.as_ref())),
+        digest: half.map_or(0, |half| u128::from_be_bytes(*half)),
+        change,
+        caller: None,
+        missing_right: None,
     }
 }
 

@@ -7,9 +7,15 @@ use aws_lc_rs::digest::{SHA256, digest};
 use crate::graph::short_name;
 use crate::model::to_hex;
 
+/// What the external ids of runs begin with, before the id.
+pub(super) const RUN_PREFIX: &str = "openlineage:run:";
+
+/// What the external ids of versions of datasets begin with.
+pub(super) const VERSION_PREFIX: &str = "openlineage:data:";
+
 /// The external id of a run.
 pub(in crate::api) fn run_id(run: &str) -> String {
-    short_name(Cow::Owned(format!("openlineage:run:{run}"))).into_owned()
+    short_name(Cow::Owned(format!("{RUN_PREFIX}{run}"))).into_owned()
 }
 
 /// The name of a run: that of its job and its id.
@@ -36,7 +42,7 @@ pub(in crate::api) fn version_id(uri: &str, version: &DatasetVersion<'_>) -> Str
         bytes.extend((text.len() as u64).to_be_bytes());
         bytes.extend(text.as_bytes());
     }
-    format!("openlineage:data:{}", sha256(&bytes))
+    format!("{VERSION_PREFIX}{}", sha256(&bytes))
 }
 
 /// The version of a dataset that a run read or wrote.

@@ -11,7 +11,7 @@
 use std::borrow::Cow;
 
 use super::event::{Dataset, EventSubject, FacetMap, Job, LineageEvent};
-use super::facets::{self, DatasetFact, Lifecycle, RunFacetMaps, RunKey};
+use super::facets::{self, DatasetFact, HOPS_FACET, Lifecycle, RunFacetMaps, RunKey};
 use super::names::{self, DatasetVersion};
 use crate::graph::{
     ArtifactIdentity, ArtifactRef, ContextRef, DATASET_TYPE, DatasetUse, EventScope, EventTime,
@@ -79,6 +79,11 @@ fn run_events(
     let job_facets = job.facets.as_ref();
     let job = job_of(job);
     own.facets = facets::run(facets);
+    // A run that a server names came through the same ones.
+    let hops = own.facets.iter().find(|facet| facet.key == HOPS_FACET);
+    for event in &mut events {
+        event.facets.extend(hops.cloned());
+    }
     own.facets.extend(code_of(&job));
     own.contexts = vec![job];
     own.contexts

@@ -17,9 +17,29 @@ pub(in crate::api) fn parse(text: &str) -> Option<EventTime> {
     })
 }
 
+/// A time as text, in UTC. `None` beyond the years of RFC 3339.
+pub(super) fn format(time: EventTime) -> Option<String> {
+    let nanos = i128::from(time.milliseconds) * 1_000_000 + i128::from(time.microseconds) * 1000;
+    let time = OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()?;
+    time.format(&Rfc3339).ok()
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_formatted_time_is_read_as_it_was(
+            milliseconds in 0..253_000_000_000_000_i64,
+            microseconds in 0..1000_u16,
+        ) {
+            let time = EventTime { milliseconds, microseconds };
+            prop_assert_eq!(parse(&format(time).unwrap()), Some(time));
+        }
+    }
 
     #[test]
     fn times_of_producers_are_read() {

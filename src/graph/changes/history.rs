@@ -49,6 +49,25 @@ pub(in crate::graph) struct History {
 }
 
 impl History {
+    pub(in crate::graph) fn new(database: Database, retention: Retention, clock: Clock) -> Self {
+        Self {
+            database,
+            clock,
+            retention,
+            feed: Feed::default(),
+            pages: SharedPages::default(),
+            standby: Standby::default(),
+        }
+    }
+
+    /// The same history, read and written by another handle of its database.
+    pub(in crate::graph) fn with_handle(&self, database: Database) -> Self {
+        Self {
+            database,
+            ..self.clone()
+        }
+    }
+
     /// Whether changes are stored.
     pub(in crate::graph) const fn is_kept(&self) -> bool {
         !self.retention.changes.is_zero()

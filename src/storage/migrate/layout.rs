@@ -7,7 +7,7 @@ use crate::storage::Tx;
 use crate::storage::tables::schema::MLMD_TABLES;
 
 /// Tables and indexes that `pedigree.sql` creates.
-const OWN_TABLES_AND_INDEXES: [&str; 19] = [
+const OWN_TABLES_AND_INDEXES: [&str; 20] = [
     "PedigreeChange",
     "PedigreeOutbox",
     "PedigreeMessage",
@@ -20,6 +20,7 @@ const OWN_TABLES_AND_INDEXES: [&str; 19] = [
     "PedigreeColumnLineage",
     "PedigreeColumnEdge",
     "PedigreeFacet",
+    "PedigreeTarget",
     "idx_pedigree_attribution_artifact",
     "idx_pedigree_association_execution",
     "idx_pedigree_artifact_type",

@@ -17,4 +17,5 @@ pub mod nodes;
 pub mod properties;
 pub mod run_lineage;
 pub(super) mod schema;
+pub mod targets;
 pub mod types;

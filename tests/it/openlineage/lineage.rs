@@ -23,12 +23,6 @@ pub async fn lines(store: &Store) -> Vec<String> {
     let executions = store.ask(pb::GetExecutionsRequest::default()).await;
     let executions: Vec<Execution> = executions.executions;
     let jobs = jobs(store, &executions).await;
-    let artifacts = store.ask(pb::GetArtifactsRequest::default()).await;
-    let artifacts: HashMap<Option<i64>, Artifact> = artifacts
-        .artifacts
-        .into_iter()
-        .map(|artifact| (artifact.id, artifact))
-        .collect();
     let by_run: HashMap<&str, &Execution> =
         executions.iter().map(|run| (run_id(run), run)).collect();
     let mut counts: BTreeMap<Words, usize> = BTreeMap::new();
@@ -49,6 +43,13 @@ pub async fn lines(store: &Store) -> Vec<String> {
         ..Default::default()
     };
     let events = store.ask(events).await.events;
+    // After the events, each of which has its artifact.
+    let artifacts = store.ask(pb::GetArtifactsRequest::default()).await;
+    let artifacts: HashMap<Option<i64>, Artifact> = artifacts
+        .artifacts
+        .into_iter()
+        .map(|artifact| (artifact.id, artifact))
+        .collect();
     let is_output = |edge: &&pb::Event| edge.r#type() == event::Type::Output;
     let mut writers: HashMap<Option<i64>, BTreeSet<Option<i64>>> = HashMap::new();
     for edge in events.iter().filter(is_output) {

@@ -15,6 +15,7 @@ mod killed;
 mod lifecycle;
 mod lineage;
 mod names;
+mod out;
 mod overload;
 mod producer;
 mod producers;
@@ -76,6 +77,13 @@ pub fn event(event_type: &str, second: u32) -> Value {
         "run": {"runId": "r1"},
         "job": {"namespace": "team", "name": "train"},
     })
+}
+
+/// A time in seconds since epoch, as events have it.
+fn at_second(seconds: i64) -> Value {
+    let time = time::OffsetDateTime::from_unix_timestamp(seconds).unwrap();
+    let format = &time::format_description::well_known::Rfc3339;
+    json!(time.format(format).unwrap())
 }
 
 pub fn dataset(namespace: &str, name: &str) -> Value {

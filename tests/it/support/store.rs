@@ -89,12 +89,16 @@ impl Replica {
         Self::of(serve(url, clock, |_| {}).await)
     }
 
+    /// A server on the database of a URL, with another configuration than the usual one.
+    pub async fn with(url: &str, configure: impl FnOnce(&mut Config)) -> Self {
+        Self::of(serve(url, Clock::default(), configure).await)
+    }
+
     /// A server on the database of a URL, which reads what takes long at the standby of another.
     pub async fn with_standby(url: &str, standby: &str) -> Self {
         let address: Address = standby.parse().unwrap();
         let standby = Connect::new(address.for_reads());
-        let configure = |config: &mut Config| config.standby = Some(standby);
-        Self::of(serve(url, Clock::default(), configure).await)
+        Self::with(url, |config| config.standby = Some(standby)).await
     }
 
     fn of((channel, port, guard): (Channel, u16, DropGuard)) -> Self {
@@ -163,6 +167,11 @@ impl Store {
     pub fn wait(&self, time: Duration) {
         let milliseconds = i64::try_from(time.as_millis()).unwrap();
         self.server.clock.advance(milliseconds);
+    }
+
+    /// The time of the server, in milliseconds since epoch.
+    pub fn now(&self) -> i64 {
+        self.server.clock.now()
     }
 
     /// One more server on the same database, with the same clock.

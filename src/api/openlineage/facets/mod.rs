@@ -13,7 +13,7 @@ pub(super) use dataset::{
 };
 pub(super) use job::{declared, job};
 pub(super) use lineage::{RunFacetMaps, attach_to_dataset, attach_to_job, run_lineage};
-pub(super) use run::{RunKey, parent, run};
+pub(super) use run::{HOPS_FACET, HOPS_FACT, RunKey, hops, is_reported, parent, run};
 
 use std::sync::Arc;
 

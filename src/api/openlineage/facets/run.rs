@@ -1,5 +1,7 @@
 //! Facets of runs.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -24,7 +26,71 @@ fn facts(key: &str, text: &RawValue, facts: &mut Facts) {
         "extractionError" => extraction_error(text, facts),
         "airflow_mappedTask" => mapped_task(text, facts),
         "tags" => tags(text, facts),
+        "pedigree_properties" => reported(text, facts),
+        HOPS_FACET => facts.json(HOPS_FACT, &stores(text).into()),
         _ => {}
+    }
+}
+
+/// The facet with the databases through which a run came.
+pub(in crate::api::openlineage) const HOPS_FACET: &str = "pedigree_hops";
+
+/// The fact with these, as JSON.
+pub(in crate::api::openlineage) const HOPS_FACT: &str = "pedigree.hops";
+
+/// The databases through which the run with these facets came; none if it came from its producer.
+pub(in crate::api::openlineage) fn hops(map: Option<&FacetMap<'_>>) -> Vec<String> {
+    let text = map.and_then(|map| map.get(HOPS_FACET)?.as_ref());
+    text.map(|text| stores(text)).unwrap_or_default()
+}
+
+fn stores(text: &RawValue) -> Vec<String> {
+    #[derive(Deserialize)]
+    struct Hops {
+        stores: Vec<String>,
+    }
+    read::<Hops>(text).map(|it| it.stores).unwrap_or_default()
+}
+
+/// What the names begin with of properties that other facets and the life of a run have.
+const OTHER_PREFIXES: [&str; 6] = [
+    "pedigree.",
+    "param.",
+    "tag.",
+    "code.",
+    "lifecycle.",
+    "nominal_",
+];
+
+/// The names of other ones.
+const OTHER_NAMES: [&str; 8] = [
+    "started_at",
+    "ended_at",
+    "error",
+    "engine",
+    "engine_version",
+    "parent_run",
+    "root_run",
+    "producer",
+];
+
+/// Whether servers report a property of a run to each other as it is.
+pub(in crate::api::openlineage) fn is_reported(name: &str) -> bool {
+    let begins = |prefix: &&str| name.starts_with(*prefix);
+    !OTHER_PREFIXES.iter().any(begins) && !OTHER_NAMES.contains(&name)
+}
+
+/// The properties that another server reports of a run.
+fn reported(text: &RawValue, facts: &mut Facts) {
+    #[derive(Deserialize)]
+    struct Reported {
+        properties: BTreeMap<String, serde_json::Value>,
+    }
+    let given = read::<Reported>(text).map(|it| it.properties);
+    for (name, value) in given.unwrap_or_default() {
+        if is_reported(&name) {
+            facts.json(&name, &value);
+        }
     }
 }
 

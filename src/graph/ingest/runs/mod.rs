@@ -44,6 +44,8 @@ use node_ref::{EventSlots, NodeRefs};
 use resolved_nodes::{ResolvedNodes, StoredNode};
 use type_catalog::TypeCatalog;
 
+pub use state::told_times;
+
 /// One thing that happened to a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunEvent {

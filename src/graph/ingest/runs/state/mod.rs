@@ -115,6 +115,13 @@ pub(super) fn times(run: &NodeContent) -> (Option<EventTime>, Option<EventTime>)
     (known.starts.first().copied(), ended)
 }
 
+/// The starts and the ends of a run that its events have told, in their order. None for a run that
+/// was not told by events.
+#[must_use]
+pub fn told_times(run: &NodeContent) -> Vec<(EventTime, RunEventType)> {
+    Lifecycle::of(run).events()
+}
+
 const NEW: NodeState = NodeState::Execution(ExecutionState::New);
 
 /// The starts and ends of a run, by time.
@@ -226,13 +233,18 @@ impl Lifecycle {
         Some(outcome.unwrap_or(ExecutionState::Running))
     }
 
-    fn text(&self) -> String {
+    /// In the order of their times.
+    fn events(&self) -> Vec<(EventTime, RunEventType)> {
         let starts = self.starts.iter().map(|time| (*time, RunEventType::Start));
         let ends = self.ends.iter().map(|(time, end)| (*time, *end));
         let mut events: Vec<(EventTime, RunEventType)> = starts.chain(ends).collect();
         events.sort_by_key(|(time, event_type)| (*time, event_type.rank()));
+        events
+    }
+
+    fn text(&self) -> String {
         let mut text = String::new();
-        for (time, event_type) in events {
+        for (time, event_type) in self.events() {
             let comma = if text.is_empty() { "" } else { "," };
             // Writing to a string never fails.
             _ = write!(text, "{comma}{}@{}", event_type.name(), time.milliseconds);
