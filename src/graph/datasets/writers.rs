@@ -1,5 +1,5 @@
-//! The runs that wrote what is at the URI of an artifact without a producer: clients that import
-//! data put an artifact, and no execution that made it.
+//! The runs that wrote what is at the URI of an artifact without a producer, and back: clients that
+//! import data put an artifact, and no execution that made it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,7 +48,18 @@ pub(in crate::graph) async fn implied_outputs(
     Ok(implied.collect())
 }
 
-/// Whether an event is one of [`implied_outputs`].
-pub(in crate::graph) const fn is_implied(event: &Stored<Event>) -> bool {
-    event.id < 0
+/// [`implied_outputs`] of these runs.
+///
+/// # Errors
+///
+/// Those of the database.
+pub(in crate::graph) async fn implied_outputs_of(
+    tx: &mut Tx,
+    runs: &[i64],
+) -> Result<Vec<Stored<Event>>> {
+    let artifacts = dataset_uses::created_after_writes(tx, runs, VERSION_TYPE).await?;
+    let known = events::of_nodes(tx, Side::Artifact, &artifacts, &[]).await?;
+    let mut implied = implied_outputs(tx, &artifacts, &known).await?;
+    implied.retain(|stored| runs.contains(&stored.value.execution_id));
+    Ok(implied)
 }

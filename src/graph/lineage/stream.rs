@@ -178,7 +178,7 @@ impl Trace {
             traversal.respect_named_inputs(&mut tx).await?;
         }
         if dataset_uses::has_writes(&mut tx).await? {
-            traversal.ask_for_writers();
+            traversal.follow_implied_outputs();
         }
         Ok(Self {
             tx,

@@ -61,9 +61,9 @@ impl EventFilter {
         (!chosen.is_empty()).then_some(chosen)
     }
 
-    /// Whether it follows the outputs of runs from the artifact.
-    fn leads_to_writers(&self) -> bool {
-        let types = self.event_types(Side::Artifact);
+    /// Whether it follows the outputs of runs from this side.
+    fn follows_outputs(&self, side: Side) -> bool {
+        let types = self.event_types(side);
         let has_outputs = types.is_some_and(|it| it.is_empty() || it.contains(&EventType::Output));
         has_outputs && self.path_key.is_none()
     }
@@ -181,8 +181,9 @@ pub(super) struct Traversal {
     reached: PerSide<Reached>,
     /// `None` where what facets say of the inputs of outputs does not matter.
     named_inputs: Option<NamedInputs>,
-    /// Whether it goes from artifacts without a producer to the runs that wrote their datasets.
-    asks_for_writers: bool,
+    /// Whether it goes from artifacts without a producer to the runs that wrote their datasets, and
+    /// back.
+    follows_implied: bool,
 }
 
 impl Traversal {
@@ -208,7 +209,7 @@ impl Traversal {
             filter,
             reached,
             named_inputs: None,
-            asks_for_writers: false,
+            follows_implied: false,
         })
     }
 
@@ -221,9 +222,10 @@ impl Traversal {
         Ok(())
     }
 
-    /// Goes from an artifact that no run has produced to the runs that wrote the data at its URI.
-    pub(super) fn ask_for_writers(&mut self) {
-        self.asks_for_writers = self.filter.leads_to_writers();
+    /// Goes from an artifact that no run has produced to the runs that wrote the data at its URI,
+    /// and from these runs to the artifact.
+    pub(super) fn follow_implied_outputs(&mut self) {
+        self.follows_implied = true;
     }
 
     /// Goes one hop further. It reaches at most `max_nodes` new nodes and leaves out the others.
@@ -258,8 +260,11 @@ impl Traversal {
         }
         let far_side = side.opposite();
         let mut found = self.filter.events(tx, side, from).await?;
-        if side == Side::Artifact && self.asks_for_writers {
-            let outputs = writers::implied_outputs(tx, from, &found).await?;
+        if self.follows_implied && self.filter.follows_outputs(side) {
+            let outputs = match side {
+                Side::Artifact => writers::implied_outputs(tx, from, &found).await?,
+                Side::Execution => writers::implied_outputs_of(tx, from).await?,
+            };
             found.extend(outputs);
         }
         if let (Side::Execution, Some(named_inputs)) = (side, &mut self.named_inputs) {
@@ -299,9 +304,8 @@ impl Traversal {
                 return is_first;
             }
             // In both directions, an event between visited nodes was followed from its other end,
-            // unless that end is pending, or the event leads one way only.
-            let is_from_here = !goes_both_ways || writers::is_implied(stored);
-            is_on_boundary || is_new(id) || is_from_here || pending.binary_search(&id).is_ok()
+            // unless that end is pending.
+            is_on_boundary || is_new(id) || !goes_both_ways || pending.binary_search(&id).is_ok()
         });
         hop.events.extend(followed);
         hop.nodes.get_mut(far_side).extend(added);

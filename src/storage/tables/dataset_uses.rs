@@ -189,6 +189,37 @@ pub async fn present_at_creation(
     tx.all(query).await
 }
 
+/// The artifacts that are in a dataset which one of these runs wrote, and not of the type of this
+/// name, as far as they were created while a version of that run was present.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn created_after_writes(
+    tx: &mut Tx,
+    executions: &[i64],
+    other_type: &str,
+) -> Result<Vec<i64>> {
+    if executions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = tx.sql(
+        "dataset_uses::created_after_writes",
+        "SELECT DISTINCT a.id FROM PedigreeDatasetWrite w \
+         LEFT JOIN PedigreeDatasetName n ON n.dataset_id = w.dataset_id \
+         JOIN Attribution m ON m.context_id = COALESCE(n.context_id, w.dataset_id) \
+         JOIN Artifact a ON a.id = m.artifact_id \
+         WHERE a.type_id NOT IN (SELECT t.id FROM Type t WHERE t.name = ?) \
+         AND w.microseconds <= a.create_time_since_epoch * 1000 + 999 \
+         AND NOT EXISTS (SELECT 1 FROM PedigreeDatasetWrite l \
+         WHERE l.dataset_id = w.dataset_id AND l.microseconds > w.microseconds \
+         AND l.microseconds <= a.create_time_since_epoch * 1000 + 999) \
+         AND w.execution_id",
+    );
+    query.bind(other_type).push_in(executions);
+    tx.all(query).await
+}
+
 /// Whether any run is known to have written a dataset.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ use pedigree::proto::ml_metadata::event::Type;
 use serde_json::json;
 
 use super::versions::sources;
-use super::{dataset, of_run, tell};
+use super::{at_second, dataset, of_run, tell};
 use crate::cli;
 use crate::support::prelude::*;
 
@@ -23,6 +23,7 @@ on_every_database! {
     writes_and_events_at_once_are_one_chain,
     an_imported_artifact_leads_back_to_the_run_of_spark,
     an_import_stands_for_what_was_present_then,
+    a_run_of_spark_leads_to_what_was_made_of_an_import,
 }
 
 /// 2025-11-27T03:00:05Z, in milliseconds since epoch.
@@ -63,8 +64,15 @@ async fn train(store: &Store, run: &str, second: u32) {
 
 /// What `pedigree trace` prints of a model, without ids.
 async fn trace(store: &Store, model: &str) -> Vec<String> {
-    let filter = format!("uri = 's3://models/{model}'");
-    let ended = cli::ask(store.port(), &["trace", "--artifacts", &filter], "").await;
+    let uri = format!("s3://models/{model}");
+    trace_from(store, &uri, "provenance").await
+}
+
+/// What `pedigree trace` prints of the artifacts at a URI, without ids.
+async fn trace_from(store: &Store, uri: &str, direction: &str) -> Vec<String> {
+    let filter = format!("uri = '{uri}'");
+    let arguments = ["trace", "--direction", direction, "--artifacts", &filter];
+    let ended = cli::ask(store.port(), &arguments, "").await;
     assert!(ended.status.success(), "{ended:?}");
     let line = |line: &str| {
         let words = line.trim_start_matches([' ', '└', '├', '│', '─']);
@@ -346,4 +354,53 @@ async fn an_import_stands_for_what_was_present_then(store: Store) {
     // A version that a run has read before it was written has no producer.
     train(&store, "read too early", 0).await;
     assert_eq!(trace(&store, "read too early").await.len(), 3);
+}
+
+async fn a_run_of_spark_leads_to_what_was_made_of_an_import(store: Store) {
+    import_and_train(&store, "before", IMAGES).await;
+    store.wait(Duration::from_secs(1));
+    prepare_now(&store, "spark").await;
+    store.wait(Duration::from_secs(10));
+    import_and_train(&store, "m1", IMAGES).await;
+    import_and_train(&store, "other", "s3://bucket/data/other").await;
+    let mut found = trace_from(&store, "s3://raw/photos", "impact").await;
+    found.sort();
+    let expected = [
+        "artifact openlineage.Dataset s3://bucket/data/images",
+        "artifact openlineage.Dataset s3://raw/photos",
+        "artifact system.Dataset imported for m1",
+        "artifact system.Dataset m1",
+        "execution openlineage.Run team/spark/spark",
+        "execution system.ContainerExecution m1",
+    ];
+    assert_eq!(found, expected);
+    // Each event is followed once, from whichever end.
+    let mut both = trace_from(&store, "s3://raw/photos", "both").await;
+    both.sort();
+    assert_eq!(both, expected);
+    // What is written later is not what was imported.
+    store.wait(Duration::from_secs(10));
+    prepare_now(&store, "later").await;
+    let ended = |run: &str| format!("execution openlineage.Run team/{run}/{run}");
+    let found = trace_from(&store, "s3://raw/photos", "impact").await;
+    let trained = "execution system.ContainerExecution m1".to_owned();
+    for line in [ended("spark"), ended("later"), trained] {
+        assert!(found.contains(&line), "{found:?}");
+    }
+    let provenance = trace(&store, "m1").await;
+    assert!(provenance.contains(&ended("spark")), "{provenance:?}");
+    assert!(!provenance.contains(&ended("later")), "{provenance:?}");
+}
+
+/// [`prepare`] at the time of the server, which is that of imports.
+async fn prepare_now(store: &Store, run: &str) {
+    let now = store.now() / 1000;
+    let mut start = of_run("START", run, 1);
+    start["eventTime"] = at_second(now + 1);
+    start["inputs"] = json!([dataset("s3://raw", "photos")]);
+    tell(store, &start).await;
+    let mut end = of_run("COMPLETE", run, 1);
+    end["eventTime"] = at_second(now + 2);
+    end["outputs"] = json!([dataset("s3a://bucket", "data/images")]);
+    tell(store, &end).await;
 }
