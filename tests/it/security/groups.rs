@@ -45,7 +45,7 @@ async fn a_claim_names_the_groups_of_a_subject() {
         (json!([]), denied),
         // Only the cluster says who is a service account.
         (json!(["system:serviceaccounts:ml"]), denied),
-        (json!(null), Code::Unauthenticated),
+        (json!(7), Code::Unauthenticated),
         (json!({"ml": true}), Code::Unauthenticated),
         (json!(["ml", 7]), Code::Unauthenticated),
         (json!(["ml", "a\nb"]), Code::Unauthenticated),

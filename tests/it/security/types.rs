@@ -234,7 +234,7 @@ async fn a_changed_type_is_counted_in_mode_observe() {
     }
     let channel = server.connect().await;
     let mut recording = Recording::start_as(channel, &[&tokens[1].bearer()]).await;
-    let messages = [("1", &["a"][..]), ("2", &["b"]), ("3", &["b"])];
+    let messages = [("1", &["a"][..]), ("2", &["a", "b"]), ("3", &["a", "b"])];
     let messages = messages.map(|(id, names)| declare(id, with_properties("Data", names)));
     let answers = recording.say(messages.into()).await;
     assert!(answers.iter().all(|it| it.refused.is_none()), "{answers:?}");

@@ -61,11 +61,11 @@ async fn a_caller_with_many_writes_does_not_delay_another(backend: Backend) {
     for number in 0..MANY {
         write(&tenants.token, "greedy", format!("Type{number}"));
     }
-    let waiting = || value("pedigree_db_connections_waiting", &name);
-    eventually("they wait", async || waiting() >= (MANY / 2) as u64).await;
+    let queued = || value("pedigree_db_connections_waiting", &name);
+    eventually("they wait", async || queued() >= (MANY / 2) as u64).await;
     write(&other, "other", "Other".into());
-    let all = waiting() + 1;
-    eventually("it waits behind them", async || waiting() >= all).await;
+    let all = queued() + 1;
+    eventually("it waits behind them", async || queued() >= all).await;
     locked.rollback().await.unwrap();
     writing.join_all().await;
     drop(sender);
