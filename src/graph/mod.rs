@@ -49,6 +49,7 @@ use ingest::queue::MessageQueue;
 pub use catalog::{CatalogQuery, CountedNodes, GraphCatalog, PropertyText};
 pub use changes::audit::{AuditEntry, AuditPage, AuditRecord};
 pub use changes::history::Retention;
+pub use changes::memory::SentMemory;
 pub use changes::reconcile::ReconcileScope;
 pub use changes::watch::{Changes, Since, Topic, Watch, WatchQuery};
 pub use clock::Clock;

@@ -17,6 +17,18 @@ pub struct NodeContent {
     pub custom_properties: Properties,
 }
 
+impl NodeContent {
+    /// About how much memory it takes, in bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let texts = [&self.name, &self.external_id, &self.uri];
+        let texts = texts.into_iter().flatten().map(String::len);
+        let properties = self.properties.iter().chain(&self.custom_properties);
+        let properties = properties.map(|(name, value)| name.len() + value.memory_bytes());
+        texts.chain(properties).sum()
+    }
+}
+
 /// A stored artifact, execution or context.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {

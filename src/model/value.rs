@@ -1,3 +1,4 @@
+use prost::Message;
 use prost_types::value::Kind;
 use prost_types::{Any, ListValue, Struct, Value as StructValue};
 
@@ -65,6 +66,18 @@ impl Value {
             Self::Empty => Some("a value must be set"),
             _ => None,
         }
+    }
+
+    /// About how much memory the value takes, in bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let content = match self {
+            Self::String(text) => text.len(),
+            Self::Struct(given) => given.encoded_len(),
+            Self::Proto(any) => any.encoded_len(),
+            Self::Int(_) | Self::Double(_) | Self::Bool(_) | Self::Empty => 0,
+        };
+        size_of::<Self>() + content
     }
 
     /// Whether the value is a double that cannot be written: a metric that diverged, mostly.

@@ -6,6 +6,7 @@ use backon::{ConstantBuilder, Retryable};
 
 use crate::error::{Error, Result};
 use crate::graph::changes::feed::Feed;
+use crate::graph::changes::memory::WatchMemory;
 use crate::graph::changes::pages::SharedPages;
 use crate::graph::changes::standby::Standby;
 use crate::graph::clock::Clock;
@@ -46,6 +47,7 @@ pub(in crate::graph) struct History {
     pub feed: Feed,
     pub pages: SharedPages,
     pub standby: Standby,
+    pub watch_memory: WatchMemory,
 }
 
 impl History {
@@ -57,6 +59,7 @@ impl History {
             feed: Feed::default(),
             pages: SharedPages::default(),
             standby: Standby::default(),
+            watch_memory: WatchMemory::default(),
         }
     }
 

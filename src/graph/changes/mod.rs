@@ -5,6 +5,7 @@ pub(in crate::graph) mod audit;
 pub(in crate::graph) mod feed;
 pub(in crate::graph) mod history;
 mod maintenance;
+pub(in crate::graph) mod memory;
 pub(in crate::graph) mod pages;
 pub(in crate::graph) mod reconcile;
 pub(in crate::graph) mod standby;

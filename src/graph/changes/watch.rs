@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::graph::changes::feed::Subscription;
 use crate::graph::changes::history::History;
+use crate::graph::changes::memory::SentMemory;
 use crate::graph::changes::pages::{HistoryPlace, expired, rewound};
 use crate::graph::filters::parse_filter;
 use crate::model::{Change, JournalEntry, Kind, Membership, Operation, Subject};
@@ -62,11 +63,13 @@ pub struct WatchQuery {
 }
 
 /// Changes, and the cursor after them.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Changes {
     pub cursor: String,
     /// Empty in a heartbeat.
     pub changes: Vec<JournalEntry>,
+    /// Held until the changes were sent.
+    pub memory: SentMemory,
 }
 
 /// A watch in progress.
@@ -184,12 +187,15 @@ impl Watch {
         let deadline = Instant::now() + heartbeat;
         loop {
             let page = self.read_page().await?;
+            // What waits has no copy of the page.
+            let memory = self.history.watch_memory.reserve(page.bytes).await;
             let changes = self.filter(&page.rows).await?;
             self.advance(&page);
             if !changes.is_empty() || Instant::now() >= deadline {
                 return Ok(Changes {
                     cursor: self.cursor(),
                     changes,
+                    memory,
                 });
             }
             if page.rows.is_empty() {

@@ -1,6 +1,7 @@
 //! The security file: who may call, what they may do, and what is known of them.
 
 mod append_only;
+mod attack;
 mod audit;
 mod authorization;
 mod certificates;

@@ -14,7 +14,7 @@ mod tls;
 mod traces;
 mod web;
 
-pub use http2::{Http2, more_of};
+pub use http2::{Begun, Http2, more_of};
 pub use tls::Authority;
 pub use tls::connect as connect_tls;
 pub use tls::serve as serve_tls;

@@ -1,8 +1,11 @@
 //! `LineageService.Watch`.
 
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{self, Sender};
+use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -12,7 +15,7 @@ use super::{LineageRpc, Responses, Service, stopping};
 use crate::api::call::Call;
 use crate::api::grpc::mlmd::types::TypeMessage;
 use crate::error::{Error, Result};
-use crate::graph::{Changes, Since, Topic, Watch, WatchQuery};
+use crate::graph::{Changes, SentMemory, Since, Topic, Watch, WatchQuery};
 use crate::model::{self, Kind};
 use crate::proto::ml_metadata::ParentContext;
 use crate::proto::pedigree::lineage::v1::change::Subject;
@@ -37,7 +40,10 @@ impl LineageRpc for WatchRequest {
         let watch = call.graph.watch(query(self)?).await?;
         let (sender, receiver) = mpsc::channel(1);
         let task = send_changes(watch, heartbeat, service.stop.clone(), sender);
-        let responses = ReceiverStream::new(receiver);
+        let responses = SentResponses {
+            waiting: ReceiverStream::new(receiver),
+            memory: SentMemory::default(),
+        };
         Ok(Responses::with_task(responses, call.tasks.spawn(task)))
     }
 }
@@ -48,7 +54,7 @@ async fn send_changes(
     mut watch: Watch,
     heartbeat: Duration,
     stop: CancellationToken,
-    sender: Sender<WatchResponse>,
+    sender: Sender<(WatchResponse, SentMemory)>,
 ) -> Result<(), Status> {
     // Backpressure: nothing is read from the database before the client has room for it.
     while let Ok(place) = sender.reserve().await {
@@ -61,15 +67,41 @@ async fn send_changes(
     Ok(())
 }
 
-async fn next(watch: &mut Watch, heartbeat: Duration) -> Result<WatchResponse> {
-    let Changes { cursor, changes } = watch.next(heartbeat).await?;
+/// Responses with the memory of their changes.
+struct SentResponses {
+    waiting: ReceiverStream<(WatchResponse, SentMemory)>,
+    /// Of the last response. The next one is asked for when the connection has taken that.
+    memory: SentMemory,
+}
+
+impl Stream for SentResponses {
+    type Item = WatchResponse;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.memory = SentMemory::default();
+        let next = ready!(Pin::new(&mut self.waiting).poll_next(context));
+        let Some((response, memory)) = next else {
+            return Poll::Ready(None);
+        };
+        self.memory = memory;
+        Poll::Ready(Some(response))
+    }
+}
+
+async fn next(watch: &mut Watch, heartbeat: Duration) -> Result<(WatchResponse, SentMemory)> {
+    let Changes {
+        cursor,
+        changes,
+        memory,
+    } = watch.next(heartbeat).await?;
     let changes = changes
         .into_iter()
         .map(|entry| convert(entry.origin.time, entry.change));
-    Ok(WatchResponse {
+    let response = WatchResponse {
         cursor,
         changes: changes.collect::<Result<_>>()?,
-    })
+    };
+    Ok((response, memory))
 }
 
 fn query(request: WatchRequest) -> Result<WatchQuery> {

@@ -8,7 +8,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use super::codec::{self, DecodedChange};
 use super::current_node;
 use crate::error::{Error, Result};
-use crate::model::{AccessRecord, JournalEntry};
+use crate::model::{AccessRecord, JournalEntry, Subject};
 use crate::storage::Tx;
 use crate::storage::column::{FromRow, FromRows, Row};
 
@@ -84,6 +84,8 @@ pub struct HistoryPage {
     pub before: Option<RowDigest>,
     /// In the order of their positions.
     pub rows: Vec<HistoryRow>,
+    /// About how much memory the rows take.
+    pub bytes: usize,
     /// Whether the size cut the page short.
     is_full: bool,
 }
@@ -171,13 +173,16 @@ pub async fn page_after(tx: &mut Tx, position: i64, rows: PageRows) -> Result<Hi
     let mut page = HistoryPage {
         before: None,
         rows: Vec::with_capacity(stored.rows.len()),
+        bytes: stored.bytes,
         is_full: stored.is_full,
     };
     for row in stored.rows {
         if row.position == position {
             page.before = Some(RowDigest::of(row.time, &row.changes));
         } else {
-            page.rows.push(decode(tx, row).await?);
+            let (row, read_bytes) = decode(tx, row).await?;
+            page.rows.push(row);
+            page.bytes += read_bytes;
         }
     }
     Ok(page)
@@ -217,7 +222,8 @@ pub async fn newest(tx: &mut Tx) -> Result<Option<(i64, RowDigest)>> {
     Ok(row.map(|row| (row.position, RowDigest::of(row.time, &row.changes))))
 }
 
-async fn decode(tx: &mut Tx, row: StoredRow) -> Result<HistoryRow> {
+/// A row, and about how much memory the nodes take that are read from their own tables, in bytes.
+async fn decode(tx: &mut Tx, row: StoredRow) -> Result<(HistoryRow, usize)> {
     let StoredRow {
         position,
         time,
@@ -229,24 +235,30 @@ async fn decode(tx: &mut Tx, row: StoredRow) -> Result<HistoryRow> {
         ))
     })?;
     let mut changes = Vec::with_capacity(decoded.changes.len());
+    let mut read_bytes = 0;
     for decoded in decoded.changes {
         let change = match decoded.change {
             DecodedChange::Whole(change) => Some(*change),
             DecodedChange::IdOnly(operation, kind, id) => {
-                current_node(tx, operation, kind, id).await?
+                let change = current_node(tx, operation, kind, id).await?;
+                if let Some(Subject::Node(_, node)) = change.as_ref().map(|it| &it.subject) {
+                    read_bytes += node.content.memory_bytes();
+                }
+                change
             }
         };
         let origin = decoded.origin;
         changes.extend(change.map(|change| JournalEntry { origin, change }));
     }
-    Ok(HistoryRow {
+    let row = HistoryRow {
         position,
         time,
         digest: RowDigest::of(time, &bytes),
         changes,
         accesses: decoded.accesses,
         part: decoded.part,
-    })
+    };
+    Ok((row, read_bytes))
 }
 
 #[cfg(test)]
