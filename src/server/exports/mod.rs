@@ -26,7 +26,7 @@ use self::delivery::Delivery;
 use self::request::TargetEndpoint;
 use crate::api::openlineage::out::{self, ExportRules};
 use crate::error::{Error, Result, StartError};
-use crate::graph::{Clock, Graph, Graphs, Since, TargetSlot, Topic, Watch, WatchQuery};
+use crate::graph::{Changes, Clock, Graph, Graphs, Since, TargetSlot, Topic, Watch, WatchQuery};
 use crate::model::Kind;
 
 /// Time for which a target waits for the database to be opened, before it looks again.
@@ -145,7 +145,11 @@ impl Sender {
         let mut watch = self.watch(graph, cursor.clone()).await?;
         let mut delivery = self.delivery();
         loop {
-            let changes = match watch.next(CURSOR_INTERVAL).await {
+            let Changes {
+                cursor: next,
+                changes,
+                memory,
+            } = match watch.next(CURSOR_INTERVAL).await {
                 Err(error @ Error::OutOfRange(_)) => {
                     self.count_gap(&error);
                     watch = self.watch(graph, None).await?;
@@ -153,20 +157,22 @@ impl Sender {
                 }
                 changes => changes?,
             };
-            let since = changes.changes.first().map(|entry| entry.origin.time);
+            let since = changes.first().map(|entry| entry.origin.time);
             delivery.count_lag(since);
             let rules = &self.target.rules;
-            let runs = out::changed_runs(rules, &changes.changes);
+            let runs = out::changed_runs(rules, &changes);
+            // A target may be away for long, and watches wait for this memory.
+            drop((changes, memory));
             for runs in runs.chunks(MAX_RUNS_AT_ONCE) {
                 let events = out::events(graph, &store_id, rules, runs).await?;
                 delivery.deliver(events, since).await;
             }
             delivery.count_lag(None);
-            if cursor.as_ref() != Some(&changes.cursor) {
-                if !slot.save(&changes.cursor).await? {
+            if cursor.as_ref() != Some(&next) {
+                if !slot.save(&next).await? {
                     return Ok(());
                 }
-                cursor = Some(changes.cursor);
+                cursor = Some(next);
             }
         }
     }
