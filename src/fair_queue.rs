@@ -51,7 +51,7 @@ impl FairQueue {
         })))
     }
 
-    /// A place, if one is free and nobody waits for it.
+    /// A place, if one is free and no caller waits for it.
     pub(crate) fn try_take(&self) -> Option<QueuePlace> {
         let is_taken = self.state().take();
         is_taken.then(|| QueuePlace(Some(self.clone())))

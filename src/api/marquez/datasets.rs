@@ -115,7 +115,6 @@ pub(super) async fn one(
     ReadCall(call, (namespace, name)): ReadCall<(String, String)>,
 ) -> Answer<DatasetView> {
     let dataset = NodeSort::Dataset.find(&call, &namespace, &name).await?;
-    let dataset = dataset.ok_or_else(|| ReadRefusal::not_found("dataset"))?;
     let view = views(&call, &[dataset]).await?.pop();
     Ok(Json(view.ok_or_else(|| ReadRefusal::not_found("dataset"))?))
 }
@@ -126,7 +125,6 @@ pub(super) async fn versions(
     Asked(query): Asked<PageQuery>,
 ) -> Answer<Versions> {
     let dataset = NodeSort::Dataset.find(&call, &namespace, &name).await?;
-    let dataset = dataset.ok_or_else(|| ReadRefusal::not_found("dataset"))?;
     let page = query.page()?;
     let found = call
         .graph
@@ -144,7 +142,6 @@ pub(super) async fn version(
     ReadCall(call, (namespace, name, version)): ReadCall<(String, String, String)>,
 ) -> Answer<VersionView> {
     let dataset = NodeSort::Dataset.find(&call, &namespace, &name).await?;
-    let dataset = dataset.ok_or_else(|| ReadRefusal::not_found("dataset"))?;
     let id = find_version(&call, &dataset, &version).await?;
     let id = id.ok_or_else(|| ReadRefusal::not_found("version"))?;
     let found = call.graph.nodes_by_ids(Kind::Artifact, &[id]).await?;

@@ -124,7 +124,6 @@ pub(super) async fn one(
     ReadCall(call, (namespace, name)): ReadCall<(String, String)>,
 ) -> Answer<JobView> {
     let job = NodeSort::Job.find(&call, &namespace, &name).await?;
-    let job = job.ok_or_else(|| ReadRefusal::not_found("job"))?;
     let view = views(&call, &[job]).await?.pop();
     Ok(Json(view.ok_or_else(|| ReadRefusal::not_found("job"))?))
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::ReadRefusal;
 use crate::api::call::Call;
 use crate::api::marquez::text;
 use crate::api::openlineage::names;
@@ -74,12 +75,16 @@ impl NodeSort {
     }
 
     /// The context that these identify.
+    ///
+    /// # Errors
+    ///
+    /// 404 when there is none.
     pub(super) async fn find(
         self,
         call: &Call,
         namespace: &str,
         name: &str,
-    ) -> Result<Option<Node>> {
+    ) -> Result<Node, ReadRefusal> {
         let name = self.context_name(namespace, name);
         let type_name = self.type_name();
         let mut found = call
@@ -87,7 +92,9 @@ impl NodeSort {
             .catalog()
             .contexts_by_names(type_name, &[name])
             .await?;
-        Ok(found.pop())
+        found
+            .pop()
+            .ok_or_else(|| ReadRefusal::not_found(self.prefix()))
     }
 
     /// The context of a namespace and a name that are joined by a colon, which both can have too:

@@ -10,7 +10,9 @@ use super::node_id::{NamePair, NodeSort};
 use super::page::PageQuery;
 use super::{Answer, Asked, RawFacets, ReadCall, ReadRefusal, number, text, time};
 use crate::api::call::Call;
-use crate::api::openlineage::names::{DatasetVersion, run_id, version_id as external_id};
+use crate::api::openlineage::names::{
+    DatasetVersion, RUN_PREFIX, run_id, version_id as external_id,
+};
 use crate::api::openlineage::report::JOB_TYPE;
 use crate::error::{Error, Result};
 use crate::graph::DATASET_TYPE;
@@ -94,7 +96,6 @@ pub(super) async fn of_job(
     Asked(query): Asked<PageQuery>,
 ) -> Answer<Runs> {
     let job = NodeSort::Job.find(&call, &namespace, &name).await?;
-    let job = job.ok_or_else(|| ReadRefusal::not_found("job"))?;
     let page = query.page()?;
     let found = call
         .graph
@@ -171,7 +172,7 @@ async fn by_external_ids(call: &Call, kind: Kind, ids: &[String]) -> Result<Vec<
 /// The id by which a producer knows a run.
 pub(super) fn id_of(run: &Node) -> String {
     let id = run.content.external_id.as_deref().unwrap_or_default();
-    id.strip_prefix(&run_id("")).unwrap_or(id).to_owned()
+    id.strip_prefix(RUN_PREFIX).unwrap_or(id).to_owned()
 }
 
 /// What is shown of runs, in their order.

@@ -8,7 +8,7 @@ use crate::graph::short_name;
 use crate::model::to_hex;
 
 /// What the external ids of runs begin with, before the id.
-pub(super) const RUN_PREFIX: &str = "openlineage:run:";
+pub(in crate::api) const RUN_PREFIX: &str = "openlineage:run:";
 
 /// What the external ids of versions of datasets begin with.
 pub(super) const VERSION_PREFIX: &str = "openlineage:data:";

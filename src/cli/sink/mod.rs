@@ -24,7 +24,7 @@ const BLOCK_BYTES: u64 = 64 << 10;
 /// Time that a sink has to take a page of records.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How serious a record is, in every format that tells it.
+/// The severity of a record, in all formats.
 #[derive(Clone, Copy)]
 enum Severity {
     Info,

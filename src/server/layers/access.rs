@@ -116,7 +116,7 @@ impl SeenRequest {
     }
 }
 
-/// The caller of a request, who may be nobody in mode `observe`.
+/// The caller of a request: `anonymous` without credentials, as mode `observe` allows.
 pub(super) fn who(request: &Request) -> Who<'_> {
     match request.extensions().get::<Principal>() {
         Some(principal) => principal.who(),

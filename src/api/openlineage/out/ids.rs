@@ -1,5 +1,5 @@
 //! Ids of runs and names of versions in events out. They depend on the database and the node alone,
-//! so that whoever sends a run again, after any time, sends the same run.
+//! so that a run has the same id whenever it is sent, by any server.
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use uuid::{Builder, Uuid};
@@ -27,8 +27,8 @@ impl<'s> ExportIds<'s> {
         }
     }
 
-    /// The id of the run that an execution is: that by which its producer told of it, or else one
-    /// of this database.
+    /// The run id of an execution: its `OpenLineage` id if events reported it, else a UUID made from
+    /// the ids of the database and of the execution.
     pub(super) fn run(&self, execution: &Node) -> String {
         told_id(execution).map_or_else(
             || self.of("execution", execution.id),
@@ -43,7 +43,7 @@ impl<'s> ExportIds<'s> {
     }
 
     /// The name of the version that an artifact is: its own, its digest, or one of this database.
-    /// `None` for a version that events told without a name: their times say which one it is.
+    /// `None` for a version that events reported without a name: event times identify it.
     pub(super) fn version(&self, artifact: &Node) -> Option<String> {
         let content = &artifact.content;
         if let Some(version) = text_of(content, "version") {
@@ -62,7 +62,7 @@ impl<'s> ExportIds<'s> {
     }
 }
 
-/// The id by which a producer told of a run through `OpenLineage`.
+/// The `OpenLineage` id of a run, if events reported it.
 pub(super) fn told_id(execution: &Node) -> Option<&str> {
     let external_id = execution.content.external_id.as_deref()?;
     external_id.strip_prefix(names::RUN_PREFIX)

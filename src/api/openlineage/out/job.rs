@@ -49,7 +49,7 @@ pub(super) struct RunsAbove {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum ParentRef {
     Execution(i64),
-    /// The id of a run, as events told it.
+    /// The `OpenLineage` id of a run.
     Run(String),
 }
 
@@ -104,7 +104,7 @@ fn pipeline_run(run: &PlacedRun, ids: &ExportIds<'_>, namespace: &str) -> Option
     })
 }
 
-/// The job of a run: that which events told, or else `PIPELINE.STEP` in a namespace.
+/// The job of a run: the one in its events, else `PIPELINE.STEP` in a namespace.
 pub(super) fn of_run(run: &PlacedRun, namespace: &str) -> JobName {
     let told = of_type(run, &[JOB_TYPE]).and_then(|job| {
         Some(JobName {

@@ -55,8 +55,8 @@ pub(super) fn events(
     life(node).into_iter().filter_map(event).collect()
 }
 
-/// What has happened to a run, in order: what events told, or else what the state and the times of
-/// the node say.
+/// The starts and the ends of a run, in order: those of its events, else those that the state and
+/// the times of the node show.
 fn life(run: &Node) -> Vec<(EventTime, RunEventType)> {
     let mut life = told_times(&run.content);
     let created = EventTime::from_milliseconds(run.create_time);
@@ -223,7 +223,7 @@ fn tags(run: &NodeContent) -> Option<Json> {
 
 fn error_message(run: &NodeContent) -> Option<Json> {
     let message = text_of(run, "error")?;
-    // The facet requires a language, which nobody told.
+    // The facet requires a language, which is not stored.
     let fields = json!({"message": message, "programmingLanguage": "unknown"});
     Some(facet(
         "facets/1-0-1/ErrorMessageRunFacet.json",

@@ -115,8 +115,8 @@ pub(super) fn times(run: &NodeContent) -> (Option<EventTime>, Option<EventTime>)
     (known.starts.first().copied(), ended)
 }
 
-/// The starts and the ends of a run that its events have told, in their order. None for a run that
-/// was not told by events.
+/// The starts and the ends that the events of a run have, in order. Empty for a run without
+/// events.
 #[must_use]
 pub fn told_times(run: &NodeContent) -> Vec<(EventTime, RunEventType)> {
     Lifecycle::of(run).events()
