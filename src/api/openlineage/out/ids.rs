@@ -27,8 +27,8 @@ impl<'s> ExportIds<'s> {
         }
     }
 
-    /// The run id of an execution: its `OpenLineage` id if events reported it, else a UUID made from
-    /// the ids of the database and of the execution.
+    /// The run id of an execution: its `OpenLineage` id if events reported it, else a UUID that is
+    /// made from the ids of the database and of the execution.
     pub(super) fn run(&self, execution: &Node) -> String {
         told_id(execution).map_or_else(
             || self.of("execution", execution.id),
