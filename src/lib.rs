@@ -16,7 +16,7 @@
 //! * [`model`]: the vocabulary; [`error`]: what can go wrong; [`proto`]: generated code;
 //!   [`certificates`]: certificate authorities; [`reloaded`]: values made of files;
 //!   `fair_queue`: a queue in which callers take turns; [`web_client`]: a client of HTTPS;
-//!   [`build_info`]: the version and commit of the build.
+//!   `utc`: times as texts; [`build_info`]: the version and commit of the build.
 
 pub mod api;
 pub mod build_info;
@@ -36,4 +36,5 @@ pub mod security;
 pub mod server;
 pub mod storage;
 pub mod telemetry;
+mod utc;
 pub mod web_client;

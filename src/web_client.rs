@@ -134,16 +134,3 @@ pub fn unusable(place: impl fmt::Display, problem: impl fmt::Display) -> WebErro
         problem: problem.to_string(),
     }
 }
-
-/// An error with its causes.
-#[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}

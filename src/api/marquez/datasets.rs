@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::node_id::{NamePair, NodeSort};
 use super::page::PageQuery;
 use super::runs::{self, RunView};
-use super::{Answer, Asked, RawFacets, ReadCall, ReadRefusal, text, time};
+use super::{Answer, Asked, RawFacets, ReadCall, ReadRefusal, text};
 use crate::api::call::Call;
 use crate::error::Result;
 use crate::graph::{CatalogQuery, DATASET_TYPE};
 use crate::model::{Kind, Node, Side, canonical_uri, distinct_ids};
+use crate::utc::utc_text;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -179,7 +180,7 @@ async fn version_views(call: &Call, dataset: Node, artifacts: &[Node]) -> Result
     };
     let version = |artifact: &Node| VersionView {
         dataset: DatasetView {
-            created_at: time::text(artifact.create_time),
+            created_at: utc_text(artifact.create_time),
             ..view.clone()
         },
         version: version_id(artifact.id),
@@ -227,8 +228,8 @@ pub(super) async fn views(call: &Call, datasets: &[Node]) -> Result<Vec<DatasetV
             sort: sort(dataset),
             name: id.name.clone(),
             physical_name: id.name.clone(),
-            created_at: time::text(dataset.create_time),
-            updated_at: time::text(dataset.update_time),
+            created_at: utc_text(dataset.create_time),
+            updated_at: utc_text(dataset.update_time),
             namespace: id.namespace.clone(),
             source_name: id.namespace.clone(),
             id,
@@ -236,7 +237,7 @@ pub(super) async fn views(call: &Call, datasets: &[Node]) -> Result<Vec<DatasetV
                 .and_then(|it| fields(it.get("schema")?))
                 .unwrap_or_default(),
             tags: [],
-            last_modified_at: present.map(|version| time::text(version.update_time)),
+            last_modified_at: present.map(|version| utc_text(version.update_time)),
             deleted: lifecycle.as_deref() == Some("DROP"),
             last_lifecycle_state: lifecycle,
             description: text(dataset, "description").map(str::to_owned),

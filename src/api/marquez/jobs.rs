@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::node_id::{NamePair, NodeSort};
 use super::page::{PageQuery, integer};
 use super::runs::{self, RunView, UsedVersion};
-use super::{Answer, Asked, RawFacets, ReadCall, ReadRefusal, text, time};
+use super::{Answer, Asked, RawFacets, ReadCall, ReadRefusal, text};
 use crate::api::call::Call;
 use crate::api::openlineage::report::JOB_TYPE;
 use crate::error::Result;
 use crate::graph::{CatalogQuery, CountedNodes};
 use crate::model::{ExecutionState, Kind, Node};
+use crate::utc::utc_text;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -156,8 +157,8 @@ pub(super) async fn views(call: &Call, jobs: &[Node]) -> Result<Vec<JobView>> {
             name: id.name.clone(),
             simple_name: id.name.clone(),
             parent_job_name: parent.and_then(|parent| parents.get(parent).cloned()),
-            created_at: time::text(job.create_time),
-            updated_at: time::text(job.update_time),
+            created_at: utc_text(job.create_time),
+            updated_at: utc_text(job.update_time),
             namespace: id.namespace.clone(),
             id,
             inputs: datasets(|run| &run.input_dataset_versions),

@@ -13,7 +13,6 @@ mod node_id;
 mod page;
 mod runs;
 mod search;
-mod time;
 
 use std::collections::BTreeMap;
 

@@ -5,11 +5,12 @@ use serde::Serialize;
 
 use super::node_id::NodeSort;
 use super::page::PageQuery;
-use super::{Answer, Asked, ReadCall, ReadRefusal, time};
+use super::{Answer, Asked, ReadCall, ReadRefusal};
 use crate::api::call::Call;
 use crate::error::Result;
 use crate::graph::{CatalogQuery, PropertyText};
 use crate::model::OffsetPage;
+use crate::utc::utc_text;
 
 /// The namespace that is always there.
 const DEFAULT_NAMESPACE: &str = "default";
@@ -34,8 +35,8 @@ impl Namespace {
     fn new(found: PropertyText) -> Self {
         Self {
             name: found.text,
-            created_at: time::text(found.first_time),
-            updated_at: time::text(found.last_time),
+            created_at: utc_text(found.first_time),
+            updated_at: utc_text(found.last_time),
             owner_name: "anonymous",
             description: None,
             is_hidden: false,

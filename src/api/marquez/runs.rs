@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::datasets::{own_name, version_id};
 use super::node_id::{NamePair, NodeSort};
 use super::page::PageQuery;
-use super::{Answer, Asked, RawFacets, ReadCall, ReadRefusal, number, text, time};
+use super::{Answer, Asked, RawFacets, ReadCall, ReadRefusal, number, text};
 use crate::api::call::Call;
 use crate::api::openlineage::names::{
     DatasetVersion, RUN_PREFIX, run_id, version_id as external_id,
@@ -17,6 +17,7 @@ use crate::api::openlineage::report::JOB_TYPE;
 use crate::error::{Error, Result};
 use crate::graph::DATASET_TYPE;
 use crate::model::{ExecutionState, Kind, Node, NodeState, Side, Value, dataset_uri, distinct_ids};
+use crate::utc::utc_text;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -227,11 +228,11 @@ pub(super) async fn views(call: &Call, runs: &[Node]) -> Result<Vec<RunView>> {
         let job = jobs.get(&run.id).and_then(|jobs| jobs.first());
         let started = number(run, "started_at");
         let ended = number(run, "ended_at");
-        let time = |milliseconds: Option<i64>| milliseconds.map(time::text);
+        let time = |milliseconds: Option<i64>| milliseconds.map(utc_text);
         RunView {
             id: id_of(run),
-            created_at: time::text(run.create_time),
-            updated_at: time::text(run.update_time),
+            created_at: utc_text(run.create_time),
+            updated_at: utc_text(run.update_time),
             nominal_start_time: time(number(run, "nominal_start")),
             nominal_end_time: time(number(run, "nominal_end")),
             state: state(run),

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::node_id::{NamePair, NodeSort};
 use super::page::{PageQuery, integer};
-use super::{Answer, Asked, ReadCall, time};
+use super::{Answer, Asked, ReadCall};
 use crate::graph::DATASET_TYPE;
 use crate::model::Node;
+use crate::utc::utc_text;
 
 #[derive(Deserialize)]
 pub(super) struct SearchQuery {
@@ -54,7 +55,7 @@ impl SearchResult {
         Self {
             sort,
             name: pair.name,
-            updated_at: time::text(node.update_time),
+            updated_at: utc_text(node.update_time),
             namespace: pair.namespace,
             node_id: sort.id(node),
         }

@@ -1,11 +1,11 @@
 //! Records in the Common Event Format, as messages of syslog (RFC 5424).
 
 use std::fmt::Write;
-use std::time::{Duration, UNIX_EPOCH};
 
 use super::Severity;
 use crate::build_info;
 use crate::proto::pedigree::audit::v1::AuditRecord;
+use crate::utc::utc_text;
 
 /// The facility "log audit" (RFC 5424, section 6.2.1).
 const SYSLOG_FACILITY: u8 = 13;
@@ -20,9 +20,7 @@ pub(super) fn message(record: &AuditRecord) -> String {
     };
     let priority = SYSLOG_FACILITY * 8 + severity;
     let name = record.outcome().as_str_name();
-    let milliseconds = u64::try_from(record.time).unwrap_or_default();
-    let time = UNIX_EPOCH + Duration::from_millis(milliseconds);
-    let time = humantime::format_rfc3339_millis(time);
+    let time = utc_text(record.time);
     let version = header(build_info::VERSION);
     let method = if record.method.is_empty() {
         "unknown"

@@ -13,7 +13,8 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::keys::KeySet;
-use crate::web_client::{WebClient, WebError, bearer, chain, is_safe, read, unusable};
+use crate::error::chain;
+use crate::web_client::{WebClient, WebError, bearer, is_safe, read, unusable};
 
 /// Time limit of a fetch.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);

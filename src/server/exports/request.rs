@@ -19,7 +19,8 @@ use url::Url;
 
 use crate::api::openlineage::out::OutgoingEvent;
 use crate::build_info;
-use crate::web_client::{WebClient, WebError, bearer, bearer_of, chain, unusable};
+use crate::error::chain;
+use crate::web_client::{WebClient, WebError, bearer, bearer_of, unusable};
 
 /// Time limit of a request and its answer.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
