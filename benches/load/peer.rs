@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use sqlx::{AnyConnection, Connection as _, Executor};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor};
 
 use crate::Result;
 use crate::client::{Client, Connection, Start, Worker};
@@ -226,16 +226,24 @@ impl Peer {
 
     /// Updates the statistics of a database server, as it does by itself in time.
     async fn analyze(&self) -> Result<()> {
-        let statement = match self.url.split(':').next() {
-            Some("postgres") => "ANALYZE",
-            Some("mysql") => {
-                "ANALYZE TABLE Artifact, ArtifactProperty, Association, Attribution, Context, Event, Execution, ExecutionProperty"
-            }
-            _ => return Ok(()),
-        };
+        let server = self.url.split(':').next();
+        if !matches!(server, Some("postgres" | "mysql")) {
+            return Ok(());
+        }
         sqlx::any::install_default_drivers();
         let mut connection = AnyConnection::connect(&self.url).await?;
-        connection.execute(statement).await?;
+        if server == Some("postgres") {
+            connection.execute("ANALYZE").await?;
+        } else {
+            let tables: Vec<String> = sqlx::query_scalar(
+                "SELECT CAST(table_name AS CHAR) FROM information_schema.tables \
+                 WHERE table_schema = DATABASE()",
+            )
+            .fetch_all(&mut connection)
+            .await?;
+            let statement = AssertSqlSafe(["ANALYZE TABLE ", &tables.join(", ")].concat());
+            connection.execute(statement).await?;
+        }
         Ok(connection.close().await?)
     }
 
