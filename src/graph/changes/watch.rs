@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::error::{Error, Result};
 use crate::filter::Filter;
@@ -176,7 +176,8 @@ impl Watch {
         })
     }
 
-    /// The next changes. After `heartbeat` without any, a cursor alone.
+    /// The next changes. After `heartbeat` without any, or without memory for them, a cursor
+    /// alone.
     ///
     /// # Errors
     ///
@@ -188,20 +189,27 @@ impl Watch {
         loop {
             let page = self.read_page().await?;
             // What waits has no copy of the page.
-            let memory = self.history.watch_memory.reserve(page.bytes).await;
+            let memory = self.history.watch_memory.reserve(page.bytes);
+            let Ok(memory) = timeout_at(deadline, memory).await else {
+                return Ok(self.answer(Vec::new(), SentMemory::default()));
+            };
             let changes = self.filter(&page.rows).await?;
             self.advance(&page);
             if !changes.is_empty() || Instant::now() >= deadline {
-                return Ok(Changes {
-                    cursor: self.cursor(),
-                    changes,
-                    memory,
-                });
+                return Ok(self.answer(changes, memory));
             }
             if page.rows.is_empty() {
                 let position = self.place.position;
                 self.subscription.wait_past(position, deadline).await;
             }
+        }
+    }
+
+    fn answer(&self, changes: Vec<JournalEntry>, memory: SentMemory) -> Changes {
+        Changes {
+            cursor: self.cursor(),
+            changes,
+            memory,
         }
     }
 
@@ -345,6 +353,49 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::graph::changes::history::Retention;
+    use crate::graph::clock::Clock;
+    use crate::model::{Caller, Door, Node, NodeContent};
+    use crate::storage::migrate::{Migration, prepare};
+    use crate::storage::{Database, TakenJournal};
+
+    #[tokio::test]
+    async fn a_watch_without_memory_has_heartbeats() {
+        let database = Database::open("sqlite::memory:", 2).await.unwrap();
+        prepare(&database, &Migration::default()).await.unwrap();
+        let node = Node {
+            id: 1,
+            type_id: 1,
+            type_name: None,
+            content: NodeContent {
+                name: Some("n".repeat(100 << 10)),
+                ..NodeContent::default()
+            },
+            create_time: 0,
+            update_time: 0,
+        };
+        let change = Change::created(Subject::Node(Kind::Artifact, node));
+        let origin = Arc::new(Caller::anonymous(Door::Pedigree).at(0));
+        let journal = TakenJournal {
+            entries: vec![JournalEntry { origin, change }],
+            ..TakenJournal::default()
+        };
+        let tx = database.write().await.unwrap();
+        changes::commit(tx, journal, 0).await.unwrap();
+        let history = History::new(database, Retention::default(), Clock::default());
+        let all = history.watch_memory.reserve(usize::MAX).await;
+        let query = WatchQuery {
+            since: Since::Beginning,
+            ..WatchQuery::default()
+        };
+        let mut watch = Watch::begin(&history, query).await.unwrap();
+        let heartbeat = Duration::from_millis(1);
+        for _ in 0..2 {
+            assert!(watch.next(heartbeat).await.unwrap().changes.is_empty());
+        }
+        drop(all);
+        assert_eq!(watch.next(heartbeat).await.unwrap().changes.len(), 1);
+    }
 
     proptest! {
         #[test]
