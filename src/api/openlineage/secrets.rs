@@ -27,6 +27,9 @@ const SECRET_PARTS: [&str; 6] = [
     "apikey",
 ];
 
+/// Words, one of which is in each other name of a secret.
+const SECRET_WORDS: [&str; 3] = ["key", "token", "pwd"];
+
 /// What stands before `key` in names of secrets with more words behind it.
 const KEY_OWNERS: [&str; 5] = ["access", "account", "api", "private", "encryption"];
 
@@ -54,6 +57,9 @@ fn is_secret_name(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     if SECRET_PARTS.iter().any(|part| lower.contains(part)) {
         return true;
+    }
+    if !SECRET_WORDS.iter().any(|word| lower.contains(word)) {
+        return false;
     }
     let words = words(name);
     let is_key = |pair: &[String]| {
