@@ -210,12 +210,9 @@ pub(in crate::graph) async fn adopt(
     let new: HashMap<&str, i64> = new.map(|it| (it.uri, it.context_id)).collect();
     let notations: BTreeSet<String> = new.keys().flat_map(|uri| uri_notations(uri)).collect();
     let notations: Vec<&str> = notations.iter().map(String::as_str).collect();
-    let found = dataset_names::artifacts_at(tx, &notations).await?;
+    let found = dataset_names::unwritten_at(tx, &notations).await?;
     let dataset_of = |(id, uri): (i64, String)| Some((id, *new.get(&*canonical_uri(&uri))?));
-    let mut members: BTreeMap<i64, i64> = found.into_iter().filter_map(dataset_of).collect();
-    let ids: Vec<i64> = members.keys().copied().collect();
-    let known = dataset_uses::written(tx, &ids).await?;
-    members.retain(|id, _| !known.contains(id));
+    let members: BTreeMap<i64, i64> = found.into_iter().filter_map(dataset_of).collect();
     let ids: Vec<i64> = members.keys().copied().collect();
     let types = EventType::NAMED.into_iter().filter(|it| it.is_output());
     let types: Vec<EventType> = types.collect();

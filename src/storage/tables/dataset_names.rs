@@ -67,18 +67,19 @@ pub async fn uris_of(tx: &mut Tx, artifacts: &[i64]) -> Result<Vec<(i64, String)
     tx.all(query).await
 }
 
-/// The artifacts with these URIs, and their URIs.
+/// The artifacts with these URIs that are not known as versions that a run wrote, and their URIs.
 ///
 /// # Errors
 ///
 /// Those of the database.
-pub async fn artifacts_at(tx: &mut Tx, uris: &[&str]) -> Result<Vec<(i64, String)>> {
+pub async fn unwritten_at(tx: &mut Tx, uris: &[&str]) -> Result<Vec<(i64, String)>> {
     if uris.is_empty() {
         return Ok(Vec::new());
     }
     let mut query = tx.sql(
-        "dataset_names::artifacts_at",
-        "SELECT n.id, n.uri FROM Artifact n WHERE ",
+        "dataset_names::unwritten_at",
+        "SELECT n.id, n.uri FROM Artifact n WHERE NOT EXISTS \
+         (SELECT 1 FROM PedigreeDatasetWrite w WHERE w.artifact_id = n.id) AND ",
     );
     query.push_in_long_texts(|query| _ = query.push("n.uri"), uris);
     tx.all(query).await

@@ -138,17 +138,6 @@ pub async fn reads_of(tx: &mut Tx, executions: &[i64]) -> Result<Vec<DatasetRead
     with_ids(tx, "dataset_uses::reads_of", text, executions).await
 }
 
-/// Those of the artifacts that are known as versions that a run wrote.
-///
-/// # Errors
-///
-/// Those of the database.
-pub async fn written(tx: &mut Tx, artifacts: &[i64]) -> Result<HashSet<i64>> {
-    let text = "SELECT artifact_id FROM PedigreeDatasetWrite WHERE artifact_id";
-    let found = with_ids(tx, "dataset_uses::written", text, artifacts).await?;
-    Ok(found.into_iter().collect())
-}
-
 /// Those of the versions that a run wrote and has not abandoned.
 ///
 /// # Errors
