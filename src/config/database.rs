@@ -115,6 +115,7 @@ pub(super) fn migration(options: &Options) -> Migration {
 pub(super) fn history(options: &Options) -> Retention {
     Retention {
         changes: options.change_retention,
+        audit: options.audit_retention,
         messages: options.dedup_window,
     }
 }

@@ -206,6 +206,13 @@ fn load(mut given: GivenOptions, upstream: UpstreamSettings) -> Result<LoadedCon
         let rule = "openlineage-targets needs a history: change-retention must not be 0";
         problems.push(rule.to_owned());
     }
+    if options
+        .audit_retention
+        .is_some_and(|audit| audit < options.change_retention)
+    {
+        let rule = "audit-retention must not be shorter than change-retention";
+        problems.push(rule.to_owned());
+    }
     if !problems.is_empty() {
         return Err(ConfigError { problems });
     }

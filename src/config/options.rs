@@ -99,11 +99,16 @@ options! {
         /// Retention of the change history, which Watch reads; 0 keeps no history
         change_retention: Duration, "DURATION", Value("7d"), was "history";
 
+        /// Retention of the audit (docs/security.md), at least that of the change history: the
+        /// records of writes are its changes
+        audit_retention: Option<Duration>, "DURATION", Unset("as --change-retention");
+
         /// Deduplication window: a message id that Record sees again within it is not stored again
         dedup_window: Duration, "DURATION", Value("7d"), was "record_memory";
 
         /// Whether passwords, tokens and other secrets in facets of OpenLineage are stored
         keep_facet_secrets: bool, "BOOL", Value("false");
+
         /// Where lineage is sent as OpenLineage events, a TOML file (docs/openlineage.md); read at
         /// the start
         openlineage_targets: Option<PathBuf>, "FILE", Unset("nowhere");

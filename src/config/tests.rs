@@ -254,6 +254,23 @@ fn durations_and_sizes_take_units() {
     }
 }
 
+#[test]
+fn the_audit_is_kept_for_at_least_as_long_as_changes() {
+    let history = |arguments: &[&str]| {
+        let config = load_in(&ProcessEnv::default(), arguments);
+        config.unwrap().history
+    };
+    let year = Duration::from_hours(365 * 24);
+    assert_eq!(history(&["--audit-retention=365d"]).audit, Some(year));
+    let alone = history(&["--change-retention=0", "--audit-retention=365d"]);
+    assert_eq!((alone.changes, alone.audit), (Duration::ZERO, Some(year)));
+    let refused = refusal(&["--audit-retention=6d"]);
+    assert!(
+        refused.contains("audit-retention must not be shorter than change-retention"),
+        "{refused}"
+    );
+}
+
 /// The options that were renamed: the name before, and the name now.
 const RENAMED: [(&str, &str); 10] = [
     ("history", "change_retention"),

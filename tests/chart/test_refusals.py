@@ -62,6 +62,7 @@ REFUSED = {
     "a negative retention": ("server.changeRetention=-1", "'/server/changeRetention': minimum: got -1, want 0"),
     "the same by its old name": ("server.history=-1", "'/server/history': minimum: got -1, want 0"),
     "a retention in parsecs": ("server.changeRetention=5 parsecs", "'/server/changeRetention'"),
+    "the same of the audit": ("server.auditRetention=5 parsecs", "'/server/auditRetention'"),
     "a size that is a time": ("server.maxRequestBytes=5s", "'/server/maxRequestBytes'"),
     "too few connections": ("database.connections=1", "'/database/connections': minimum: got 1, want 2"),
     "a name that Kubernetes does not take": ("database.existingSecret=My_Secret", "'/database/existingSecret'"),

@@ -27,6 +27,10 @@
   value: {{ $server.shutdownGrace | int | quote }}
 - name: PEDIGREE_CHANGE_RETENTION
   value: {{ include "pedigree.renamed" (list $server "changeRetention" "history") | quote }}
+{{- with $server.auditRetention }}
+- name: PEDIGREE_AUDIT_RETENTION
+  value: {{ . | quote }}
+{{- end }}
 - name: PEDIGREE_DEDUP_WINDOW
   value: {{ include "pedigree.renamed" (list $server "dedupWindow" "recordMemory") | quote }}
 - name: PEDIGREE_RECORD_BATCH

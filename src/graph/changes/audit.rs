@@ -56,7 +56,7 @@ impl History {
             since,
             ..WatchQuery::default()
         };
-        let mut watch = Watch::begin(self, query).await?;
+        let mut watch = Watch::begin_within(self, query, self.retention.rows()).await?;
         loop {
             let page = watch.read_page().await?;
             watch.advance(&page);

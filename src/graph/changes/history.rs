@@ -10,9 +10,9 @@ use crate::graph::changes::memory::WatchMemory;
 use crate::graph::changes::pages::SharedPages;
 use crate::graph::changes::standby::Standby;
 use crate::graph::clock::Clock;
-use crate::storage::Database;
 use crate::storage::tables::changes::PositionRange;
 use crate::storage::tables::{changes, messages};
+use crate::storage::{Database, Tx};
 
 /// The pause after another server gave positions at the same time, and how often that is borne.
 /// Row locks keep the servers apart, but not those at different nodes of a cluster.
@@ -22,8 +22,10 @@ const MAX_RACES: usize = 16;
 /// The time for which stored data is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Of changes. Zero keeps no history, and there is nothing to watch.
+    /// Of changes. With zero there is nothing to watch.
     pub changes: Duration,
+    /// Of the records of the audit, if it is longer than that of changes.
+    pub audit: Option<Duration>,
     /// Of the ids and answers of messages: the deduplication window.
     pub messages: Duration,
 }
@@ -33,8 +35,17 @@ impl Default for Retention {
         let week = Duration::from_hours(7 * 24);
         Self {
             changes: week,
+            audit: None,
             messages: week,
         }
+    }
+}
+
+impl Retention {
+    /// Of the rows of the history. Changes and records of the audit are the same rows: the audit
+    /// reads all of them, watches those whose own retention has not ended. Zero keeps no history.
+    pub(super) fn rows(&self) -> Duration {
+        self.audit.unwrap_or_default().max(self.changes)
     }
 }
 
@@ -72,15 +83,15 @@ impl History {
     }
 
     /// Whether changes are stored.
-    pub(in crate::graph) const fn is_kept(&self) -> bool {
-        !self.retention.changes.is_zero()
+    pub(in crate::graph) fn is_kept(&self) -> bool {
+        !self.retention.rows().is_zero()
     }
 
     /// # Errors
     ///
-    /// `FailedPrecondition` when no history is kept.
-    pub(super) fn require(&self) -> Result<()> {
-        if self.is_kept() {
+    /// `FailedPrecondition` when a reader with this retention has nothing to read.
+    pub(super) fn require(retention: Duration) -> Result<()> {
+        if !retention.is_zero() {
             return Ok(());
         }
         Err(Error::FailedPrecondition(
@@ -96,6 +107,25 @@ impl History {
     pub(in crate::graph) async fn store_id(&self) -> Result<String> {
         let mut tx = self.database.single_read().await?;
         Ok(changes::store(&mut tx).await?.0)
+    }
+
+    /// The first position for readers with this retention, of a history from `oldest` on. As in
+    /// pruning, the newest row always counts.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub(super) async fn first_position(
+        &self,
+        tx: &mut Tx,
+        retention: Duration,
+        oldest: i64,
+    ) -> Result<i64> {
+        if retention >= self.retention.rows() {
+            return Ok(oldest);
+        }
+        let first = changes::first_since(tx, self.start_of(retention)).await?;
+        Ok(first.unwrap_or(oldest))
     }
 
     /// Assigns positions to committed changes that have none, and publishes the newest position.
@@ -154,7 +184,7 @@ impl History {
     pub(super) async fn prune(&self) -> Result<()> {
         loop {
             let mut tx = self.database.write().await?;
-            let before = self.start_of(self.retention.changes);
+            let before = self.start_of(self.retention.rows());
             let pruned = changes::prune(&mut tx, before).await?;
             tx.commit().await?;
             if pruned == 0 {

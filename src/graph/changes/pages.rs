@@ -46,8 +46,8 @@ impl SharedPage {
 /// The error of a place whose following rows were pruned.
 pub(super) fn expired() -> Error {
     Error::OutOfRange(
-        "the history since the cursor is not kept any more (see --change-retention); read the graph \
-         again and watch from now on"
+        "the history since the cursor is not kept any more (see --change-retention and \
+         --audit-retention); read the graph again and watch from now on"
             .into(),
     )
 }

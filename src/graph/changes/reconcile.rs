@@ -40,10 +40,13 @@ struct KnownNodes {
 }
 
 impl KnownNodes {
-    /// Reads the history.
+    /// Reads the changes that a watch can read.
     async fn read(history: &History) -> Result<Self> {
         let mut known = Self::default();
-        let mut position = 0;
+        let mut tx = history.database.single_read().await?;
+        let retention = history.retention.changes;
+        let mut position = history.first_position(&mut tx, retention, 1).await? - 1;
+        drop(tx);
         let mut size = PageRows::default();
         loop {
             let mut tx = history.database.read().await?;
@@ -98,7 +101,7 @@ pub(in crate::graph) async fn reconcile(
     caller: &Caller,
     scope: ReconcileScope,
 ) -> Result<usize> {
-    history.require()?;
+    History::require(history.retention.changes)?;
     history.sequence_outbox().await?;
     let known = KnownNodes::read(history).await?;
     let since = match scope {

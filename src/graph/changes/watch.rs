@@ -135,13 +135,23 @@ impl Watch {
     /// for a cursor from before the oldest change in the history, from after the newest one, or of
     /// a change that another one has replaced; `FailedPrecondition` when no history is kept.
     pub(in crate::graph) async fn begin(history: &History, query: WatchQuery) -> Result<Self> {
-        history.require()?;
+        Self::begin_within(history, query, history.retention.changes).await
+    }
+
+    /// As [`Self::begin`], of the changes whose retention, which is this one, has not ended.
+    pub(super) async fn begin_within(
+        history: &History,
+        query: WatchQuery,
+        retention: Duration,
+    ) -> Result<Self> {
+        History::require(retention)?;
         let filters = filters(&query.filter_query)?;
         let subscription = history.feed.subscribe();
         history.sequence_outbox().await?;
         let mut tx = history.database.read().await?;
         let (store_id, range) = changes::store(&mut tx).await?;
         let (oldest, newest) = range.map_or((1, 0), |range| (range.oldest, range.newest));
+        let oldest = history.first_position(&mut tx, retention, oldest).await?;
         let at = |position| HistoryPlace {
             position,
             digest: None,

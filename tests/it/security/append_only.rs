@@ -18,10 +18,10 @@ on_every_database! {
     its_retention_ends_all_the_same,
 }
 
-const REFUSED: &str = "the history is append-only";
+pub const REFUSED: &str = "the history is append-only";
 
 /// Positions and times.
-async fn rows(url: &str) -> Vec<String> {
+pub async fn rows(url: &str) -> Vec<String> {
     let rows = "SELECT CONCAT(position, ' ', time_since_epoch) FROM PedigreeChange \
                 ORDER BY position";
     query(url, rows).await
@@ -51,7 +51,7 @@ async fn open(backend: Backend) -> Store {
 }
 
 /// What a database says to a statement.
-async fn run(url: &str, sql: &'static str) -> Result<(), String> {
+pub async fn run(url: &str, sql: &'static str) -> Result<(), String> {
     let mut connection = connect(url).await;
     let ran = sqlx::raw_sql(sql).execute(&mut connection).await;
     connection.close().await.unwrap();

@@ -12,6 +12,7 @@ mod groups;
 mod jwt;
 mod limits;
 mod proxies;
+mod retention;
 mod sinks;
 mod streams;
 mod tenants;

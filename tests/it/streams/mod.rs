@@ -124,6 +124,16 @@ impl Watcher {
     }
 
     pub async fn try_start(channel: Channel, request: WatchRequest) -> Result<Self, Status> {
+        Self::try_start_as(channel, request, &[]).await
+    }
+
+    /// With these headers `authorization`.
+    pub async fn try_start_as(
+        channel: Channel,
+        request: WatchRequest,
+        authorization: &[&str],
+    ) -> Result<Self, Status> {
+        let request = with_authorization(request, authorization);
         let started = Client::new(channel).watch(request).await?;
         Ok(Self {
             responses: started.into_inner(),

@@ -209,6 +209,33 @@ async fn current_node(
     }))
 }
 
+/// The position of the first row since a time in milliseconds since epoch, or of the newest row;
+/// `None` before the first change. Rows have the order of their times, so that it is found by
+/// bisection.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn first_since(tx: &mut Tx, time: i64) -> Result<Option<i64>> {
+    let mut query = tx.sql(
+        "changes::first_since",
+        "WITH RECURSIVE span (low, high) AS ( \
+         SELECT \
+         (SELECT MIN(position) FROM PedigreeChange), \
+         (SELECT MAX(position) FROM PedigreeChange) \
+         UNION ALL \
+         SELECT \
+         CASE WHEN time_since_epoch < ? THEN position + 1 ELSE low END, \
+         CASE WHEN time_since_epoch < ? THEN high ELSE position END \
+         FROM span JOIN PedigreeChange ON position = (low + high) >> 1 \
+         WHERE low < high) \
+         SELECT MAX(low) FROM span",
+    );
+    query.bind(time).bind(time);
+    let first: Option<Option<i64>> = tx.first(query).await?;
+    Ok(first.flatten())
+}
+
 /// Deletes the oldest rows if they were committed before a time in milliseconds since epoch, except
 /// the newest row. Returns the number of deleted rows: unless it is 0, there may be more to delete.
 ///
