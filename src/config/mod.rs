@@ -253,6 +253,9 @@ fn check(given: &GivenOptions, upstream: &UpstreamSettings, problems: &mut Vec<S
         let rule = "tls-cert and tls-key go together, and tls-client-ca needs both";
         problems.push(rule.to_owned());
     }
+    if has("tls_client_crl") && !has("tls_client_ca") {
+        problems.push("tls-client-crl needs tls-client-ca".to_owned());
+    }
     if has("tls_cert") && upstream.certificates.is_some() {
         problems.push("tls-cert and ssl_config both give a certificate".to_owned());
     }

@@ -43,6 +43,9 @@ options! {
         /// Certificate authorities of the clients, a PEM file; clients must show a certificate
         tls_client_ca: Option<PathBuf>, "FILE", Unset("no client certificates");
 
+        /// Lists of revoked client certificates (CRLs), a PEM file; read again when it changes
+        tls_client_crl: Option<PathBuf>, "FILE", Unset("no revocation");
+
         /// Who may call and do what, a TOML file (docs/security.md); read again when it changes
         security: Option<PathBuf>, "FILE", Unset("everybody may do everything");
     }

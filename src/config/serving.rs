@@ -178,6 +178,7 @@ fn certificates(options: &Options) -> Option<Certificates> {
         certificate: Pem::File(options.tls_cert.clone()?),
         key: Pem::File(options.tls_key.clone()?),
         client_ca: options.tls_client_ca.clone().map(Pem::File),
+        client_crl: options.tls_client_crl.clone().map(Pem::File),
     })
 }
 

@@ -44,6 +44,8 @@ pub struct Certificates {
     pub key: Pem,
     /// The certificate authorities of the clients. Without them, clients need no certificate.
     pub client_ca: Option<Pem>,
+    /// What these authorities have revoked. Without it, no certificate is taken as revoked.
+    pub client_crl: Option<Pem>,
 }
 
 /// The contents of [`Certificates`].
@@ -52,6 +54,7 @@ pub struct Pems {
     pub certificate: Vec<u8>,
     pub key: Vec<u8>,
     pub client_ca: Option<Vec<u8>>,
+    pub client_crl: Option<Vec<u8>>,
 }
 
 impl Certificates {
@@ -75,6 +78,7 @@ impl Certificates {
             certificate: self.certificate.read()?,
             key: self.key.read()?,
             client_ca: self.client_ca.as_ref().map(Pem::read).transpose()?,
+            client_crl: self.client_crl.as_ref().map(Pem::read).transpose()?,
         })
     }
 }

@@ -148,6 +148,26 @@ def test_the_server_is_told_of_streams(name):
     assert list(told(*arguments).values()) == ["2592000", "0", "1", "0.5", "2.5"]
 
 
+def environment(*arguments):
+    """The variables of the server that serves TLS to clients with certificates."""
+    entries = container(one(mode("sqlite", *arguments), "Deployment"))["env"]
+    return {entry["name"]: entry.get("value") for entry in entries}
+
+
+def test_the_server_is_told_of_what_has_no_default():
+    given = {
+        "PEDIGREE_AUDIT_RETENTION": ("server.auditRetention=365d", "365d"),
+        "PEDIGREE_TLS_CLIENT_CRL": ("tls.clientCRLKey=revoked.pem", "/etc/pedigree/client-ca/crl.pem"),
+    }
+    for variable, (value, expected) in given.items():
+        assert variable not in environment()
+        assert environment("--set", value)[variable] == expected
+    deployment = one(mode("sqlite", "--set", "tls.clientCRLKey=revoked.pem"), "Deployment")
+    volumes = deployment["spec"]["template"]["spec"]["volumes"]
+    clients = next(volume for volume in volumes if volume["name"] == "client-ca")
+    assert {"key": "revoked.pem", "path": "crl.pem"} in clients["secret"]["items"]
+
+
 # Renders the notes, which `helm template` leaves out, as the only value of an object.
 NOTES = """\
 apiVersion: v1

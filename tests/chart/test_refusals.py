@@ -87,7 +87,8 @@ def test_it_is_refused(name):
         "database.type=mysql,database.host=db,database.user=u,database.tls.existingSecret=t,"
         "database.tls.certKey=c,database.tls.keyKey=k,database.tls.mode=verify-full",
         "database.type=postgres,database.url=postgres://[::1]:5432/m,database.existingSecret=s",
-        "tls.enabled=true,tls.existingSecret=t,tls.clientCASecret=c",
+        "tls.enabled=true,tls.existingSecret=t,tls.clientCASecret=c,tls.clientCRLKey=crl.pem",
+        "server.auditRetention=365d",
         "global.region=eu",
     ],
 )

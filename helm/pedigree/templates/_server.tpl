@@ -59,6 +59,10 @@
 {{- if .Values.tls.clientCASecret }}
 - name: PEDIGREE_TLS_CLIENT_CA
   value: /etc/pedigree/client-ca/ca.crt
+{{- if .Values.tls.clientCRLKey }}
+- name: PEDIGREE_TLS_CLIENT_CRL
+  value: /etc/pedigree/client-ca/crl.pem
+{{- end }}
 {{- end }}
 {{- end }}
 {{- include "pedigree.securityEnv" . }}
@@ -114,6 +118,10 @@
     items:
       - key: {{ $.Values.tls.clientCAKey }}
         path: ca.crt
+      {{- with $.Values.tls.clientCRLKey }}
+      - key: {{ . }}
+        path: crl.pem
+      {{- end }}
 {{- end }}
 {{- end }}
 {{- include "pedigree.securityVolumes" (list . (printf "%s-security" (include "pedigree.fullname" .))) }}

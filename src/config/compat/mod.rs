@@ -314,6 +314,7 @@ fn certificates(ssl: SslConfig, problems: &mut Vec<String>) -> Option<Certificat
         certificate: Pem::Text(certificate),
         key: Pem::Text(key),
         client_ca,
+        client_crl: None,
     })
 }
 

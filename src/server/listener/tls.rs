@@ -1,15 +1,16 @@
 //! TLS on the main port. Certificates in files are reloaded: new connections get the new
 //! certificate, open ones go on.
 
-use std::io;
 use std::sync::Arc;
+use std::{fmt, io};
 
 use rustls::ServerConfig;
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateRevocationListDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -75,32 +76,18 @@ impl Tls {
 }
 
 fn acceptor(pems: &Pems, client_auth: ClientAuth) -> Result<TlsAcceptor, StartError> {
-    let refused = |what: &str, why: &dyn std::fmt::Display| {
-        StartError::Certificates(format!("cannot use the TLS {what}: {why}"))
-    };
-    let chain = certificates(&pems.certificate).map_err(|why| refused("certificate", &why))?;
+    let chain = items(&pems.certificate).map_err(|why| refused("certificate", &why))?;
     let key = PrivateKeyDer::from_pem_slice(&pems.key).map_err(|why| refused("key", &why))?;
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder = ServerConfig::builder_with_provider(provider.clone())
+    let builder = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|why| refused("protocol versions", &why))?;
     let builder = match &pems.client_ca {
         None => builder.with_no_client_auth(),
-        Some(pem) => {
-            let authorities = Authorities::of(pem);
-            if authorities.usable.is_empty() {
-                return Err(refused("client CA", &"it has no usable certificate"));
-            }
-            authorities.log("the client CA");
-            let roots = authorities.store().into();
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
-            let verifier = match client_auth {
-                ClientAuth::Required => verifier,
-                ClientAuth::Optional => verifier.allow_unauthenticated(),
-            };
-            let verifier = verifier.build().map_err(|why| refused("client CA", &why))?;
-            builder.with_client_cert_verifier(verifier)
-        }
+        Some(pem) => builder.with_client_cert_verifier(client_verifier(
+            pem,
+            pems.client_crl.as_deref(),
+            client_auth,
+        )?),
     };
     let mut config = builder
         .with_single_cert(chain, key)
@@ -109,9 +96,42 @@ fn acceptor(pems: &Pems, client_auth: ClientAuth) -> Result<TlsAcceptor, StartEr
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// All certificates of a PEM text, which has at least one.
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, pki_types::pem::Error> {
-    let all: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>()?;
+/// Verifies the certificates of clients by authorities in PEM, and by what these have revoked.
+fn client_verifier(
+    authorities: &[u8],
+    revoked: Option<&[u8]>,
+    client_auth: ClientAuth,
+) -> Result<Arc<dyn ClientCertVerifier>, StartError> {
+    let authorities = Authorities::of(authorities);
+    if authorities.usable.is_empty() {
+        return Err(refused("client CA", &"it has no usable certificate"));
+    }
+    authorities.log("the client CA");
+    let roots = authorities.store().into();
+    let mut verifier = WebPkiClientVerifier::builder_with_provider(roots, provider());
+    if client_auth == ClientAuth::Optional {
+        verifier = verifier.allow_unauthenticated();
+    }
+    if let Some(pem) = revoked {
+        let lists = items::<CertificateRevocationListDer<'_>>(pem);
+        let lists = lists.map_err(|why| refused("client CRL", &why))?;
+        verifier = verifier.with_crls(lists).enforce_revocation_expiration();
+    }
+    let verifier = verifier.build();
+    verifier.map_err(|why| refused("client CA or CRL", &why))
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+fn refused(what: &str, why: &dyn fmt::Display) -> StartError {
+    StartError::Certificates(format!("cannot use the TLS {what}: {why}"))
+}
+
+/// All items of a kind in a PEM text, which has at least one.
+fn items<T: PemObject>(pem: &[u8]) -> Result<Vec<T>, pki_types::pem::Error> {
+    let all: Vec<_> = T::pem_slice_iter(pem).collect::<Result<_, _>>()?;
     if all.is_empty() {
         return Err(pki_types::pem::Error::NoItemsFound);
     }

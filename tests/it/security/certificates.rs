@@ -9,10 +9,10 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
-use super::{FILE, MadeToken, put, write_file};
+use super::{FILE, GRANT, MadeToken, put, write_file, write_policy};
 use crate::binary::Server;
 use crate::python::python;
-use crate::serving::{Authority, serve_tls};
+use crate::serving::{Authority, CALL_TIMEOUT, serve_tls};
 use crate::support::prelude::*;
 use crate::support::{Backend, Client, TestDatabase};
 
@@ -22,9 +22,14 @@ blocking_on_every_database! {
 once! {
     a_certificate_names_the_caller,
     unusable_certificates_are_refused,
+    revoked_certificates_are_refused,
+    a_denied_subject_is_refused_with_a_valid_certificate,
 }
 
 const SPIFFE_ID: &str = "spiffe://example.org/ns/ml/sa/trainer";
+
+/// The file of revoked certificates.
+const LIST: &str = "crl.pem";
 
 struct Secured {
     server: Server,
@@ -36,20 +41,28 @@ struct Secured {
 
 impl Secured {
     fn serve(backend: Backend) -> Self {
-        let authority = Authority::new();
+        Self::serve_with(backend, Authority::new(), None)
+    }
+
+    /// With a list of revoked certificates too, if there is one.
+    fn serve_with(backend: Backend, authority: Authority, revoked: Option<&str>) -> Self {
         let folder = TempDir::new().unwrap();
         authority.write_to(folder.path());
         fs::write(folder.path().join("ca.pem"), &authority.pem).unwrap();
         let token = MadeToken::new(folder.path(), "ci");
         write_file(folder.path(), &[&token.entry]);
         let database = TestDatabase::new(backend);
-        let arguments = [
+        let mut arguments = vec![
             "--tls-client-ca",
             "ca.pem",
             "--security",
             FILE,
             "--log-level=debug",
         ];
+        if let Some(list) = revoked {
+            fs::write(folder.path().join(LIST), list).unwrap();
+            arguments.extend(["--tls-client-crl", LIST]);
+        }
         Self {
             server: serve_tls(&database, &folder, &arguments),
             authority,
@@ -68,8 +81,23 @@ impl Secured {
         }
         let url = format!("https://localhost:{}", self.server.port);
         let endpoint = Channel::from_shared(url).unwrap().tls_config(tls).unwrap();
-        let connected = endpoint.connect().await;
+        let connected = endpoint.timeout(CALL_TIMEOUT).connect().await;
         connected.map_err(|error| tonic::Status::unavailable(error.to_string()))
+    }
+
+    /// Replaces the list of revoked certificates, and waits until the new one is in force.
+    async fn replace_list(&self, list: &str) {
+        let reloads = || {
+            let log = self.server.process.log();
+            log.matches("serving new certificates").count()
+        };
+        let before = reloads();
+        let new = self.folder.path().join("new.pem");
+        fs::write(&new, list).unwrap();
+        fs::rename(new, self.folder.path().join(LIST)).unwrap();
+        while reloads() == before {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// What becomes of a call with a certificate and these headers `authorization`.
@@ -147,6 +175,76 @@ async fn unusable_certificates_are_refused() {
     ] {
         assert!(log.contains(reason), "no {reason} in {log}");
     }
+    secured.server.stop();
+}
+
+async fn revoked_certificates_are_refused() {
+    let authority = Authority::new();
+    let none = authority.revoke(&[], 2100);
+    let secured = Secured::serve_with(Backend::SqliteMemory, authority, Some(&none));
+    let [stolen, kept] = [7_u64, 8].map(|serial| {
+        let mut params = trainer();
+        params.serial_number = Some(serial.into());
+        signed(&secured.authority, &params)
+    });
+    let call = async |identity: &Identity| secured.call(Some(identity.clone()), &[]).await;
+    assert_eq!(
+        (call(&stolen).await, call(&kept).await),
+        (Code::Ok, Code::Ok)
+    );
+
+    let revoked = secured.authority.revoke(&[7], 2100);
+    secured.replace_list(&revoked).await;
+    assert_ne!(call(&stolen).await, Code::Ok);
+    assert_eq!(call(&kept).await, Code::Ok);
+    // A list that nobody renews does not let anybody in, nor does one that another authority
+    // signed.
+    for useless in [
+        secured.authority.revoke(&[], 2021),
+        Authority::new().revoke(&[], 2100),
+    ] {
+        secured.replace_list(&useless).await;
+        assert_ne!(call(&kept).await, Code::Ok);
+        secured.replace_list(&revoked).await;
+        assert_eq!(call(&kept).await, Code::Ok);
+    }
+    // The list before stays in force where the new one cannot be read.
+    fs::write(secured.folder.path().join(LIST), "no list").unwrap();
+    secured
+        .server
+        .process
+        .wait_for_log("the old certificates are served on");
+    assert_eq!(call(&kept).await, Code::Ok);
+    assert_ne!(call(&stolen).await, Code::Ok);
+    let log = secured.server.process.log();
+    for reason in [
+        "Revoked",
+        "certificate revocation list expired",
+        "certificate revocation list: BadSignature",
+    ] {
+        assert!(log.contains(reason), "no {reason} in {log}");
+    }
+    secured.server.stop();
+}
+
+async fn a_denied_subject_is_refused_with_a_valid_certificate() {
+    let secured = Secured::serve(Backend::SqliteMemory);
+    let mut other = CertificateParams::default();
+    other.distinguished_name.push(DnType::CommonName, "other");
+    let [denied, other] = [trainer(), other].map(|params| signed(&secured.authority, &params));
+    let call = async |identity: &Identity| secured.call(Some(identity.clone()), &[]).await;
+    assert_eq!(
+        (call(&denied).await, call(&other).await),
+        (Code::Ok, Code::Ok)
+    );
+    let denial = format!("[[deny]]\nsubjects = [\"{SPIFFE_ID}\"]\nactions = [\"type.read\"]\n");
+    write_policy(
+        secured.folder.path(),
+        &[&secured.token.entry, GRANT, &denial],
+    );
+    while call(&denied).await == Code::Ok {}
+    assert_eq!(call(&denied).await, Code::PermissionDenied);
+    assert_eq!(call(&other).await, Code::Ok);
     secured.server.stop();
 }
 

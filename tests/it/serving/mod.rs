@@ -15,9 +15,9 @@ mod traces;
 mod web;
 
 pub use http2::{Begun, Http2, more_of};
-pub use tls::Authority;
 pub use tls::connect as connect_tls;
 pub use tls::serve as serve_tls;
+pub use tls::{Authority, CALL_TIMEOUT};
 pub use web::{framed, frames, put_type};
 
 use std::net::{Ipv4Addr, SocketAddr};

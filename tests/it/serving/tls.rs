@@ -8,7 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer,
+    KeyIdMethod, KeyPair, RevokedCertParams, SerialNumber, date_time_ymd,
+};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -69,6 +72,26 @@ impl Authority {
         (certificate.pem(), key.serialize_pem())
     }
 
+    /// The list of what it has revoked, by serial numbers, which counts until the first day of a
+    /// year.
+    pub fn revoke(&self, serials: &[u64], next_year: i32) -> String {
+        let revoked = |serial: &u64| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: date_time_ymd(2020, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2020, 1, 1),
+            next_update: date_time_ymd(next_year, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: serials.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        list.signed_by(&self.issuer).unwrap().pem().unwrap()
+    }
+
     /// Writes a new certificate and its key, and returns the certificate.
     pub fn write_to(&self, folder: &Path) -> CertificateDer<'static> {
         let (certificate, key) = self.sign();
@@ -89,7 +112,7 @@ pub fn serve(database: &TestDatabase, folder: &TempDir, more: &[&str]) -> Server
 }
 
 /// A call whose connection was refused can wait for ever.
-const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 async fn client(server: &Server, tls: ClientTlsConfig) -> Result<Client, tonic::transport::Error> {
     let url = format!("https://localhost:{}", server.port);
@@ -261,6 +284,20 @@ fn certificates_that_cannot_be_used_are_refused_at_once() {
     fs::write(folder.path().join("key.pem"), "no key").unwrap();
     refused(&FILES, "cannot use the TLS certificate");
     refused(&FILES[..2], "tls-cert and tls-key go together");
+    let crl = ["--tls-client-crl", "crl.pem"];
+    refused(
+        &[&FILES[..], &crl].concat(),
+        "tls-client-crl needs tls-client-ca",
+    );
+    let authority = Authority::new();
+    authority.write_to(folder.path());
+    fs::write(folder.path().join("ca.pem"), &authority.pem).unwrap();
+    fs::write(folder.path().join("crl.pem"), "no list").unwrap();
+    let client_files = [&["--tls-client-ca", "ca.pem"], &crl[..]].concat();
+    refused(
+        &[&FILES[..], &client_files].concat(),
+        "cannot use the TLS client CRL",
+    );
 }
 
 fn a_key_that_everybody_may_read_is_warned_of() {
