@@ -14,6 +14,7 @@ use crate::binary::Server;
 use crate::openlineage;
 use crate::serving::http;
 use crate::sql::{connect, run_sql};
+use crate::streams::{Watcher, from_the_beginning};
 use crate::support::prelude::*;
 use crate::support::{Backend, Client, TestDatabase, Then};
 
@@ -461,6 +462,13 @@ impl Statement {
     }
 }
 
+/// A small row of the history again and again: the requests of the fill share a few large ones.
+const LONG_HISTORY: &str = "INSERT INTO PedigreeChange (position, time_since_epoch, changes) \
+     SELECT newest.position + n.id, small.time_since_epoch, small.changes \
+     FROM Artifact n \
+     JOIN (SELECT MAX(position) AS position FROM PedigreeChange) newest ON 1 = 1 \
+     JOIN (SELECT * FROM PedigreeChange ORDER BY LENGTH(changes) LIMIT 1) small ON 1 = 1";
+
 /// Lets the planner know how large the tables are.
 async fn analyze(database: &TestDatabase) {
     let sql = match database.backend {
@@ -476,18 +484,23 @@ async fn frequent_statements_use_indexes(backend: Backend) {
     Asking::to(&server).await.fill().await;
     Asking::fill_datasets(server.port).await;
     server.stop();
+    run_sql(&database.url, LONG_HISTORY).await;
     analyze(&database).await;
     let level = [
         "--log-format",
         "json",
         "--log-level",
         "info,pedigree::statements=trace",
+        // A watch then looks for the first row that it may read.
+        "--audit-retention=8d",
     ];
     let server = Server::on(&database, &level);
     let asking = Asking::to(&server).await;
     asking.read_all_kinds().await;
     asking.write().await;
     read_catalog(server.port).await;
+    let watched = Watcher::start(server.connect().await, from_the_beginning()).await;
+    drop(watched);
     for event_type in ["COMPLETE", "FAIL"] {
         let mut late = lineage_event(NODES);
         late["eventType"] = event_type.into();
@@ -498,6 +511,8 @@ async fn frequent_statements_use_indexes(backend: Backend) {
     let statements = statements(&server.process.log());
     server.stop();
     assert!(statements.len() > 40, "{statements:?}");
+    let is_first = |statement: &Statement| statement.name == "changes::first_since";
+    assert!(statements.iter().any(is_first), "{statements:?}");
 
     let mut connection = connect(&database.url).await;
     let mut wrong = Vec::new();

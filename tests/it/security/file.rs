@@ -5,7 +5,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::{FILE, MadeToken, put, write_file};
-use crate::binary::{Server, pedigree_on, run};
+use crate::binary::{Process, Server, pedigree_on, run};
 use crate::serving::get;
 use crate::support::prelude::*;
 use crate::support::{Backend, TestDatabase};
@@ -15,6 +15,7 @@ once! {
 }
 blocking_once! {
     a_server_does_not_start_with_a_wrong_file,
+    a_server_without_a_file_warns_where_others_reach_it,
 }
 
 const IN_FORCE: &str = "the security file has changed and is in force";
@@ -81,5 +82,23 @@ fn a_server_does_not_start_with_a_wrong_file() {
     write_file(folder.path(), &["\nallow_anonymous = \"hunter2\"\n"]);
     let wrong = refused();
     assert!(wrong.contains(&format!("{FILE}, line 2: ")), "{wrong}");
+    let said = wrong.lines().filter(|line| line.contains(FILE));
+    assert_eq!(said.count(), 1, "{wrong}");
     assert!(!wrong.contains("hunter2"), "{wrong}");
+}
+
+fn a_server_without_a_file_warns_where_others_reach_it() {
+    let folder = TempDir::new().unwrap();
+    let token = MadeToken::new(folder.path(), "ci");
+    let file = write_file(folder.path(), &[&token.entry]);
+    let database = TestDatabase::new(Backend::SqliteMemory);
+    let everywhere = "--grpc-host=0.0.0.0";
+    let secured = ["--security", file.to_str().unwrap(), everywhere];
+    for (arguments, warnings) in [(&[everywhere][..], 1), (&[], 0), (&secured, 0)] {
+        let process = Process::start(pedigree_on(&database, arguments));
+        process.wait_for_log("serving=true");
+        let log = process.log();
+        let warned = log.matches("everybody who reaches the port may read and write");
+        assert_eq!(warned.count(), warnings, "{arguments:?}: {log}");
+    }
 }

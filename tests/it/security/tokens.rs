@@ -27,6 +27,7 @@ once! {
     every_protocol_asks_for_credentials,
     health_needs_no_credentials_and_reflection_does,
     anonymous_calls_are_served_where_the_file_says_so,
+    neither_an_expired_token_nor_its_digest_lets_anybody_in,
     no_secret_is_logged,
 }
 
@@ -173,6 +174,22 @@ async fn anonymous_calls_are_served_where_the_file_says_so() {
     put(client.clone(), "Data", &[]).await.unwrap();
     assert_refused(put(client, "Data", &["Bearer x"]).await);
     secured.server.stop();
+}
+
+async fn neither_an_expired_token_nor_its_digest_lets_anybody_in() {
+    let (store, token) = open(Backend::SqliteMemory).await;
+    let bearer = token.bearer();
+    put(store.client(), "Data", &[&bearer]).await.unwrap();
+    // A digest has the form of a secret.
+    let entry: toml::Table = token.entry.parse().unwrap();
+    let digest = entry["token"][0]["sha256"].as_str().unwrap();
+    let (known, secret) = bearer.split_at(bearer.len() - 64);
+    assert_eq!(digest.len(), secret.len());
+    assert_refused(put(store.client(), "Data", &[&format!("{known}{digest}")]).await);
+    store.wait(Duration::from_hours(90 * 24 - 1));
+    put(store.client(), "Data", &[&bearer]).await.unwrap();
+    store.wait(Duration::from_hours(2));
+    assert_refused(put(store.client(), "Data", &[&bearer]).await);
 }
 
 async fn no_secret_is_logged() {

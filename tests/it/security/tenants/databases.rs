@@ -313,8 +313,8 @@ async fn a_tenant_with_an_old_schema_is_refused_alone(backend: Backend) {
 
 /// The greatest number of connections to any of these databases, until the sender is dropped.
 async fn most_connections(names: Vec<String>, mut until: oneshot::Receiver<()>) -> usize {
-    const CONNECTED: &str =
-        "SELECT CAST(datname AS TEXT) FROM pg_stat_activity WHERE datname IS NOT NULL";
+    const CONNECTED: &str = "SELECT CAST(datname AS TEXT) FROM pg_stat_activity \
+         WHERE datname IS NOT NULL AND backend_type = 'client backend'";
     let mut connection = connect(&Backend::Postgres.server()).await;
     let mut most = 0;
     while until.try_recv() == Err(TryRecvError::Empty) {
