@@ -175,6 +175,53 @@ CREATE TABLE IF NOT EXISTS PedigreeTarget (
     beats BIGINT NOT NULL
 ) ENGINE = InnoDB;
 
+-- Experiments of MLflow's clients, by their numbers: contexts.
+CREATE TABLE IF NOT EXISTS PedigreeExperiment (
+    experiment_id BIGINT PRIMARY KEY,
+    context_id BIGINT NOT NULL,
+    is_deleted BOOLEAN NOT NULL
+) ENGINE = InnoDB;
+
+-- Runs of experiments: executions. The start is in milliseconds since epoch, or 0. What else searches compare is in properties.
+CREATE TABLE IF NOT EXISTS PedigreeRun (
+    execution_id BIGINT PRIMARY KEY,
+    run_id VARBINARY(64) NOT NULL UNIQUE,
+    experiment_id BIGINT NOT NULL,
+    is_deleted BOOLEAN NOT NULL,
+    start_time BIGINT NOT NULL,
+    INDEX idx_pedigree_run_start (experiment_id, is_deleted, start_time DESC, run_id)
+) ENGINE = InnoDB;
+
+-- The metrics of runs, each with its latest point. The rank of a value is an integer with the same order.
+CREATE TABLE IF NOT EXISTS PedigreeMetricSeries (
+    id BIGINT AUTO_INCREMENT PRIMARY KEY,
+    execution_id BIGINT NOT NULL,
+    metric_key VARBINARY(1000) NOT NULL,
+    step BIGINT NOT NULL,
+    time_since_epoch BIGINT NOT NULL,
+    value_rank BIGINT NOT NULL,
+    UNIQUE (execution_id, metric_key),
+    INDEX idx_pedigree_metric_series_rank (metric_key, value_rank)
+) ENGINE = InnoDB;
+
+-- All points of metrics, in the order in which they are listed.
+CREATE TABLE IF NOT EXISTS PedigreeMetricPoint (
+    series_id BIGINT NOT NULL,
+    time_since_epoch BIGINT NOT NULL,
+    step BIGINT NOT NULL,
+    value_rank BIGINT NOT NULL,
+    PRIMARY KEY (series_id, time_since_epoch, step, value_rank)
+) ENGINE = InnoDB;
+
+-- Tags of inputs: of what a run used, and how.
+CREATE TABLE IF NOT EXISTS PedigreeInputTag (
+    execution_id BIGINT NOT NULL,
+    artifact_id BIGINT NOT NULL,
+    tag_key VARBINARY(1020) NOT NULL,
+    tag_value TEXT NOT NULL,
+    PRIMARY KEY (execution_id, artifact_id, tag_key)
+) ENGINE = InnoDB;
+
 -- A row for each lock that holds for all servers, also where row locks hold on one node of a cluster only. A transaction
 -- takes a lock by a change of its row, which is a conflict on every node.
 CREATE TABLE IF NOT EXISTS PedigreeLock (

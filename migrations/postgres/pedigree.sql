@@ -126,6 +126,55 @@ CREATE TABLE IF NOT EXISTS PedigreeTarget (
     beats BIGINT NOT NULL
 );
 
+-- Experiments of MLflow's clients, by their numbers: contexts.
+CREATE TABLE IF NOT EXISTS PedigreeExperiment (
+    experiment_id BIGINT PRIMARY KEY,
+    context_id BIGINT NOT NULL,
+    is_deleted BOOLEAN NOT NULL
+);
+
+-- Runs of experiments: executions. The start is in milliseconds since epoch, or 0. What else searches compare is in properties.
+CREATE TABLE IF NOT EXISTS PedigreeRun (
+    execution_id BIGINT PRIMARY KEY,
+    run_id TEXT NOT NULL UNIQUE,
+    experiment_id BIGINT NOT NULL,
+    is_deleted BOOLEAN NOT NULL,
+    start_time BIGINT NOT NULL
+);
+
+CREATE INDEX IF NOT EXISTS idx_pedigree_run_start ON PedigreeRun (experiment_id, is_deleted, start_time DESC, run_id);
+
+-- The metrics of runs, each with its latest point. The rank of a value is an integer with the same order.
+CREATE TABLE IF NOT EXISTS PedigreeMetricSeries (
+    id BIGSERIAL PRIMARY KEY,
+    execution_id BIGINT NOT NULL,
+    metric_key TEXT NOT NULL,
+    step BIGINT NOT NULL,
+    time_since_epoch BIGINT NOT NULL,
+    value_rank BIGINT NOT NULL,
+    UNIQUE (execution_id, metric_key)
+);
+
+CREATE INDEX IF NOT EXISTS idx_pedigree_metric_series_rank ON PedigreeMetricSeries (metric_key, value_rank);
+
+-- All points of metrics, in the order in which they are listed.
+CREATE TABLE IF NOT EXISTS PedigreeMetricPoint (
+    series_id BIGINT NOT NULL,
+    time_since_epoch BIGINT NOT NULL,
+    step BIGINT NOT NULL,
+    value_rank BIGINT NOT NULL,
+    PRIMARY KEY (series_id, time_since_epoch, step, value_rank)
+);
+
+-- Tags of inputs: of what a run used, and how.
+CREATE TABLE IF NOT EXISTS PedigreeInputTag (
+    execution_id BIGINT NOT NULL,
+    artifact_id BIGINT NOT NULL,
+    tag_key TEXT NOT NULL,
+    tag_value TEXT NOT NULL,
+    PRIMARY KEY (execution_id, artifact_id, tag_key)
+);
+
 -- A row for each lock that holds for all servers. A transaction takes a lock by a change of its row.
 CREATE TABLE IF NOT EXISTS PedigreeLock (
     name VARCHAR(32) PRIMARY KEY,

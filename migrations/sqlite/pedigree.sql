@@ -126,6 +126,55 @@ CREATE TABLE IF NOT EXISTS PedigreeTarget (
     beats INT NOT NULL
 );
 
+-- Experiments of MLflow's clients, by their numbers: contexts.
+CREATE TABLE IF NOT EXISTS PedigreeExperiment (
+    experiment_id INTEGER PRIMARY KEY,
+    context_id INT NOT NULL,
+    is_deleted INT NOT NULL
+);
+
+-- Runs of experiments: executions. The start is in milliseconds since epoch, or 0. What else searches compare is in properties.
+CREATE TABLE IF NOT EXISTS PedigreeRun (
+    execution_id INTEGER PRIMARY KEY,
+    run_id TEXT NOT NULL UNIQUE,
+    experiment_id INT NOT NULL,
+    is_deleted INT NOT NULL,
+    start_time INT NOT NULL
+);
+
+CREATE INDEX IF NOT EXISTS idx_pedigree_run_start ON PedigreeRun (experiment_id, is_deleted, start_time DESC, run_id);
+
+-- The metrics of runs, each with its latest point. The rank of a value is an integer with the same order.
+CREATE TABLE IF NOT EXISTS PedigreeMetricSeries (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    execution_id INT NOT NULL,
+    metric_key TEXT NOT NULL,
+    step INT NOT NULL,
+    time_since_epoch INT NOT NULL,
+    value_rank INT NOT NULL,
+    UNIQUE (execution_id, metric_key)
+);
+
+CREATE INDEX IF NOT EXISTS idx_pedigree_metric_series_rank ON PedigreeMetricSeries (metric_key, value_rank);
+
+-- All points of metrics, in the order in which they are listed.
+CREATE TABLE IF NOT EXISTS PedigreeMetricPoint (
+    series_id INT NOT NULL,
+    time_since_epoch INT NOT NULL,
+    step INT NOT NULL,
+    value_rank INT NOT NULL,
+    PRIMARY KEY (series_id, time_since_epoch, step, value_rank)
+) WITHOUT ROWID;
+
+-- Tags of inputs: of what a run used, and how.
+CREATE TABLE IF NOT EXISTS PedigreeInputTag (
+    execution_id INT NOT NULL,
+    artifact_id INT NOT NULL,
+    tag_key TEXT NOT NULL,
+    tag_value TEXT NOT NULL,
+    PRIMARY KEY (execution_id, artifact_id, tag_key)
+);
+
 -- Locks that hold for all servers. Nothing locks here on SQLite, which has one writer.
 CREATE TABLE IF NOT EXISTS PedigreeLock (
     name VARCHAR(32) NOT NULL PRIMARY KEY,

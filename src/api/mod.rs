@@ -5,4 +5,5 @@ pub mod grpc;
 pub mod http;
 pub mod marquez;
 mod message_ids;
+pub mod mlflow;
 pub mod openlineage;

@@ -11,6 +11,7 @@
 //! * `ingest`: messages, each stored once, and events of runs.
 //! * `facets`: groups of facts about nodes, as they were sent.
 //! * `lineage`: traversals from nodes to those that they depend on, or that depend on them.
+//! * `tracking`: experiments, their runs, and series of metrics.
 //! * `write`: what every change of the graph is; `commit`: how it becomes durable; `changes`: the
 //!   history of what was written.
 
@@ -29,7 +30,9 @@ mod ingest;
 mod lineage;
 mod names;
 mod nodes;
+mod parts;
 mod registry;
+pub mod tracking;
 mod types;
 mod write;
 
@@ -444,12 +447,6 @@ impl Graph {
         lineage::neighborhood::around_artifacts(&self.database, query).await
     }
 
-    /// What is sent to other systems.
-    #[must_use]
-    pub fn export(&self) -> GraphExport {
-        GraphExport::new(self.database.clone())
-    }
-
     /// The columns from which others were made, or that were made from them (`TraceColumns`).
     ///
     /// # Errors
@@ -457,12 +454,6 @@ impl Graph {
     /// `InvalidArgument` for negative limits; `NotFound` for an unknown start.
     pub async fn column_lineage(&self, query: &ColumnQuery) -> Result<ColumnLineage> {
         lineage::columns::trace(&self.database, query).await
-    }
-
-    /// The contexts of the graph and their members, in pages.
-    #[must_use]
-    pub fn catalog(&self) -> GraphCatalog {
-        GraphCatalog(self.database.clone())
     }
 
     /// The facets of a node, by key: those with one of these keys, or all without any

@@ -16,6 +16,7 @@ mod side;
 mod state;
 mod stored;
 mod struct_text;
+mod tracking;
 mod transformation;
 mod types;
 mod value;
@@ -34,6 +35,10 @@ pub use side::{PerSide, Side};
 pub use state::{ArtifactState, ExecutionState, NodeState};
 pub use stored::Stored;
 pub use struct_text::StructText;
+pub use tracking::{
+    ExperimentField, FieldCondition, FieldOrder, FieldTest, LifecycleView, MetricPoint, NumberOp,
+    PropertyName, RunField, TextOp, TrackingQuery,
+};
 pub use transformation::Transformation;
 pub use types::{BaseType, NodeType, PropertyType, SIMPLE_TYPES, TypeIdentity};
 pub use value::Value;

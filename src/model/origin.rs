@@ -16,6 +16,8 @@ pub enum Door {
     Pedigree,
     /// `OpenLineage` events over HTTP.
     OpenLineage,
+    /// `MLflow`'s tracking API over HTTP.
+    MlFlow,
     /// A command of the program that works on the database itself.
     Command,
     /// Not stored, or a door of a later version.
@@ -41,6 +43,7 @@ impl Door {
             Self::Pedigree => 2,
             Self::Command => 3,
             Self::OpenLineage => 4,
+            Self::MlFlow => 5,
         }
     }
 
@@ -52,6 +55,7 @@ impl Door {
             2 => Self::Pedigree,
             3 => Self::Command,
             4 => Self::OpenLineage,
+            5 => Self::MlFlow,
             _ => Self::Unknown,
         }
     }

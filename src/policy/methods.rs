@@ -35,12 +35,21 @@ impl MethodActions {
     pub fn find(method: &Method, path: &str) -> Option<&'static Self> {
         static BY_PATH: LazyLock<HashMap<&str, &MethodActions>> =
             LazyLock::new(|| METHODS.iter().map(|row| (row.path, row)).collect());
+        let of_web = path.strip_prefix(WEB_PREFIX);
+        let of_web = of_web.map(|rest| [API_PREFIX, rest].concat());
+        let path = of_web.as_deref().unwrap_or(path);
         let read = METHODS.iter().filter(|_| method == Method::GET);
         let mut read = read.filter_map(|row| Some((row.path.strip_prefix(GET)?, row)));
         let read = read.find(|(route, _)| is_route(route, path));
         read.map(|(_, row)| row).or(BY_PATH.get(path).copied())
     }
 }
+
+/// What the paths of `MLflow`'s API begin with for its web interface, which has the same methods.
+const WEB_PREFIX: &str = "/ajax-api/";
+
+/// What they begin with for other clients.
+const API_PREFIX: &str = "/api/";
 
 /// What the paths of routes for this method begin with.
 const GET: &str = "GET ";
@@ -154,4 +163,29 @@ pub const METHODS: &[MethodActions] = &[
     row("GET /api/v1/events/lineage", &[NodeRead]),
     row("GET /api/v1/search", &[NodeRead]),
     row("GET /api/v1/tags", &[NodeRead]),
+    row("/health", &[TypeRead]),
+    row("/version", &[TypeRead]),
+    row("/api/2.0/mlflow/experiments/create", &[NodeWrite]),
+    row("/api/2.0/mlflow/experiments/update", &[NodeWrite]),
+    row("/api/2.0/mlflow/experiments/delete", &[NodeWrite]),
+    row("/api/2.0/mlflow/experiments/restore", &[NodeWrite]),
+    row("/api/2.0/mlflow/experiments/set-experiment-tag", &[NodeWrite]),
+    row("/api/2.0/mlflow/experiments/delete-experiment-tag", &[NodeWrite]),
+    row("/api/2.0/mlflow/runs/create", &[NodeWrite]),
+    row("/api/2.0/mlflow/runs/update", &[NodeWrite]),
+    row("/api/2.0/mlflow/runs/delete", &[NodeWrite]),
+    row("/api/2.0/mlflow/runs/restore", &[NodeWrite]),
+    row("/api/2.0/mlflow/runs/log-metric", &[NodeWrite]),
+    row("/api/2.0/mlflow/runs/log-parameter", &[NodeWrite]),
+    row("/api/2.0/mlflow/runs/set-tag", &[NodeWrite]),
+    row("/api/2.0/mlflow/runs/delete-tag", &[NodeWrite]),
+    row("/api/2.0/mlflow/runs/log-batch", &[NodeWrite]),
+    row("/api/2.0/mlflow/runs/log-inputs", &[NodeWrite]),
+    row("/api/2.0/mlflow/experiments/get", &[NodeRead]),
+    row("/api/2.0/mlflow/experiments/get-by-name", &[NodeRead]),
+    row("/api/2.0/mlflow/experiments/search", &[NodeRead]),
+    row("/api/2.0/mlflow/runs/get", &[NodeRead]),
+    row("/api/2.0/mlflow/runs/search", &[NodeRead]),
+    row("/api/2.0/mlflow/metrics/get-history", &[NodeRead]),
+    row("/api/3.0/mlflow/server-info", &[TypeRead]),
 ];

@@ -33,7 +33,7 @@ use super::memory::RequestMemory;
 use crate::api::call::Calls;
 use crate::api::grpc::audit::AuditHandler;
 use crate::api::grpc::{lineage, mlmd};
-use crate::api::{http as http_api, marquez, openlineage};
+use crate::api::{http as http_api, marquez, mlflow, openlineage};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::proto::DESCRIPTORS;
@@ -70,7 +70,9 @@ pub(super) fn router(
         calls.clone(),
         serving.keeps_facet_secrets,
     ));
-    let over_http = over_http.merge(marquez::routes(calls.clone()));
+    let over_http = over_http
+        .merge(marquez::routes(calls.clone()))
+        .merge(mlflow::routes(calls.clone()));
     let router = with_layers(services, over_http, &guards);
     Ok(ServiceBuilder::new()
         .layer(cors::layer(&serving.web_origins))

@@ -227,7 +227,7 @@ impl Tx {
         let mut inserted = Vec::new();
         for batch in rows.batches(self.dialect()) {
             let mut query = rows.insert(self.dialect(), batch);
-            query.push(self.dialect().ignore_duplicates());
+            self.dialect().push_skip_existing(&mut query, rows.table);
             if self.dialect().returns_rows() {
                 query.push(" RETURNING ");
                 rows.push_columns(&mut query);
@@ -237,6 +237,20 @@ impl Tx {
             }
         }
         Ok(inserted)
+    }
+
+    /// Inserts the rows that no unique key forbids.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn insert_missing_rows(&mut self, rows: &Rows<'_>) -> Result<()> {
+        for batch in rows.batches(self.dialect()) {
+            let mut query = rows.insert(self.dialect(), batch);
+            self.dialect().push_skip_existing(&mut query, rows.table);
+            self.run(query).await?;
+        }
+        Ok(())
     }
 
     /// Inserts the rows into a table with generated ids, and returns the ids in the order of the

@@ -246,6 +246,43 @@ impl Dialect {
         }
     }
 
+    /// What stands around an expression of text that is to be compared and ordered by code points.
+    #[must_use]
+    pub const fn code_point_order(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Sqlite => ("", ""),
+            Self::Postgres => ("", " COLLATE \"C\""),
+            Self::MySql => ("CONVERT(", " USING utf8mb4) COLLATE utf8mb4_bin"),
+        }
+    }
+
+    /// What stands around a text that is compared with a pattern, a parameter with the escape
+    /// character `!`. Case counts.
+    #[must_use]
+    pub const fn exact_like(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Sqlite => ("exact_like(", ", ?, '!')"),
+            Self::Postgres => ("", " LIKE ? ESCAPE '!'"),
+            Self::MySql => (
+                "CONVERT(",
+                " USING utf8mb4) COLLATE utf8mb4_bin LIKE ? ESCAPE '!'",
+            ),
+        }
+    }
+
+    /// As [`Self::exact_like`], whatever the case of letters: on SQLite, of those of ASCII.
+    #[must_use]
+    pub const fn caseless_like(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Sqlite => ("", " LIKE ? ESCAPE '!'"),
+            Self::Postgres => ("LOWER(", ") LIKE LOWER(?) ESCAPE '!'"),
+            Self::MySql => (
+                "LOWER(CONVERT(",
+                " USING utf8mb4)) COLLATE utf8mb4_bin LIKE LOWER(?) ESCAPE '!'",
+            ),
+        }
+    }
+
     /// What stands before a column whose index is not to be used. SQLite has no statistics that say
     /// which of several conditions leaves few rows.
     #[must_use]
@@ -297,12 +334,15 @@ impl Dialect {
         }
     }
 
-    /// The end of an INSERT that skips existing rows.
-    #[must_use]
-    pub const fn ignore_duplicates(self) -> &'static str {
-        match self {
-            Self::Sqlite | Self::Postgres => " ON CONFLICT DO NOTHING",
-            Self::MySql => " ON DUPLICATE KEY UPDATE context_id = context_id",
+    /// Appends the end of an INSERT that skips rows whose key exists.
+    pub(super) fn push_skip_existing(self, query: &mut Query, table: &Table) {
+        match (self, table.columns.first()) {
+            (Self::Sqlite | Self::Postgres, _) => _ = query.push(" ON CONFLICT DO NOTHING"),
+            (Self::MySql, Some((name, _))) => {
+                query.push(" ON DUPLICATE KEY UPDATE ").push(name);
+                query.push(" = ").push(name);
+            }
+            (Self::MySql, None) => {}
         }
     }
 

@@ -42,6 +42,7 @@ mod lists;
 mod long_lists;
 mod marquez;
 mod migrate;
+mod mlflow;
 mod nodes;
 mod openlineage;
 mod plans;

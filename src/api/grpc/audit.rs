@@ -105,6 +105,7 @@ const fn door(door: Door) -> &'static str {
         Door::Pedigree => "pedigree",
         Door::Command => "command",
         Door::OpenLineage => "openlineage",
+        Door::MlFlow => "mlflow",
         Door::Unknown => "",
     }
 }

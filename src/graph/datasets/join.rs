@@ -110,7 +110,11 @@ pub(in crate::graph) async fn at_uris(
 }
 
 /// [`at_uris`], with the id of [`DATASET_TYPE`].
-async fn of_type(
+///
+/// # Errors
+///
+/// Those of the database.
+pub(in crate::graph) async fn of_type(
     tx: &mut Tx,
     type_id: i64,
     uris: &BTreeMap<i64, Cow<'_, str>>,

@@ -71,6 +71,27 @@ fn check_properties(
     Ok(())
 }
 
+/// Checks that every property that an update changes can be written.
+///
+/// # Errors
+///
+/// `InvalidArgument`, which names the property.
+pub(in crate::graph) fn check_values(node: &NodeContent, stored: &NodeContent) -> Result<()> {
+    let maps = [
+        (&node.properties, &stored.properties),
+        (&node.custom_properties, &stored.custom_properties),
+    ];
+    for (given, stored) in maps {
+        for (name, value) in given
+            .iter()
+            .filter(|(name, v)| stored.get(*name) != Some(v))
+        {
+            check_value(name, value)?;
+        }
+    }
+    Ok(())
+}
+
 /// Checks that a value can be written, and read as it was given.
 fn check_value(name: &str, value: &Value) -> Result<()> {
     match (value, value.defect()) {

@@ -116,6 +116,33 @@ pub(in crate::graph) async fn are_stored(database: &Database, put: &PutTypes) ->
     }))
 }
 
+/// The ids of types, which are created if they are missing. Those that are stored already are not
+/// read again.
+///
+/// # Errors
+///
+/// `AlreadyExists` or `InvalidArgument` when a stored type of the name declares other properties.
+pub(in crate::graph) async fn ensure(
+    tx: &mut Tx,
+    given: Vec<(Kind, NodeType)>,
+    origin: &Origin,
+) -> Result<Vec<i64>> {
+    let mut ids = Vec::with_capacity(given.len());
+    for (kind, of) in &given {
+        ids.extend(types::id(tx, *kind, &of.name, of.version.as_deref()).await?);
+    }
+    if ids.len() == given.len() {
+        return Ok(ids);
+    }
+    let put = PutTypes {
+        types: given,
+        can_add_fields: true,
+        can_omit_fields: true,
+        partial_match: false,
+    };
+    put.apply(tx, origin).await
+}
+
 /// The stored types with the names of the given types, by identity.
 pub(in crate::graph) async fn stored_types(
     tx: &mut Tx,

@@ -73,6 +73,8 @@ enum DoorName {
     Pedigree,
     #[serde(rename = "openlineage")]
     OpenLineage,
+    #[serde(rename = "mlflow")]
+    MlFlow,
     Command,
 }
 
@@ -82,12 +84,14 @@ impl From<DoorName> for Door {
             DoorName::MlMetadata => Self::MlMetadata,
             DoorName::Pedigree => Self::Pedigree,
             DoorName::OpenLineage => Self::OpenLineage,
+            DoorName::MlFlow => Self::MlFlow,
             DoorName::Command => Self::Command,
         }
     }
 }
 
-/// The doors of a target that names none: what came in as events is not sent out again.
+/// The doors of a target that names none: what came in as events is not sent out again, and a run
+/// is not sent with each value of a metric.
 const DEFAULT_DOORS: [Door; 3] = [Door::MlMetadata, Door::Pedigree, Door::Command];
 
 /// Reads and checks a file.

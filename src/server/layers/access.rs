@@ -130,6 +130,9 @@ fn method_name(request: &Request) -> &'static str {
     method.map_or(UNKNOWN_METHOD, |row| row.path)
 }
 
+/// What paths of `MLflow`'s API begin with.
+const MLFLOW_PREFIXES: [&str; 3] = ["/api/2.0/", "/api/3.0/", "/ajax-api/"];
+
 fn door(path: &str) -> Door {
     if path.starts_with("/ml_metadata.") {
         Door::MlMetadata
@@ -137,6 +140,11 @@ fn door(path: &str) -> Door {
         Door::Pedigree
     } else if path.starts_with("/api/v1/") {
         Door::OpenLineage
+    } else if MLFLOW_PREFIXES
+        .iter()
+        .any(|prefix| path.starts_with(prefix))
+    {
+        Door::MlFlow
     } else {
         Door::Unknown
     }

@@ -7,7 +7,7 @@ use crate::storage::Tx;
 use crate::storage::tables::schema::MLMD_TABLES;
 
 /// Tables and indexes that `pedigree.sql` creates.
-const OWN_TABLES_AND_INDEXES: [&str; 20] = [
+const OWN_TABLES_AND_INDEXES: [&str; 25] = [
     "PedigreeChange",
     "PedigreeOutbox",
     "PedigreeMessage",
@@ -21,6 +21,11 @@ const OWN_TABLES_AND_INDEXES: [&str; 20] = [
     "PedigreeColumnEdge",
     "PedigreeFacet",
     "PedigreeTarget",
+    "PedigreeExperiment",
+    "PedigreeRun",
+    "PedigreeMetricSeries",
+    "PedigreeMetricPoint",
+    "PedigreeInputTag",
     "idx_pedigree_attribution_artifact",
     "idx_pedigree_association_execution",
     "idx_pedigree_artifact_type",

@@ -13,6 +13,7 @@ macro_rules! behind {
             $select,
             " FROM (VALUES
                 ('PedigreeOutbox', (SELECT MAX(id) FROM PedigreeOutbox)),
+                ('PedigreeMetricSeries', (SELECT MAX(id) FROM PedigreeMetricSeries)),
                 ('Type', (SELECT MAX(id) FROM Type)),
                 ('Artifact', (SELECT MAX(id) FROM Artifact)),
                 ('Execution', (SELECT MAX(id) FROM Execution)),

@@ -2,7 +2,8 @@
 //! the product of both texts and cannot be interrupted meanwhile. These take a time that grows with
 //! the sum, but for a pattern with `_` behind `%`, and look at the clock.
 //!
-//! The results are SQLite's: `LIKE` ignores the case of ASCII letters, `_` is one character.
+//! The results are SQLite's: `LIKE` ignores the case of ASCII letters, `_` is one character. The
+//! function `exact_like` is `LIKE` where case counts.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -33,6 +34,10 @@ pub(super) fn define(connection: &Connection, end: &Arc<Interrupts>) -> rusqlite
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     let like_end = end.clone();
     connection.create_scalar_function("like", 3, flags, move |context| like(context, &like_end))?;
+    let like_end = end.clone();
+    connection.create_scalar_function("exact_like", 3, flags, move |context| {
+        exact_like(context, &like_end)
+    })?;
     connection.create_scalar_function("instr", 2, flags, |context| Ok(instr(context)))?;
     connection.create_scalar_function("replace", 3, flags, replace)
 }
@@ -47,26 +52,46 @@ fn text<'a>(context: &'a Context<'_>, index: usize) -> Option<Cow<'a, [u8]>> {
     }
 }
 
-/// `like(pattern, text, escape)`: `text LIKE pattern ESCAPE escape`. Filters give a pattern and an
-/// escape that are the same for every row, so that a statement parses them once.
+/// `like(pattern, text, escape)`: `text LIKE pattern ESCAPE escape`.
 fn like(context: &Context<'_>, end: &Interrupts) -> rusqlite::Result<Option<bool>> {
-    let parsed: Option<Arc<Pattern>> = context.get_aux(0)?;
+    matches(context, end, (1, 0), <[u8]>::make_ascii_lowercase)
+}
+
+/// `exact_like(text, pattern, escape)`: as `LIKE`, but case counts.
+fn exact_like(context: &Context<'_>, end: &Interrupts) -> rusqlite::Result<Option<bool>> {
+    matches(context, end, (0, 1), |_| ())
+}
+
+/// Whether the text matches the pattern, which are arguments with these indexes, once `fold` has
+/// changed both. Callers give a pattern and an escape that are the same for every row, so that a
+/// statement parses them once.
+fn matches(
+    context: &Context<'_>,
+    end: &Interrupts,
+    (text_index, pattern_index): (usize, usize),
+    fold: fn(&mut [u8]),
+) -> rusqlite::Result<Option<bool>> {
+    let index = i32::try_from(pattern_index).unwrap_or_default();
+    let parsed: Option<Arc<Pattern>> = context.get_aux(index)?;
     let pattern = if let Some(pattern) = parsed {
         pattern
     } else {
-        let (Some(pattern), Some(escape)) = (text(context, 0), text(context, 2)) else {
+        let (Some(pattern), Some(escape)) = (text(context, pattern_index), text(context, 2)) else {
             return Ok(None);
         };
+        let (mut pattern, mut escape) = (pattern.into_owned(), escape.into_owned());
+        fold(&mut pattern);
+        fold(&mut escape);
         let escape = escape.first().copied().unwrap_or_default();
-        context.set_aux(0, Pattern::parse(&pattern, escape))?
+        context.set_aux(index, Pattern::parse(&pattern, escape))?
     };
-    let Some(text) = text(context, 1) else {
+    let Some(text) = text(context, text_index) else {
         return Ok(None);
     };
-    let mut lower_case = SmallVec::<[u8; SHORT_TEXT_BYTES]>::from_slice(&text);
-    lower_case.make_ascii_lowercase();
+    let mut folded = SmallVec::<[u8; SHORT_TEXT_BYTES]>::from_slice(&text);
+    fold(&mut folded);
     let mut poll = InterruptPoll { end, steps: 0 };
-    pattern.matches(&lower_case, &mut poll).map(Some)
+    pattern.matches(&folded, &mut poll).map(Some)
 }
 
 /// `instr(text, part)`: the place of the first character of the part, from 1; 0 without it.
@@ -132,7 +157,7 @@ impl InterruptPoll<'_> {
     }
 }
 
-/// A pattern in lower case, as the parts between its `%`. The first and the last one are bound to
+/// A pattern, as the parts between its `%`. The first and the last one are bound to
 /// the ends of the text.
 struct Pattern {
     parts: Vec<PatternPart>,
@@ -157,14 +182,14 @@ enum Character {
 impl Pattern {
     fn parse(pattern: &[u8], escape: u8) -> Self {
         let mut parts = vec![PatternPart::default()];
-        let mut bytes = pattern.iter().map(u8::to_ascii_lowercase);
+        let mut bytes = pattern.iter().copied();
         while let Some(byte) = bytes.next() {
             let character = match byte {
                 b'%' => {
                     parts.push(PatternPart::default());
                     continue;
                 }
-                _ if byte == escape.to_ascii_lowercase() => match bytes.next() {
+                _ if byte == escape => match bytes.next() {
                     Some(byte) => Character::Byte(byte),
                     // An escape without a character matches nothing: no text has this byte.
                     None => Character::Byte(u8::MAX),
@@ -187,7 +212,7 @@ impl Pattern {
         Self { parts }
     }
 
-    /// Whether a text in lower case matches.
+    /// Whether a text matches.
     fn matches(&self, text: &[u8], poll: &mut InterruptPoll<'_>) -> rusqlite::Result<bool> {
         let [first, middle @ .., last] = self.parts.as_slice() else {
             let whole = self.parts.first().and_then(|part| part.end(text, 0));

@@ -18,4 +18,5 @@ pub mod properties;
 pub mod run_lineage;
 pub(super) mod schema;
 pub mod targets;
+pub mod tracking;
 pub mod types;

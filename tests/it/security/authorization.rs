@@ -25,6 +25,7 @@ on_every_database! {
 }
 once! {
     what_would_be_refused_is_served_and_counted_in_mode_observe,
+    the_prefix_of_a_web_interface_needs_the_same_rights,
 }
 blocking_once! {
     every_method_has_its_actions,
@@ -56,9 +57,16 @@ fn every_method_has_its_actions() {
     let rows: BTreeSet<_> = METHODS.iter().map(|row| row.path.to_owned()).collect();
     assert_eq!(rows.len(), METHODS.len(), "a path has two rows");
     // Those of routes for one method of HTTP are tried in `tests/it/marquez/`.
-    let rows = rows.into_iter().filter(|path| !path.starts_with("GET "));
+    let rows = rows.into_iter();
+    let rows = rows.filter(|path| !path.starts_with("GET ") && !is_of_mlflow(path));
     assert_eq!(rows.collect::<BTreeSet<_>>(), paths);
     assert!(METHODS.iter().all(|row| !row.actions.is_empty()));
+}
+
+/// Whether a path is one of `MLflow`'s API. The matrix lists these.
+fn is_of_mlflow(path: &str) -> bool {
+    let begins = ["/api/2.0/mlflow/", "/api/3.0/mlflow/", "/ajax-api/"];
+    begins.iter().any(|begin| path.starts_with(begin)) || ["/health", "/version"].contains(&path)
 }
 
 /// A grant of each role to a token with its name.
@@ -157,7 +165,7 @@ async fn denial(
     tenant: &'static str,
 ) -> Option<String> {
     let route = path.strip_prefix("GET ");
-    if route.is_some() || path.starts_with("/api/") {
+    if route.is_some() || path.starts_with("/api/") || is_of_mlflow(path) {
         let (method, path) = match route {
             // Braces stand for any name.
             Some(route) => ("GET", route.replace(['{', '}'], "")),
@@ -217,6 +225,24 @@ async fn every_role_may_call_what_the_matrix_says(backend: Backend) {
         }
     }
     assert_eq!(tried, METHODS.len() * TENANTS.len() * names().len());
+}
+
+async fn the_prefix_of_a_web_interface_needs_the_same_rights() {
+    let folder = TempDir::new().unwrap();
+    let tokens = write_tokens(folder.path(), &grants());
+    let file = folder.path().join(FILE);
+    let configure = |config: &mut pedigree::config::Config| config.serving.security = Some(file);
+    let store = Store::open_with(Backend::SqliteMemory, configure).await;
+    for path in [
+        "/ajax-api/2.0/mlflow/runs/create",
+        "/api/2.0/mlflow/runs/create",
+    ] {
+        for (name, token) in names().into_iter().zip(&tokens) {
+            let denied = denial(&store, path, &token.bearer(), "default").await;
+            let is_writer = ["writer", "steward", "admin"].contains(&name);
+            assert_eq!(denied.is_none(), is_writer, "{path} {name}");
+        }
+    }
 }
 
 async fn what_would_be_refused_is_served_and_counted_in_mode_observe() {

@@ -148,6 +148,7 @@ mod tests {
             Door::Pedigree,
             Door::Command,
             Door::OpenLineage,
+            Door::MlFlow,
             Door::Unknown,
         ] {
             let caller = Caller::anonymous(door);

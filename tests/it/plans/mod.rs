@@ -4,6 +4,8 @@
 //! A server logs the statements that it runs with their values. The database is then asked how it
 //! runs each, on tables that are large enough to make it prefer indexes.
 
+mod tracking;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use pb::list_operation_options::order_by_field::Field;
@@ -21,7 +23,7 @@ use crate::support::{Backend, Client, TestDatabase, Then};
 on_every_database!(frequent_statements_use_indexes);
 
 /// The tables that grow, in whose names only their database sees capitals.
-const LARGE: [&str; 19] = [
+const LARGE: [&str; 24] = [
     "Artifact",
     "ArtifactProperty",
     "Execution",
@@ -41,6 +43,11 @@ const LARGE: [&str; 19] = [
     "PedigreeColumnLineage",
     "PedigreeColumnEdge",
     "PedigreeFacet",
+    "PedigreeExperiment",
+    "PedigreeRun",
+    "PedigreeMetricSeries",
+    "PedigreeMetricPoint",
+    "PedigreeInputTag",
 ];
 
 /// Nodes of each kind.
@@ -51,7 +58,7 @@ const TYPES: i64 = 10;
 
 /// Statements that may read a table as a whole: what they are called, what their texts have, and
 /// why.
-const EXCEPTIONS: [(&str, &str, &str); 6] = [
+const EXCEPTIONS: [(&str, &str, &str); 7] = [
     (
         "changes::prunable",
         "LIMIT 1000",
@@ -71,6 +78,11 @@ const EXCEPTIONS: [(&str, &str, &str); 6] = [
         "dataset_uses::created_after_writes",
         "= ANY(",
         "for the members of the datasets of several runs PostgreSQL rather reads all of so few",
+    ),
+    (
+        "experiments::search",
+        "ORDER BY e.experiment_id DESC LIMIT",
+        "it reads the newest experiments, by their key",
     ),
     ("dataset_uses::has_writes", "LIMIT 1", "it reads any row"),
     ("run_lineage::exists", "LIMIT 1", "it reads any row"),
@@ -483,8 +495,10 @@ async fn frequent_statements_use_indexes(backend: Backend) {
     let server = Server::on(&database, &[]);
     Asking::to(&server).await.fill().await;
     Asking::fill_datasets(server.port).await;
+    tracking::begin(server.port).await;
     server.stop();
     run_sql(&database.url, LONG_HISTORY).await;
+    tracking::fill(&database.url).await;
     analyze(&database).await;
     let level = [
         "--log-format",
@@ -501,6 +515,7 @@ async fn frequent_statements_use_indexes(backend: Backend) {
     read_catalog(server.port).await;
     let watched = Watcher::start(server.connect().await, from_the_beginning()).await;
     drop(watched);
+    tracking::track(server.port).await;
     for event_type in ["COMPLETE", "FAIL"] {
         let mut late = lineage_event(NODES);
         late["eventType"] = event_type.into();

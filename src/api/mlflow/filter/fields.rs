@@ -1,0 +1,232 @@
+//! What searches may compare.
+
+use super::Parsed;
+use crate::api::mlflow::refusal::MlflowRefusal;
+use crate::api::mlflow::views::STATE_NAMES;
+use crate::graph::tracking::names;
+use crate::model::{ExperimentField, RunField};
+
+/// The language of a search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::api::mlflow) enum Language {
+    Runs,
+    Experiments,
+}
+
+impl Language {
+    /// The attribute that may be compared with a list.
+    pub(super) const fn listed_attribute(self) -> &'static str {
+        match self {
+            Self::Runs => "run_id",
+            Self::Experiments => "experiment_id",
+        }
+    }
+
+    /// Clauses as refusals list them.
+    pub(super) fn listed_clauses(self, clauses: &[&str]) -> String {
+        match self {
+            Self::Runs => {
+                let quoted: Vec<String> = clauses.iter().map(|it| format!("'{it}'")).collect();
+                quoted.join(", ")
+            }
+            Self::Experiments => clauses.join(", "),
+        }
+    }
+}
+
+/// What a field is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ComparedKind {
+    Number,
+    Metric,
+    Text,
+    /// A text, or one of a list.
+    ListedText,
+    Param,
+    Tag,
+}
+
+impl ComparedKind {
+    pub(super) const fn may_be_null(self) -> bool {
+        matches!(self, Self::Param | Self::Tag)
+    }
+}
+
+/// A field that a filter names.
+pub(super) struct FoundField<F> {
+    pub field: F,
+    pub kind: ComparedKind,
+    /// What it is a field of.
+    pub entity: &'static str,
+    pub key: String,
+    /// A text of the filter as it is stored.
+    pub stored: fn(&str) -> String,
+    /// Whether an order may name it.
+    is_orderable: bool,
+}
+
+impl<F> FoundField<F> {
+    fn new(entity: &'static str, key: &str, (field, kind): (F, ComparedKind)) -> Self {
+        Self {
+            field,
+            kind,
+            entity,
+            key: key.to_owned(),
+            stored: str::to_owned,
+            is_orderable: true,
+        }
+    }
+
+    fn not_orderable(self) -> Self {
+        Self {
+            is_orderable: false,
+            ..self
+        }
+    }
+}
+
+/// The field, if an order may name it.
+pub(super) fn check_orderable<F>(found: FoundField<F>) -> Parsed<F> {
+    if found.is_orderable {
+        return Ok(found.field);
+    }
+    let entity = found.entity;
+    Err(MlflowRefusal::invalid(format!(
+        "Invalid order_by entity: {entity}"
+    )))
+}
+
+const ATTRIBUTE: &str = "attribute";
+
+/// The names of kinds of fields, each with the names that a filter may use.
+const RUN_ENTITIES: [(&str, &[&str]); 5] = [
+    ("metric", &["metric", "metrics"]),
+    ("parameter", &["parameter", "parameters", "param", "params"]),
+    ("tag", &["tag", "tags"]),
+    (ATTRIBUTE, &["attribute", "attributes", "attr", "run"]),
+    ("dataset", &["dataset", "datasets"]),
+];
+
+const EXPERIMENT_ENTITIES: [(&str, &[&str]); 2] = [
+    (ATTRIBUTE, &["attribute", "attributes", "attr"]),
+    ("tag", &["tag", "tags"]),
+];
+
+/// The kind of field and the key that a name stands for. A name without a kind is an attribute.
+fn split<'n>(
+    name: &'n str,
+    entities: &[(&'static str, &[&str])],
+) -> Parsed<(&'static str, &'n str)> {
+    let Some((prefix, key)) = name.split_once('.').filter(|_| !name.starts_with('`')) else {
+        return Ok((ATTRIBUTE, unquoted(name)));
+    };
+    let named = entities.iter().find(|(_, names)| names.contains(&prefix));
+    let Some((entity, _)) = named else {
+        let valid: Vec<String> = entities.iter().map(|(it, _)| format!("'{it}'")).collect();
+        return Err(MlflowRefusal::invalid(format!(
+            "Invalid entity type '{prefix}'. Valid values are [{}]",
+            valid.join(", ")
+        )));
+    };
+    Ok((*entity, unquoted(key)))
+}
+
+/// A key without the quotes around it.
+fn unquoted(key: &str) -> &str {
+    let inside = |quote: char| key.strip_prefix(quote)?.strip_suffix(quote);
+    inside('`').or_else(|| inside('"')).unwrap_or(key)
+}
+
+fn unknown_attribute(key: &str, valid: &[&str]) -> MlflowRefusal {
+    let valid: Vec<String> = valid.iter().map(|it| format!("'{it}'")).collect();
+    MlflowRefusal::invalid(format!(
+        "Invalid attribute key '{key}' specified. Valid keys are '[{}]'",
+        valid.join(", ")
+    ))
+}
+
+/// The field of runs with a name.
+pub(super) fn run_field(name: &str) -> Parsed<FoundField<RunField>> {
+    let (entity, key) = split(name, &RUN_ENTITIES)?;
+    let field = match entity {
+        "metric" => (RunField::Metric(key.to_owned()), ComparedKind::Metric),
+        "parameter" => (
+            RunField::Text(names::param_property(key)),
+            ComparedKind::Param,
+        ),
+        "tag" => (RunField::Text(names::tag_property(key)), ComparedKind::Tag),
+        "dataset" => return dataset_field(key),
+        _ => run_attribute(key)?,
+    };
+    Ok(FoundField::new(entity, key, field))
+}
+
+fn run_attribute(key: &str) -> Parsed<(RunField, ComparedKind)> {
+    const VALID: [&str; 7] = [
+        "run_id",
+        "run_name",
+        "status",
+        "user_id",
+        "artifact_uri",
+        "start_time",
+        "end_time",
+    ];
+    Ok(match key {
+        "run_id" => (RunField::Id, ComparedKind::ListedText),
+        "run_name" | "run name" | "Run name" | "Run Name" => (
+            RunField::Text(names::run_name_property()),
+            ComparedKind::Text,
+        ),
+        "status" => (RunField::State(&STATE_NAMES), ComparedKind::Text),
+        "user_id" => (RunField::Text(names::owner_property()), ComparedKind::Text),
+        "artifact_uri" => {
+            let property = names::artifact_uri_property();
+            (RunField::Text(property), ComparedKind::Text)
+        }
+        "start_time" | "created" | "Created" => (RunField::StartTime, ComparedKind::Number),
+        "end_time" => (RunField::Int(names::end_property()), ComparedKind::Number),
+        _ => return Err(unknown_attribute(key, &VALID)),
+    })
+}
+
+fn dataset_field(key: &str) -> Parsed<FoundField<RunField>> {
+    let mut stored: fn(&str) -> String = str::to_owned;
+    let field = match key {
+        "name" => RunField::InputText(names::input_name_property()),
+        "digest" => {
+            stored = names::input_digest;
+            RunField::InputText(names::input_digest_property())
+        }
+        "context" => RunField::InputTag(names::INPUT_CONTEXT_TAG.to_owned()),
+        _ => {
+            let valid = ["name", "digest", "context"];
+            return Err(unknown_attribute(key, &valid));
+        }
+    };
+    let found = FoundField::new("dataset", key, (field, ComparedKind::ListedText));
+    Ok(FoundField { stored, ..found }.not_orderable())
+}
+
+/// The field of experiments with a name.
+pub(super) fn experiment_field(name: &str) -> Parsed<FoundField<ExperimentField>> {
+    const VALID: [&str; 4] = ["name", "experiment_id", "creation_time", "last_update_time"];
+    let (entity, key) = split(name, &EXPERIMENT_ENTITIES)?;
+    if entity == "tag" {
+        let field = ExperimentField::Text(names::tag_property(key));
+        return Ok(FoundField::new(entity, key, (field, ComparedKind::Tag)).not_orderable());
+    }
+    let field = match key {
+        "name" => (ExperimentField::Name, ComparedKind::Text),
+        "experiment_id" => {
+            let field = (ExperimentField::ExternalId, ComparedKind::ListedText);
+            return Ok(FoundField {
+                stored: names::experiment_external_id,
+                ..FoundField::new(entity, key, field)
+            });
+        }
+        "creation_time" => (ExperimentField::CreateTime, ComparedKind::Number),
+        "last_update_time" => (ExperimentField::UpdateTime, ComparedKind::Number),
+        _ => return Err(unknown_attribute(key, &VALID)),
+    };
+    Ok(FoundField::new(entity, key, field))
+}

@@ -1,0 +1,256 @@
+//! The language of searches: comparisons that `AND` joins, and orders.
+//!
+//! * `tokens`: a text as tokens; `clauses`: tokens as comparisons.
+//! * `fields`: what a search of runs, or of experiments, may compare.
+//!
+//! The language of `filter_query` is another one: here, a key may have dots and quotes of three
+//! kinds, and a missing field passes no comparison.
+
+mod clauses;
+mod fields;
+mod order;
+#[cfg(test)]
+mod tests;
+mod tokens;
+
+use super::refusal::MlflowRefusal;
+use crate::model::{
+    ExperimentField, FieldCondition, FieldOrder, FieldTest, NumberOp, RunField, TextOp,
+};
+use clauses::{Comparison, clauses};
+use fields::{ComparedKind, FoundField};
+use tokens::{FilterToken, FilterTokenKind};
+
+pub(super) use fields::Language;
+
+/// The most comparisons of a filter, and the most orders: a database joins so many tables.
+const MAX_TERMS: usize = 16;
+
+/// The most bytes of a filter.
+const MAX_FILTER_BYTES: usize = 64 << 10;
+
+type Parsed<T> = Result<T, MlflowRefusal>;
+
+/// The conditions of a filter on runs.
+///
+/// # Errors
+///
+/// A refusal of what is no filter.
+pub(super) fn run_conditions(filter: &str) -> Parsed<Vec<FieldCondition<RunField>>> {
+    conditions(filter, Language::Runs, fields::run_field)
+}
+
+/// The conditions of a filter on experiments.
+///
+/// # Errors
+///
+/// A refusal of what is no filter.
+pub(super) fn experiment_conditions(filter: &str) -> Parsed<Vec<FieldCondition<ExperimentField>>> {
+    conditions(filter, Language::Experiments, fields::experiment_field)
+}
+
+/// The orders of runs.
+///
+/// # Errors
+///
+/// A refusal of what is no order.
+pub(super) fn run_orders(texts: &[String]) -> Parsed<Vec<FieldOrder<RunField>>> {
+    order::orders(texts, |key| {
+        let found = fields::run_field(key)?;
+        fields::check_orderable(found)
+    })
+}
+
+/// The orders of experiments.
+///
+/// # Errors
+///
+/// A refusal of what is no order.
+pub(super) fn experiment_orders(texts: &[String]) -> Parsed<Vec<FieldOrder<ExperimentField>>> {
+    order::orders(texts, |key| {
+        let found = fields::experiment_field(key)?;
+        Ok(match fields::check_orderable(found)? {
+            // By number, not by text.
+            ExperimentField::ExternalId => ExperimentField::Id,
+            other => other,
+        })
+    })
+}
+
+fn conditions<F>(
+    filter: &str,
+    language: Language,
+    field: impl Fn(&str) -> Parsed<FoundField<F>>,
+) -> Parsed<Vec<FieldCondition<F>>> {
+    if filter.len() > MAX_FILTER_BYTES {
+        return Err(MlflowRefusal::invalid("the filter is too long"));
+    }
+    let comparisons = clauses(filter, language)?;
+    check_terms(comparisons.len())?;
+    let condition = |comparison: &Comparison<'_>| -> Parsed<FieldCondition<F>> {
+        let found = field(comparison.field.text)?;
+        let test = test(comparison, &found, language)?;
+        Ok(FieldCondition {
+            field: found.field,
+            test,
+        })
+    };
+    comparisons.iter().map(condition).collect()
+}
+
+fn check_terms(terms: usize) -> Parsed<()> {
+    if terms > MAX_TERMS {
+        return Err(MlflowRefusal::invalid(format!(
+            "a search has at most {MAX_TERMS} comparisons and {MAX_TERMS} orders"
+        )));
+    }
+    Ok(())
+}
+
+/// The test of a comparison with a field.
+fn test<F>(
+    comparison: &Comparison<'_>,
+    found: &FoundField<F>,
+    language: Language,
+) -> Parsed<FieldTest> {
+    let operator = comparison.operator.to_ascii_uppercase();
+    if let "IS NULL" | "IS NOT NULL" = operator.as_str() {
+        if !found.kind.may_be_null() {
+            let (entity, key) = (found.entity, &found.key);
+            return Err(MlflowRefusal::invalid(format!(
+                "IS NULL / IS NOT NULL is only supported for tags and params, not for '{entity}' \
+                 '{key}'"
+            )));
+        }
+        return Ok(match operator.as_str() {
+            "IS NULL" => FieldTest::IsUnset,
+            _ => FieldTest::IsSet,
+        });
+    }
+    match found.kind {
+        ComparedKind::Number | ComparedKind::Metric => number_test(comparison, found, &operator),
+        ComparedKind::Text | ComparedKind::Param | ComparedKind::Tag | ComparedKind::ListedText => {
+            text_test(comparison, found, &operator, language)
+        }
+    }
+}
+
+fn invalid_operator(comparison: &Comparison<'_>, valid: &[&str]) -> MlflowRefusal {
+    let valid: Vec<String> = valid.iter().map(|it| format!("'{it}'")).collect();
+    MlflowRefusal::invalid(format!(
+        "Invalid comparator '{}' not one of '[{}]'",
+        comparison.operator,
+        valid.join(", ")
+    ))
+}
+
+const NUMBER_OPERATORS: [(&str, NumberOp); 6] = [
+    ("=", NumberOp::Equal),
+    ("!=", NumberOp::NotEqual),
+    ("<", NumberOp::Less),
+    ("<=", NumberOp::LessOrEqual),
+    (">", NumberOp::Greater),
+    (">=", NumberOp::GreaterOrEqual),
+];
+
+const TEXT_OPERATORS: [(&str, TextOp); 4] = [
+    ("=", TextOp::Equal),
+    ("!=", TextOp::NotEqual),
+    ("LIKE", TextOp::Like),
+    ("ILIKE", TextOp::CaselessLike),
+];
+
+fn number_test<F>(
+    comparison: &Comparison<'_>,
+    found: &FoundField<F>,
+    operator: &str,
+) -> Parsed<FieldTest> {
+    let named = NUMBER_OPERATORS.iter().find(|(name, _)| *name == operator);
+    let Some((_, op)) = named else {
+        let valid = NUMBER_OPERATORS.map(|(name, _)| name);
+        return Err(invalid_operator(comparison, &valid));
+    };
+    let given = comparison.value.text;
+    let number = (comparison.value.kind == FilterTokenKind::Number).then(|| {
+        let int = given.parse().map(|int| FieldTest::Int(*op, int));
+        int.or_else(|_| given.parse().map(|double| FieldTest::Double(*op, double)))
+    });
+    if let Some(Ok(test)) = number {
+        return Ok(test);
+    }
+    let what = match found.kind {
+        ComparedKind::Metric => "metric".to_owned(),
+        _ => format!("numeric attribute: {}", found.key),
+    };
+    Err(MlflowRefusal::invalid(format!(
+        "Expected numeric value type for {what}. Found {given}"
+    )))
+}
+
+fn text_test<F>(
+    comparison: &Comparison<'_>,
+    found: &FoundField<F>,
+    operator: &str,
+    language: Language,
+) -> Parsed<FieldTest> {
+    let value = &comparison.value;
+    if let "IN" | "NOT IN" = operator {
+        return list_test(value, found, operator, language);
+    }
+    let named = TEXT_OPERATORS.iter().find(|(name, _)| *name == operator);
+    let Some((_, op)) = named else {
+        let valid = TEXT_OPERATORS.map(|(name, _)| name);
+        return Err(invalid_operator(comparison, &valid));
+    };
+    match value.kind {
+        FilterTokenKind::Text => {
+            let text = (found.stored)(&value.content());
+            Ok(FieldTest::Text(*op, text))
+        }
+        FilterTokenKind::Word => Err(MlflowRefusal::invalid(format!(
+            "Parameter value is either not quoted or unidentified quote types used for string \
+             value {}. Use either single or double quotes.",
+            value.text
+        ))),
+        _ => Err(no_text(found, value.text)),
+    }
+}
+
+/// A refusal of a value that is no text.
+fn no_text<F>(found: &FoundField<F>, value: &str) -> MlflowRefusal {
+    let entity = found.entity;
+    MlflowRefusal::invalid(format!(
+        "Expected a quoted string value for {entity} (e.g. 'my-value'). Got value {value}"
+    ))
+}
+
+fn list_test<F>(
+    value: &FilterToken<'_>,
+    found: &FoundField<F>,
+    operator: &str,
+    language: Language,
+) -> Parsed<FieldTest> {
+    match found.kind {
+        ComparedKind::ListedText => {}
+        ComparedKind::Text => {
+            return Err(MlflowRefusal::invalid(format!(
+                "Only ['{}'] attributes support comparison with a list of quoted string values.",
+                language.listed_attribute()
+            )));
+        }
+        _ => return Err(no_text(found, value.text)),
+    }
+    let texts = value.list();
+    let texts = texts.filter(|texts| !texts.is_empty()).ok_or_else(|| {
+        MlflowRefusal::invalid(format!(
+            "Invalid comparison with a list: expected quoted string values in parentheses. Got {}",
+            value.text
+        ))
+    })?;
+    let texts = texts.iter().map(|text| (found.stored)(text)).collect();
+    Ok(if operator == "IN" {
+        FieldTest::OneOf(texts)
+    } else {
+        FieldTest::NoneOf(texts)
+    })
+}

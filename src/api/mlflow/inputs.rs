@@ -1,0 +1,61 @@
+//! Datasets that runs used.
+
+use super::checks::check_length;
+use super::experiments::tags;
+use super::fields::Fields;
+use super::refusal::MlflowRefusal;
+use super::runs::required_id;
+use super::{Answer, Empty, TrackingRequest, done};
+use crate::graph::tracking::{LogInputs, RunInput};
+
+/// The most datasets of a request.
+const MAX_INPUTS: usize = 1000;
+
+/// The most characters of what describes a dataset.
+const MAX_DATASET_NAME_CHARACTERS: usize = 500;
+const MAX_DIGEST_CHARACTERS: usize = 36;
+const MAX_SOURCE_CHARACTERS: usize = 65_535;
+const MAX_SCHEMA_CHARACTERS: usize = 1_048_575;
+const MAX_PROFILE_CHARACTERS: usize = 16_777_215;
+
+/// The most characters of a key and a value of a tag of a dataset.
+const MAX_INPUT_TAG_KEY_CHARACTERS: usize = 255;
+const MAX_INPUT_TAG_CHARACTERS: usize = 500;
+
+pub(super) async fn log(TrackingRequest(call, fields): TrackingRequest) -> Answer<Empty> {
+    let id = required_id(&fields)?;
+    let datasets = fields.objects("datasets")?;
+    if datasets.len() > MAX_INPUTS {
+        return Err(MlflowRefusal::invalid(format!(
+            "a request can contain at most {MAX_INPUTS} datasets"
+        )));
+    }
+    let inputs = datasets.iter().map(input);
+    let inputs = inputs.collect::<Result<_, _>>()?;
+    let log = LogInputs { id, inputs };
+    call.graph.write(&call.caller, log).await?;
+    Ok(done())
+}
+
+fn input(fields: &Fields) -> Result<RunInput, MlflowRefusal> {
+    let dataset = fields.object("dataset").unwrap_or_default();
+    let text = |name, max| {
+        let text = dataset.text(name)?;
+        check_length(name, text.unwrap_or_default(), max)?;
+        Ok::<_, MlflowRefusal>(text.map(str::to_owned))
+    };
+    let tags = tags(fields)?;
+    for (key, value) in &tags {
+        check_length("key", key, MAX_INPUT_TAG_KEY_CHARACTERS)?;
+        check_length("value", value, MAX_INPUT_TAG_CHARACTERS)?;
+    }
+    Ok(RunInput {
+        name: text("name", MAX_DATASET_NAME_CHARACTERS)?.unwrap_or_default(),
+        digest: text("digest", MAX_DIGEST_CHARACTERS)?.unwrap_or_default(),
+        source_type: text("source_type", MAX_DATASET_NAME_CHARACTERS)?.unwrap_or_default(),
+        source: text("source", MAX_SOURCE_CHARACTERS)?.unwrap_or_default(),
+        schema: text("schema", MAX_SCHEMA_CHARACTERS)?,
+        profile: text("profile", MAX_PROFILE_CHARACTERS)?,
+        tags,
+    })
+}

@@ -1,0 +1,221 @@
+//! What is logged to runs: metrics, parameters and tags.
+
+use std::collections::BTreeSet;
+
+use axum::Json;
+use serde::Serialize;
+
+use super::checks::{
+    MAX_KEY_CHARACTERS, MAX_PARAM_CHARACTERS, MAX_PARAM_KEY_CHARACTERS, check_key, check_length,
+    cut,
+};
+use super::fields::Fields;
+use super::page::AskedPage;
+use super::refusal::MlflowRefusal;
+use super::runs::{required_id, tag};
+use super::views::MetricView;
+use super::{Answer, Empty, TrackingRequest, done};
+use crate::api::call::Call;
+use crate::graph::tracking::{LogRun, ParamConflict};
+use crate::model::MetricPoint;
+
+/// The most entries of each kind in a batch, and of all kinds together.
+const MAX_BATCH_METRICS: usize = 1000;
+const MAX_BATCH_PARAMS: usize = 100;
+const MAX_BATCH_TAGS: usize = 100;
+const MAX_BATCH_ENTRIES: usize = 1000;
+
+/// The most points of a metric that one answer has.
+const MAX_HISTORY_POINTS: i64 = 25_000;
+
+#[derive(Serialize)]
+pub(super) struct MetricHistory {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    metrics: Vec<MetricView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_token: Option<String>,
+}
+
+async fn write(call: &Call, log: LogRun) -> Answer<Empty> {
+    call.graph.write(&call.caller, log).await?;
+    Ok(done())
+}
+
+pub(super) async fn metric(TrackingRequest(call, fields): TrackingRequest) -> Answer<Empty> {
+    let id = required_id(&fields)?;
+    let key = fields.required_text("key")?.to_owned();
+    let log = LogRun {
+        id,
+        metrics: vec![point(&fields, key)?],
+        ..LogRun::default()
+    };
+    write(&call, log).await
+}
+
+/// A point of a metric with this key.
+fn point(fields: &Fields, key: String) -> Result<MetricPoint, MlflowRefusal> {
+    let value = fields.required_number("value")?;
+    let time = fields.required_int("timestamp")?;
+    let step = fields.int("step")?.unwrap_or_default();
+    check_key(&fields.name("name"), &key)?;
+    check_length("Metric name", &key, MAX_KEY_CHARACTERS)?;
+    if time < 0 {
+        let parameter = fields.name("timestamp");
+        return Err(MlflowRefusal::invalid(format!(
+            "Invalid value {time} for parameter '{parameter}' supplied: metric '{key}' \
+             (value={value:?}). Timestamp must be a nonnegative long (64-bit integer) "
+        )));
+    }
+    Ok(MetricPoint {
+        key,
+        value,
+        time,
+        step,
+    })
+}
+
+pub(super) async fn param(TrackingRequest(call, fields): TrackingRequest) -> Answer<Empty> {
+    let id = required_id(&fields)?;
+    let key = fields.required_text("key")?.to_owned();
+    let log = LogRun {
+        id,
+        params: vec![parameter(&fields, key)?],
+        conflict_text: Some(one_conflict),
+        ..LogRun::default()
+    };
+    write(&call, log).await
+}
+
+/// A parameter with this key, as it is stored.
+fn parameter(fields: &Fields, key: String) -> Result<(String, String), MlflowRefusal> {
+    let value = fields.text("value")?.unwrap_or_default();
+    check_key(&fields.name("key"), &key)?;
+    check_length("Param key", &key, MAX_KEY_CHARACTERS)?;
+    check_length("Param key", &key, MAX_PARAM_KEY_CHARACTERS)?;
+    Ok((key, cut(value, MAX_PARAM_CHARACTERS)))
+}
+
+fn one_conflict(run: &str, conflicts: &[ParamConflict]) -> String {
+    let text = |it: &ParamConflict| {
+        format!(
+            "Changing param values is not allowed. Param with key='{}' was already logged with \
+             value='{}' for run ID='{run}'. Attempted logging new value '{}'.",
+            it.key, it.stored, it.given
+        )
+    };
+    conflicts.first().map(text).unwrap_or_default()
+}
+
+fn several_conflicts(run: &str, conflicts: &[ParamConflict]) -> String {
+    let text = |it: &ParamConflict| {
+        format!(
+            "{{'key': '{}', 'old_value': '{}', 'new_value': '{}'}}",
+            it.key, it.stored, it.given
+        )
+    };
+    let texts: Vec<String> = conflicts.iter().map(text).collect();
+    format!(
+        "Changing param values is not allowed. Params were already logged='[{}]' for run \
+         ID='{run}'.",
+        texts.join(", ")
+    )
+}
+
+pub(super) async fn set_tag(TrackingRequest(call, fields): TrackingRequest) -> Answer<Empty> {
+    let id = required_id(&fields)?;
+    let key = fields.required_text("key")?.to_owned();
+    let value = fields.text("value")?.unwrap_or_default();
+    let log = LogRun {
+        id,
+        tags: vec![tag("key", key, value)?],
+        ..LogRun::default()
+    };
+    write(&call, log).await
+}
+
+pub(super) async fn delete_tag(TrackingRequest(call, fields): TrackingRequest) -> Answer<Empty> {
+    let log = LogRun {
+        id: required_id(&fields)?,
+        deleted_tags: vec![fields.required_text("key")?.to_owned()],
+        ..LogRun::default()
+    };
+    write(&call, log).await
+}
+
+pub(super) async fn batch(TrackingRequest(call, fields): TrackingRequest) -> Answer<Empty> {
+    let id = required_id(&fields)?;
+    let (metrics, params) = (fields.objects("metrics")?, fields.objects("params")?);
+    let tags = fields.objects("tags")?;
+    check_batch([metrics.len(), params.len(), tags.len()])?;
+    let metrics = metrics.iter().map(|it| point(it, it.key()));
+    let params = params.iter().map(|it| parameter(it, it.key()));
+    let params: Vec<(String, String)> = params.collect::<Result<_, _>>()?;
+    check_distinct(&params)?;
+    let tags = tags.iter().map(|it| {
+        let value = it.text("value")?.unwrap_or_default();
+        tag(&it.name("key"), it.key(), value)
+    });
+    let log = LogRun {
+        id,
+        metrics: metrics.collect::<Result<_, _>>()?,
+        params,
+        tags: tags.collect::<Result<_, _>>()?,
+        deleted_tags: Vec::new(),
+        conflict_text: Some(several_conflicts),
+    };
+    write(&call, log).await
+}
+
+/// Refuses a batch with too many metrics, parameters or tags.
+fn check_batch([metrics, params, tags]: [usize; 3]) -> Result<(), MlflowRefusal> {
+    let limits = [
+        (metrics, MAX_BATCH_METRICS, "metrics"),
+        (params, MAX_BATCH_PARAMS, "params"),
+        (tags, MAX_BATCH_TAGS, "tags"),
+        (
+            metrics + params + tags,
+            MAX_BATCH_ENTRIES,
+            "metrics, params, and tags",
+        ),
+    ];
+    for (given, max, what) in limits {
+        if given > max {
+            return Err(MlflowRefusal::invalid(format!(
+                "A batch logging request can contain at most {max} {what}. Got {given} {what}. \
+                 Please split up {what} across multiple requests and try again."
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses parameters of which one comes twice.
+fn check_distinct(params: &[(String, String)]) -> Result<(), MlflowRefusal> {
+    let mut seen = BTreeSet::new();
+    let again = params.iter().filter(|(key, _)| !seen.insert(key));
+    let again: BTreeSet<String> = again.map(|(key, _)| format!("'{key}'")).collect();
+    if again.is_empty() {
+        return Ok(());
+    }
+    let again: Vec<String> = again.into_iter().collect();
+    Err(MlflowRefusal::invalid(format!(
+        "Duplicate parameter keys have been submitted: [{}]. Please ensure the request contains \
+         only one param value per param key.",
+        again.join(", ")
+    )))
+}
+
+pub(super) async fn history(
+    TrackingRequest(call, fields): TrackingRequest,
+) -> Answer<MetricHistory> {
+    let id = required_id(&fields)?;
+    let key = fields.required_text("metric_key")?;
+    let page = AskedPage::of(&fields, MAX_HISTORY_POINTS)?.limited(MAX_HISTORY_POINTS);
+    let tracking = call.graph.tracking();
+    let mut points = tracking.metric_history(&id, key, page.with_next()).await?;
+    let next_page_token = page.next(&mut points);
+    Ok(Json(MetricHistory {
+        metrics: points.into_iter().map(Into::into).collect(),
+        next_page_token,
+    }))
+}

@@ -1,0 +1,142 @@
+//! `MLflow`'s tracking API, by which its clients log experiments and runs, below `/api/2.0/mlflow`
+//! and `/ajax-api/2.0/mlflow`. What is not served is answered with `ENDPOINT_NOT_FOUND`.
+//!
+//! * `plain`: what clients ask about the server.
+//! * `experiments`, `runs`, `log`, `inputs`: experiments, runs and what is logged to runs.
+//! * `search`: searches; `filter`: their language; `page`: their pages.
+//! * `fields`: the fields of requests; `checks`: what keys and texts may be.
+//! * `views`: experiments and runs as answers have them; `refusal`: errors.
+
+mod checks;
+mod experiments;
+mod fields;
+mod filter;
+mod inputs;
+mod log;
+mod page;
+mod plain;
+mod refusal;
+mod run_names;
+mod runs;
+mod search;
+mod views;
+
+use axum::extract::{FromRequest, Request};
+use axum::middleware::map_response;
+use axum::response::Response;
+use axum::routing::{any, get, post};
+use axum::{Json, Router};
+use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
+use http::{HeaderMap, HeaderValue, Method};
+use serde::Serialize;
+
+use crate::api::call::{Call, Calls};
+use crate::error::Error;
+use crate::model::Door;
+use fields::Fields;
+use refusal::MlflowRefusal;
+
+/// The routes. The server limits the size of bodies before they get here.
+pub fn routes(calls: Calls) -> Router {
+    let tracking = Router::new()
+        .route("/experiments/create", post(experiments::create))
+        .route("/experiments/get", get(experiments::by_id))
+        .route("/experiments/get-by-name", get(experiments::by_name))
+        .route(
+            "/experiments/search",
+            get(search::experiments).post(search::experiments),
+        )
+        .route("/experiments/update", post(experiments::rename))
+        .route("/experiments/delete", post(experiments::delete))
+        .route("/experiments/restore", post(experiments::restore))
+        .route(
+            "/experiments/set-experiment-tag",
+            post(experiments::set_tag),
+        )
+        .route(
+            "/experiments/delete-experiment-tag",
+            post(experiments::delete_tag),
+        )
+        .route("/runs/create", post(runs::create))
+        .route("/runs/get", get(runs::by_id))
+        .route("/runs/update", post(runs::update))
+        .route("/runs/delete", post(runs::delete))
+        .route("/runs/restore", post(runs::restore))
+        .route("/runs/search", post(search::runs))
+        .route("/runs/log-metric", post(log::metric))
+        .route("/runs/log-parameter", post(log::param))
+        .route("/runs/set-tag", post(log::set_tag))
+        .route("/runs/delete-tag", post(log::delete_tag))
+        .route("/runs/log-batch", post(log::batch))
+        .route("/runs/log-inputs", post(inputs::log))
+        .route("/metrics/get-history", get(log::history))
+        .route("/{*rest}", any(no_endpoint));
+    let later = Router::new()
+        .route("/server-info", get(plain::server_info))
+        .route("/{*rest}", any(no_endpoint));
+    Router::new()
+        .route("/health", get(plain::health))
+        .route("/version", get(plain::version))
+        .nest("/api/2.0/mlflow", tracking.clone())
+        .nest("/ajax-api/2.0/mlflow", tracking)
+        .nest("/api/3.0/mlflow", later.clone())
+        .nest("/ajax-api/3.0/mlflow", later)
+        .route("/api/2.0/mlflow-artifacts/{*rest}", any(no_endpoint))
+        .layer(map_response(guarded))
+        .with_state(calls)
+}
+
+/// Says that browsers must not guess the type of an answer, nor show it in a page of another site.
+async fn guarded(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
+    response
+}
+
+async fn no_endpoint() -> MlflowRefusal {
+    MlflowRefusal::no_endpoint()
+}
+
+/// The answer to a request.
+type Answer<T> = Result<Json<T>, MlflowRefusal>;
+
+/// An answer that says nothing.
+#[derive(Serialize)]
+struct Empty {}
+
+/// The answer to a change that has been made.
+const fn done() -> Json<Empty> {
+    Json(Empty {})
+}
+
+/// The call of a request, and its fields: those of the query of its URL, or of its body.
+struct TrackingRequest(Call, Fields);
+
+impl FromRequest<Calls> for TrackingRequest {
+    type Rejection = MlflowRefusal;
+
+    async fn from_request(request: Request, calls: &Calls) -> Result<Self, MlflowRefusal> {
+        let call = calls.call(Door::MlFlow, request.extensions()).await?;
+        if request.method() == Method::GET {
+            let query = request.uri().query().unwrap_or_default();
+            return Ok(Self(call, Fields::of_query(query)));
+        }
+        check_content(request.headers())?;
+        let body = axum::body::to_bytes(request.into_body(), usize::MAX).await;
+        let body = body.map_err(|_| Error::invalid("the request was cut off"))?;
+        Ok(Self(call, Fields::of_body(&body)?))
+    }
+}
+
+/// Refuses what is not JSON.
+fn check_content(headers: &HeaderMap) -> Result<(), MlflowRefusal> {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    let essence = content_type.and_then(|it| it.split(';').next());
+    if essence.is_some_and(|it| it.trim().eq_ignore_ascii_case("application/json")) {
+        return Ok(());
+    }
+    Err(MlflowRefusal::invalid(
+        "Bad Request. Content-Type must be one of ['application/json'].",
+    ))
+}

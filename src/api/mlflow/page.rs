@@ -1,0 +1,141 @@
+//! Pages of lists: how many entries, from which place on.
+
+use base64::Engine;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use serde_json::Value as Json;
+
+use super::fields::Fields;
+use super::refusal::MlflowRefusal;
+use crate::model::OffsetPage;
+
+/// The most entries of a page of experiments or runs that a request may ask for.
+const MAX_RESULTS: i64 = 50_000;
+
+/// The most entries of a page of experiments or runs. What is left comes with the next page.
+const MAX_PAGE_ENTRIES: i64 = 5000;
+
+/// The entries of a page of runs whose length is not said.
+const DEFAULT_RUNS: i64 = 1000;
+
+/// The page that a request asks for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AskedPage {
+    limit: i64,
+    offset: i64,
+}
+
+impl AskedPage {
+    /// A page of so many entries, if the request does not say how many.
+    ///
+    /// # Errors
+    ///
+    /// A refusal of a number that is not positive, and of a token that is none.
+    pub(super) fn of(fields: &Fields, default: i64) -> Result<Self, MlflowRefusal> {
+        let limit = fields.int("max_results")?.unwrap_or(default);
+        if limit < 1 {
+            return Err(wrong(limit, "a positive integer"));
+        }
+        let offset = match fields.text("page_token")? {
+            Some(token) if !token.is_empty() => offset_of(token)?,
+            _ => 0,
+        };
+        Ok(Self { limit, offset })
+    }
+
+    /// A page of experiments. A request has to say how many it takes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::of`], and for more than [`MAX_RESULTS`].
+    pub(super) fn of_experiments(fields: &Fields) -> Result<Self, MlflowRefusal> {
+        let asked = Self::of(fields, 0)?;
+        if asked.limit > MAX_RESULTS {
+            let most = format!("at most {MAX_RESULTS}");
+            return Err(wrong(asked.limit, &most));
+        }
+        Ok(asked.limited(MAX_PAGE_ENTRIES))
+    }
+
+    /// A page of runs.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::of_experiments`].
+    pub(super) fn of_runs(fields: &Fields) -> Result<Self, MlflowRefusal> {
+        let asked = Self::of(fields, DEFAULT_RUNS)?;
+        if asked.limit > MAX_RESULTS {
+            return Err(fields.refuse("max_results"));
+        }
+        Ok(asked.limited(MAX_PAGE_ENTRIES))
+    }
+
+    /// The page, or the beginning of it with so many entries.
+    pub(super) fn limited(self, max: i64) -> Self {
+        Self {
+            limit: self.limit.min(max),
+            ..self
+        }
+    }
+
+    /// The page with one more entry, which tells whether there is another page.
+    pub(super) const fn with_next(self) -> OffsetPage {
+        OffsetPage {
+            limit: self.limit + 1,
+            offset: self.offset,
+        }
+    }
+
+    /// Takes that entry away, and returns the token of the next page, if there is one.
+    pub(super) fn next<T>(self, found: &mut Vec<T>) -> Option<String> {
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        if found.len() <= limit {
+            return None;
+        }
+        found.truncate(limit);
+        Some(token_of(self.offset + self.limit))
+    }
+}
+
+fn wrong(limit: i64, expected: &str) -> MlflowRefusal {
+    MlflowRefusal::invalid(format!(
+        "Invalid value {limit} for parameter 'max_results' supplied. It must be {expected}"
+    ))
+}
+
+/// The token of the page that begins after so many entries.
+fn token_of(offset: i64) -> String {
+    STANDARD.encode(format!("{{\"offset\": {offset}}}"))
+}
+
+fn offset_of(token: &str) -> Result<i64, MlflowRefusal> {
+    const LENIENT: GeneralPurpose = GeneralPurpose::new(
+        &base64::alphabet::STANDARD,
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    );
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let digits: Vec<u8> = token.bytes().filter(is_digit).collect();
+    let decoded = LENIENT.decode(digits).unwrap_or_default();
+    let offset = serde_json::from_slice::<Json>(&decoded);
+    let offset = offset.ok().and_then(|token| token["offset"].as_i64());
+    offset.filter(|offset| *offset >= 0).ok_or_else(|| {
+        let shown = decoded.escape_ascii();
+        MlflowRefusal::invalid(format!("Invalid page token, decoded value=b'{shown}'"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_survive() {
+        for offset in [0, 2, i64::MAX] {
+            assert_eq!(offset_of(&token_of(offset)).unwrap(), offset);
+        }
+        for wrong in ["###", "!!!", "YWJj", &STANDARD.encode("{\"offset\": -1}")] {
+            assert!(offset_of(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(token_of(2), "eyJvZmZzZXQiOiAyfQ==");
+    }
+}

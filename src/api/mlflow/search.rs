@@ -1,0 +1,86 @@
+//! Searches of experiments and runs.
+
+use axum::Json;
+use serde::Serialize;
+
+use super::fields::Fields;
+use super::page::AskedPage;
+use super::refusal::MlflowRefusal;
+use super::views::{ExperimentView, TrackedRunView};
+use super::{Answer, TrackingRequest, experiments, filter};
+use crate::model::{LifecycleView, TrackingQuery};
+
+/// The most experiments whose runs a search looks at.
+const MAX_SEARCHED_EXPERIMENTS: usize = 10_000;
+
+const VIEWS: [(i64, &str, LifecycleView); 3] = [
+    (1, "ACTIVE_ONLY", LifecycleView::Active),
+    (2, "DELETED_ONLY", LifecycleView::Deleted),
+    (3, "ALL", LifecycleView::All),
+];
+
+#[derive(Serialize)]
+pub(super) struct ExperimentPage {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    experiments: Vec<ExperimentView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_token: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct RunPage {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    runs: Vec<TrackedRunView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_token: Option<String>,
+}
+
+fn view(fields: &Fields, name: &str) -> LifecycleView {
+    fields.choice(name, &VIEWS).unwrap_or_default()
+}
+
+fn filter_text(fields: &Fields) -> Result<&str, MlflowRefusal> {
+    Ok(fields.text("filter")?.unwrap_or_default())
+}
+
+pub(super) async fn experiments(
+    TrackingRequest(call, fields): TrackingRequest,
+) -> Answer<ExperimentPage> {
+    let page = AskedPage::of_experiments(&fields)?;
+    let query = TrackingQuery {
+        view: view(&fields, "view_type"),
+        conditions: filter::experiment_conditions(filter_text(&fields)?)?,
+        order: filter::experiment_orders(&fields.texts("order_by")?)?,
+        page: page.with_next(),
+    };
+    let mut found = call.graph.tracking().experiments(&query).await?;
+    let next_page_token = page.next(&mut found);
+    Ok(Json(ExperimentPage {
+        experiments: found.into_iter().map(Into::into).collect(),
+        next_page_token,
+    }))
+}
+
+pub(super) async fn runs(TrackingRequest(call, fields): TrackingRequest) -> Answer<RunPage> {
+    let page = AskedPage::of_runs(&fields)?;
+    let query = TrackingQuery {
+        view: view(&fields, "run_view_type"),
+        conditions: filter::run_conditions(filter_text(&fields)?)?,
+        order: filter::run_orders(&fields.texts("order_by")?)?,
+        page: page.with_next(),
+    };
+    let numbers = fields.texts("experiment_ids")?;
+    if numbers.len() > MAX_SEARCHED_EXPERIMENTS {
+        return Err(MlflowRefusal::invalid(format!(
+            "a search looks at the runs of at most {MAX_SEARCHED_EXPERIMENTS} experiments"
+        )));
+    }
+    let numbers = numbers.iter().map(|number| experiments::number(number));
+    let numbers: Vec<i64> = numbers.collect::<Result<_, _>>()?;
+    let mut found = call.graph.tracking().runs(&numbers, &query).await?;
+    let next_page_token = page.next(&mut found);
+    Ok(Json(RunPage {
+        runs: found.into_iter().map(Into::into).collect(),
+        next_page_token,
+    }))
+}

@@ -1,0 +1,318 @@
+//! Runs of experiments: what is stored of them, and how it changes.
+
+use std::borrow::Cow;
+
+use super::experiments::{self, is_deleted, set_deleted, text, texts_after};
+use super::names::{
+    self, ARTIFACT_LOCATION, ARTIFACT_URI, ENDED_AT, EXPERIMENT_ID, OWNER, PARAM_PREFIX,
+    PARENT_RUN_TAG, RUN_NAME, RUN_NAME_TAG, STARTED_AT, TAG_PREFIX, tag_property,
+};
+use super::schema::TrackingTypes;
+use crate::error::{Error, Result};
+use crate::graph::edges::{memberships, parents};
+use crate::graph::nodes::locked::LockedNode;
+use crate::graph::nodes::writer::{NodeWriter, OnConflict, PutOptions};
+use crate::graph::write::Write;
+use crate::model::{
+    ExecutionState, Kind, Membership, Node, NodeContent, NodeInput, NodeKey, NodeState, Origin,
+    Properties, Value,
+};
+use crate::storage::Tx;
+use crate::storage::tables::memberships::Nodes;
+use crate::storage::tables::tracking::runs::{self as run_rows, RunRow};
+use crate::storage::tables::{locks, nodes};
+
+/// A run of an experiment, without its metrics and inputs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrackedRun {
+    /// No other run has it.
+    pub id: String,
+    /// The number of its experiment.
+    pub experiment: i64,
+    /// Others may have it.
+    pub name: String,
+    /// Who runs it; empty if that is not known.
+    pub owner: String,
+    pub state: Option<ExecutionState>,
+    /// Milliseconds since epoch.
+    pub started: Option<i64>,
+    /// Milliseconds since epoch.
+    pub ended: Option<i64>,
+    /// Where its files are.
+    pub artifact_uri: String,
+    pub is_deleted: bool,
+    pub params: Vec<(String, String)>,
+    pub tags: Vec<(String, String)>,
+}
+
+impl TrackedRun {
+    /// The run that an execution is.
+    pub(super) fn of(node: &Node) -> Self {
+        let content = &node.content;
+        let (declared, custom) = (&content.properties, &content.custom_properties);
+        Self {
+            id: content.name.clone().unwrap_or_default(),
+            experiment: int(declared, EXPERIMENT_ID).unwrap_or_default(),
+            name: text(declared, RUN_NAME),
+            owner: text(custom, OWNER),
+            state: match content.state {
+                Some(NodeState::Execution(state)) => Some(state),
+                Some(NodeState::Artifact(_)) | None => None,
+            },
+            started: int(custom, STARTED_AT),
+            ended: int(custom, ENDED_AT),
+            artifact_uri: text(declared, ARTIFACT_URI),
+            is_deleted: is_deleted(content),
+            params: texts_after(custom, PARAM_PREFIX),
+            tags: texts_after(custom, TAG_PREFIX),
+        }
+    }
+}
+
+fn int(properties: &Properties, name: &str) -> Option<i64> {
+    match properties.get(name) {
+        Some(Value::Int(number)) => Some(*number),
+        _ => None,
+    }
+}
+
+/// Creates a run.
+#[derive(Clone, Debug, Default)]
+pub struct NewRun {
+    /// Not used before.
+    pub id: String,
+    /// The number of its experiment.
+    pub experiment: i64,
+    pub name: String,
+    /// Empty if it is not known.
+    pub owner: String,
+    /// Milliseconds since epoch; 0 if it is not known.
+    pub start_time: i64,
+    pub tags: Vec<(String, String)>,
+}
+
+impl NewRun {
+    fn node(&self, type_id: i64, location: &str) -> NodeInput {
+        let artifact_uri = format!("{location}/{}/artifacts", self.id);
+        let texts = [(ARTIFACT_URI, artifact_uri), (RUN_NAME, self.name.clone())];
+        let texts = texts.map(|(name, text)| (name.to_owned(), Value::String(text)));
+        let mut content = NodeContent {
+            name: Some(self.id.clone()),
+            external_id: Some(names::run_id(&self.id)),
+            state: Some(ExecutionState::Running.into()),
+            properties: texts.into(),
+            ..NodeContent::default()
+        };
+        let number = Value::Int(self.experiment);
+        content.properties.insert(EXPERIMENT_ID.to_owned(), number);
+        set_deleted(&mut content, false);
+        let custom = &mut content.custom_properties;
+        if !self.owner.is_empty() {
+            custom.insert(OWNER.to_owned(), Value::String(self.owner.clone()));
+        }
+        if self.start_time != 0 {
+            custom.insert(STARTED_AT.to_owned(), Value::Int(self.start_time));
+        }
+        let name = (RUN_NAME_TAG.to_owned(), self.name.clone());
+        for (key, value) in self.tags.iter().chain([&name]) {
+            custom.insert(tag_property(key).name, Value::String(value.clone()));
+        }
+        NodeInput {
+            type_id: Some(type_id),
+            content,
+            ..NodeInput::default()
+        }
+    }
+
+    /// The id of the run above it.
+    fn parent(&self) -> Option<&str> {
+        let parent = self.tags.iter().find(|(key, _)| key == PARENT_RUN_TAG);
+        parent.map(|(_, id)| id.as_str())
+    }
+}
+
+impl Write for NewRun {
+    type Answer = TrackedRun;
+
+    /// # Errors
+    ///
+    /// `NotFound` for an unknown experiment, `InvalidArgument` for a deleted one.
+    async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<TrackedRun> {
+        let (types, now) = (TrackingTypes::ensure(tx, origin).await?, origin.time);
+        let experiment = experiments::context_id(tx, self.experiment).await?;
+        let found = nodes::by_ids(tx, Kind::Context, &[experiment]).await?.pop();
+        let found = found.ok_or_else(|| experiments::unknown(self.experiment))?;
+        experiments::check_active(self.experiment, &found.content)?;
+        let mut contexts = vec![experiment];
+        if let Some(parent) = self.parent() {
+            contexts.extend(family(tx, types, parent, experiment, now).await?);
+        }
+        let location = text(&found.content.properties, ARTIFACT_LOCATION);
+        let node = self.node(types.run, &location);
+        let coming = std::iter::once(&node);
+        let options = PutOptions::default();
+        let mut writer = NodeWriter::new(tx, Kind::Execution, coming, options, now).await?;
+        writer.put(tx, Cow::Borrowed(&node)).await?;
+        let ids = writer.finish(tx).await?;
+        let execution_id = ids.first().copied().unwrap_or_default();
+        let row = RunRow {
+            execution_id,
+            run_id: &self.id,
+            experiment: self.experiment,
+            start_time: self.start_time,
+        };
+        run_rows::insert(tx, &row).await?;
+        memberships::put_all(tx, Kind::Execution, &contexts, &ids, Nodes::New).await?;
+        Ok(TrackedRun::of(&Node {
+            id: execution_id,
+            type_id: types.run,
+            type_name: None,
+            content: node.content,
+            create_time: now,
+            update_time: now,
+        }))
+    }
+}
+
+/// The context of a run and the runs below it, which is below that of their experiment. `None` if
+/// there is no such run.
+async fn family(
+    tx: &mut Tx,
+    types: TrackingTypes,
+    parent: &str,
+    experiment: i64,
+    now: i64,
+) -> Result<Option<i64>> {
+    let Some(parent_id) = find(tx, types, parent).await? else {
+        return Ok(None);
+    };
+    let external_id = names::family_id(parent);
+    let key = NodeKey::ExternalId(&external_id);
+    if let Some(known) = nodes::find(tx, Kind::Context, key).await? {
+        return Ok(Some(known));
+    }
+    locks::structure(tx).await?;
+    let node = NodeInput {
+        type_id: Some(types.family),
+        content: NodeContent {
+            name: Some(parent.to_owned()),
+            external_id: Some(external_id),
+            ..NodeContent::default()
+        },
+        ..NodeInput::default()
+    };
+    let options = PutOptions {
+        on_conflict: OnConflict::Retry,
+        ..PutOptions::default()
+    };
+    let coming = std::iter::once(&node);
+    let mut writer = NodeWriter::new(tx, Kind::Context, coming, options, now).await?;
+    writer.put(tx, Cow::Borrowed(&node)).await?;
+    let ids = writer.finish(tx).await?;
+    let context_id = ids.first().copied().unwrap_or_default();
+    let link = Membership {
+        context_id: experiment,
+        node_id: context_id,
+    };
+    parents::link_missing(tx, &[link]).await?;
+    memberships::put_all(tx, Kind::Execution, &ids, &[parent_id], Nodes::Any).await?;
+    Ok(Some(context_id))
+}
+
+/// The execution of a run.
+pub(super) async fn find(tx: &mut Tx, types: TrackingTypes, id: &str) -> Result<Option<i64>> {
+    nodes::find(tx, Kind::Execution, NodeKey::TypeAndName(types.run, id)).await
+}
+
+/// A run that is not known.
+pub(super) fn unknown(id: &str) -> Error {
+    Error::NotFound(format!("Run with id={id} not found"))
+}
+
+/// Locks a run.
+pub(super) async fn lock(tx: &mut Tx, id: &str, origin: &Origin) -> Result<LockedNode> {
+    let types = TrackingTypes::ensure(tx, origin).await?;
+    let found = find(tx, types, id).await?.ok_or_else(|| unknown(id))?;
+    let edit = LockedNode::lock(tx, Kind::Execution, found).await?;
+    edit.ok_or_else(|| unknown(id))
+}
+
+/// Refuses a change of a run that is deleted.
+pub(super) fn check_active(id: &str, content: &NodeContent) -> Result<()> {
+    if is_deleted(content) {
+        return Err(Error::invalid(format!(
+            "The run {id} must be in the 'active' state. Current state is deleted."
+        )));
+    }
+    Ok(())
+}
+
+/// Changes the state, the end or the name of a run. What is unset stays.
+#[derive(Clone, Debug, Default)]
+pub struct EditRun {
+    pub id: String,
+    pub state: Option<ExecutionState>,
+    /// Milliseconds since epoch.
+    pub end_time: Option<i64>,
+    pub name: Option<String>,
+}
+
+impl Write for EditRun {
+    type Answer = TrackedRun;
+
+    /// # Errors
+    ///
+    /// `NotFound` for an unknown run, `InvalidArgument` for a deleted one.
+    async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<TrackedRun> {
+        let mut edit = lock(tx, &self.id, origin).await?;
+        let content = &mut edit.content;
+        check_active(&self.id, content)?;
+        if let Some(state) = self.state {
+            content.state = Some(state.into());
+        }
+        if let Some(end_time) = self.end_time {
+            let end_time = Value::Int(end_time);
+            content
+                .custom_properties
+                .insert(ENDED_AT.to_owned(), end_time);
+        }
+        if let Some(name) = &self.name {
+            rename(content, name);
+            let tag = tag_property(RUN_NAME_TAG).name;
+            content
+                .custom_properties
+                .insert(tag, Value::String(name.clone()));
+        }
+        let stored = LockedNode::store(tx, Kind::Execution, vec![edit], origin.time).await?;
+        let run = stored.first().map(TrackedRun::of);
+        run.ok_or_else(|| unknown(&self.id))
+    }
+}
+
+/// Gives a run another name.
+pub(super) fn rename(content: &mut NodeContent, name: &str) {
+    let name = Value::String(name.to_owned());
+    content.properties.insert(RUN_NAME.to_owned(), name);
+}
+
+/// Deletes a run, or restores it. Nothing is removed.
+#[derive(Clone, Debug)]
+pub struct SetRunDeleted {
+    pub id: String,
+    pub is_deleted: bool,
+}
+
+impl Write for SetRunDeleted {
+    type Answer = ();
+
+    /// # Errors
+    ///
+    /// `NotFound` for an unknown run.
+    async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<()> {
+        let mut edit = lock(tx, &self.id, origin).await?;
+        let execution_id = edit.stored().id;
+        set_deleted(&mut edit.content, self.is_deleted);
+        LockedNode::store(tx, Kind::Execution, vec![edit], origin.time).await?;
+        run_rows::set_deleted(tx, &[execution_id], self.is_deleted).await
+    }
+}

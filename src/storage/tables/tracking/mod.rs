@@ -1,0 +1,14 @@
+//! The tables of experiments and runs: what searches and series of metrics need beside the nodes of
+//! the graph.
+//!
+//! * `experiments`, `runs`: which experiments and runs there are.
+//! * `metrics`: points of metrics.
+//! * `inputs`: tags of inputs.
+//! * `search`: conditions and orders of searches; `text`: comparisons of texts.
+
+pub mod experiments;
+pub mod inputs;
+pub mod metrics;
+pub mod runs;
+mod search;
+mod text;

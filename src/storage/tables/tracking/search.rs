@@ -1,0 +1,376 @@
+//! The SQL of searches.
+//!
+//! A search reads nodes `n` with their rows in a table of experiments `e` or of runs `r`. Each
+//! field that it compares or orders by has a number: of the field with the number 3, a property has
+//! the alias `p3`, a series of a metric `s3`, and an input `v3`, with a property `a3` or a tag
+//! `g3`.
+
+use super::metrics::rank_of;
+use super::text::push_text_test;
+use crate::model::{
+    EventType, ExperimentField, FieldCondition, FieldTest, Kind, NumberOp, PropertyName, RunField,
+    TrackingQuery,
+};
+use crate::storage::SqlFragment;
+use crate::storage::query::Query;
+use crate::storage::tables::joins::{PropertyKey, push_property};
+
+/// Where a statement has a value of a field.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ValuePlace {
+    /// A column of a table that is joined once.
+    Column(&'static str),
+    /// A column, behind an alias with a number.
+    Numbered(&'static str, usize, &'static str),
+    /// The name of the state of the node.
+    State(&'static [(i64, &'static str)]),
+}
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SqlValueKind {
+    Int,
+    /// The rank of a number.
+    Rank,
+    /// A text that an index has as a whole.
+    Text,
+    /// A text of any length.
+    LongText,
+}
+
+/// A value of a field in a statement.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FieldValue {
+    pub place: ValuePlace,
+    pub kind: SqlValueKind,
+    /// Whether it may be missing.
+    pub is_optional: bool,
+}
+
+impl FieldValue {
+    const fn column(name: &'static str, kind: SqlValueKind) -> Self {
+        Self {
+            place: ValuePlace::Column(name),
+            kind,
+            is_optional: false,
+        }
+    }
+
+    const fn numbered(
+        alias: &'static str,
+        number: usize,
+        name: &'static str,
+        kind: SqlValueKind,
+    ) -> Self {
+        Self {
+            place: ValuePlace::Numbered(alias, number, name),
+            kind,
+            is_optional: true,
+        }
+    }
+
+    /// Appends the value.
+    pub(super) fn push(&self, sql: &mut SqlFragment) {
+        match self.place {
+            ValuePlace::Column(name) => _ = sql.push(name),
+            ValuePlace::Numbered(alias, number, name) => {
+                sql.push(alias).push_number(number).push(name);
+            }
+            ValuePlace::State(names) => {
+                sql.push("CASE n.last_known_state");
+                for (number, name) in names {
+                    sql.push(" WHEN ").push_int(*number);
+                    sql.push(" THEN '").push(name).push("'");
+                }
+                sql.push(" END");
+            }
+        }
+    }
+
+    /// Appends an order by the value, with a comma behind it. What is missing comes last.
+    fn push_order(&self, sql: &mut SqlFragment, is_descending: bool) {
+        if self.is_optional {
+            sql.push("(");
+            self.push(sql);
+            sql.push(" IS NULL), ");
+        }
+        if self.kind == SqlValueKind::Rank {
+            sql.push("(");
+            self.push(sql);
+            sql.push(" = ?), ").bind(rank_of(f64::NAN));
+        }
+        let (before, after) = match self.kind {
+            SqlValueKind::Text | SqlValueKind::LongText => sql.dialect().code_point_order(),
+            SqlValueKind::Int | SqlValueKind::Rank => ("", ""),
+        };
+        sql.push(before);
+        self.push(sql);
+        sql.push(after);
+        sql.push(if is_descending { " DESC, " } else { ", " });
+    }
+
+    /// Appends a condition.
+    fn push_test(&self, sql: &mut SqlFragment, test: &FieldTest) {
+        match test {
+            FieldTest::Int(op, number) if self.kind == SqlValueKind::Rank => {
+                #[expect(clippy::cast_precision_loss, reason = "the metric is a double")]
+                self.push_rank_test(sql, *op, *number as f64);
+            }
+            FieldTest::Double(op, number) if self.kind == SqlValueKind::Rank => {
+                self.push_rank_test(sql, *op, *number);
+            }
+            FieldTest::Int(op, number) => {
+                self.push(sql);
+                sql.push(operator(*op)).push_typed(*number);
+            }
+            FieldTest::Double(op, number) => {
+                self.push(sql);
+                // Otherwise, the parameter has the type of the column.
+                sql.push(operator(*op)).push_typed(*number);
+            }
+            FieldTest::IsSet => {
+                self.push(sql);
+                sql.push(" IS NOT NULL");
+            }
+            FieldTest::IsUnset => {
+                self.push(sql);
+                sql.push(" IS NULL");
+            }
+            FieldTest::Text(..) | FieldTest::OneOf(_) | FieldTest::NoneOf(_) => {
+                push_text_test(sql, self, test);
+            }
+        }
+    }
+
+    fn push_rank_test(&self, sql: &mut SqlFragment, op: NumberOp, number: f64) {
+        self.push(sql);
+        sql.push(operator(op)).push_typed(rank_of(number));
+        if matches!(op, NumberOp::Greater | NumberOp::GreaterOrEqual) {
+            sql.push(" AND ");
+            self.push(sql);
+            sql.push(" < ?").bind(rank_of(f64::NAN));
+        }
+    }
+}
+
+const fn operator(op: NumberOp) -> &'static str {
+    match op {
+        NumberOp::Equal => " = ",
+        NumberOp::NotEqual => " <> ",
+        NumberOp::Less => " < ",
+        NumberOp::LessOrEqual => " <= ",
+        NumberOp::Greater => " > ",
+        NumberOp::GreaterOrEqual => " >= ",
+    }
+}
+
+/// How a field is joined to the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FieldJoin {
+    /// Nodes without the field are left out.
+    Inner,
+    /// Nodes without the field have NULL.
+    Outer,
+}
+
+/// A field of a search.
+pub(super) trait SearchField {
+    /// Joins the field to the node. `None` for a field that a node has several times.
+    fn join(&self, sql: &mut SearchSql, join: FieldJoin) -> Option<FieldValue>;
+
+    /// Begins a condition that the node has such a field, for one that a node has several times.
+    /// It ends with a parenthesis.
+    fn begin_exists(&self, _: &mut SearchSql) -> Option<FieldValue> {
+        None
+    }
+}
+
+/// The SQL of a search, while it is put together.
+pub(super) struct SearchSql {
+    query: Query,
+    kind: Kind,
+    /// How many fields have been joined.
+    fields: usize,
+    joins: SqlFragment,
+    conditions: SqlFragment,
+    order: SqlFragment,
+}
+
+impl SearchSql {
+    /// A search of nodes of a kind that begins so, up to the joins of fields.
+    pub(super) fn new(begin: Query, kind: Kind) -> Self {
+        let dialect = begin.dialect();
+        Self {
+            query: begin,
+            kind,
+            fields: 0,
+            joins: SqlFragment::new(dialect),
+            conditions: SqlFragment::new(dialect),
+            order: SqlFragment::new(dialect),
+        }
+    }
+
+    /// Adds a condition that the expression before it, which is text, decides.
+    pub(super) fn push_scope(&mut self, expression: &'static str, numbers: &[i64]) {
+        self.conditions.push(" AND ").push(expression);
+        self.conditions.push_in(numbers.to_vec());
+    }
+
+    /// The statement of a search, up to the end of its order. `is_deleted` is the column of that
+    /// name, and `last_order` what decides where the order leaves it open.
+    pub(super) fn finish<F: SearchField>(
+        mut self,
+        asked: &TrackingQuery<F>,
+        is_deleted: &'static str,
+        last_order: &'static str,
+    ) -> Query {
+        if let Some(deleted) = asked.view.is_deleted() {
+            let conditions = self.conditions.push(" AND ").push(is_deleted);
+            conditions.push(" = ?").bind(deleted);
+        }
+        for FieldCondition { field, test } in &asked.conditions {
+            self.add_condition(field, test);
+        }
+        for order in &asked.order {
+            if let Some(value) = order.field.join(&mut self, FieldJoin::Outer) {
+                value.push_order(&mut self.order, order.is_descending);
+            }
+        }
+        let mut query = self.query;
+        query.push_fragment(&self.joins).push(" WHERE 1 = 1");
+        query.push_fragment(&self.conditions).push(" ORDER BY ");
+        query.push_fragment(&self.order).push(last_order);
+        query.push(" LIMIT ?").bind(asked.page.limit);
+        query.push(" OFFSET ?").bind(asked.page.offset);
+        query
+    }
+
+    fn add_condition<F: SearchField>(&mut self, field: &F, test: &FieldTest) {
+        if let Some(value) = field.begin_exists(self) {
+            self.conditions.push(" AND ");
+            value.push_test(&mut self.conditions, test);
+            self.conditions.push(")");
+            return;
+        }
+        let join = match test {
+            FieldTest::IsUnset => FieldJoin::Outer,
+            _ => FieldJoin::Inner,
+        };
+        if let Some(value) = field.join(self, join) {
+            self.conditions.push(" AND ");
+            value.push_test(&mut self.conditions, test);
+        }
+    }
+
+    const fn next_number(&mut self) -> usize {
+        self.fields += 1;
+        self.fields
+    }
+
+    /// Joins a property of the node, whose value is in this column.
+    fn join_property(
+        &mut self,
+        property: &PropertyName,
+        join: FieldJoin,
+        (column, kind): (&'static str, SqlValueKind),
+    ) -> FieldValue {
+        let number = self.next_number();
+        self.joins.push(join.before());
+        push_property(&mut self.joins, self.kind, key_of(property), number);
+        FieldValue::numbered("p", number, column, kind)
+    }
+}
+
+impl FieldJoin {
+    /// What stands before ` JOIN`.
+    const fn before(self) -> &'static str {
+        match self {
+            Self::Inner => "",
+            Self::Outer => " LEFT",
+        }
+    }
+}
+
+fn key_of(property: &PropertyName) -> PropertyKey<'_> {
+    PropertyKey {
+        name: &property.name,
+        is_custom: property.is_custom,
+    }
+}
+
+const TEXT_PROPERTY: (&str, SqlValueKind) = (".string_value", SqlValueKind::LongText);
+const INT_PROPERTY: (&str, SqlValueKind) = (".int_value", SqlValueKind::Int);
+
+impl SearchField for ExperimentField {
+    fn join(&self, sql: &mut SearchSql, join: FieldJoin) -> Option<FieldValue> {
+        Some(match self {
+            Self::Id => FieldValue::column("e.experiment_id", SqlValueKind::Int),
+            Self::ExternalId => FieldValue::column("n.external_id", SqlValueKind::Text),
+            Self::Name => FieldValue::column("n.name", SqlValueKind::Text),
+            Self::CreateTime => FieldValue::column("n.create_time_since_epoch", SqlValueKind::Int),
+            Self::UpdateTime => {
+                FieldValue::column("n.last_update_time_since_epoch", SqlValueKind::Int)
+            }
+            Self::Text(property) => sql.join_property(property, join, TEXT_PROPERTY),
+        })
+    }
+}
+
+impl SearchField for RunField {
+    fn join(&self, sql: &mut SearchSql, join: FieldJoin) -> Option<FieldValue> {
+        Some(match self {
+            Self::Id => FieldValue::column("r.run_id", SqlValueKind::Text),
+            Self::StartTime => FieldValue::column("r.start_time", SqlValueKind::Int),
+            Self::State(names) => FieldValue {
+                place: ValuePlace::State(names),
+                kind: SqlValueKind::Text,
+                is_optional: true,
+            },
+            Self::Text(property) => sql.join_property(property, join, TEXT_PROPERTY),
+            Self::Int(property) => sql.join_property(property, join, INT_PROPERTY),
+            Self::Metric(key) => {
+                let number = sql.next_number();
+                let joins = sql.joins.push(join.before());
+                joins.push_numbered(
+                    " JOIN PedigreeMetricSeries s# ON s#.execution_id = n.id AND s#.metric_key = ?",
+                    number,
+                );
+                joins.bind(key.as_str());
+                FieldValue::numbered("s", number, ".value_rank", SqlValueKind::Rank)
+            }
+            Self::InputText(_) | Self::InputTag(_) => return None,
+        })
+    }
+
+    fn begin_exists(&self, sql: &mut SearchSql) -> Option<FieldValue> {
+        let number = sql.next_number();
+        let conditions = &mut sql.conditions;
+        match self {
+            Self::InputText(property) => {
+                conditions.push_numbered(
+                    " AND EXISTS (SELECT 1 FROM Event v# JOIN ArtifactProperty a# \
+                     ON a#.artifact_id = v#.artifact_id WHERE v#.execution_id = n.id AND v#.type = ",
+                    number,
+                );
+                conditions.push_int(EventType::Input.number());
+                conditions.push_numbered(" AND a#.name = ?", number);
+                conditions.bind(property.name.as_str());
+                conditions.push_numbered(" AND a#.is_custom_property = ?", number);
+                conditions.bind(property.is_custom);
+                let (column, kind) = TEXT_PROPERTY;
+                Some(FieldValue::numbered("a", number, column, kind))
+            }
+            Self::InputTag(key) => {
+                conditions.push_numbered(
+                    " AND EXISTS (SELECT 1 FROM PedigreeInputTag g# \
+                     WHERE g#.execution_id = n.id AND g#.tag_key = ?",
+                    number,
+                );
+                conditions.bind(key.as_str());
+                let kind = SqlValueKind::Text;
+                Some(FieldValue::numbered("g", number, ".tag_value", kind))
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Experiments and runs for [`super`]: tables that are large, and what is asked often.
+
+use serde_json::{Value as Json, json};
+
+use crate::serving::http;
+use crate::sql::run_sql;
+
+/// The tables of experiments and runs, which grow.
+const FILL: &str = "
+    INSERT INTO PedigreeRun (execution_id, run_id, experiment_id, is_deleted, start_time)
+    SELECT id, name, id % 300, id % 10 = 3, id FROM Execution WHERE name LIKE 'n%';
+    INSERT INTO PedigreeMetricSeries (execution_id, metric_key, step, time_since_epoch, value_rank)
+    SELECT id, 'loss', 0, 0, id FROM Execution;
+    INSERT INTO PedigreeMetricPoint (series_id, time_since_epoch, step, value_rank)
+    SELECT s.id, e.id, 0, 0 FROM PedigreeMetricSeries s JOIN Execution e ON e.id % 300 = s.id % 300
+    WHERE e.id < 3000;
+    INSERT INTO PedigreeInputTag (execution_id, artifact_id, tag_key, tag_value)
+    SELECT execution_id, artifact_id, 'mlflow.data.context', 'training' FROM Event WHERE type = 3;
+    INSERT INTO PedigreeExperiment (experiment_id, context_id, is_deleted)
+    SELECT id + 1000, id, id % 10 = 3 FROM Context";
+
+/// Has the first experiment stored.
+pub async fn begin(port: u16) {
+    read(port, "/experiments/get?experiment_id=0").await;
+}
+
+async fn read(port: u16, path: &str) {
+    let head = format!("GET /api/2.0/mlflow{path} HTTP/1.1");
+    let answer = http(port, &head, b"").await;
+    assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+}
+
+/// Fills the tables, beside nodes that are there.
+pub async fn fill(url: &str) {
+    run_sql(url, FILL).await;
+}
+
+async fn ask(port: u16, path: &str, body: &Json) -> Json {
+    let head = format!("POST /api/2.0/mlflow{path} HTTP/1.1\r\nContent-Type: application/json");
+    let answer = http(port, &head, body.to_string().as_bytes()).await;
+    assert_eq!(answer.status, 200, "{path} {body}: {}", answer.text());
+    serde_json::from_slice(&answer.body).unwrap()
+}
+
+/// Logs to a run, and searches.
+pub async fn track(port: u16) {
+    let experiment = ask(port, "/experiments/create", &json!({"name": "tracked"})).await;
+    let experiment = experiment["experiment_id"].as_str().unwrap();
+    let of_experiment = json!({"experiment_id": experiment, "run_name": "r", "start_time": 5});
+    let run = ask(port, "/runs/create", &of_experiment).await;
+    let run = run["run"]["info"]["run_id"].as_str().unwrap();
+    let batch = json!({
+        "run_id": run,
+        "metrics": [
+            {"key": "loss", "value": 0.5, "timestamp": 1},
+            {"key": "acc", "value": 0.5, "timestamp": 1},
+        ],
+        "params": [{"key": "lr", "value": "0.1"}],
+    });
+    ask(port, "/runs/log-batch", &batch).await;
+    ask(port, "/runs/log-batch", &batch).await;
+    let dataset = json!({"name": "d", "digest": "1", "source": "{\"uri\": \"s3://lake/d7\"}"});
+    let tags = json!([{"key": "mlflow.data.context", "value": "training"}]);
+    let inputs = json!({"run_id": run, "datasets": [{"dataset": dataset, "tags": tags}]});
+    ask(port, "/runs/log-inputs", &inputs).await;
+    for path in [
+        format!("/runs/get?run_id={run}"),
+        format!("/metrics/get-history?run_id={run}&metric_key=loss&max_results=10"),
+        "/experiments/get?experiment_id=0".to_owned(),
+        "/experiments/get-by-name?experiment_name=tracked".to_owned(),
+        "/experiments/search?max_results=10".to_owned(),
+    ] {
+        read(port, &path).await;
+    }
+    for filter in [
+        "",
+        "metrics.loss > 0.1",
+        "metrics.loss < 0.9 AND params.lr = '0.1'",
+        "params.lr = '0.1'",
+        "tags.`mlflow.runName` = 'r'",
+        "run_name = 'r' AND status = 'RUNNING'",
+        "start_time > 3",
+        "run_id = 'x'",
+        "datasets.name = 'd' AND datasets.context = 'training'",
+    ] {
+        for order_by in [&[][..], &["metrics.loss DESC"], &["params.lr ASC"]] {
+            let query = json!({
+                "experiment_ids": [experiment], "filter": filter, "order_by": order_by,
+                "max_results": 10,
+            });
+            ask(port, "/runs/search", &query).await;
+        }
+    }
+    for path in ["/runs/delete", "/runs/restore"] {
+        ask(port, path, &json!({"run_id": run})).await;
+    }
+    for path in ["/experiments/delete", "/experiments/restore"] {
+        ask(port, path, &json!({"experiment_id": experiment})).await;
+    }
+}
