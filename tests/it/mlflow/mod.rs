@@ -3,6 +3,7 @@
 //! `tests/data/mlflow/examples.jsonl` has requests of `MLflow`'s client with the answers of its own
 //! server, see [`replay`].
 
+mod client;
 mod door;
 mod graph;
 mod replay;

@@ -1,0 +1,75 @@
+"""Tracks runs with the released client of MLflow, and checks what it reads back.
+
+Takes the URI of a server. Says on its last line what the graph must have.
+"""
+
+import math
+import sys
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+
+def main() -> None:
+    """Runs every step, in order."""
+    mlflow.set_tracking_uri(sys.argv[1])
+    client = MlflowClient()
+    experiment = mlflow.set_experiment("demo")
+    assert mlflow.set_experiment("demo").experiment_id == experiment.experiment_id
+
+    with mlflow.start_run(run_name="outer", description="what it is") as outer:
+        mlflow.log_param("lr", 0.1)
+        mlflow.log_params({"depth": 3, "kind": "tree"})
+        for step in range(20):
+            mlflow.log_metric("loss", 1.0 / (step + 1), step=step)
+        mlflow.log_metrics({"acc": 0.9, "none": math.nan, "all": math.inf}, step=7)
+        mlflow.set_tags({"team": "red", "stage": "try"})
+        with mlflow.start_run(run_name="inner", nested=True) as inner:
+            mlflow.log_metric("acc", 0.7)
+            mlflow.log_metric("slow", 1.0, synchronous=False).wait()
+
+    run = client.get_run(outer.info.run_id)
+    assert run.info.status == "FINISHED" and run.info.end_time >= run.info.start_time
+    assert run.data.params == {"lr": "0.1", "depth": "3", "kind": "tree"}, run.data.params
+    assert run.data.metrics["loss"] == 1.0 / 20 and run.data.metrics["acc"] == 0.9
+    assert math.isnan(run.data.metrics["none"]) and run.data.metrics["all"] == math.inf
+    assert run.data.tags["team"] == "red" and run.data.tags["mlflow.note.content"] == "what it is"
+    history = client.get_metric_history(outer.info.run_id, "loss")
+    assert [(it.step, it.value) for it in history] == [(it, 1.0 / (it + 1)) for it in range(20)]
+
+    found = client.search_runs(
+        [experiment.experiment_id], "metrics.acc > 0.8 AND params.kind = 'tree'"
+    )
+    assert [it.info.run_id for it in found] == [outer.info.run_id]
+    below = f"tags.`mlflow.parentRunId` = '{outer.info.run_id}'"
+    found = client.search_runs([experiment.experiment_id], below)
+    assert [it.info.run_name for it in found] == ["inner"]
+    pages = client.search_runs([experiment.experiment_id], max_results=1)
+    more = client.search_runs([experiment.experiment_id], max_results=1, page_token=pages.token)
+    assert {it.info.run_id for it in [*pages, *more]} == {outer.info.run_id, inner.info.run_id}
+
+    refused = None
+    try:
+        client.log_param(outer.info.run_id, "lr", 0.2)
+    except MlflowException as error:
+        refused = error.error_code
+    assert refused == "INVALID_PARAMETER_VALUE", refused
+
+    client.delete_tag(outer.info.run_id, "stage")
+    client.set_terminated(inner.info.run_id, "FAILED")
+    client.rename_experiment(experiment.experiment_id, "renamed")
+    client.set_experiment_tag(experiment.experiment_id, "owner", "ann")
+    client.delete_run(inner.info.run_id)
+    assert client.get_run(inner.info.run_id).info.lifecycle_stage == "deleted"
+    client.restore_run(inner.info.run_id)
+    client.delete_experiment(experiment.experiment_id)
+    client.restore_experiment(experiment.experiment_id)
+    named = client.search_experiments(filter_string="name = 'renamed' AND tags.owner = 'ann'")
+    assert [it.experiment_id for it in named] == [experiment.experiment_id]
+    assert client.get_experiment_by_name("Default").experiment_id == "0"
+    print(outer.info.run_id)
+
+
+if __name__ == "__main__":
+    main()
