@@ -266,6 +266,7 @@ fn merged(records: impl Iterator<Item = AccessRecord>) -> Vec<AccessRecord> {
             principal.clone(),
             access.method.clone(),
             record.outcome,
+            record.reason.clone(),
             host,
         );
         let place = *places.entry(key).or_insert(merged.len());
@@ -307,17 +308,22 @@ mod tests {
 
     #[test]
     fn equal_records_of_one_host_become_one() {
+        let expired = AccessRecord {
+            reason: "expired".into(),
+            ..record("token:a", "10.0.0.1:1")
+        };
         let records = [
             record("token:a", "10.0.0.1:1"),
             record("token:b", "10.0.0.1:1"),
             record("token:a", "10.0.0.1:2"),
             record("token:a", "10.0.0.2:1"),
+            expired,
         ];
         let counts: Vec<u64> = merged(records.into_iter())
             .iter()
             .map(|it| it.count)
             .collect();
-        assert_eq!(counts, [2, 1, 1]);
+        assert_eq!(counts, [2, 1, 1, 1]);
     }
 
     #[test]
