@@ -104,6 +104,13 @@ impl TryFrom<String> for SourceName {
 
 impl Document {
     fn parse(text: &str) -> Result<Self, FileProblem> {
+        // A file that is written in place is empty for a moment.
+        if text.trim().is_empty() {
+            return Err(FileProblem {
+                line: 1,
+                text: "the file is empty".into(),
+            });
+        }
         toml::from_str(text).map_err(|error| FileProblem {
             line: error.span().map_or(1, |span| line_at(text, span.start)),
             text: without_quotes(error.message()),
@@ -291,7 +298,8 @@ mod tests {
 
     #[test]
     fn a_file_without_keys_lets_nobody_in_by_a_secret() {
-        let settings = parse("").unwrap();
+        assert_eq!(parse(" \n").unwrap_err().text, "the file is empty");
+        let settings = parse("# none").unwrap();
         assert!(!settings.identities.allows_anonymous);
         assert!(!settings.identities.allows_plaintext_credentials);
         parse(&[TOKEN, &digest()].concat()).unwrap();

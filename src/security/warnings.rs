@@ -256,7 +256,7 @@ mod tests {
         let expired = token().replace("2030", "2020");
         let of = |lines: &str| warnings(&[&token(), &*grant("\"token:ci\""), lines].concat());
         assert_eq!(
-            warnings(""),
+            warnings("#"),
             ["warning: nobody has a grant: every request is refused"]
         );
         assert_eq!(

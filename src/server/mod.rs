@@ -135,7 +135,8 @@ pub async fn run(
         background.spawn(reload_forever(CERTIFICATES, move || tls.reload()));
     }
     if let Some(security) = security.clone() {
-        background.spawn(reload_forever(SECURITY_FILE, move || security.reload()));
+        let reload = reload_security(security, clock.clone());
+        background.spawn(reload_forever(SECURITY_FILE, reload));
     }
     let mut access = AccessControl {
         security: security.clone(),
@@ -248,6 +249,25 @@ async fn close(
     }
     if let Some(tenants) = tenants {
         tenants.close().await;
+    }
+}
+
+/// Reads a security file again, and logs what has no effect in it: at once, and when the file has
+/// changed.
+fn reload_security(file: Arc<SecurityFile>, clock: Clock) -> impl Fn() -> Result<bool, StartError> {
+    log_warnings(&file, &clock);
+    move || {
+        let has_changed = file.reload()?;
+        if has_changed {
+            log_warnings(&file, &clock);
+        }
+        Ok(has_changed)
+    }
+}
+
+fn log_warnings(file: &SecurityFile, clock: &Clock) {
+    for warning in file.current().warnings(clock.now()) {
+        tracing::warn!(line = warning.line, "the security file: {}", warning.text);
     }
 }
 
