@@ -6,7 +6,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use clap::Args;
 use tokio::time::sleep;
-use tonic::metadata::MetadataValue;
+use tonic::metadata::{AsciiMetadataValue, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
@@ -24,8 +24,8 @@ pub(super) type Client = LineageServiceClient<Authorized>;
 
 pub(super) type AuditClient = AuditServiceClient<Authorized>;
 
-/// A connection whose requests have a token, if there is one.
-type Authorized = InterceptedService<Channel, BearerToken>;
+/// A connection whose requests have a token and a tenant, if these are given.
+type Authorized = InterceptedService<Channel, CallHeaders>;
 
 /// The delay before the first new attempt to connect; each further one takes twice as long.
 const MIN_RETRY_DELAY: Duration = Duration::from_millis(100);
@@ -53,6 +53,10 @@ pub(super) struct ServerArgs {
     /// it goes to this machine only
     #[arg(long, value_name = "FILE", env = "PEDIGREE_TOKEN_FILE")]
     token_file: Option<PathBuf>,
+
+    /// Tenant whose graph is meant; otherwise the server chooses one (docs/security.md)
+    #[arg(long, value_name = "NAME", env = "PEDIGREE_TENANT")]
+    tenant: Option<AsciiMetadataValue>,
 
     /// Time for which to try again if the server cannot be reached, such as 30s or 5m
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
@@ -96,8 +100,11 @@ impl ServerArgs {
         if self.token_file.is_some() && !is_private(&url) {
             return Err(refused("a token goes over https only".to_owned()));
         }
-        let token = BearerToken(self.token_file.clone());
-        Ok(InterceptedService::new(endpoint.connect_lazy(), token))
+        let headers = CallHeaders {
+            token_file: self.token_file.clone(),
+            tenant: self.tenant.clone(),
+        };
+        Ok(InterceptedService::new(endpoint.connect_lazy(), headers))
     }
 
     /// The URL with its scheme. The transport would try a URL without a scheme, or with another
@@ -144,13 +151,17 @@ fn is_private(url: &str) -> bool {
     url.starts_with("https:") || Url::parse(url).is_ok_and(|url| is_loopback(&url))
 }
 
-/// Sends the token in a file, as it is at the time of a request.
+/// Says with each request who calls, and which tenant is meant.
 #[derive(Clone, Debug)]
-pub(super) struct BearerToken(Option<PathBuf>);
+pub(super) struct CallHeaders {
+    /// The file of a token, which is sent as it is at the time of a request.
+    token_file: Option<PathBuf>,
+    tenant: Option<AsciiMetadataValue>,
+}
 
-impl Interceptor for BearerToken {
+impl Interceptor for CallHeaders {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        if let Some(path) = &self.0 {
+        if let Some(path) = &self.token_file {
             let unusable = |problem: &str| {
                 Status::invalid_argument(format!("cannot use {}: {problem}", path.display()))
             };
@@ -160,6 +171,11 @@ impl Interceptor for BearerToken {
             let mut value = value.map_err(|_| unusable("it is no token"))?;
             value.set_sensitive(true);
             request.metadata_mut().insert("authorization", value);
+        }
+        if let Some(tenant) = &self.tenant {
+            request
+                .metadata_mut()
+                .insert("x-pedigree-tenant", tenant.clone());
         }
         Ok(request)
     }
@@ -226,6 +242,7 @@ mod tests {
             url: url.to_owned(),
             ca_cert: ca_cert.map(Into::into),
             token_file: None,
+            tenant: None,
             retry: Duration::ZERO,
         };
         server.url()

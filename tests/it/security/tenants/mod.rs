@@ -23,6 +23,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 use super::{FILE, MadeToken, with_authorization, write_policy};
+use crate::binary::{pedigree, run};
 use crate::serving::{framed, http, put_type};
 use crate::streams::{from_cursor, from_the_beginning};
 use crate::support::prelude::*;
@@ -347,6 +348,16 @@ async fn a_tenant_is_named_by_header_host_or_credential(backend: Backend) {
         let refused = types(client.clone(), token, header).await.unwrap_err();
         assert_eq!(refused.code(), Code::PermissionDenied, "{header:?}");
         assert_eq!(refused.message(), REFUSED);
+    }
+    fs::write(tenants.folder.path().join("token"), &only.text).unwrap();
+    for (tenant, expected) in [("one", "NOT_FOUND"), ("two", REFUSED)] {
+        let arguments = ["trace", "--artifact", "1", "--token-file", "token"];
+        let arguments = [&arguments[..], &["--tenant", tenant]].concat();
+        let mut trace = pedigree(tenants.folder.path(), &arguments);
+        let server = format!("http://127.0.0.1:{}", tenants.store.port());
+        trace.env("PEDIGREE_SERVER", server);
+        let traced = run(trace);
+        assert!(traced.stderr.contains(expected), "{traced:?}");
     }
 }
 
