@@ -104,6 +104,7 @@ impl From<Option<String>> for Name {
 
 /// An event as it is sent.
 #[derive(Deserialize)]
+#[serde(expecting = "an event")]
 struct SentEvent<'e> {
     #[serde(rename = "eventTime", default)]
     event_time: Name,
@@ -130,6 +131,10 @@ impl<'e> LineageEvent<'e> {
     ///
     /// A refusal with the path of what is wrong.
     pub(super) fn parse(text: &'e [u8]) -> Result<Self, Refusal> {
+        if text.trim_ascii_start().starts_with(b"[") {
+            let text = "an event is an object; /api/v1/lineage/batch takes arrays of events";
+            return Err(Refusal::malformed(text));
+        }
         let mut deserializer = serde_json::Deserializer::from_slice(text);
         let sent: SentEvent<'e> = serde_path_to_error::deserialize(&mut deserializer)
             .map_err(|error| Refusal::malformed(error.to_string()))?;
@@ -142,6 +147,7 @@ impl<'e> LineageEvent<'e> {
 
 impl<'e> SentEvent<'e> {
     fn check(self) -> Result<LineageEvent<'e>, Refusal> {
+        check_name("eventTime", &self.event_time)?;
         let time = time::parse(&self.event_time.0)
             .ok_or_else(|| Refusal::malformed("eventTime: not a time in the format of RFC 3339"))?;
         let kind = kind(self.event_type.as_deref())?;

@@ -93,7 +93,8 @@ async fn receive(calls: &Calls, request: Request) -> Result<(Call, Bytes), Refus
     check_content(request.headers())?;
     let call = calls.call(Door::OpenLineage, request.extensions()).await?;
     let body = axum::body::to_bytes(request.into_body(), usize::MAX).await;
-    let body = body.map_err(|_| Error::invalid("the request was cut off"))?;
+    let refused = "the request was cut off, or its body is not of its content encoding";
+    let body = body.map_err(|_| Error::invalid(refused))?;
     Ok((call, body))
 }
 
