@@ -22,7 +22,7 @@ pub struct WatchArgs {
     #[arg(long, value_name = "SUBJECT", value_parser = subject)]
     subject: Vec<Subject>,
 
-    /// Only this operation: created, updated or reconciled; may be repeated
+    /// Only this operation: created, updated, reconciled or deleted; may be repeated
     #[arg(long, value_name = "OPERATION", value_parser = operation)]
     operation: Vec<Operation>,
 
