@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::datasets::groups::DatasetGroups;
 use crate::graph::datasets::join::{self, DATASET_TYPE, NamedDataset, dataset_name};
 use crate::graph::datasets::versions::ChangedUses;
@@ -39,7 +39,8 @@ pub(in crate::graph) async fn name(
         ..NodeType::default()
     };
     let types = ensure(tx, vec![(Kind::Context, declared)], origin).await?;
-    let type_id = types.first().copied().unwrap_or_default();
+    let type_id = types.first().copied();
+    let type_id = type_id.ok_or_else(|| Error::internal("the type of datasets has no id"))?;
     let names: BTreeMap<String, &str> = uris.iter().map(|uri| (dataset_name(uri), *uri)).collect();
     let texts: Vec<&str> = names.keys().map(String::as_str).collect();
     let known = nodes::ids_by_names(tx, Kind::Context, &[type_id], &texts).await?;

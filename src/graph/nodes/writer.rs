@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::iter;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -181,6 +182,24 @@ impl<'a> NodeWriter<'a> {
         let found = types::stored(tx, self.kind, &ids).await?;
         self.keep_types(found);
         Ok(true)
+    }
+
+    /// Puts one node, and returns its id. `now` is in milliseconds since epoch.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::put`].
+    pub(in crate::graph) async fn put_single(
+        tx: &mut Tx,
+        kind: Kind,
+        node: &'a NodeInput,
+        options: PutOptions<'a>,
+        now: i64,
+    ) -> Result<i64> {
+        let mut writer = Self::new(tx, kind, iter::once(node), options, now).await?;
+        writer.put(tx, Cow::Borrowed(node)).await?;
+        let id = writer.finish(tx).await?.pop();
+        id.ok_or_else(|| Error::internal("a stored node has no id"))
     }
 
     /// Puts the next node and returns its place in the result of [`Self::finish`].

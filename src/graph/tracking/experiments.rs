@@ -1,7 +1,5 @@
 //! Experiments: what is stored of them, and how it changes.
 
-use std::borrow::Cow;
-
 use super::names::{
     self, ACTIVE, ARTIFACT_LOCATION, DELETED, LIFECYCLE_STAGE, TAG_PREFIX, tag_property,
 };
@@ -162,11 +160,7 @@ pub(super) async fn create(
     let number = numbers::next_number(tx).await?;
     let node = new.node(types.experiment, number);
     let options = PutOptions::default();
-    let coming = std::iter::once(&node);
-    let mut writer = NodeWriter::new(tx, Kind::Context, coming, options, now).await?;
-    writer.put(tx, Cow::Borrowed(&node)).await?;
-    let ids = writer.finish(tx).await?;
-    let context_id = ids.first().copied().unwrap_or_default();
+    let context_id = NodeWriter::put_single(tx, Kind::Context, &node, options, now).await?;
     numbers::put(tx, number, context_id, false).await?;
     Ok(number)
 }

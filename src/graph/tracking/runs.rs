@@ -1,7 +1,5 @@
 //! Runs of experiments: what is stored of them, and how it changes.
 
-use std::borrow::Cow;
-
 use super::experiments::{self, is_deleted, set_deleted, text, texts_after};
 use super::names::{
     self, ARTIFACT_LOCATION, ARTIFACT_URI, ENDED_AT, EXPERIMENT_ID, OWNER, PARAM_PREFIX,
@@ -149,12 +147,9 @@ impl Write for NewRun {
         }
         let location = text(&found.content.properties, ARTIFACT_LOCATION);
         let node = self.node(types.run, &location);
-        let coming = std::iter::once(&node);
         let options = PutOptions::default();
-        let mut writer = NodeWriter::new(tx, Kind::Execution, coming, options, now).await?;
-        writer.put(tx, Cow::Borrowed(&node)).await?;
-        let ids = writer.finish(tx).await?;
-        let execution_id = ids.first().copied().unwrap_or_default();
+        let kind = Kind::Execution;
+        let execution_id = NodeWriter::put_single(tx, kind, &node, options, now).await?;
         let row = RunRow {
             execution_id,
             run_id: &self.id,
@@ -162,7 +157,7 @@ impl Write for NewRun {
             start_time: self.start_time,
         };
         run_rows::insert(tx, &row).await?;
-        memberships::put_all(tx, Kind::Execution, &contexts, &ids, Nodes::New).await?;
+        memberships::put_all(tx, kind, &contexts, &[execution_id], Nodes::New).await?;
         Ok(TrackedRun::of(&Node {
             id: execution_id,
             type_id: types.run,
@@ -205,17 +200,13 @@ async fn family(
         on_conflict: OnConflict::Retry,
         ..PutOptions::default()
     };
-    let coming = std::iter::once(&node);
-    let mut writer = NodeWriter::new(tx, Kind::Context, coming, options, now).await?;
-    writer.put(tx, Cow::Borrowed(&node)).await?;
-    let ids = writer.finish(tx).await?;
-    let context_id = ids.first().copied().unwrap_or_default();
+    let context_id = NodeWriter::put_single(tx, Kind::Context, &node, options, now).await?;
     let link = Membership {
         context_id: experiment,
         node_id: context_id,
     };
     parents::link_missing(tx, &[link]).await?;
-    memberships::put_all(tx, Kind::Execution, &ids, &[parent_id], Nodes::Any).await?;
+    memberships::put_all(tx, Kind::Execution, &[context_id], &[parent_id], Nodes::Any).await?;
     Ok(Some(context_id))
 }
 
