@@ -1,12 +1,16 @@
-//! HTTP routes with JSON bodies.
+//! HTTP routes with JSON bodies, and what all doors with such bodies need.
 
 pub mod problem;
 mod version;
 
 use axum::Router;
+use axum::body::{Bytes, to_bytes};
+use axum::extract::Request;
 use axum::routing::get;
-use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
 
+use crate::error::{Error, Result};
 use problem::Problem;
 
 /// All routes. Errors are problem details (RFC 9457), those of unknown paths and methods too.
@@ -20,4 +24,22 @@ pub fn routes() -> Router {
                 "the route does not support this method",
             )
         })
+}
+
+/// Whether a request says that its body is JSON.
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    let essence = content_type.and_then(|it| it.split(';').next());
+    essence.is_some_and(|it| it.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// The body of a request, whose size the server has limited.
+///
+/// # Errors
+///
+/// `InvalidArgument` for a body that ends too early or cannot be decompressed.
+pub(super) async fn body(request: Request) -> Result<Bytes> {
+    let refused = "the request was cut off, or its body is not of its content encoding";
+    let body = to_bytes(request.into_body(), usize::MAX).await;
+    body.map_err(|_| Error::invalid(refused))
 }

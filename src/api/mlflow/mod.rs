@@ -26,12 +26,12 @@ use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::{any, get, post};
 use axum::{Json, Router};
-use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
+use http::header::{X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
 use http::{HeaderMap, HeaderValue, Method};
 use serde::Serialize;
 
 use crate::api::call::{Call, Calls};
-use crate::error::Error;
+use crate::api::http::{body, is_json};
 use crate::model::Door;
 use fields::Fields;
 use refusal::MlflowRefusal;
@@ -123,17 +123,13 @@ impl FromRequest<Calls> for TrackingRequest {
             return Ok(Self(call, Fields::of_query(query)));
         }
         check_content(request.headers())?;
-        let body = axum::body::to_bytes(request.into_body(), usize::MAX).await;
-        let body = body.map_err(|_| Error::invalid("the request was cut off"))?;
-        Ok(Self(call, Fields::of_body(&body)?))
+        Ok(Self(call, Fields::of_body(&body(request).await?)?))
     }
 }
 
 /// Refuses what is not JSON.
 fn check_content(headers: &HeaderMap) -> Result<(), MlflowRefusal> {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
-    let essence = content_type.and_then(|it| it.split(';').next());
-    if essence.is_some_and(|it| it.trim().eq_ignore_ascii_case("application/json")) {
+    if is_json(headers) {
         return Ok(());
     }
     Err(MlflowRefusal::invalid(

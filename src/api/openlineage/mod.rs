@@ -25,11 +25,12 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, StatusCode};
 use tokio::time::timeout;
 
 use crate::api::call::{Call, Calls};
+use crate::api::http::{body, is_json};
 use crate::api::message_ids::stored_id;
 use crate::error::Error;
 use crate::graph::{Message, Recordable, Reply};
@@ -92,18 +93,13 @@ async fn store_one(intake: &EventIntake, request: Request) -> Result<(), Refusal
 async fn receive(calls: &Calls, request: Request) -> Result<(Call, Bytes), Refusal> {
     check_content(request.headers())?;
     let call = calls.call(Door::OpenLineage, request.extensions()).await?;
-    let body = axum::body::to_bytes(request.into_body(), usize::MAX).await;
-    let refused = "the request was cut off, or its body is not of its content encoding";
-    let body = body.map_err(|_| Error::invalid(refused))?;
-    Ok((call, body))
+    Ok((call, body(request).await?))
 }
 
 /// Refuses what is not JSON, and compressions that the server has not undone.
 fn check_content(headers: &HeaderMap) -> Result<(), Refusal> {
     let refused = |text| Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, text);
-    let content_type = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
-    let essence = content_type.and_then(|it| it.split(';').next());
-    if !essence.is_some_and(|it| it.trim().eq_ignore_ascii_case("application/json")) {
+    if !is_json(headers) {
         return Err(refused("the content type must be application/json"));
     }
     match headers.get(CONTENT_ENCODING) {
