@@ -15,6 +15,7 @@ use url::Url;
 
 use super::Failure;
 use crate::config::parse_duration;
+use crate::policy::TENANT_HEADER;
 use crate::proto::code_name;
 use crate::proto::pedigree::audit::v1::audit_service_client::AuditServiceClient;
 use crate::proto::pedigree::lineage::v1::lineage_service_client::LineageServiceClient;
@@ -173,9 +174,7 @@ impl Interceptor for CallHeaders {
             request.metadata_mut().insert("authorization", value);
         }
         if let Some(tenant) = &self.tenant {
-            request
-                .metadata_mut()
-                .insert("x-pedigree-tenant", tenant.clone());
+            request.metadata_mut().insert(TENANT_HEADER, tenant.clone());
         }
         Ok(request)
     }

@@ -6,6 +6,9 @@ use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
 
+/// The header by which a request names its tenant.
+pub const TENANT_HEADER: &str = "x-pedigree-tenant";
+
 /// The maximum length of a name in bytes.
 const MAX_NAME_BYTES: usize = 63;
 

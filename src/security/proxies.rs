@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::format::SourceName;
 use crate::identity::certificate::SUBJECT_ORIGINS;
 use crate::identity::proxy::{HeaderFormat, ProxyRules};
+use crate::policy::TENANT_HEADER;
 
 /// Headers that mean something else.
 const RESERVED_HEADERS: [&str; 11] = [
@@ -18,7 +19,7 @@ const RESERVED_HEADERS: [&str; 11] = [
     "te",
     "traceparent",
     "transfer-encoding",
-    "x-pedigree-tenant",
+    TENANT_HEADER,
     "x-request-id",
 ];
 

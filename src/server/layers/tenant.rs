@@ -3,7 +3,6 @@
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
-use http::HeaderName;
 use tracing::Span;
 
 use super::access::{AccessControl, who};
@@ -14,12 +13,9 @@ use crate::api::call::RequestContext;
 use crate::error::Result;
 use crate::identity::Principal;
 use crate::model::Outcome;
-use crate::policy::{Decision, PolicyMode, TenantName};
+use crate::policy::{Decision, PolicyMode, TENANT_HEADER, TenantName};
 use crate::security::{NamedTenant, SecuritySettings, TenantChoice};
 use crate::server::tenants::{Tenants, no_tenant};
-
-/// The header by which a request names its tenant.
-const TENANT_HEADER: HeaderName = HeaderName::from_static("x-pedigree-tenant");
 
 /// Leaves the tenant in the request's context.
 ///
