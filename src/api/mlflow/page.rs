@@ -78,7 +78,7 @@ impl AskedPage {
         }
     }
 
-    /// The page with one more entry, which tells whether there is another page.
+    /// The page with one more entry. There is another page if that entry is found.
     pub(super) const fn with_next(self) -> OffsetPage {
         OffsetPage {
             limit: self.limit + 1,
@@ -86,7 +86,7 @@ impl AskedPage {
         }
     }
 
-    /// Takes that entry away, and returns the token of the next page, if there is one.
+    /// Takes the entry of the next page away, and returns the token of that page, if there is one.
     pub(super) fn next<T>(self, found: &mut Vec<T>) -> Option<String> {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         if found.len() <= limit {

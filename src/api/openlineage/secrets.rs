@@ -27,7 +27,7 @@ const SECRET_PARTS: [&str; 6] = [
     "apikey",
 ];
 
-/// Words, one of which is in each other name of a secret.
+/// Words in names of secrets. A name with none of these and of [`SECRET_PARTS`] is no secret's.
 const SECRET_WORDS: [&str; 3] = ["key", "token", "pwd"];
 
 /// What stands before `key` in names of secrets with more words behind it.

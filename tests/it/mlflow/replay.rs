@@ -87,8 +87,8 @@ impl Replay<'_> {
         }
         if let Some((_, status, code)) = DIFFERENT.iter().find(|(of, ..)| *of == id) {
             let given = body["error_code"].as_str().unwrap_or_default();
-            let is_as_told = answer.status == *status && given == *code;
-            return is_as_told
+            let is_as_listed = answer.status == *status && given == *code;
+            return is_as_listed
                 .then_some(())
                 .ok_or(format!("{} {body}", answer.status));
         }
@@ -179,11 +179,11 @@ impl Replay<'_> {
 /// What is different between an expected and a given answer.
 fn differ(line: &Value, mut expected: Value, mut given: Value) -> Option<String> {
     if expected.get("error_code").is_some() {
-        let (wanted, told) = (text(&expected["message"]), text(&given["message"]));
+        let (wanted, message) = (text(&expected["message"]), text(&given["message"]));
         let is_alike = match line["message"].as_str() {
             Some("any") => true,
-            Some("prefix") => told.starts_with(&wanted),
-            _ => is_match(&json!(wanted), &json!(told)),
+            Some("prefix") => message.starts_with(&wanted),
+            _ => is_match(&json!(wanted), &json!(message)),
         };
         let is_alike = is_alike && expected["error_code"] == given["error_code"];
         return (!is_alike).then(|| format!("{given} is not {expected}"));

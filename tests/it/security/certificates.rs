@@ -197,8 +197,7 @@ async fn revoked_certificates_are_refused() {
     secured.replace_list(&revoked).await;
     assert_ne!(call(&stolen).await, Code::Ok);
     assert_eq!(call(&kept).await, Code::Ok);
-    // A list that nobody renews does not let anybody in, nor does one that another authority
-    // signed.
+    // A list that has expired, and a list of another authority, refuse every certificate.
     for useless in [
         secured.authority.revoke(&[], 2021),
         Authority::new().revoke(&[], 2100),

@@ -1,5 +1,5 @@
-//! A refusal tells nothing about what exists: neither by its text, nor by its time, because no
-//! statement is run for it.
+//! The text and the time of a refusal do not depend on what exists: a refused call runs no
+//! statement.
 
 use pedigree::proto::pedigree::lineage::v1::{TraceRequest, WatchRequest};
 use prost::Message;
