@@ -98,7 +98,6 @@ impl Process {
         Pid::from_child(&self.child)
     }
 
-    /// Waits until it has ended.
     /// A figure of its memory that Linux has by this name, in bytes.
     pub fn memory(&self, field: &str) -> usize {
         let pid = self.pid().as_raw_nonzero();
@@ -108,6 +107,7 @@ impl Process {
         kilobytes.unwrap().parse::<usize>().unwrap() << 10
     }
 
+    /// Waits until it has ended.
     pub fn end(&mut self) -> ExitStatus {
         wait_for("the end of the process", || self.try_end())
     }

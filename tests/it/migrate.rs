@@ -1,12 +1,15 @@
 //! The command `pedigree migrate`.
 
+use std::time::Duration;
+
 use pedigree::storage::Database;
 use pedigree::storage::connect::Connect;
+use sqlx::{Connection, Executor};
 use tempfile::TempDir;
 
-use crate::binary::{Ended, Process, Server, pedigree, run};
+use crate::binary::{Ended, Process, Server, pedigree, pedigree_on, run};
 use crate::serving::get;
-use crate::sql::{query, run_now, run_sql};
+use crate::sql::{connect, query, run_now, run_sql};
 use crate::support::prelude::*;
 use crate::support::{Backend, TestDatabase};
 
@@ -21,7 +24,10 @@ on_every_server! {
     a_server_says_what_its_database_does,
 }
 with_servers!(a_version_without_steps_is_refused);
-once!(what_cannot_be_is_refused);
+once! {
+    what_cannot_be_is_refused,
+    a_locked_file_is_waited_for,
+}
 blocking_once! {
     no_port_is_opened,
 }
@@ -234,6 +240,26 @@ async fn of_many_at_once_one_works(backend: Backend) {
         assert_eq!(done, changes, "{backend:?}");
         assert_eq!(version(&database).await, "10");
     }
+}
+
+async fn a_locked_file_is_waited_for() {
+    /// Longer than one attempt waits.
+    const LOCKED: Duration = Duration::from_secs(7);
+    let database = TestDatabase::missing(Backend::SqliteFile);
+    create(&database);
+    run_sql(&database.url, schema!("v7")).await;
+    let mut other = connect(&database.url).await;
+    other.execute("BEGIN EXCLUSIVE").await.unwrap();
+    let mut migrating = Process::start(pedigree_on(&database, &["migrate"]));
+    let serving = Process::start(pedigree_on(&database, &["--upgrade-schema"]));
+    tokio::time::sleep(LOCKED).await;
+    let ended = migrating.try_end();
+    assert!(ended.is_none(), "{ended:?}: {}", migrating.log());
+    other.execute("ROLLBACK").await.unwrap();
+    other.close().await.unwrap();
+    assert!(migrating.end().success(), "{}", migrating.log());
+    Server::wait(serving).stop();
+    assert_eq!(version(&database).await, "10");
 }
 
 /// A database as ML Metadata creates it has integers of 32 bits on a server, and PostgreSQL indexes

@@ -12,6 +12,7 @@ pub mod sequences;
 mod tests;
 
 use crate::error::{Error, Result};
+use crate::storage::sqlite::retry_locked;
 use crate::storage::{Database, Dialect, Tx};
 use layout::Layout;
 pub use plan::{Plan, Planned, SchemaChange};
@@ -97,7 +98,8 @@ pub async fn run(
     done: &mut (dyn FnMut(Planned) + Send),
 ) -> Result<Plan> {
     let scripts = Scripts::of(database.dialect());
-    let mut tx = database.write().await?;
+    // On SQLite this is the lock, which another process holds as long as its migration takes.
+    let mut tx = retry_locked(|| database.write()).await?;
     lock(&mut tx, scripts).await?;
     let migrated = migrate(&mut tx, scripts, options, done).await;
     // A lock outside the transaction would stay with the connection, so it is released after errors

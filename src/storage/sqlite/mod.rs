@@ -21,7 +21,7 @@ use tokio::task::{JoinError, spawn_blocking};
 
 pub(super) use self::file::{DatabaseFiles, create_private};
 use self::pool::Pool;
-pub(super) use self::pool::SqliteSessions;
+pub(super) use self::pool::{SqliteSessions, retry_locked};
 use super::column::{FromRow, FromRows};
 use super::db_error;
 use super::permits::Permit;

@@ -4,16 +4,39 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use backon::{ConstantBuilder, Retryable};
 use rusqlite::config::DbConfig;
 use tokio::task::spawn_blocking;
 
 use super::{DatabaseFiles, Link, Opening, SqliteSession, broken, changed, ended};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::storage::db_error;
 use crate::storage::permits::ConnectionPermits;
 
 /// Brings what is in the log into the file.
 const SAVE_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+
+/// The most retries while another process has the file locked. Most attempts wait by themselves.
+const MAX_LOCK_RETRIES: usize = 60;
+
+/// The pause between these attempts.
+const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Tries again while another process has the file locked, as for a change of the schema.
+///
+/// # Errors
+///
+/// Those of the attempt; `Contention` when the lock stays.
+pub(in crate::storage) async fn retry_locked<T, F>(attempt: impl FnMut() -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    let delays = ConstantBuilder::default()
+        .with_delay(LOCK_RETRY_INTERVAL)
+        .with_max_times(MAX_LOCK_RETRIES);
+    let is_locked = |error: &Error| matches!(error, Error::Contention(_));
+    attempt.retry(delays).when(is_locked).await
+}
 
 /// Connections, which stay open once they were needed, and the queue for them. Clones share both.
 #[derive(Clone, Debug)]
@@ -83,7 +106,8 @@ impl SqliteSessions {
         }
     }
 
-    /// As [`Self::lazy`], with one connection, which works.
+    /// As [`Self::lazy`], with one connection, which works. SQLite does not wait to change the
+    /// journal mode while another process opens the file, so this does.
     ///
     /// # Errors
     ///
@@ -93,7 +117,7 @@ impl SqliteSessions {
         acquire_timeout: Duration,
     ) -> Result<Self> {
         let sessions = Self::lazy(opening, 1, acquire_timeout);
-        let link = sessions.pool.take().await?;
+        let link = retry_locked(|| sessions.pool.take()).await?;
         sessions.pool.give_back(link);
         Ok(sessions)
     }
