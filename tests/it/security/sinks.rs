@@ -27,7 +27,7 @@ use tonic::{Request, Response, Status};
 
 use super::audit::write_tokens;
 use super::{FILE, with_authorization};
-use crate::binary::{Process, Server, pedigree, run};
+use crate::binary::{Process, Server, pedigree, run, with_ulimit};
 use crate::serving::{Authority, put_type};
 use crate::support::{Backend, TestDatabase};
 
@@ -35,6 +35,7 @@ once! {
     a_blocked_collector_delays_no_write_and_the_export_loses_none,
     a_syslog_server_that_breaks_off_gets_every_record,
     a_syslog_server_over_tls_has_to_be_the_named_one,
+    a_full_disk_holds_no_part_of_a_page,
 }
 blocking_once! {
     a_sink_needs_its_cursor,
@@ -306,6 +307,25 @@ async fn a_syslog_server_over_tls_has_to_be_the_named_one() {
     let written = all.lock().unwrap().clone();
     assert!(written.is_superset(&names("first").into_iter().collect()));
     serving.abort();
+    audited.server.stop();
+}
+
+async fn a_full_disk_holds_no_part_of_a_page() {
+    let audited = Audited::serve();
+    audited.write(&names("first")).await;
+    let file = audited.folder.path().join("audit.jsonl");
+    let export = audited.export(&["audit.jsonl", "--retry", "0s"]);
+    // Half of the records fit, as a limit of the file's size says: 4 blocks of 512 bytes.
+    let full = run(with_ulimit(&export, "-f 4; trap '' XFSZ"));
+    assert!(!full.status.success(), "{full:?}");
+    assert!(full.stderr.contains("audit.jsonl"), "{full:?}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "");
+    let exported = run(export);
+    assert!(exported.status.success(), "{exported:?}");
+    let lines = std::fs::read_to_string(&file).unwrap();
+    for name in names("first") {
+        assert_eq!(lines.matches(&format!("{name}\"")).count(), 1, "{lines}");
+    }
     audited.server.stop();
 }
 
