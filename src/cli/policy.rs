@@ -54,7 +54,7 @@ struct ExplainArgs {
     #[arg(long, value_name = "NAME")]
     tenant: Option<String>,
 
-    /// Name of a method, such as `PutExecution`, or its path
+    /// Name of a method, such as `PutExecution`, also with its service, or the path of a route
     #[arg(value_name = "METHOD")]
     method: String,
 }
@@ -99,15 +99,37 @@ fn url_problem(rules: &TenantRules) -> Option<String> {
     }
 }
 
+/// The method of this name, whatever its case: `METHOD`, `SERVICE/METHOD` or `SERVICE.METHOD` with
+/// or without the package, or the path of a route.
+///
+/// # Errors
+///
+/// If no method has the name, or several have it.
+fn named_method(name: &str) -> Result<&'static MethodActions, Failure> {
+    let plain = |text: &str| text.to_ascii_lowercase().replace('.', "/");
+    let wanted = plain(name);
+    let wanted = wanted.trim_start_matches('/');
+    let has_name = |row: &&MethodActions| {
+        let path = plain(row.path);
+        let rest = path.strip_suffix(wanted).filter(|_| !wanted.is_empty());
+        row.path == name || rest.is_some_and(|rest| rest.is_empty() || rest.ends_with(['/', ' ']))
+    };
+    let named: Vec<&MethodActions> = METHODS.iter().filter(has_name).collect();
+    match named[..] {
+        [row] => Ok(row),
+        [] => Err(Failure(format!("{name} is not a method"))),
+        _ => {
+            let paths: Vec<&str> = named.iter().map(|row| row.path).collect();
+            let text = format!("several methods are named {name}: {}", paths.join(", "));
+            Err(Failure(text))
+        }
+    }
+}
+
 impl ExplainArgs {
     fn run(self) -> Result<(), Failure> {
         let settings = SecuritySettings::read(&self.file.file)?;
-        let method = self.method.as_str();
-        let has_name = |row: &&MethodActions| {
-            row.path == method || row.path.rsplit('/').next() == Some(method)
-        };
-        let row = METHODS.iter().find(has_name);
-        let row = row.ok_or_else(|| Failure(format!("{method} is not a method")))?;
+        let row = named_method(&self.method)?;
         let policy = &settings.policy;
         let named_groups = self
             .groups
@@ -124,6 +146,14 @@ impl ExplainArgs {
             ..NamedTenant::default()
         };
         let out = &mut stdout();
+        let tokens = settings.identities.tokens.all();
+        let own: Vec<_> = tokens
+            .filter(|token| *token.subject == self.subject)
+            .collect();
+        let now = Clock::default().now();
+        if !own.is_empty() && own.iter().all(|token| token.expires <= now) {
+            report(out, "every token of the subject has expired");
+        }
         if !groups.is_empty() {
             report(out, format_args!("groups: {}", groups.join(", ")));
         }

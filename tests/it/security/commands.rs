@@ -11,6 +11,7 @@ blocking_once! {
     a_file_is_checked,
     tenants_are_checked_and_explained,
     groups_are_explained,
+    methods_are_found_by_their_names,
 }
 
 fn tokens_differ_and_their_file_has_no_secret() {
@@ -147,5 +148,49 @@ fn groups_are_explained() {
         checked
             .stderr
             .contains("no source of this file makes a subject group:ml")
+    );
+}
+
+fn methods_are_found_by_their_names() {
+    let folder = TempDir::new().unwrap();
+    let token = MadeToken::new(folder.path(), "ci");
+    let grant = "[[grant]]\nsubjects = [\"token:*\"]\nrole = \"reader\"\n";
+    write_policy(folder.path(), &[grant, &token.entry]);
+    for name in [
+        "GetArtifacts",
+        "getartifacts",
+        "MetadataStoreService.GetArtifacts",
+        "MetadataStoreService/GetArtifacts",
+        "ml_metadata.MetadataStoreService.GetArtifacts",
+        "ml_metadata.MetadataStoreService/GetArtifacts",
+        "/ml_metadata.MetadataStoreService/GetArtifacts",
+        "AuditService/List",
+    ] {
+        let explained = explain(&folder, "token:ci", &[name]);
+        let is_refused = explained == "refused: no grant has audit.read\n";
+        let is_allowed = explained == "allowed by the grant in line 1\n";
+        assert!(is_allowed != is_refused, "{name}: {explained}");
+        assert_eq!(is_refused, name.starts_with("Audit"), "{name}: {explained}");
+    }
+    let refusal = |name: &str| {
+        let arguments = ["policy", "explain", FILE, "--as", "token:ci", name];
+        let refused = run(pedigree(folder.path(), &arguments));
+        assert!(!refused.status.success(), "{refused:?}");
+        refused.stderr
+    };
+    for name in ["Artifacts", "", "GetArtifacts/", "Other.GetArtifacts"] {
+        let refused = refusal(name);
+        assert!(refused.contains("is not a method"), "{name}: {refused}");
+    }
+    let refused = refusal("search");
+    assert!(
+        refused.contains("several methods are named search: "),
+        "{refused}"
+    );
+    let expired = token.entry.replace("expires = 2", "expires = 1");
+    write_policy(folder.path(), &[grant, &expired]);
+    assert_eq!(
+        explain(&folder, "token:ci", &["GetArtifacts"]),
+        "every token of the subject has expired\nallowed by the grant in line 1\n"
     );
 }
