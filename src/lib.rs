@@ -13,6 +13,7 @@
 //! * [`graph`]: the metadata graph and its rules.
 //! * [`filter`]: the filter language, from text to SQL with bound values.
 //! * [`storage`]: SQL for three databases.
+//! * [`picture`]: lineage as a picture: folds, positions, SVG.
 //! * [`model`]: the vocabulary; [`error`]: what can go wrong; [`proto`]: generated code;
 //!   [`certificates`]: certificate authorities; [`reloaded`]: values made of files;
 //!   `fair_queue`: a queue in which callers take turns; [`web_client`]: a client of HTTPS;
@@ -29,6 +30,7 @@ pub mod filter;
 pub mod graph;
 pub mod identity;
 pub mod model;
+pub mod picture;
 pub mod policy;
 pub mod proto;
 pub mod reloaded;

@@ -1,0 +1,25 @@
+//! Pictures of lineage: what of a trace is drawn, where it stands, and the texts that draw it.
+//! Everything here is a pure function. It knows neither storage nor protocols, so that pages,
+//! exports and commands draw alike.
+//!
+//! * `lineage`: traced nodes and edges; `mark`: the states of nodes.
+//! * `fold`: which nodes are drawn, and which of them as one; `scene`: what is drawn.
+//! * `layout`: from sizes and edges to positions and routes.
+//! * `glyph`: widths of texts, and texts that are cut; `svg`, `dot`: a scene as a text.
+
+pub mod dot;
+pub mod fold;
+pub mod glyph;
+pub mod layout;
+pub mod lineage;
+pub mod mark;
+pub mod scene;
+pub mod svg;
+
+#[cfg(test)]
+mod tests;
+
+pub use fold::{FoldRules, Grouping, fold};
+pub use lineage::{FigureKey, FigureKind, TracedEdge, TracedLineage, TracedNode};
+pub use mark::Mark;
+pub use scene::{Figure, Scene, SceneEdge};

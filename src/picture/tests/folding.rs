@@ -1,0 +1,130 @@
+//! Folds: repeated steps become one, nothing gets lost, and what is asked for stays.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::generate::{Pipeline, choices, generated};
+use crate::picture::fold::{MAX_FIGURES, fold_within};
+use crate::picture::{FigureKey, FoldRules, Grouping, TracedLineage, fold};
+
+/// A model that twelve nights score, each with an output of its own, beside one evaluation.
+fn scored() -> (TracedLineage, FigureKey) {
+    let mut pipeline = Pipeline::default();
+    let raw = pipeline.artifact("events", "Dataset");
+    let model = pipeline.step("train", &[raw], "Model");
+    for night in 0..12 {
+        pipeline.step(&format!("score {night}"), &[model], "Scores");
+    }
+    pipeline.step("evaluate", &[model], "Metrics");
+    (pipeline.around(model), model)
+}
+
+fn rules(focus: FigureKey) -> FoldRules {
+    FoldRules {
+        hops: 8,
+        focus: BTreeSet::from([focus]),
+        ..FoldRules::default()
+    }
+}
+
+#[test]
+fn repeated_steps_are_one_figure() {
+    let (lineage, model) = scored();
+    let scene = fold(&lineage, &rules(model));
+    let mut found: Vec<(&str, usize)> = scene
+        .figures
+        .iter()
+        .map(|figure| (figure.label.as_str(), figure.members.len()))
+        .collect();
+    found.sort_unstable();
+    let expected = [
+        ("Metrics", 1),
+        ("Model", 1),
+        ("Scores", 12),
+        ("evaluate", 1),
+        ("events", 1),
+        ("score", 12),
+        ("train", 1),
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn an_opened_fold_is_drawn_as_its_members() {
+    let (lineage, model) = scored();
+    let folded = fold(&lineage, &rules(model));
+    let fold_key = folded.figures.iter().find(|it| it.is_fold()).unwrap().key;
+    let opened = FoldRules {
+        unfolded: BTreeSet::from([fold_key]),
+        ..rules(model)
+    };
+    let opened = fold(&lineage, &opened);
+    assert_eq!(opened.figures.len(), folded.figures.len() + 11);
+}
+
+#[test]
+fn what_is_not_drawn_is_counted_and_can_be_opened() {
+    let (lineage, model) = scored();
+    let near = FoldRules {
+        hops: 1,
+        ..rules(model)
+    };
+    let scene = fold(&lineage, &near);
+    let train = scene.figures.iter().find(|it| it.label == "train").unwrap();
+    assert_eq!((train.more_before, train.more_after), (1, 0));
+    assert_eq!(scene.hidden, 14, "events, and what the thirteen runs wrote");
+    let opened = FoldRules {
+        opened_before: BTreeSet::from([train.key]),
+        ..near
+    };
+    let scene = fold(&lineage, &opened);
+    assert!(scene.figures.iter().any(|it| it.label == "events"));
+    assert_eq!(scene.hidden, 13);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn every_node_is_in_one_figure_or_hidden(
+        choices in choices(120),
+        hops in 1..9_u32,
+        grouping in prop_oneof![
+            Just(Grouping::RepeatedSteps),
+            Just(Grouping::Type),
+            Just(Grouping::Nothing)
+        ],
+    ) {
+        let (lineage, focus) = generated(&choices);
+        let rules = FoldRules { grouping, hops, ..rules(focus) };
+        let scene = fold(&lineage, &rules);
+        let members: Vec<FigureKey> =
+            scene.figures.iter().flat_map(|it| it.members.iter().copied()).collect();
+        let distinct: BTreeSet<FigureKey> = members.iter().copied().collect();
+        prop_assert_eq!(distinct.len(), members.len());
+        prop_assert_eq!(members.len() + scene.hidden, lineage.nodes.len());
+        prop_assert!(scene.figures.len() <= MAX_FIGURES);
+        prop_assert!(scene.figures.iter().any(|it| it.is_focus && !it.is_fold()));
+    }
+
+    #[test]
+    fn the_order_of_what_was_traced_means_nothing(choices in choices(60), seed in any::<u64>()) {
+        let (lineage, focus) = generated(&choices);
+        let mut shuffled = lineage.clone();
+        let shift = usize::try_from(seed % 97).unwrap();
+        let nodes = shuffled.nodes.len();
+        shuffled.nodes.rotate_left(shift % nodes);
+        let edges = shuffled.edges.len();
+        shuffled.edges.rotate_left(shift % edges.max(1));
+        shuffled.normalize();
+        prop_assert_eq!(fold(&lineage, &rules(focus)), fold(&shuffled, &rules(focus)));
+    }
+
+    #[test]
+    fn more_hops_are_drawn_while_there_is_room(choices in choices(120)) {
+        let (lineage, focus) = generated(&choices);
+        let (scene, hops) = fold_within(&lineage, &rules(focus), 8, 60);
+        prop_assert!(hops == 2 || scene.figures.len() <= 60);
+    }
+}

@@ -1,0 +1,6 @@
+//! Pictures of generated lineage.
+
+mod folding;
+mod generate;
+mod placing;
+mod texts;
