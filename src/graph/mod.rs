@@ -5,6 +5,7 @@
 //! * `types`, `nodes`, `edges`: types, artifacts, executions and contexts, and the links between
 //!   them.
 //! * `composite`: several of these in one write.
+//! * `browse`: searches and bounded counts for people who look at a graph.
 //! * `catalog`: pages of contexts and of their members.
 //! * `datasets`: the versions of datasets, and which of them was present when.
 //! * `export`: runs as they are sent to other systems, and how far each target is.
@@ -15,6 +16,7 @@
 //! * `write`: what every change of the graph is; `commit`: how it becomes durable; `changes`: the
 //!   history of what was written.
 
+mod browse;
 mod catalog;
 mod changes;
 mod clock;
@@ -49,6 +51,7 @@ use commit::engine::Engine;
 use ingest::batch::Batch;
 use ingest::queue::MessageQueue;
 
+pub use browse::{FoundNodes, GraphBrowse, LinkedContexts, NodeCount, NodeEvents};
 pub use catalog::{CatalogQuery, CountedNodes, GraphCatalog, PropertyText};
 pub use changes::audit::{AuditEntry, AuditPage, AuditRecord};
 pub use changes::history::Retention;

@@ -1,6 +1,7 @@
 //! The parts of a graph that have methods of their own.
 
 use crate::graph::Graph;
+use crate::graph::browse::GraphBrowse;
 use crate::graph::catalog::GraphCatalog;
 use crate::graph::export::GraphExport;
 use crate::graph::tracking::GraphTracking;
@@ -10,6 +11,12 @@ impl Graph {
     #[must_use]
     pub fn export(&self) -> GraphExport {
         GraphExport::new(self.database.clone())
+    }
+
+    /// What people look for in the graph.
+    #[must_use]
+    pub fn browse(&self) -> GraphBrowse {
+        GraphBrowse::new(self.database.clone(), self.history.clock.clone())
     }
 
     /// The contexts of the graph and their members, in pages.

@@ -19,7 +19,7 @@ pub enum ListScope {
 
 impl ListScope {
     /// The scope with the id of its type; `None` if there is no such type.
-    pub(super) async fn resolve(&self, tx: &mut Tx, kind: Kind) -> Result<Option<Scope>> {
+    pub(in crate::graph) async fn resolve(&self, tx: &mut Tx, kind: Kind) -> Result<Option<Scope>> {
         Ok(match self {
             Self::All => Some(Scope::All),
             Self::Type(name, version) => {

@@ -151,6 +151,28 @@ fn select_ids(name: &'static str, tx: &Tx, narrow: &Narrow<'_>) -> Query {
     query
 }
 
+/// Starts a query for the ids of the nodes in a scope that match a filter.
+///
+/// # Errors
+///
+/// Those of the database.
+pub(super) async fn select_in_scope(
+    name: &'static str,
+    tx: &mut Tx,
+    kind: Kind,
+    scope: Scope,
+    filter: Option<&Predicate>,
+) -> Result<Query> {
+    let mut narrow = Narrow {
+        filter,
+        ..Narrow::to(kind, scope)
+    };
+    if scope == Scope::All {
+        narrow = narrow.by_types(tx).await?;
+    }
+    Ok(select_ids(name, tx, &narrow))
+}
+
 async fn fetch_ids(tx: &mut Tx, query: Query) -> Result<Vec<i64>> {
     tx.all(query).await
 }

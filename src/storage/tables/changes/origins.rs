@@ -149,6 +149,7 @@ mod tests {
             Door::Command,
             Door::OpenLineage,
             Door::MlFlow,
+            Door::Web,
             Door::Unknown,
         ] {
             let caller = Caller::anonymous(door);

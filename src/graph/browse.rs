@@ -1,0 +1,247 @@
+//! Reads for people who look at a graph: search, counts that are bounded or estimated, what changed
+//! last, and what is around a node. Each reads a bounded number of rows.
+
+use std::collections::BTreeMap;
+
+use crate::error::Result;
+use crate::graph::clock::Clock;
+use crate::graph::filters::{parse_filter, permit_for};
+use crate::graph::nodes::scope::ListScope;
+use crate::model::{Event, Kind, Node, NodeType, Side, Stored, distinct_ids};
+use crate::storage::tables::browse::{self, MAX_NEWEST_NODES};
+use crate::storage::tables::{events, nodes, types};
+use crate::storage::{Database, Tx};
+
+/// How many nodes there are of a type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeCount {
+    pub nodes: i64,
+    /// Whether it is estimated, by the types of the newest nodes.
+    pub is_estimated: bool,
+}
+
+/// What a search has found, each kind on its own.
+#[derive(Clone, Debug, Default)]
+pub struct FoundNodes {
+    /// Nodes whose id, name, URI, external id or digest is the text.
+    pub exact: Vec<(Kind, Node)>,
+    /// Nodes with the text in a name or a URI, of the newest ones.
+    pub similar: Vec<(Kind, Node)>,
+}
+
+/// The events of a node.
+#[derive(Clone, Debug, Default)]
+pub struct NodeEvents {
+    /// The newest first.
+    pub events: Vec<Event>,
+    /// The nodes at their other ends, by id.
+    pub others: BTreeMap<i64, Node>,
+    /// Whether there are more.
+    pub is_cut: bool,
+}
+
+/// Contexts that are linked to a node, ascending by id.
+#[derive(Clone, Debug, Default)]
+pub struct LinkedContexts {
+    pub contexts: Vec<Node>,
+    /// Whether there are more.
+    pub is_cut: bool,
+}
+
+/// The reads.
+#[derive(Clone, Debug)]
+pub struct GraphBrowse {
+    database: Database,
+    clock: Clock,
+}
+
+impl GraphBrowse {
+    pub(in crate::graph) const fn new(database: Database, clock: Clock) -> Self {
+        Self { database, clock }
+    }
+
+    /// How many of the newest nodes of a kind a search looks at.
+    pub const MAX_NEWEST_NODES: i64 = MAX_NEWEST_NODES;
+
+    /// The types of a kind, with the number of their nodes. With more nodes than
+    /// [`Self::MAX_NEWEST_NODES`] the numbers are estimated.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn types(&self, kind: Kind) -> Result<Vec<(Stored<NodeType>, NodeCount)>> {
+        let mut tx = self.database.read().await?;
+        let known = types::all(&mut tx, kind).await?;
+        let newest = browse::count_newest_by_type(&mut tx, kind).await?;
+        let newest: BTreeMap<i64, i64> = newest.into_iter().collect();
+        let seen: i64 = newest.values().sum();
+        let is_estimated = seen >= MAX_NEWEST_NODES;
+        let all = if is_estimated {
+            browse::last_id(&mut tx, kind).await?
+        } else {
+            seen
+        };
+        let count = |id| {
+            let of_type = newest.get(&id).copied().unwrap_or_default();
+            let nodes = i128::from(of_type) * i128::from(all) / i128::from(seen.max(1));
+            NodeCount {
+                nodes: i64::try_from(nodes).unwrap_or(i64::MAX),
+                is_estimated,
+            }
+        };
+        let with_count = |known: Stored<NodeType>| {
+            let count = count(known.id);
+            (known, count)
+        };
+        Ok(known.into_iter().map(with_count).collect())
+    }
+
+    /// How many nodes of a kind are in a scope and match a filter, up to a limit.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` for a malformed filter.
+    pub async fn count_up_to(
+        &self,
+        kind: Kind,
+        scope: &ListScope,
+        filter: Option<&str>,
+        limit: i64,
+    ) -> Result<i64> {
+        let filter = parse_filter(kind, filter)?;
+        let permit = permit_for(&self.database, filter.as_ref()).await?;
+        let mut tx = self.database.read().await?;
+        let Some(scope) = scope.resolve(&mut tx, kind).await? else {
+            return Ok(0);
+        };
+        let filter = filter.map(|filter| filter.predicate(tx.dialect()));
+        let count = browse::count_up_to(&mut tx, kind, scope, filter.as_ref(), limit).await?;
+        drop(permit);
+        Ok(count)
+    }
+
+    /// Nodes that have a text, which is an id, a name, a URI, an external id or a digest, or a part
+    /// of the name or the URI of one of the newest nodes. Of each sort at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn find(&self, text: &str, limit: i64) -> Result<FoundNodes> {
+        let mut tx = self.database.read().await?;
+        let mut found = FoundNodes::default();
+        let number = text.strip_prefix('#').unwrap_or(text).parse::<i64>();
+        for kind in Kind::ALL {
+            let mut exact: Vec<i64> = number.iter().copied().collect();
+            exact.extend(browse::named(&mut tx, kind, text).await?);
+            if kind == Kind::Artifact {
+                exact.extend(browse::with_digest(&mut tx, text, limit).await?);
+                let at_uri = nodes::by_uris(&mut tx, &[text]).await?;
+                exact.extend(at_uri.iter().map(|node| node.id));
+            }
+            let external = nodes::ids_by_external_ids(&mut tx, kind, &[text]).await?;
+            exact.extend(external.into_values());
+            let similar = browse::named_like(&mut tx, kind, text, limit).await?;
+            let similar = similar
+                .into_iter()
+                .filter(|id| !exact.contains(id))
+                .collect();
+            let exact = newest(&mut tx, kind, exact, limit).await?;
+            let similar = newest(&mut tx, kind, similar, limit).await?;
+            found
+                .exact
+                .extend(exact.into_iter().map(|node| (kind, node)));
+            found
+                .similar
+                .extend(similar.into_iter().map(|node| (kind, node)));
+        }
+        Ok(found)
+    }
+
+    /// The executions that changed within a time, in milliseconds, and have one of these numbers of
+    /// states. The latest change comes first.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn latest_in_states(
+        &self,
+        states: &[i64],
+        within: i64,
+        limit: i64,
+    ) -> Result<Vec<Node>> {
+        let since = self.clock.now().saturating_sub(within);
+        let mut tx = self.database.read().await?;
+        let ids = browse::latest_in_states(&mut tx, states, since, limit).await?;
+        let mut found = nodes::by_ids(&mut tx, Kind::Execution, &ids).await?;
+        found.sort_by_key(|node| ids.iter().position(|id| *id == node.id));
+        Ok(found)
+    }
+
+    /// The newest events of an artifact or an execution, with the nodes at their other ends.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn events(&self, side: Side, id: i64, limit: usize) -> Result<NodeEvents> {
+        let mut tx = self.database.read().await?;
+        let most = i64::try_from(limit).map_or(i64::MAX, |limit| limit.saturating_add(1));
+        let mut found = browse::latest_events(&mut tx, side, id, most).await?;
+        let is_cut = found.len() > limit;
+        found.truncate(limit);
+        found.sort_by_key(|event| event.id);
+        events::attach_paths(&mut tx, &mut found).await?;
+        found.reverse();
+        let events: Vec<Event> = found.into_iter().map(|stored| stored.value).collect();
+        let others = distinct_ids(events.iter().map(|event| match side {
+            Side::Artifact => event.execution_id,
+            Side::Execution => event.artifact_id,
+        }));
+        let others = nodes::by_ids(&mut tx, side.opposite().kind(), &others).await?;
+        Ok(NodeEvents {
+            events,
+            others: others.into_iter().map(|node| (node.id, node)).collect(),
+            is_cut,
+        })
+    }
+
+    /// The contexts that a node is in, or the parents of a context.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn contexts_of(&self, kind: Kind, id: i64, limit: usize) -> Result<LinkedContexts> {
+        let mut tx = self.database.read().await?;
+        let most = i64::try_from(limit).map_or(i64::MAX, |limit| limit.saturating_add(1));
+        let ids = browse::contexts_of(&mut tx, kind, id, most).await?;
+        linked(&mut tx, ids, limit).await
+    }
+
+    /// The children of a context.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn children(&self, context: i64, limit: usize) -> Result<LinkedContexts> {
+        let mut tx = self.database.read().await?;
+        let most = i64::try_from(limit).map_or(i64::MAX, |limit| limit.saturating_add(1));
+        let ids = browse::children(&mut tx, context, most).await?;
+        linked(&mut tx, ids, limit).await
+    }
+}
+
+/// The nodes with these ids, the newest first, and not too many.
+async fn newest(tx: &mut Tx, kind: Kind, ids: Vec<i64>, limit: i64) -> Result<Vec<Node>> {
+    let mut ids = distinct_ids(ids);
+    ids.reverse();
+    ids.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    let mut found = nodes::by_ids(tx, kind, &ids).await?;
+    found.reverse();
+    Ok(found)
+}
+
+async fn linked(tx: &mut Tx, mut ids: Vec<i64>, limit: usize) -> Result<LinkedContexts> {
+    let is_cut = ids.len() > limit;
+    ids.truncate(limit);
+    let contexts = nodes::by_ids(tx, Kind::Context, &ids).await?;
+    Ok(LinkedContexts { contexts, is_cut })
+}
