@@ -9,6 +9,7 @@ mod facets;
 mod json;
 mod migrate;
 mod output;
+mod picture;
 mod policy;
 mod reconcile;
 mod record;

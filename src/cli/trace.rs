@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::client::ServerArgs;
 use super::draw::Drawing;
+use super::picture::TracePicture;
 use super::{Failure, json, output};
 use crate::proto::pedigree::lineage::v1::trace_columns_request::{
     Direction as ColumnDirection, Start,
@@ -80,7 +81,8 @@ pub struct TraceArgs {
     #[arg(requires = "columns")]
     max_edges: i64,
 
-    /// tree; json: one `TraceResponse` per line; dot: a graph for Graphviz
+    /// tree; json: one `TraceResponse` per line; dot: a graph for Graphviz; svg: a drawing, in
+    /// which repeated steps are one figure
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "tree")]
     format: TraceFormat,
 
@@ -110,6 +112,7 @@ enum TraceFormat {
     Tree,
     Json,
     Dot,
+    Svg,
 }
 
 fn event_type(text: &str) -> Result<EventType, String> {
@@ -127,10 +130,18 @@ impl TraceArgs {
         let mut client = self.server.client()?;
         let mut responses = client.trace(self.request()).await?.into_inner();
         let mut drawing = Drawing::default();
+        let mut picture = TracePicture::new(self.direction.into());
         while let Some(response) = responses.message().await? {
-            if self.format != TraceFormat::Json {
-                drawing.add(&response);
-                continue;
+            match self.format {
+                TraceFormat::Json => {}
+                TraceFormat::Svg => {
+                    picture.add(&response);
+                    continue;
+                }
+                TraceFormat::Tree | TraceFormat::Dot => {
+                    drawing.add(&response);
+                    continue;
+                }
             }
             let line = json::write("pedigree.lineage.v1.TraceResponse", &response)?;
             if !output::write(out, format_args!("{line}\n"))? {
@@ -141,6 +152,7 @@ impl TraceArgs {
             TraceFormat::Json => return Ok(()),
             TraceFormat::Tree => drawing.tree(self.direction.into()),
             TraceFormat::Dot => drawing.dot(),
+            TraceFormat::Svg => picture.svg(),
         };
         output::write(out, drawn).map(drop)
     }

@@ -111,6 +111,15 @@ async fn trace_prints_a_tree_json_or_a_graph() {
     )
     .await;
     assert!(dot.stdout.contains("e1 -> a2"), "{dot:?}");
+    let drawing = ask(
+        server.port,
+        &["trace", "--artifact", "2", "--format", "svg"],
+        "",
+    );
+    let drawing = drawing.await;
+    for part in ["<?xml", "data-key=\"a2\"", "data-from=\"e1\"", "</svg>"] {
+        assert!(drawing.stdout.contains(part), "{part}: {drawing:?}");
+    }
     let refused = ask(server.port, &["trace", "--artifact", "77"], "").await;
     assert!(!refused.status.success());
     assert_eq!(
