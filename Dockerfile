@@ -39,7 +39,9 @@ RUN mkdir src \
 
 COPY build.rs ./
 COPY proto proto
+COPY assets assets
 COPY migrations migrations
+COPY templates templates
 COPY src src
 ARG COMMIT=unknown
 # Cargo compares file times, and the files of a checkout may be older than the empty program.

@@ -7,3 +7,4 @@ pub mod marquez;
 mod message_ids;
 pub mod mlflow;
 pub mod openlineage;
+pub mod ui;

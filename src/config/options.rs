@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use super::log::{LogFormat, LogLevel};
 use super::spec::OptionDefault::{Unset, Value};
 use super::spec::options;
-use super::values::{AtLeast, AtMost, Bytes, HostNames, Origins, Positive};
+use super::values::{AtLeast, AtMost, Bytes, HostNames, OnOff, Origins, Positive, WebPrefix};
 use crate::storage::connect::Address;
 
 options! {
@@ -33,6 +33,15 @@ options! {
 
         /// Origins whose web pages may call by gRPC-Web (CORS), separated by commas; * allows all
         web_origins: Origins, "ORIGINS", Unset("none");
+
+        /// Whether the web pages are served at /: on or off
+        ui: OnOff, "on|off", Value("on");
+
+        /// Path below which a proxy serves the web pages, such as /pedigree
+        web_prefix: WebPrefix, "PATH", Unset("none");
+
+        /// Maximum time that a web page may take
+        ui_deadline: Positive<Duration>, "DURATION", Value("5s");
 
         /// Certificate chain of the server, a PEM file; read again when it changes
         tls_cert: Option<PathBuf>, "FILE", Unset("no TLS");

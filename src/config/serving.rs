@@ -49,6 +49,17 @@ pub struct Serving {
     pub web_origins: Vec<HeaderValue>,
     /// Whether secrets in facets of `OpenLineage` are stored.
     pub keeps_facet_secrets: bool,
+    /// The web pages; `None` for none.
+    pub ui: Option<WebPages>,
+}
+
+/// How web pages are served.
+#[derive(Clone, Debug)]
+pub struct WebPages {
+    /// What the paths of their links begin with: empty, or `/PATH`.
+    pub prefix: String,
+    /// The maximum time that a page may take.
+    pub deadline: Duration,
 }
 
 /// The hosts by which a port may be reached. A browser sends another one after DNS rebinding.
@@ -169,6 +180,10 @@ impl Serving {
             admin_hosts: Hosts::new(options.hosts.as_ref(), options.admin_host),
             web_origins: options.web_origins.0.clone(),
             keeps_facet_secrets: options.keep_facet_secrets,
+            ui: options.ui.0.then(|| WebPages {
+                prefix: options.web_prefix.0.clone(),
+                deadline: options.ui_deadline.0,
+            }),
         }
     }
 }

@@ -146,6 +146,49 @@ impl OptionValue for Bytes {
     }
 }
 
+/// Whether something is done.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OnOff(pub bool);
+
+impl OptionValue for OnOff {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "on" => Ok(Self(true)),
+            "off" => Ok(Self(false)),
+            _ => Err("must be on or off".to_owned()),
+        }
+    }
+}
+
+/// The beginning of the paths of web pages: empty, or a slash and more without one at the end.
+#[derive(Clone, Debug, Default)]
+pub(super) struct WebPrefix(pub String);
+
+/// The maximum size of a web prefix, in bytes.
+const MAX_WEB_PREFIX_BYTES: usize = 200;
+
+impl OptionValue for WebPrefix {
+    fn parse(text: &str) -> Result<Self, String> {
+        let prefix = text.trim_end_matches('/');
+        let is_segment = |segment: &str| {
+            let mut bytes = segment.bytes();
+            !matches!(segment, "" | "." | "..")
+                && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+        };
+        let segments = prefix.strip_prefix('/').map(|path| path.split('/'));
+        let is_path = segments.is_some_and(|mut segments| segments.all(is_segment));
+        if prefix.len() <= MAX_WEB_PREFIX_BYTES && (prefix.is_empty() || is_path) {
+            Ok(Self(prefix.to_owned()))
+        } else {
+            Err("must be a path of letters and digits such as /pedigree".to_owned())
+        }
+    }
+
+    fn unset() -> Option<Self> {
+        Some(Self::default())
+    }
+}
+
 /// A value that is not zero.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Positive<T>(pub T);

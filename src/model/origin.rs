@@ -18,6 +18,8 @@ pub enum Door {
     OpenLineage,
     /// `MLflow`'s tracking API over HTTP.
     MlFlow,
+    /// The web pages of the server.
+    Web,
     /// A command of the program that works on the database itself.
     Command,
     /// Not stored, or a door of a later version.
@@ -44,6 +46,7 @@ impl Door {
             Self::Command => 3,
             Self::OpenLineage => 4,
             Self::MlFlow => 5,
+            Self::Web => 6,
         }
     }
 
@@ -56,6 +59,7 @@ impl Door {
             3 => Self::Command,
             4 => Self::OpenLineage,
             5 => Self::MlFlow,
+            6 => Self::Web,
             _ => Self::Unknown,
         }
     }

@@ -29,7 +29,7 @@ pub enum Grouping {
 }
 
 /// What is drawn of a trace.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct FoldRules {
     pub grouping: Grouping,
     /// Nodes further away than this are not drawn, unless something opens them.
@@ -42,6 +42,22 @@ pub struct FoldRules {
     pub opened_before: BTreeSet<FigureKey>,
     /// What came from these is drawn, whatever its hop.
     pub opened_after: BTreeSet<FigureKey>,
+    /// The most figures.
+    pub max_figures: usize,
+}
+
+impl Default for FoldRules {
+    fn default() -> Self {
+        Self {
+            grouping: Grouping::default(),
+            hops: 0,
+            focus: BTreeSet::new(),
+            unfolded: BTreeSet::new(),
+            opened_before: BTreeSet::new(),
+            opened_after: BTreeSet::new(),
+            max_figures: MAX_FIGURES,
+        }
+    }
 }
 
 impl FoldRules {
@@ -66,7 +82,7 @@ pub fn fold(lineage: &TracedLineage, rules: &FoldRules) -> Scene {
         Grouping::RepeatedSteps => graph.refined(&coarse, &shown),
     };
     if rules.grouping == Grouping::RepeatedSteps
-        && graph.groups(&classes, &shown, rules).len() > MAX_FIGURES
+        && graph.groups(&classes, &shown, rules).len() > rules.max_figures
     {
         classes = coarse;
         graph.widen_far_classes(&mut classes, &shown, rules);
@@ -192,7 +208,7 @@ impl<'t> Indexed<'t> {
         let by_type = self.type_colours();
         let distances: BTreeSet<u64> = self.nodes.iter().map(|it| it.hop.unsigned_abs()).collect();
         for distance in distances.into_iter().rev() {
-            if self.groups(classes, shown, rules).len() <= MAX_FIGURES {
+            if self.groups(classes, shown, rules).len() <= rules.max_figures {
                 return;
             }
             for (place, node) in self.nodes.iter().enumerate() {
@@ -234,7 +250,7 @@ impl<'t> Indexed<'t> {
 
     /// Leaves out the farthest figures of a picture that is too large.
     fn hide_farthest(&self, groups: &mut Vec<Vec<usize>>, shown: &mut [bool], rules: &FoldRules) {
-        if groups.len() <= MAX_FIGURES {
+        if groups.len() <= rules.max_figures {
             return;
         }
         let rank = |group: &Vec<usize>| {
@@ -243,7 +259,7 @@ impl<'t> Indexed<'t> {
             (!is_focus, node.hop.unsigned_abs(), node.hop, node.key)
         };
         groups.sort_by_key(rank);
-        for group in groups.drain(MAX_FIGURES..) {
+        for group in groups.drain(rules.max_figures..) {
             for place in group {
                 shown[place] = false;
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::layout::{Layout, LayoutEdge, LayoutNode, layout};
+use super::layout::{LayoutEdge, LayoutNode, PictureLayout, layout};
 use super::{FigureKey, FigureKind, Mark, svg};
 
 /// A node that is drawn, or several that are drawn as one.
@@ -96,7 +96,7 @@ impl Scene {
     /// Where everything stands. With the scene and the layout before, what was in both keeps its
     /// order. The figure that the picture is about is at the origin.
     #[must_use]
-    pub fn layout(&self, before: Option<(&Self, &Layout)>) -> Layout {
+    pub fn layout(&self, before: Option<(&Self, &PictureLayout)>) -> PictureLayout {
         let seeds: BTreeMap<FigureKey, usize> = before
             .into_iter()
             .flat_map(|(scene, layout)| {

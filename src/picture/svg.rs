@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::glyph::{Pen, push_escaped};
-use super::layout::{Layout, Place, Route, Span};
+use super::layout::{NodePlace, PictureLayout, Route, Span};
 use super::{Figure, FigureKey, FigureKind, Scene};
 
 /// The sizes of figures, in pixels.
@@ -80,7 +80,12 @@ pub const fn kind_glyph(kind: FigureKind) -> &'static str {
 
 /// A scene as an element `svg` of a page. `title` is a text of a user.
 #[must_use]
-pub fn element(scene: &Scene, layout: &Layout, title: &str, links: &dyn SceneLinks) -> String {
+pub fn element(
+    scene: &Scene,
+    layout: &PictureLayout,
+    title: &str,
+    links: &dyn SceneLinks,
+) -> String {
     let mut out = String::new();
     write_scene(&mut out, scene, layout, (title, ""), links);
     out
@@ -89,7 +94,7 @@ pub fn element(scene: &Scene, layout: &Layout, title: &str, links: &dyn SceneLin
 /// A scene as a document of its own, with the colours of the light theme. `title` and
 /// `description` are texts of users.
 #[must_use]
-pub fn document(scene: &Scene, layout: &Layout, title: &str, description: &str) -> String {
+pub fn document(scene: &Scene, layout: &PictureLayout, title: &str, description: &str) -> String {
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     write_scene(&mut out, scene, layout, (title, description), &NoLinks);
     let end = out.find('>').and_then(|first| {
@@ -113,7 +118,7 @@ macro_rules! push {
 fn write_scene(
     out: &mut String,
     scene: &Scene,
-    layout: &Layout,
+    layout: &PictureLayout,
     (title, description): (&str, &str),
     links: &dyn SceneLinks,
 ) {
@@ -213,7 +218,7 @@ fn shape(kind: FigureKind, grown: f64) -> String {
     }
 }
 
-fn write_figure(out: &mut String, figure: &Figure, place: Place, links: &dyn SceneLinks) {
+fn write_figure(out: &mut String, figure: &Figure, place: NodePlace, links: &dyn SceneLinks) {
     let kind = figure.key.kind;
     let mut class = String::from(match kind {
         FigureKind::Artifact => "figure artifact",

@@ -33,6 +33,7 @@ use super::memory::RequestMemory;
 use crate::api::call::Calls;
 use crate::api::grpc::audit::AuditHandler;
 use crate::api::grpc::{lineage, mlmd};
+use crate::api::ui::{self, UiSettings};
 use crate::api::{http as http_api, marquez, mlflow, openlineage};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -73,7 +74,15 @@ pub(super) fn router(
     let over_http = over_http
         .merge(marquez::routes(calls.clone()))
         .merge(mlflow::routes(calls.clone()));
-    let router = with_layers(services, over_http, &guards);
+    let pages = serving.ui.as_ref().map(|pages| UiSettings {
+        prefix: pages.prefix.as_str().into(),
+        deadline: pages.deadline,
+    });
+    let over_http = match &pages {
+        Some(pages) => over_http.merge(ui::routes(calls.clone(), pages.clone())),
+        None => over_http,
+    };
+    let router = with_layers(services, over_http, pages, &guards);
     Ok(ServiceBuilder::new()
         .layer(cors::layer(&serving.web_origins))
         .service(router))
@@ -91,7 +100,12 @@ struct Guards {
 
 /// The services and routes with the layers around them. Requests at unknown paths belong to the
 /// protocol that their content type names.
-fn with_layers(services: Routes, http_routes: Router, guards: &Arc<Guards>) -> Router {
+fn with_layers(
+    services: Routes,
+    http_routes: Router,
+    pages: Option<UiSettings>,
+    guards: &Arc<Guards>,
+) -> Router {
     let grpc = layered::<Grpc>(services.into_axum_router(), guards).layer(
         ServiceBuilder::new()
             .layer(from_fn(content_type::check))
@@ -104,10 +118,18 @@ fn with_layers(services: Routes, http_routes: Router, guards: &Arc<Guards>) -> R
             .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
             .map_request(|request: http::Request<DecompressionBody<Body>>| request.map(Body::new)),
     );
+    let prefix = pages.as_ref().map(|pages| pages.prefix.clone());
+    let http = match pages {
+        Some(pages) => http.layer(from_fn_with_state(pages, ui::show_problems)),
+        None => http,
+    };
     let known = grpc.clone().reset_fallback();
     known
         .merge(http.clone().reset_fallback())
-        .fallback(move |request: Request| {
+        .fallback(move |mut request: Request| {
+            if let Some(prefix) = &prefix {
+                ui::strip_prefix(prefix, &mut request);
+            }
             let router = if content_type::is_grpc(&request) {
                 &grpc
             } else {
@@ -260,7 +282,7 @@ mod tests {
             budgets: CallerBudgets::new(1, 1),
             limit: Limit::new(1, 1),
         });
-        let router = with_layers(service.into(), route, &guards);
+        let router = with_layers(service.into(), route, None, &guards);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let limits = serving.connections;

@@ -45,7 +45,7 @@ const NOT_FOR_CLIENTS: &[&str] = &[
 ];
 
 /// A part of `src/`, and what its files must not name.
-const FORBIDDEN: [(&str, &[&str]); 17] = [
+const FORBIDDEN: [(&str, &[&str]); 18] = [
     (
         "graph",
         &[
@@ -95,6 +95,18 @@ const FORBIDDEN: [(&str, &[&str]); 17] = [
         ],
     ),
     ("policy", &["crate::"]),
+    (
+        "picture",
+        &[
+            "crate::api",
+            "crate::server",
+            "crate::graph",
+            "crate::storage",
+            "crate::model",
+            "crate::proto",
+            "crate::config",
+        ],
+    ),
     (
         "identity",
         &[

@@ -59,4 +59,5 @@ mod settings;
 mod sql;
 mod streams;
 mod types;
+mod ui;
 mod wheel;

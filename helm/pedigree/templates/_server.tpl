@@ -43,6 +43,14 @@
   value: {{ $server.logFormat }}
 - name: PEDIGREE_LOG_LEVEL
   value: {{ $server.logLevel | quote }}
+- name: PEDIGREE_UI
+  value: {{ ternary "on" "off" $server.ui | quote }}
+- name: PEDIGREE_UI_DEADLINE
+  value: {{ $server.uiDeadline | quote }}
+{{- with $server.webPrefix }}
+- name: PEDIGREE_WEB_PREFIX
+  value: {{ . | quote }}
+{{- end }}
 {{- with $server.webOrigins }}
 - name: PEDIGREE_WEB_ORIGINS
   value: {{ join "," . | quote }}

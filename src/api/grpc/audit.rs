@@ -106,6 +106,7 @@ const fn door(door: Door) -> &'static str {
         Door::Command => "command",
         Door::OpenLineage => "openlineage",
         Door::MlFlow => "mlflow",
+        Door::Web => "web",
         Door::Unknown => "",
     }
 }

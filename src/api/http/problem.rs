@@ -31,6 +31,18 @@ impl Problem {
         }
     }
 
+    /// The status of the response.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What is wrong, for the caller.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// When to send the same request again.
     fn retry_after_seconds(&self) -> u64 {
         match self.error.as_deref() {

@@ -78,37 +78,37 @@ pub(super) fn assign(nodes: &[LayoutNode], edges: &[LayoutEdge]) -> Layers {
 /// ranks.
 fn turned(nodes: &[LayoutNode], edges: &[LayoutEdge]) -> Vec<bool> {
     #[derive(Clone, Copy, PartialEq)]
-    enum Visit {
+    enum SearchState {
         New,
         Open,
         Done,
     }
     let leaving = leaving(nodes.len(), edges);
     let mut is_turned = vec![false; edges.len()];
-    let mut visits = vec![Visit::New; nodes.len()];
+    let mut visits = vec![SearchState::New; nodes.len()];
     let mut order: Vec<usize> = (0..nodes.len()).collect();
     order.sort_by_key(|node| (nodes[*node].rank, *node));
     for start in order {
-        if visits[start] != Visit::New {
+        if visits[start] != SearchState::New {
             continue;
         }
-        visits[start] = Visit::Open;
+        visits[start] = SearchState::Open;
         let mut path = vec![(start, 0)];
         while let Some((node, tried)) = path.last_mut() {
             let Some(&edge) = leaving[*node].get(*tried) else {
-                visits[*node] = Visit::Done;
+                visits[*node] = SearchState::Done;
                 path.pop();
                 continue;
             };
             *tried += 1;
             let to = edges[edge].to;
             match visits[to] {
-                Visit::Open => is_turned[edge] = true,
-                Visit::New => {
-                    visits[to] = Visit::Open;
+                SearchState::Open => is_turned[edge] = true,
+                SearchState::New => {
+                    visits[to] = SearchState::Open;
                     path.push((to, 0));
                 }
-                Visit::Done => {}
+                SearchState::Done => {}
             }
         }
     }

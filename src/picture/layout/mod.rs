@@ -41,7 +41,7 @@ pub struct LayoutEdge {
 
 /// Where a node stands: its upper left corner, in pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Place {
+pub struct NodePlace {
     pub x: f64,
     pub y: f64,
     pub layer: usize,
@@ -51,8 +51,8 @@ pub struct Place {
 
 /// The positions of nodes and edges, in the order of the input.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Layout {
-    pub places: Vec<Place>,
+pub struct PictureLayout {
+    pub places: Vec<NodePlace>,
     pub routes: Vec<Route>,
     /// The upper left corner of everything.
     pub left: f64,
@@ -65,18 +65,18 @@ pub struct Layout {
 
 /// Places nodes and edges.
 #[must_use]
-pub fn layout(nodes: &[LayoutNode], edges: &[LayoutEdge]) -> Layout {
+pub fn layout(nodes: &[LayoutNode], edges: &[LayoutEdge]) -> PictureLayout {
     let layered = layers::assign(nodes, edges);
-    let mut rows = rows::Rows::new(nodes, edges, &layered);
+    let mut rows = rows::LayerRows::new(nodes, edges, &layered);
     let crossings = order::arrange(&mut rows);
     let heights = place::vertical(&rows);
     route::finish(nodes, &rows, &heights, crossings)
 }
 
-impl Layout {
+impl PictureLayout {
     /// Puts the middle of a node at the origin.
     pub fn move_origin(&mut self, node: usize) {
-        let Place { x, y, .. } = self.places[node];
+        let NodePlace { x, y, .. } = self.places[node];
         for place in &mut self.places {
             place.x -= x;
             place.y -= y;

@@ -2,7 +2,7 @@
 //! neighbouring stops; the best order that came up is kept.
 
 use super::place::isotonic;
-use super::rows::Rows;
+use super::rows::LayerRows;
 
 /// How often all layers are ordered.
 const SWEEPS_COUNT: usize = 24;
@@ -11,7 +11,7 @@ const SWEEPS_COUNT: usize = 24;
 const SWITCH_ROUNDS_COUNT: usize = 4;
 
 /// Orders the rows, and returns how many crossings are left.
-pub(super) fn arrange(rows: &mut Rows) -> usize {
+pub(super) fn arrange(rows: &mut LayerRows) -> usize {
     let mut best = crossings(rows);
     let mut kept = rows.rows.clone();
     for sweep in 0..SWEEPS_COUNT {
@@ -34,7 +34,7 @@ pub(super) fn arrange(rows: &mut Rows) -> usize {
 }
 
 /// How many edges cross between all neighbouring layers.
-fn crossings(rows: &Rows) -> usize {
+fn crossings(rows: &LayerRows) -> usize {
     let mut count = 0;
     for row in rows.rows.iter().skip(1) {
         let mut ends = Vec::new();
@@ -72,7 +72,7 @@ fn inversions(numbers: &[usize]) -> usize {
 
 /// Sorts each layer by where its neighbours are: to the right in even sweeps, to the left in odd
 /// ones.
-fn sort_layers(rows: &mut Rows, sweep: usize) {
+fn sort_layers(rows: &mut LayerRows, sweep: usize) {
     let depth = rows.rows.len();
     let goes_right = sweep.is_multiple_of(2);
     let uses_median = sweep % 4 > 1;
@@ -105,7 +105,7 @@ fn sort_layers(rows: &mut Rows, sweep: usize) {
 
 /// Sorts a row by the wishes of its stops. Those with a seed keep their order: their wishes are
 /// first moved to the nearest ones that ascend.
-fn sort_row(rows: &mut Rows, layer: usize, wishes: &[f64]) {
+fn sort_row(rows: &mut LayerRows, layer: usize, wishes: &[f64]) {
     let row = &rows.rows[layer];
     let mut seeded: Vec<usize> = (0..row.len())
         .filter(|place| rows.stops[row[*place]].seed.is_some())
@@ -133,7 +133,7 @@ fn sort_row(rows: &mut Rows, layer: usize, wishes: &[f64]) {
 
 /// Puts the stops with a seed into their order, in the places that they have: stops between equal
 /// wishes could have moved them.
-fn restore_seeds(rows: &mut Rows, layer: usize) {
+fn restore_seeds(rows: &mut LayerRows, layer: usize) {
     let stops = &rows.stops;
     let row = &mut rows.rows[layer];
     let places: Vec<usize> = (0..row.len())
@@ -147,7 +147,7 @@ fn restore_seeds(rows: &mut Rows, layer: usize) {
 }
 
 /// Changes the places of neighbours where that takes crossings away.
-fn switch_neighbours(rows: &mut Rows) {
+fn switch_neighbours(rows: &mut LayerRows) {
     for _ in 0..SWITCH_ROUNDS_COUNT {
         let mut is_better = false;
         for layer in 0..rows.rows.len() {
@@ -170,7 +170,7 @@ fn switch_neighbours(rows: &mut Rows) {
 }
 
 /// How many crossings fewer there are when two neighbours change places.
-fn gain(rows: &Rows, upper: usize, lower: usize) -> isize {
+fn gain(rows: &LayerRows, upper: usize, lower: usize) -> isize {
     let mut gain = 0;
     for links in [&rows.before, &rows.after] {
         for one in &links[upper] {

@@ -1,7 +1,7 @@
 //! The height of each stop: at the mean of its neighbours, as far as its row lets it.
 
 use super::NODE_GAP;
-use super::rows::Rows;
+use super::rows::LayerRows;
 
 /// How often all rows are placed.
 const PASSES_COUNT: usize = 12;
@@ -41,7 +41,7 @@ pub(super) fn isotonic(wishes: &[(f64, f64)]) -> Vec<f64> {
 }
 
 /// The middle of each stop, in pixels from the top.
-pub(super) fn vertical(rows: &Rows) -> Vec<f64> {
+pub(super) fn vertical(rows: &LayerRows) -> Vec<f64> {
     let mut heights = vec![0.0; rows.stops.len()];
     for row in &rows.rows {
         let offsets = offsets(rows, row);
@@ -67,7 +67,7 @@ pub(super) fn vertical(rows: &Rows) -> Vec<f64> {
 }
 
 /// Moves the stops of a row to the means of their neighbours.
-fn settle(rows: &Rows, layer: usize, pass: usize, heights: &mut [f64]) {
+fn settle(rows: &LayerRows, layer: usize, pass: usize, heights: &mut [f64]) {
     let row = &rows.rows[layer];
     let offsets = offsets(rows, row);
     let goes_right = pass.is_multiple_of(2);
@@ -101,7 +101,7 @@ fn settle(rows: &Rows, layer: usize, pass: usize, heights: &mut [f64]) {
 }
 
 /// The least distance of each stop of a row from the first one.
-fn offsets(rows: &Rows, row: &[usize]) -> Vec<f64> {
+fn offsets(rows: &LayerRows, row: &[usize]) -> Vec<f64> {
     let mut offset = 0.0;
     let mut offsets = Vec::with_capacity(row.len());
     for (place, stop) in row.iter().enumerate() {

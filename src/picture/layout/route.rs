@@ -1,7 +1,7 @@
 //! Edges as level and curved parts, and the positions of nodes.
 
-use super::rows::Rows;
-use super::{LAYER_GAP, Layout, LayoutNode, Place};
+use super::rows::LayerRows;
+use super::{LAYER_GAP, LayoutNode, NodePlace, PictureLayout};
 
 /// A curve between two layers, whose ends are level.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,7 +37,7 @@ impl Route {
 }
 
 /// The left edge and the width of each layer.
-fn columns(nodes: &[LayoutNode], rows: &Rows) -> Vec<(f64, f64)> {
+fn columns(nodes: &[LayoutNode], rows: &LayerRows) -> Vec<(f64, f64)> {
     let mut left = 0.0;
     let mut columns = Vec::with_capacity(rows.rows.len());
     for row in &rows.rows {
@@ -52,22 +52,22 @@ fn columns(nodes: &[LayoutNode], rows: &Rows) -> Vec<(f64, f64)> {
 /// The layout of ordered rows with the heights of their stops.
 pub(super) fn finish(
     nodes: &[LayoutNode],
-    rows: &Rows,
+    rows: &LayerRows,
     heights: &[f64],
     crossings: usize,
-) -> Layout {
+) -> PictureLayout {
     let columns = columns(nodes, rows);
     let place = |(index, node): (usize, &LayoutNode)| {
         let layer = rows.stops[index].layer;
         let (left, width) = columns[layer];
-        Place {
+        NodePlace {
             x: left + (width - node.width) / 2.0,
             y: heights[index] - node.height / 2.0,
             layer,
             order: rows.order[index],
         }
     };
-    let places: Vec<Place> = nodes.iter().enumerate().map(place).collect();
+    let places: Vec<NodePlace> = nodes.iter().enumerate().map(place).collect();
     let route = |(chain, is_turned): (&Vec<usize>, &bool)| {
         let (first, last) = (chain[0], chain[chain.len() - 1]);
         let span = |pair: &[usize]| {
@@ -87,9 +87,9 @@ pub(super) fn finish(
         }
     };
     let routes = rows.chains.iter().zip(&rows.is_turned).map(route).collect();
-    let bottom = |(place, node): (&Place, &LayoutNode)| place.y + node.height;
+    let bottom = |(place, node): (&NodePlace, &LayoutNode)| place.y + node.height;
     let bottoms = places.iter().zip(nodes).map(bottom);
-    Layout {
+    PictureLayout {
         left: 0.0,
         top: 0.0,
         width: columns.last().map_or(0.0, |(left, width)| left + width),

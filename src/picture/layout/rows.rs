@@ -8,7 +8,7 @@ const BEND_HEIGHT: f64 = 6.0;
 
 /// What stands in a row: a node, or the bend of an edge.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stop {
+pub(super) struct RowStop {
     pub layer: usize,
     pub height: f64,
     pub is_bend: bool,
@@ -19,8 +19,8 @@ pub(super) struct Stop {
 /// The layers, each from top to bottom, and the links between neighbouring ones. The first stops
 /// are the nodes, in their order.
 #[derive(Debug)]
-pub(super) struct Rows {
-    pub stops: Vec<Stop>,
+pub(super) struct LayerRows {
+    pub stops: Vec<RowStop>,
     pub rows: Vec<Vec<usize>>,
     /// The stops of the layer to the left, and to the right, that each stop is linked to.
     pub before: Vec<Vec<usize>>,
@@ -32,7 +32,7 @@ pub(super) struct Rows {
     pub order: Vec<usize>,
 }
 
-impl Rows {
+impl LayerRows {
     pub fn new(nodes: &[LayoutNode], edges: &[LayoutEdge], layers: &Layers) -> Self {
         let mut ranks: Vec<usize> = (0..nodes.len()).collect();
         ranks.sort_by_key(|node| {
@@ -43,13 +43,13 @@ impl Rows {
         for (rank, node) in ranks.into_iter().enumerate() {
             rank_of[node] = rank;
         }
-        let stop = |(layer, node): (&usize, &LayoutNode)| Stop {
+        let stop = |(layer, node): (&usize, &LayoutNode)| RowStop {
             layer: *layer,
             height: node.height,
             is_bend: false,
             seed: node.seed,
         };
-        let stops: Vec<Stop> = layers.of_nodes.iter().zip(nodes).map(stop).collect();
+        let stops: Vec<RowStop> = layers.of_nodes.iter().zip(nodes).map(stop).collect();
         let depth = layers.of_nodes.iter().max().map_or(0, |last| last + 1);
         let mut this = Self {
             before: vec![Vec::new(); stops.len()],
@@ -88,7 +88,7 @@ impl Rows {
     }
 
     fn add_bend(&mut self, layer: usize) -> usize {
-        self.stops.push(Stop {
+        self.stops.push(RowStop {
             layer,
             height: BEND_HEIGHT,
             is_bend: true,

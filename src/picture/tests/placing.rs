@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use proptest::prelude::*;
 
 use super::generate::{choices, generated};
-use crate::picture::layout::{Layout, LayoutEdge, LayoutNode, NODE_GAP, layout};
+use crate::picture::layout::{LayoutEdge, LayoutNode, NODE_GAP, PictureLayout, layout};
 use crate::picture::{FoldRules, Grouping, Scene, fold};
 
 /// All nodes of a generated lineage as they are.
@@ -22,7 +22,7 @@ fn unfolded(choices: &[u8], hops: u32) -> Scene {
 }
 
 /// Whether two nodes of a layout overlap.
-fn has_overlap(scene: &Scene, found: &Layout) -> bool {
+fn has_overlap(scene: &Scene, found: &PictureLayout) -> bool {
     let mut rows: HashMap<usize, Vec<f64>> = HashMap::new();
     for place in &found.places[..scene.figures.len()] {
         rows.entry(place.layer).or_default().push(place.y);

@@ -133,7 +133,21 @@ fn method_name(request: &Request) -> &'static str {
 /// What paths of `MLflow`'s API begin with.
 const MLFLOW_PREFIXES: [&str; 3] = ["/api/2.0/", "/api/3.0/", "/ajax-api/"];
 
+/// What the first segments of paths of the web pages are.
+const WEB_SEGMENTS: [&str; 9] = [
+    "",
+    "about",
+    "artifacts",
+    "assets",
+    "contexts",
+    "executions",
+    "lineage",
+    "search",
+    "types",
+];
+
 fn door(path: &str) -> Door {
+    let first = path.split('/').nth(1);
     if path.starts_with("/ml_metadata.") {
         Door::MlMetadata
     } else if path.starts_with("/pedigree.") {
@@ -145,6 +159,8 @@ fn door(path: &str) -> Door {
         .any(|prefix| path.starts_with(prefix))
     {
         Door::MlFlow
+    } else if first.is_some_and(|first| WEB_SEGMENTS.contains(&first)) {
+        Door::Web
     } else {
         Door::Unknown
     }

@@ -302,6 +302,31 @@ const CATALOG_PATHS: [&str; 9] = [
     "/search?q=j7",
 ];
 
+/// Pages of the web that show nodes of [`Asking::fill`].
+const PAGES: [&str; 14] = [
+    "/",
+    "/search?q=n7",
+    "/search?q=s3://7",
+    "/artifacts",
+    "/artifacts?type=T7&order=oldest",
+    "/artifacts?filter=name+%3D+%27n7%27",
+    "/executions?type=T7&filter=last_known_state+%3D+RUNNING",
+    "/contexts",
+    "/artifacts/7",
+    "/executions/7",
+    "/contexts/7",
+    "/types",
+    "/lineage/artifacts/7",
+    "/lineage/contexts/7?view=list",
+];
+
+async fn read_pages(port: u16) {
+    for path in PAGES {
+        let answer = http(port, &format!("GET {path} HTTP/1.1"), b"").await;
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+    }
+}
+
 async fn read_catalog(port: u16) {
     for path in CATALOG_PATHS {
         let head = format!("GET /api/v1{path} HTTP/1.1");
@@ -513,6 +538,7 @@ async fn frequent_statements_use_indexes(backend: Backend) {
     asking.read_all_kinds().await;
     asking.write().await;
     read_catalog(server.port).await;
+    read_pages(server.port).await;
     let watched = Watcher::start(server.connect().await, from_the_beginning()).await;
     drop(watched);
     tracking::track(server.port).await;

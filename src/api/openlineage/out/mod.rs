@@ -12,7 +12,7 @@ mod data;
 mod ids;
 mod job;
 mod run;
-mod value;
+pub(in crate::api) mod value;
 
 use std::collections::{BTreeSet, HashMap};
 

@@ -10,7 +10,7 @@ use crate::model::{NodeContent, Value};
 const MAX_TEXT_BYTES: usize = 4096;
 
 /// A property of a node, whether its type declares it or not.
-pub(super) fn property<'n>(node: &'n NodeContent, name: &str) -> Option<&'n Value> {
+pub(in crate::api) fn property<'n>(node: &'n NodeContent, name: &str) -> Option<&'n Value> {
     let custom = node.custom_properties.get(name);
     custom.or_else(|| node.properties.get(name))
 }
@@ -33,7 +33,7 @@ pub(super) fn int_of(node: &NodeContent, name: &str) -> Option<i64> {
 }
 
 /// A value as JSON. A long text is cut; messages, whose meaning only their clients know, are none.
-pub(super) fn json(value: &Value) -> Option<Json> {
+pub(in crate::api) fn json(value: &Value) -> Option<Json> {
     Some(match value {
         Value::Int(number) => (*number).into(),
         Value::Double(number) => (*number).into(),

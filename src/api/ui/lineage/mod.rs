@@ -1,0 +1,364 @@
+//! `/lineage/{kind}/{id}`: where a node came from and what depends on it, as a picture, as a list,
+//! and as files.
+//!
+//! * `query`: the URL, both ways; `walk`: the traces; `draw`: what is drawn of them.
+//! * `panel`: the selected node or fold; `list`: the same lineage as a tree of rows.
+//! * `export`: `.svg`, `.json`, `.dot` and `.csv` behind the id.
+
+mod draw;
+mod export;
+mod list;
+mod panel;
+pub(super) mod query;
+pub(super) mod walk;
+
+use std::collections::BTreeSet;
+
+use askama::Template;
+use axum::response::Response;
+use http::StatusCode;
+
+use super::node;
+use super::page::{Links, Section, Shell, html, kind_of};
+use super::text;
+use super::views::{NodeView, kind_glyph, label};
+use super::visit::{Visit, parse_id};
+use crate::api::http::problem::Problem;
+use crate::error::{Error, Result};
+use crate::model::{Event, Kind, Node, Step};
+use crate::picture::svg::{MoreSide, SceneLinks};
+use crate::picture::{Figure, FigureKey, Grouping, svg};
+use draw::Drawn;
+use export::Format;
+use list::{Card, ListRow};
+use panel::Panel;
+use query::{FigureOpening, LineageView, OpenPart};
+use walk::WalkDirection;
+
+/// The keys of the path of an event, with slashes between.
+pub(super) fn event_role(event: &Event) -> String {
+    let keys = event.path.iter().filter_map(|step| match step {
+        Step::Key(key) => Some(text::cell(key)),
+        Step::Index(_) => None,
+    });
+    keys.collect::<Vec<_>>().join("/")
+}
+
+/// Links of figures to their nodes; folds are no links, nor is what is not drawn.
+pub(super) struct NodeLinks<'l>(pub &'l Links);
+
+impl SceneLinks for NodeLinks<'_> {
+    fn of_figure(&self, figure: &Figure) -> Option<String> {
+        let is_single = !figure.is_fold();
+        is_single.then(|| self.0.node(kind_of(figure.key), figure.key.id))
+    }
+
+    fn of_more(&self, _: &Figure, _: MoreSide) -> Option<String> {
+        None
+    }
+}
+
+/// The node or the context whose lineage is shown.
+struct LineageSubject {
+    kind: Kind,
+    node: Node,
+    starts: Vec<FigureKey>,
+}
+
+impl LineageSubject {
+    async fn find(visit: &Visit, id: i64) -> Result<Self> {
+        let kinds = Kind::ALL.into_iter();
+        let kind = kinds.clone().find(|kind| kind.plural() == visit.segment(0));
+        let kind = kind.ok_or_else(|| Error::NotFound("no such kind of node".into()))?;
+        let node = node::find(visit, kind, id).await?;
+        let starts = match kind {
+            Kind::Artifact => vec![FigureKey::artifact(id)],
+            Kind::Execution => vec![FigureKey::execution(id)],
+            Kind::Context => walk::members(&visit.call, id).await?,
+        };
+        Ok(Self { kind, node, starts })
+    }
+
+    /// The figures that are never folded: a node, but not the members of a context.
+    fn focus(&self) -> BTreeSet<FigureKey> {
+        let starts = self.starts.iter().copied();
+        starts.filter(|_| self.kind != Kind::Context).collect()
+    }
+}
+
+/// A choice among links, of which one is taken.
+struct Choice {
+    word: String,
+    /// The text in the query.
+    value: String,
+    link: String,
+    is_taken: bool,
+}
+
+#[derive(Template)]
+#[template(path = "ui/lineage.html")]
+struct LineagePage {
+    page: Shell,
+    node: NodeView,
+    title: String,
+    list_link: String,
+    list_word: &'static str,
+    directions: Vec<Choice>,
+    views: Vec<Choice>,
+    exports: Vec<Choice>,
+    hops: Vec<Choice>,
+    groups: Vec<Choice>,
+    action: String,
+    direction: &'static str,
+    open: String,
+    highlight: String,
+    is_list: bool,
+    reset: Option<String>,
+    /// An `svg` element, made of escaped texts only.
+    picture: String,
+    panel: Option<Panel>,
+    cards: Vec<Card>,
+    rows: Vec<ListRow>,
+    is_empty: bool,
+    summary: String,
+    cut: String,
+    artifact_glyph: &'static str,
+    execution_glyph: &'static str,
+}
+
+/// The page of a picture: where its figures lead.
+struct PageLinks<'p> {
+    base: &'p str,
+    view: &'p LineageView,
+    selected: Option<FigureKey>,
+}
+
+impl PageLinks<'_> {
+    fn link(&self, view: &LineageView) -> String {
+        with_query(self.base, view)
+    }
+}
+
+impl SceneLinks for PageLinks<'_> {
+    fn of_figure(&self, figure: &Figure) -> Option<String> {
+        let view = LineageView {
+            selected: Some(figure.key),
+            ..self.view.clone()
+        };
+        Some(self.link(&view))
+    }
+
+    fn of_more(&self, figure: &Figure, side: MoreSide) -> Option<String> {
+        // A fold is opened first: its members differ in what is around them.
+        let part = match side {
+            _ if figure.is_fold() => OpenPart::Members,
+            MoreSide::Before => OpenPart::Before,
+            MoreSide::After => OpenPart::After,
+        };
+        let key = figure.key;
+        Some(self.link(&self.view.toggled(FigureOpening { key, part })))
+    }
+
+    fn selected(&self) -> Option<FigureKey> {
+        self.selected
+    }
+
+    fn is_faded(&self, figure: &Figure) -> bool {
+        let wanted = self.view.highlight.to_lowercase();
+        let has = |text: &str| text.to_lowercase().contains(&wanted);
+        !wanted.is_empty() && !has(&figure.label) && !has(&figure.type_name)
+    }
+}
+
+/// The address of a view.
+fn with_query(base: &str, view: &LineageView) -> String {
+    match view.write().as_str() {
+        "" => base.to_owned(),
+        query => format!("{base}?{query}"),
+    }
+}
+
+pub(super) async fn page(visit: Visit) -> Result<Response, Problem> {
+    let (id, format) = Format::split(visit.segment(1));
+    let subject = LineageSubject::find(&visit, parse_id(id)?).await?;
+    let view = LineageView::parse(visit.query())?;
+    let drawn = Drawn::new(&visit.call, &subject, &view).await?;
+    let label = label(&subject.node);
+    if let Some(format) = format {
+        return Ok(format.answer(&drawn, &label));
+    }
+    let base = visit.links().lineage(subject.kind, subject.node.id);
+    let shown = show(&visit, &subject, &view, &drawn, (&base, &label)).await?;
+    Ok(html(StatusCode::OK, &shown)?)
+}
+
+async fn show(
+    visit: &Visit,
+    subject: &LineageSubject,
+    view: &LineageView,
+    drawn: &Drawn,
+    (base, label): (&str, &str),
+) -> Result<LineagePage> {
+    let links = visit.links();
+    let default = subject.focus().first().copied();
+    let selected = view.selected.or(default);
+    let selected = selected.and_then(|key| drawn.scene.figure_of(key));
+    let selected = selected.map(|place| &drawn.scene.figures[place]);
+    let page_links = PageLinks {
+        base,
+        view,
+        selected: selected.map(|figure| figure.key),
+    };
+    let title = match view.direction {
+        WalkDirection::Both => "Lineage of",
+        WalkDirection::Provenance => "Provenance of",
+        WalkDirection::Impact => "Impact of",
+    };
+    let panel = match selected.filter(|_| !view.is_list) {
+        Some(figure) => Some(Panel::new(visit, figure, (base, view)).await?),
+        None => None,
+    };
+    let section = Section::Nodes(subject.kind);
+    let list_rows = view
+        .is_list
+        .then(|| list::rows(links, drawn))
+        .unwrap_or_default();
+    Ok(LineagePage {
+        page: visit.page(section),
+        node: NodeView::new(links, subject.kind, &subject.node),
+        title: format!("{title} {label}"),
+        list_link: links.to(section.path()),
+        list_word: match subject.kind {
+            Kind::Artifact => "Artifacts",
+            Kind::Execution => "Executions",
+            Kind::Context => "Contexts",
+        },
+        directions: directions(base, view),
+        views: views(base, view),
+        exports: Format::ALL
+            .map(|format| export_choice(format, base, view))
+            .into(),
+        hops: hop_choices(view, drawn),
+        groups: group_choices(view),
+        action: base.to_owned(),
+        direction: view.direction_name(),
+        open: view.open_text(),
+        highlight: text::visible(&view.highlight),
+        is_list: view.is_list,
+        reset: (!view.open.is_empty()).then(|| {
+            let closed = LineageView {
+                open: Vec::new(),
+                ..view.clone()
+            };
+            with_query(base, &closed)
+        }),
+        picture: if view.is_list {
+            String::new()
+        } else {
+            svg::element(
+                &drawn.scene,
+                &drawn.layout,
+                &format!("{title} {label}"),
+                &page_links,
+            )
+        },
+        panel,
+        cards: if view.is_list {
+            list::cards(drawn)
+        } else {
+            Vec::new()
+        },
+        rows: list_rows,
+        is_empty: drawn.lineage.nodes.len() <= 1,
+        summary: drawn.summary(),
+        cut: if drawn.lineage.is_cut {
+            let most = text::number(walk::MAX_TRACED_NODES);
+            format!("There is more: a walk ends after {most} nodes. What is nearest is shown.")
+        } else {
+            String::new()
+        },
+        artifact_glyph: kind_glyph(Kind::Artifact),
+        execution_glyph: kind_glyph(Kind::Execution),
+    })
+}
+
+/// A view with a change.
+fn changed(view: &LineageView, change: impl FnOnce(&mut LineageView)) -> LineageView {
+    let mut view = view.clone();
+    change(&mut view);
+    view
+}
+
+fn directions(base: &str, view: &LineageView) -> Vec<Choice> {
+    let choices = [
+        ("Provenance", WalkDirection::Provenance),
+        ("Both", WalkDirection::Both),
+        ("Impact", WalkDirection::Impact),
+    ];
+    let choice = |(word, direction): (&str, WalkDirection)| Choice {
+        word: word.to_owned(),
+        value: String::new(),
+        link: with_query(base, &changed(view, |view| view.direction = direction)),
+        is_taken: view.direction == direction,
+    };
+    choices.map(choice).into()
+}
+
+fn views(base: &str, view: &LineageView) -> Vec<Choice> {
+    let choice = |(word, is_list): (&str, bool)| Choice {
+        word: word.to_owned(),
+        value: String::new(),
+        link: with_query(base, &changed(view, |view| view.is_list = is_list)),
+        is_taken: view.is_list == is_list,
+    };
+    [("Graph", false), ("List", true)].map(choice).into()
+}
+
+fn export_choice(format: Format, base: &str, view: &LineageView) -> Choice {
+    let graph = changed(view, |view| {
+        view.is_list = false;
+        view.selected = None;
+    });
+    Choice {
+        word: format.word().to_owned(),
+        value: String::new(),
+        link: with_query(&format!("{base}.{}", format.ending()), &graph),
+        is_taken: false,
+    }
+}
+
+fn hop_choices(view: &LineageView, drawn: &Drawn) -> Vec<Choice> {
+    let auto = Choice {
+        word: format!("auto ({})", drawn.hops),
+        value: "auto".to_owned(),
+        link: String::new(),
+        is_taken: view.hops.is_none(),
+    };
+    let mut numbers = vec![1, 2, 3, 4, 6, 8, 12, 20, 50];
+    numbers.extend(view.hops.filter(|hops| !numbers.contains(hops)));
+    numbers.sort_unstable();
+    let number = |hops: u32| Choice {
+        word: hops.to_string(),
+        value: hops.to_string(),
+        link: String::new(),
+        is_taken: view.hops == Some(hops),
+    };
+    std::iter::once(auto)
+        .chain(numbers.into_iter().map(number))
+        .collect()
+}
+
+fn group_choices(view: &LineageView) -> Vec<Choice> {
+    let choices = [
+        ("repeated steps", "steps", Grouping::RepeatedSteps),
+        ("type", "type", Grouping::Type),
+        ("nothing", "nothing", Grouping::Nothing),
+    ];
+    let choice = |(word, value, group): (&str, &str, Grouping)| Choice {
+        word: word.to_owned(),
+        value: value.to_owned(),
+        link: String::new(),
+        is_taken: view.group == group,
+    };
+    choices.map(choice).into()
+}

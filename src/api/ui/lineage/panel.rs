@@ -1,0 +1,165 @@
+//! The panel beside a picture: the selected node, or what the members of a fold differ in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::query::{FigureOpening, LineageView, OpenPart};
+use super::{changed, with_query};
+use crate::api::ui::page::kind_of;
+use crate::api::ui::text;
+use crate::api::ui::views::{NodeView, PropertyView, kind_glyph, properties, value_text};
+use crate::api::ui::visit::Visit;
+use crate::error::Result;
+use crate::model::Node;
+use crate::picture::{Figure, Mark};
+
+/// The most members of a fold that are compared, and that are listed.
+const MAX_COMPARED_NODES: usize = 200;
+const MAX_LISTED_NODES: usize = 10;
+
+/// The most properties that are shown.
+const MAX_PROPERTIES: usize = 12;
+
+/// How many members have a state.
+pub(super) struct StateCount {
+    pub mark: Mark,
+    pub count: usize,
+}
+
+/// A property in which the members of a fold differ, or not.
+pub(super) struct Difference {
+    pub name: String,
+    pub values: String,
+    pub is_same: bool,
+}
+
+/// What the panel shows.
+pub(super) struct Panel {
+    pub kind: &'static str,
+    pub glyph: &'static str,
+    pub label: String,
+    pub type_name: String,
+    pub members: usize,
+    /// The node, if it is one.
+    pub node: Option<NodeView>,
+    pub centre: String,
+    pub properties: Vec<PropertyView>,
+    pub has_more_properties: bool,
+    pub states: Vec<StateCount>,
+    pub differences: Vec<Difference>,
+    pub compared: usize,
+    pub latest: Vec<NodeView>,
+    /// The picture with the members of the fold.
+    pub unfold: String,
+    /// The pictures with what is not drawn around it, each with its words.
+    pub openings: Vec<(String, String)>,
+}
+
+impl Panel {
+    pub async fn new(
+        visit: &Visit,
+        figure: &Figure,
+        (base, view): (&str, &LineageView),
+    ) -> Result<Self> {
+        let kind = kind_of(figure.key);
+        let newest = figure.members.iter().rev().take(MAX_COMPARED_NODES);
+        let ids: Vec<i64> = newest.map(|key| key.id).collect();
+        let mut nodes = visit.call.graph.nodes_by_ids(kind, &ids).await?;
+        nodes.reverse();
+        let links = visit.links();
+        let single = nodes.first().filter(|_| !figure.is_fold());
+        let mut properties = single.map(properties).unwrap_or_default();
+        let has_more_properties = properties.len() > MAX_PROPERTIES;
+        properties.truncate(MAX_PROPERTIES);
+        let listed = nodes.iter().take(MAX_LISTED_NODES);
+        let listed = listed.filter(|_| figure.is_fold());
+        let open = |part| {
+            let key = figure.key;
+            with_query(base, &view.toggled(FigureOpening { key, part }))
+        };
+        let more = [
+            (figure.more_before, OpenPart::Before, "before"),
+            (figure.more_after, OpenPart::After, "after"),
+        ];
+        let more = more
+            .into_iter()
+            .filter(|(count, ..)| *count > 0 && !figure.is_fold());
+        Ok(Self {
+            kind: kind.noun(),
+            glyph: kind_glyph(kind),
+            label: figure.label.clone(),
+            type_name: figure.type_name.clone(),
+            members: figure.members.len(),
+            node: single.map(|node| NodeView::new(links, kind, node)),
+            centre: {
+                let view = changed(view, |view| {
+                    view.selected = None;
+                    view.open.clear();
+                });
+                with_query(&links.lineage(kind, figure.key.id), &view)
+            },
+            properties,
+            has_more_properties,
+            states: figure
+                .marks
+                .iter()
+                .map(|(mark, count)| StateCount {
+                    mark: *mark,
+                    count: *count,
+                })
+                .collect(),
+            differences: if figure.is_fold() {
+                differences(&nodes)
+            } else {
+                Vec::new()
+            },
+            compared: nodes.len(),
+            latest: listed
+                .map(|node| NodeView::new(links, kind, node))
+                .collect(),
+            unfold: open(OpenPart::Members),
+            openings: more
+                .map(|(count, part, word)| (open(part), format!("{count} more {word} it")))
+                .collect(),
+        })
+    }
+}
+
+/// The properties of nodes: first those in which they differ.
+fn differences(nodes: &[Node]) -> Vec<Difference> {
+    let mut values: BTreeMap<&str, (BTreeSet<String>, usize)> = BTreeMap::new();
+    for node in nodes {
+        let content = &node.content;
+        for (name, value) in content.properties.iter().chain(&content.custom_properties) {
+            let (texts, count) = values.entry(name).or_default();
+            texts.insert(value_text(value).0);
+            *count += 1;
+        }
+    }
+    let mut found: Vec<Difference> = values
+        .into_iter()
+        .map(|(name, (texts, count))| {
+            let is_same = texts.len() == 1 && count >= nodes.len();
+            let first = texts
+                .first()
+                .map(|text| text::cell(text))
+                .unwrap_or_default();
+            let last = texts
+                .last()
+                .map(|text| text::cell(text))
+                .unwrap_or_default();
+            Difference {
+                name: text::cell(name),
+                values: match texts.len() {
+                    1 if is_same => first,
+                    1 => format!("{first}, or none"),
+                    2 => format!("{first}, {last}"),
+                    number => format!("{number} values"),
+                },
+                is_same,
+            }
+        })
+        .collect();
+    found.sort_by_key(|it| it.is_same);
+    found.truncate(MAX_PROPERTIES);
+    found
+}

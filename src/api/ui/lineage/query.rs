@@ -1,0 +1,321 @@
+//! The URL of a view of lineage, both ways.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use url::form_urlencoded;
+
+use super::walk::WalkDirection;
+use crate::error::{Error, Result};
+use crate::picture::{FigureKey, FoldRules, Grouping};
+
+/// The most hops that can be asked for, and that are drawn unasked.
+const MAX_HOPS: u32 = 50;
+pub const MAX_AUTO_HOPS: u32 = 8;
+
+/// The most folds and sides that are open at once.
+const MAX_OPENINGS: usize = 20;
+
+/// The most letters of what is highlighted.
+const MAX_HIGHLIGHT_LETTERS: usize = 200;
+
+/// What of a figure is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OpenPart {
+    /// A fold is drawn as its members. The text is that of a key.
+    Members,
+    /// What it came from is drawn: `l`, for the left side.
+    Before,
+    /// What came from it is drawn: `r`.
+    After,
+}
+
+/// A figure that has been opened, as `e77`, `e77l` or `e77r`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FigureOpening {
+    pub key: FigureKey,
+    pub part: OpenPart,
+}
+
+impl fmt::Display for FigureOpening {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = match self.part {
+            OpenPart::Members => "",
+            OpenPart::Before => "l",
+            OpenPart::After => "r",
+        };
+        write!(out, "{}{end}", self.key)
+    }
+}
+
+impl FromStr for FigureOpening {
+    type Err = crate::picture::lineage::NoFigureKey;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (key, part) = if let Some(key) = text.strip_suffix('l') {
+            (key, OpenPart::Before)
+        } else if let Some(key) = text.strip_suffix('r') {
+            (key, OpenPart::After)
+        } else {
+            (text, OpenPart::Members)
+        };
+        let key = key.parse()?;
+        Ok(Self { key, part })
+    }
+}
+
+/// What a view of lineage shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LineageView {
+    pub direction: WalkDirection,
+    /// Hops that are drawn; `None` for as many as are readable.
+    pub hops: Option<u32>,
+    pub group: Grouping,
+    /// In the order in which they were opened.
+    pub open: Vec<FigureOpening>,
+    pub selected: Option<FigureKey>,
+    /// A part of the names that stand out; empty for none.
+    pub highlight: String,
+    pub is_list: bool,
+}
+
+const DIRECTIONS: [(&str, WalkDirection); 3] = [
+    ("provenance", WalkDirection::Provenance),
+    ("both", WalkDirection::Both),
+    ("impact", WalkDirection::Impact),
+];
+
+const GROUPS: [(&str, Grouping); 3] = [
+    ("steps", Grouping::RepeatedSteps),
+    ("type", Grouping::Type),
+    ("nothing", Grouping::Nothing),
+];
+
+/// The value with a name.
+fn named<T: Copy>(field: &str, text: &str, names: &[(&str, T)]) -> Result<T> {
+    let found = names.iter().find(|(name, _)| *name == text);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let names: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+        Error::invalid(format!("{field}: must be one of {}", names.join(", ")))
+    })
+}
+
+fn name_of<T: PartialEq>(value: &T, names: &[(&'static str, T)]) -> &'static str {
+    let found = names.iter().find(|(_, known)| known == value);
+    found.map_or("", |(name, _)| name)
+}
+
+impl LineageView {
+    /// The view of the pairs of a query. Names that it does not know mean nothing.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument`, which names the field, for a text that it cannot have.
+    pub fn parse(pairs: &[(String, String)]) -> Result<Self> {
+        let mut view = Self::default();
+        for (name, text) in pairs {
+            let text = text.trim();
+            match name.as_str() {
+                "direction" => view.direction = named(name, text, &DIRECTIONS)?,
+                "hops" => view.hops = hops(text)?,
+                "group" => view.group = named(name, text, &GROUPS)?,
+                "open" => view.open = openings(text)?,
+                "selected" => {
+                    let key = text.parse();
+                    let rule = "selected: must be a node such as a42 or e77";
+                    view.selected = Some(key.map_err(|_| Error::invalid(rule))?);
+                }
+                "highlight" => {
+                    if text.chars().count() > MAX_HIGHLIGHT_LETTERS {
+                        return Err(Error::invalid("highlight: is too long"));
+                    }
+                    text.clone_into(&mut view.highlight);
+                }
+                "view" => {
+                    view.is_list = named(name, text, &[("graph", false), ("list", true)])?;
+                }
+                _ => {}
+            }
+        }
+        Ok(view)
+    }
+
+    /// The query that [`Self::parse`] reads; empty for the default view.
+    pub fn write(&self) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        if self.direction != WalkDirection::default() {
+            query.append_pair("direction", self.direction_name());
+        }
+        if let Some(hops) = self.hops {
+            query.append_pair("hops", &hops.to_string());
+        }
+        if self.group != Grouping::default() {
+            query.append_pair("group", self.group_name());
+        }
+        if !self.open.is_empty() {
+            query.append_pair("open", &self.open_text());
+        }
+        if let Some(selected) = self.selected {
+            query.append_pair("selected", &selected.to_string());
+        }
+        if !self.highlight.is_empty() {
+            query.append_pair("highlight", &self.highlight);
+        }
+        if self.is_list {
+            query.append_pair("view", "list");
+        }
+        query.finish()
+    }
+
+    pub fn direction_name(&self) -> &'static str {
+        name_of(&self.direction, &DIRECTIONS)
+    }
+
+    pub fn group_name(&self) -> &'static str {
+        name_of(&self.group, &GROUPS)
+    }
+
+    pub fn open_text(&self) -> String {
+        let texts: Vec<String> = self.open.iter().map(ToString::to_string).collect();
+        texts.join(".")
+    }
+
+    /// This view with one more opening, or without it if it is open.
+    pub fn toggled(&self, opening: FigureOpening) -> Self {
+        let mut view = self.clone();
+        if let Some(place) = view.open.iter().position(|known| *known == opening) {
+            view.open.remove(place);
+        } else if view.open.len() < MAX_OPENINGS {
+            view.open.push(opening);
+        }
+        view
+    }
+
+    /// What is drawn with the first openings.
+    pub fn rules(&self, focus: &BTreeSet<FigureKey>, openings: usize) -> FoldRules {
+        let opened = |part| {
+            let open = self.open.iter().take(openings);
+            let open = open.filter(move |opening| opening.part == part);
+            open.map(|opening| opening.key).collect()
+        };
+        FoldRules {
+            grouping: self.group,
+            hops: self.hops.unwrap_or(MAX_AUTO_HOPS),
+            focus: focus.clone(),
+            unfolded: opened(OpenPart::Members),
+            opened_before: opened(OpenPart::Before),
+            opened_after: opened(OpenPart::After),
+            ..FoldRules::default()
+        }
+    }
+}
+
+fn hops(text: &str) -> Result<Option<u32>> {
+    if text == "auto" {
+        return Ok(None);
+    }
+    let hops = text
+        .parse()
+        .ok()
+        .filter(|hops| (1..=MAX_HOPS).contains(hops));
+    let rule = || Error::invalid(format!("hops: must be auto or 1 to {MAX_HOPS}"));
+    hops.map(Some).ok_or_else(rule)
+}
+
+fn openings(text: &str) -> Result<Vec<FigureOpening>> {
+    let open: Result<Vec<FigureOpening>, _> = text.split('.').map(str::parse).collect();
+    let rule = "open: must be nodes and sides such as e77, e77l or e77r, with dots between";
+    let mut open = open.map_err(|_| Error::invalid(rule))?;
+    let mut seen = BTreeSet::new();
+    open.retain(|opening| seen.insert(*opening));
+    if open.len() > MAX_OPENINGS {
+        return Err(Error::invalid(format!(
+            "open: has more than {MAX_OPENINGS} parts"
+        )));
+    }
+    Ok(open)
+}
+
+#[cfg(test)]
+mod url_tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(query: &str) -> Result<LineageView> {
+        let pairs = form_urlencoded::parse(query.as_bytes()).into_owned();
+        LineageView::parse(&pairs.collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn wrong_texts_are_refused_by_their_fields() {
+        for query in [
+            "direction=up",
+            "hops=0",
+            "hops=51",
+            "hops=99999999999999999999",
+            "hops=-1",
+            "group=all",
+            "open=x1",
+            "open=e1..e2",
+            "selected=c1",
+            "selected=a99999999999999999999",
+            "view=map",
+        ] {
+            let field = query.split('=').next().unwrap();
+            let error = parse(query).unwrap_err().to_string();
+            assert!(error.starts_with(field), "{query}: {error}");
+        }
+        let many: Vec<String> = (0..21).map(|id| format!("e{id}")).collect();
+        assert!(parse(&format!("open={}", many.join("."))).is_err());
+        assert!(parse(&format!("highlight={}", "x".repeat(201))).is_err());
+        assert_eq!(parse("unknown=1&x").unwrap(), LineageView::default());
+    }
+
+    fn key() -> impl Strategy<Value = FigureKey> {
+        let id = 0..i64::MAX;
+        prop_oneof![
+            id.clone().prop_map(FigureKey::artifact),
+            id.prop_map(FigureKey::execution)
+        ]
+    }
+
+    fn opening() -> impl Strategy<Value = FigureOpening> {
+        let part = prop_oneof![
+            Just(OpenPart::Members),
+            Just(OpenPart::Before),
+            Just(OpenPart::After)
+        ];
+        (key(), part).prop_map(|(key, part)| FigureOpening { key, part })
+    }
+
+    proptest! {
+        #[test]
+        fn views_survive_a_url(
+            direction in 0..3_usize,
+            hops in proptest::option::of(1..=MAX_HOPS),
+            group in 0..3_usize,
+            open in proptest::collection::btree_set(opening(), 0..20),
+            selected in proptest::option::of(key()),
+            highlight in "[^\\s\\x00](.{0,30}[^\\s])?",
+            is_list in any::<bool>(),
+        ) {
+            let view = LineageView {
+                direction: DIRECTIONS[direction].1,
+                hops,
+                group: GROUPS[group].1,
+                open: open.into_iter().collect(),
+                selected,
+                highlight: highlight.trim().to_owned(),
+                is_list,
+            };
+            prop_assert_eq!(parse(&view.write()).unwrap(), view);
+        }
+
+        #[test]
+        fn any_query_is_read_or_refused(query in ".{0,200}") {
+            let _ = parse(&query);
+        }
+    }
+}

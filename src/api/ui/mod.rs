@@ -1,0 +1,86 @@
+//! The web pages: search, lists, nodes, types, and lineage as a picture or as a list.
+//!
+//! Pages are HTML made here; they need no script. All are read by GET, as the caller of the
+//! request, and every link is made by [`page::Links`], so that they work below a prefix.
+//!
+//! * `home`, `search`, `lists`, `node`, `types`, `about`, `lineage`: a file or a folder per page:
+//!   the query, the graph, a view, and the template of the same name in `templates/ui/`.
+//! * `page`: what all pages have; `visit`: a request for one; `problems`: errors as pages.
+//! * `views`: nodes, states and values as texts; `text`: times and numbers; `assets`: style sheets.
+
+mod about;
+mod assets;
+mod home;
+mod lineage;
+mod lists;
+mod node;
+mod page;
+mod problems;
+mod search;
+mod text;
+mod types;
+mod views;
+mod visit;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use crate::api::call::Calls;
+use crate::api::http::problem::Problem;
+use crate::error::Error;
+
+pub use problems::{show_problems, strip_prefix};
+
+/// How pages are served. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct UiSettings {
+    /// What the paths of links begin with: empty, or `/PATH`.
+    pub prefix: Arc<str>,
+    /// The maximum time that a page may take.
+    pub deadline: Duration,
+}
+
+/// What every page is made with.
+#[derive(Clone, Debug)]
+struct Ui {
+    calls: Calls,
+    settings: UiSettings,
+}
+
+/// The routes.
+pub fn routes(calls: Calls, settings: UiSettings) -> Router {
+    let ui = Ui { calls, settings };
+    Router::new()
+        .route("/", get(home::page))
+        .route("/search", get(search::page))
+        .route("/artifacts", get(lists::artifacts))
+        .route("/artifacts/{id}", get(node::artifact))
+        .route("/executions", get(lists::executions))
+        .route("/executions/{id}", get(node::execution))
+        .route("/contexts", get(lists::contexts))
+        .route("/contexts/{id}", get(node::context))
+        .route("/types", get(types::all))
+        .route("/types/{kind}/{name}", get(types::one))
+        .route("/lineage/{kind}/{id}", get(lineage::page))
+        .route("/about", get(about::page))
+        .route("/assets/{name}", get(assets::serve))
+        .layer(from_fn_with_state(ui.settings.clone(), in_time))
+        .with_state(ui)
+}
+
+/// Ends a page that takes too long. What it reads from the database ends with it.
+async fn in_time(State(settings): State<UiSettings>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(settings.deadline, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::from(Error::DeadlineExceeded(
+            "the page took too long; ask for less: fewer hops, a type, or a filter".into(),
+        ))
+        .into_response(),
+    }
+}

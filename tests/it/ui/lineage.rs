@@ -1,0 +1,183 @@
+//! Lineage as a picture, as a list and as files.
+
+use serde_json::Value as Json;
+
+use super::{links, page, put_tour, visit};
+use crate::serving::get;
+use crate::support::prelude::*;
+
+on_every_database! {
+    repeated_steps_are_one_figure_that_opens,
+    directions_and_hops_decide_what_is_drawn,
+    what_is_not_drawn_is_a_link,
+    a_list_has_the_same_nodes,
+    files_have_what_was_found,
+    a_context_has_lineage,
+    a_node_without_events_has_a_picture,
+    wrong_views_are_refused_by_their_fields,
+}
+
+/// How many figures a picture has.
+fn figures(text: &str) -> usize {
+    text.matches("data-key=\"").count()
+}
+
+/// The key of the figure with this many members.
+fn fold_key(text: &str, members: &str) -> String {
+    let badge = text.find(&format!(">×{members}</text>")).unwrap();
+    let key = text[..badge].rfind("data-key=\"").unwrap();
+    let key = &text[key + "data-key=\"".len()..];
+    key.split('"').next().unwrap().to_owned()
+}
+
+async fn repeated_steps_are_one_figure_that_opens(store: Store) {
+    let model = put_tour(&store).await;
+    let path = format!("/lineage/artifacts/{model}");
+    let folded = page(&store, &path).await;
+    // Two datasets, train, the model, evaluate, its report, twelve runs, twelve scores.
+    assert_eq!(figures(&folded), 8, "{folded}");
+    let runs = fold_key(&folded, "12");
+    let selected = page(&store, &format!("{path}?selected={runs}")).await;
+    for part in [
+        "Show all 12",
+        "What differs between 12",
+        "day",
+        "12 values",
+        "Failed",
+    ] {
+        assert!(selected.contains(part), "{part}: {selected}");
+    }
+    let opened = page(&store, &format!("{path}?open={runs}")).await;
+    assert_eq!(figures(&opened), 19, "{opened}");
+    let all = page(&store, &format!("{path}?group=nothing")).await;
+    assert_eq!(figures(&all), 30, "{all}");
+    // The same URL is the same picture.
+    assert_eq!(all, page(&store, &format!("{path}?group=nothing")).await);
+}
+
+async fn directions_and_hops_decide_what_is_drawn(store: Store) {
+    let model = put_tour(&store).await;
+    let path = format!("/lineage/artifacts/{model}");
+    for (query, expected) in [
+        ("direction=provenance", 4),
+        ("direction=impact", 5),
+        ("direction=both&hops=1", 4),
+        ("hops=50", 8),
+        ("highlight=nightly&unknown=1", 8),
+    ] {
+        let shown = page(&store, &format!("{path}?{query}")).await;
+        assert_eq!(figures(&shown), expected, "{query}: {shown}");
+    }
+    let faded = page(&store, &format!("{path}?highlight=train&hops=1")).await;
+    assert!(faded.matches(" faded\"").count() > 0, "{faded}");
+}
+
+async fn what_is_not_drawn_is_a_link(store: Store) {
+    let model = put_tour(&store).await;
+    let path = format!("/lineage/artifacts/{model}?hops=1&direction=provenance");
+    let near = page(&store, &path).await;
+    assert_eq!(figures(&near), 2, "{near}");
+    let more = links(&near).into_iter().find(|link| link.contains("open="));
+    let more = more.unwrap_or_else(|| panic!("{near}"));
+    let opened = page(&store, &more).await;
+    assert_eq!(figures(&opened), 4, "{opened}");
+    let closed = links(&opened).into_iter().find(|link| {
+        link.starts_with(&format!("/lineage/artifacts/{model}?")) && !link.contains("open=")
+    });
+    assert!(closed.is_some(), "Fold again: {opened}");
+}
+
+async fn a_list_has_the_same_nodes(store: Store) {
+    let model = put_tour(&store).await;
+    let path = format!("/lineage/artifacts/{model}?view=list");
+    let list = page(&store, &path).await;
+    assert_eq!(list.matches("<tr><td class=\"d").count(), 8, "{list}");
+    for part in [
+        "×12",
+        "1 failed",
+        "2 hops",
+        "provenance",
+        "impact",
+        "Level 3",
+    ] {
+        assert!(list.contains(part), "{part}: {list}");
+    }
+    let all = page(&store, &format!("{path}&group=nothing&direction=impact")).await;
+    assert_eq!(all.matches("<tr><td class=\"d").count(), 27, "{all}");
+}
+
+async fn files_have_what_was_found(store: Store) {
+    let model = put_tour(&store).await;
+    let path = format!("/lineage/artifacts/{model}");
+    let shown = page(&store, &path).await;
+    for ending in ["svg", "json", "dot", "csv"] {
+        let file = format!("{path}.{ending}");
+        assert!(links(&shown).contains(&file), "{file}: {shown}");
+    }
+    let drawing = get(store.port(), &format!("{path}.svg")).await;
+    assert_eq!(drawing.header("content-type"), Some("image/svg+xml"));
+    let policy = drawing.header("content-security-policy").unwrap();
+    assert!(policy.contains("style-src 'sha256-"), "{policy}");
+    assert_eq!(figures(&drawing.text()), 8);
+    assert!(!drawing.text().contains("href="), "a file has no links");
+    let json = get(store.port(), &format!("{path}.json")).await;
+    let json: Json = serde_json::from_slice(&json.body).unwrap();
+    assert_eq!(json["nodes"].as_array().unwrap().len(), 30, "{json}");
+    assert_eq!(json["edges"].as_array().unwrap().len(), 29, "{json}");
+    assert_eq!(json["figures"].as_array().unwrap().len(), 8, "{json}");
+    let graph = get(store.port(), &format!("{path}.dot")).await.text();
+    assert!(graph.starts_with("digraph lineage {"), "{graph}");
+    let table = get(store.port(), &format!("{path}.csv")).await.text();
+    assert_eq!(table.lines().count(), 31, "{table}");
+    assert_eq!(
+        visit(store.port(), &format!("{path}.exe")).await.status,
+        400
+    );
+}
+
+async fn a_context_has_lineage(store: Store) {
+    put_tour(&store).await;
+    let context = store.find::<Context>("name = 'churn'").await[0];
+    let shown = page(&store, &format!("/lineage/contexts/{context}")).await;
+    assert!(shown.contains(">×12</text>"), "{shown}");
+    let type_id = store.put_type::<Context>("Empty", &[]).await;
+    let empty = store.put_named::<Context>(type_id, &["empty"]).await[0];
+    let shown = page(&store, &format!("/lineage/contexts/{empty}")).await;
+    assert_eq!(figures(&shown), 0);
+}
+
+async fn a_node_without_events_has_a_picture(store: Store) {
+    let [artifacts, executions, _] = store.put_two_of_each().await;
+    for path in [
+        format!("/lineage/artifacts/{}", artifacts[0]),
+        format!("/lineage/executions/{}", executions[0]),
+    ] {
+        let shown = page(&store, &path).await;
+        assert_eq!(figures(&shown), 1, "{shown}");
+        assert!(shown.contains("Nothing is linked to it"), "{shown}");
+    }
+}
+
+async fn wrong_views_are_refused_by_their_fields(store: Store) {
+    let model = put_tour(&store).await;
+    for query in [
+        "direction=up",
+        "hops=0",
+        "hops=99999999999999999999",
+        "group=x",
+        "open=x",
+        "selected=c1",
+        "view=map",
+    ] {
+        let answer = visit(store.port(), &format!("/lineage/artifacts/{model}?{query}")).await;
+        assert_eq!(answer.status, 400, "{query}");
+        let field = query.split('=').next().unwrap();
+        assert!(
+            answer.text().contains(&format!("{field}: ")),
+            "{}",
+            answer.text()
+        );
+    }
+    let unknown = format!("/lineage/artifacts/{model}?open=e999999r.a5&selected=e99999");
+    assert_eq!(visit(store.port(), &unknown).await.status, 200);
+}
