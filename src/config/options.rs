@@ -35,7 +35,7 @@ options! {
         web_origins: Origins, "ORIGINS", Unset("none");
 
         /// Whether the web pages are served at /: on or off
-        ui: OnOff, "on|off", Value("on");
+        ui: OnOff, "MODE", Value("on");
 
         /// Path below which a proxy serves the web pages, such as /pedigree
         web_prefix: WebPrefix, "PATH", Unset("none");

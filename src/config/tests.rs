@@ -353,3 +353,31 @@ fn a_standby_is_of_the_same_kind_as_the_database_and_needs_its_history() {
     let none = refusal(&[primary, standbys, "--change-retention=0"]);
     assert!(none.contains("change-retention must not be 0"), "{none}");
 }
+
+#[test]
+fn web_pages_can_be_off_or_below_a_path() {
+    let pages = |argument: &str| {
+        let config = load_in(&ProcessEnv::default(), &[argument]).unwrap();
+        config.serving.ui.map(|pages| pages.prefix)
+    };
+    assert_eq!(pages("--ui=off"), None);
+    assert_eq!(pages("--ui=on"), Some(String::new()));
+    assert_eq!(pages("--web-prefix=/a/b-1/"), Some("/a/b-1".to_owned()));
+    for wrong in [
+        "a",
+        "//a",
+        "/a//b",
+        "/a b",
+        "/a/../b",
+        "/é",
+        "/a?b",
+        "https://a",
+    ] {
+        let refused = refusal(&[&format!("--web-prefix={wrong}")]);
+        assert!(
+            refused.contains("web-prefix must be a path"),
+            "{wrong}: {refused}"
+        );
+    }
+    assert!(refusal(&["--ui=yes"]).contains("ui must be on or off"));
+}

@@ -2,8 +2,9 @@
 //!
 //! Nodes of one colour are drawn as one, if they are at least [`MIN_FOLD_MEMBERS`]. The colour is
 //! the kind, the type, the label without digits and hashes, and the signed hop; one round of colour
-//! refinement adds the directions, the roles and the colours of the neighbours. So the forty runs
-//! of a step become one, and the forty datasets that each of them wrote.
+//! refinement adds the directions, the roles and the colours of the neighbours that are nearer to
+//! the start. So the forty runs of a step become one, with the one that failed and wrote nothing,
+//! and so do the datasets that they wrote.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
@@ -34,6 +35,8 @@ pub struct FoldRules {
     pub grouping: Grouping,
     /// Nodes further away than this are not drawn, unless something opens them.
     pub hops: u32,
+    /// This many hops instead, for what came from the start.
+    pub hops_after: Option<u32>,
     /// The nodes that the picture is about. They are never folded.
     pub focus: BTreeSet<FigureKey>,
     /// Folds with one of these are drawn as their members.
@@ -51,6 +54,7 @@ impl Default for FoldRules {
         Self {
             grouping: Grouping::default(),
             hops: 0,
+            hops_after: None,
             focus: BTreeSet::new(),
             unfolded: BTreeSet::new(),
             opened_before: BTreeSet::new(),
@@ -166,9 +170,10 @@ impl<'t> Indexed<'t> {
 
     /// Which nodes are drawn: those that are near, and those that something opens.
     fn shown(&self, rules: &FoldRules) -> Vec<bool> {
-        let hops = u64::from(rules.hops);
+        let before = -i64::from(rules.hops);
+        let after = i64::from(rules.hops_after.unwrap_or(rules.hops));
         let is_near =
-            |node: &TracedNode| node.hop.unsigned_abs() <= hops || rules.has_opened(node.key);
+            |node: &TracedNode| (before..=after).contains(&node.hop) || rules.has_opened(node.key);
         let mut shown: Vec<bool> = self.nodes.iter().map(is_near).collect();
         for &(from, to, _) in &self.edges {
             let (before, after) = (self.nodes[from].key, self.nodes[to].key);
@@ -190,12 +195,17 @@ impl<'t> Indexed<'t> {
         numbered(self.nodes.iter().map(colour))
     }
 
-    /// One round of colour refinement over what is drawn.
+    /// One round of colour refinement over what is drawn, by the neighbours that are nearer.
     fn refined(&self, colours: &[usize], shown: &[bool]) -> Vec<usize> {
         let mut around = vec![BTreeSet::new(); self.nodes.len()];
+        let distance = |place: usize| self.nodes[place].hop.unsigned_abs();
         for &(from, to, role) in &self.edges {
-            if shown[from] && shown[to] {
+            if !shown[from] || !shown[to] {
+                continue;
+            }
+            if distance(to) < distance(from) {
                 around[from].insert((true, role, colours[to]));
+            } else {
                 around[to].insert((false, role, colours[from]));
             }
         }

@@ -1,5 +1,5 @@
 //! Texts in a picture: how wide they are at most, and how they are cut. The widths are those of
-//! DejaVu Sans, the widest of the usual system fonts.
+//! `DejaVu Sans`, the widest of the usual system fonts.
 
 use std::borrow::Cow;
 

@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use super::glyph::{Pen, push_escaped};
 use super::layout::{NodePlace, PictureLayout, Route, Span};
-use super::{Figure, FigureKey, FigureKind, Scene};
+use super::{Figure, FigureKey, FigureKind, Mark, Scene};
 
 /// The sizes of figures, in pixels.
-pub const ARTIFACT_WIDTH: f64 = 176.0;
-pub const EXECUTION_WIDTH: f64 = 164.0;
+pub const ARTIFACT_WIDTH: f64 = 204.0;
+pub const EXECUTION_WIDTH: f64 = 184.0;
 pub const FIGURE_HEIGHT: f64 = 46.0;
 
 /// The space around everything, in pixels.
@@ -292,7 +292,9 @@ fn write_texts(out: &mut String, figure: &Figure) {
         "<path class=\"glyph\" d=\"{}\" transform=\"translate({left} 8) scale(.88)\"/>",
         kind_glyph(kind)
     );
-    let single = figure.marks.keys().next().filter(|_| !figure.is_fold());
+    // That an artifact is there is not worth a glyph.
+    let single = figure.marks.keys().next();
+    let single = single.filter(|mark| !figure.is_fold() && **mark != Mark::Live);
     let text_left = left + 20.0;
     let glyph_room = if single.is_some() { 16.0 } else { 0.0 };
     let label = LABEL_PEN.cut_middle(&figure.label, right - text_left - glyph_room);

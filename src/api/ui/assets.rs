@@ -1,5 +1,5 @@
-//! Style sheets and images, in the binary. Their names have hashes of what is in them, so that a
-//! browser keeps them for ever.
+//! Style sheets, scripts and images, in the binary. Their names have hashes of what is in them, so
+//! that a browser keeps them for ever.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -15,11 +15,16 @@ use crate::api::http::problem::Problem;
 use crate::model::to_hex;
 
 /// Name, type and content of each.
-static ASSETS: [(&str, &str, &[u8]); 2] = [
+static ASSETS: [(&str, &str, &[u8]); 3] = [
     (
         "app.css",
         "text/css; charset=utf-8",
         include_bytes!("../../../assets/ui/app.css"),
+    ),
+    (
+        "app.js",
+        "text/javascript; charset=utf-8",
+        include_bytes!("../../../assets/ui/app.js"),
     ),
     (
         "icon.svg",

@@ -84,3 +84,25 @@ async fn in_time(State(settings): State<UiSettings>, request: Request, next: Nex
         .into_response(),
     }
 }
+
+#[cfg(test)]
+mod deadline_tests {
+    use axum::body::Body;
+    use http::StatusCode;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_page_ends_at_its_deadline() {
+        let settings = UiSettings {
+            prefix: "".into(),
+            deadline: Duration::from_millis(1),
+        };
+        let never = get(std::future::pending::<Response>);
+        let pages = Router::new().route("/", never);
+        let pages = pages.layer(from_fn_with_state(settings, in_time));
+        let answer = pages.oneshot(Request::new(Body::empty())).await;
+        assert_eq!(answer.unwrap().status(), StatusCode::GATEWAY_TIMEOUT);
+    }
+}

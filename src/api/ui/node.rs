@@ -68,7 +68,6 @@ struct NodeDetailPage {
     members: Vec<Members>,
     events: Vec<EventView>,
     other_word: &'static str,
-    has_events: bool,
     has_more_events: bool,
 }
 
@@ -157,7 +156,6 @@ async fn node(visit: &Visit, kind: Kind) -> Result<Response, Problem> {
             Some(Side::Execution) => "Artifact",
             Some(Side::Artifact) | None => "Execution",
         },
-        has_events: side.is_some(),
         has_more_events: events.is_cut,
         events: event_views(visit, side, &events),
     };
@@ -185,6 +183,7 @@ async fn picture(visit: &Visit, side: Side, id: i64, label: &str) -> Result<Stri
     let lineage = walk::trace(&visit.call, &walk).await?;
     let rules = FoldRules {
         hops,
+        hops_after: Some(1),
         focus: BTreeSet::from([key]),
         ..FoldRules::default()
     };

@@ -36,8 +36,8 @@ pub async fn show_problems(
     let Some(problem) = problem.filter(|_| is_for_page) else {
         return response;
     };
-    let request_id = response.headers().get("x-request-id");
-    let request_id = request_id.and_then(|id| id.to_str().ok());
+    let request = response.headers().get("x-request-id");
+    let request = request.and_then(|id| id.to_str().ok());
     let shown = ProblemPage {
         page: Shell {
             links: Links::new(settings.prefix),
@@ -49,7 +49,7 @@ pub async fn show_problems(
         title: problem.status().canonical_reason().unwrap_or("Error"),
         detail: text::visible(problem.detail()),
         advice: advice(problem.status()),
-        request_id: request_id.unwrap_or_default().to_owned(),
+        request_id: request.unwrap_or("").to_owned(),
     };
     if let Ok(text) = shown.render() {
         *response.body_mut() = Body::from(text);

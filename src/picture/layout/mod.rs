@@ -17,7 +17,7 @@ mod rows;
 pub use route::{Route, Span};
 
 /// The space between layers, and between nodes of a layer, in pixels.
-pub const LAYER_GAP: f64 = 56.0;
+pub const LAYER_GAP: f64 = 48.0;
 pub const NODE_GAP: f64 = 22.0;
 
 /// A node to place.

@@ -8,7 +8,7 @@ use super::generate::{Pipeline, choices, generated};
 use crate::picture::fold::{MAX_FIGURES, fold_within};
 use crate::picture::{FigureKey, FoldRules, Grouping, TracedLineage, fold};
 
-/// A model that twelve nights score, each with an output of its own, beside one evaluation.
+/// A model that thirteen nights score, all but one with an output, beside one evaluation.
 fn scored() -> (TracedLineage, FigureKey) {
     let mut pipeline = Pipeline::default();
     let raw = pipeline.artifact("events", "Dataset");
@@ -16,6 +16,8 @@ fn scored() -> (TracedLineage, FigureKey) {
     for night in 0..12 {
         pipeline.step(&format!("score {night}"), &[model], "Scores");
     }
+    // The last night failed, and wrote nothing.
+    pipeline.run("score 12", &[model]);
     pipeline.step("evaluate", &[model], "Metrics");
     (pipeline.around(model), model)
 }
@@ -44,7 +46,7 @@ fn repeated_steps_are_one_figure() {
         ("Scores", 12),
         ("evaluate", 1),
         ("events", 1),
-        ("score", 12),
+        ("score", 13),
         ("train", 1),
     ];
     assert_eq!(found, expected);
@@ -54,7 +56,12 @@ fn repeated_steps_are_one_figure() {
 fn an_opened_fold_is_drawn_as_its_members() {
     let (lineage, model) = scored();
     let folded = fold(&lineage, &rules(model));
-    let fold_key = folded.figures.iter().find(|it| it.is_fold()).unwrap().key;
+    let fold_key = folded
+        .figures
+        .iter()
+        .find(|it| it.label == "Scores")
+        .unwrap()
+        .key;
     let opened = FoldRules {
         unfolded: BTreeSet::from([fold_key]),
         ..rules(model)
@@ -73,7 +80,7 @@ fn what_is_not_drawn_is_counted_and_can_be_opened() {
     let scene = fold(&lineage, &near);
     let train = scene.figures.iter().find(|it| it.label == "train").unwrap();
     assert_eq!((train.more_before, train.more_after), (1, 0));
-    assert_eq!(scene.hidden, 14, "events, and what the thirteen runs wrote");
+    assert_eq!(scene.hidden, 14, "events, and what thirteen runs wrote");
     let opened = FoldRules {
         opened_before: BTreeSet::from([train.key]),
         ..near

@@ -30,15 +30,21 @@ impl Pipeline {
         self.node(FigureKey::artifact(self.next), label, type_name)
     }
 
-    /// A run of a step, and its output.
-    pub fn step(&mut self, name: &str, inputs: &[FigureKey], output: &str) -> FigureKey {
+    /// A run of a step.
+    pub fn run(&mut self, name: &str, inputs: &[FigureKey]) -> FigureKey {
         self.next += 1;
         let type_name = name.split(' ').next().unwrap_or_default();
         let run = self.node(FigureKey::execution(self.next), name, type_name);
-        let output = self.artifact(output, output);
         for input in inputs {
             self.edge(*input, run, "in");
         }
+        run
+    }
+
+    /// A run of a step, and its output.
+    pub fn step(&mut self, name: &str, inputs: &[FigureKey], output: &str) -> FigureKey {
+        let run = self.run(name, inputs);
+        let output = self.artifact(output, output);
         self.edge(run, output, "out");
         output
     }

@@ -119,7 +119,7 @@ async fn requests_are_counted_by_their_route() {
     }
     let head = http(server.port, &format!("HEAD {VERSION} HTTP/1.1"), b"").await;
     assert_eq!(head.status, 200);
-    http(server.port, "INVENT / HTTP/1.1", b"").await;
+    http(server.port, "INVENT /none HTTP/1.1", b"").await;
     let metrics = get(server.admin(), "/metrics").await.text();
     let route = format!("route=\"{VERSION}\"");
     for counted in [

@@ -22,12 +22,13 @@ fn figures(text: &str) -> usize {
     text.matches("data-key=\"").count()
 }
 
-/// The key of the figure with this many members.
+/// The key of the figure that stands for this many executions.
 fn fold_key(text: &str, members: &str) -> String {
-    let badge = text.find(&format!(">×{members}</text>")).unwrap();
-    let key = text[..badge].rfind("data-key=\"").unwrap();
-    let key = &text[key + "data-key=\"".len()..];
-    key.split('"').next().unwrap().to_owned()
+    let mut figures = text.split("data-key=\"").skip(1);
+    let badge = format!(">×{members}</text>");
+    let figure = figures.find(|figure| figure.starts_with('e') && figure.contains(&badge));
+    let figure = figure.unwrap_or_else(|| panic!("no {badge} in {text}"));
+    figure.split('"').next().unwrap().to_owned()
 }
 
 async fn repeated_steps_are_one_figure_that_opens(store: Store) {

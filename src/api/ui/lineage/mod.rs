@@ -201,8 +201,9 @@ async fn show(
 ) -> Result<LineagePage> {
     let links = visit.links();
     let default = subject.focus().first().copied();
-    let selected = view.selected.or(default);
-    let selected = selected.and_then(|key| drawn.scene.figure_of(key));
+    let figure_of = |key| drawn.scene.figure_of(key);
+    let selected = view.selected.and_then(figure_of);
+    let selected = selected.or_else(|| default.and_then(figure_of));
     let selected = selected.map(|place| &drawn.scene.figures[place]);
     let page_links = PageLinks {
         base,

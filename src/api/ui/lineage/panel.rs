@@ -87,7 +87,7 @@ impl Panel {
             kind: kind.noun(),
             glyph: kind_glyph(kind),
             label: figure.label.clone(),
-            type_name: figure.type_name.clone(),
+            type_name: text::cell(&figure.type_name),
             members: figure.members.len(),
             node: single.map(|node| NodeView::new(links, kind, node)),
             centre: {
