@@ -222,6 +222,22 @@ CREATE TABLE IF NOT EXISTS PedigreeInputTag (
     PRIMARY KEY (execution_id, artifact_id, tag_key)
 ) ENGINE = InnoDB;
 
+-- The metrics of logged models, each on each dataset with its latest point; without a dataset, its name and digest are empty. The
+-- latest of all datasets is marked.
+CREATE TABLE IF NOT EXISTS PedigreeModelMetric (
+    artifact_id BIGINT NOT NULL,
+    metric_key VARBINARY(1000) NOT NULL,
+    dataset_name VARBINARY(1900) NOT NULL,
+    dataset_digest VARBINARY(144) NOT NULL,
+    execution_id BIGINT NOT NULL,
+    step BIGINT NOT NULL,
+    time_since_epoch BIGINT NOT NULL,
+    value_rank BIGINT NOT NULL,
+    is_latest BOOLEAN NOT NULL,
+    PRIMARY KEY (artifact_id, metric_key, dataset_name, dataset_digest),
+    INDEX idx_pedigree_model_metric_rank (metric_key, value_rank)
+) ENGINE = InnoDB;
+
 -- A row for each lock that holds for all servers, also where row locks hold on one node of a cluster only. A transaction
 -- takes a lock by a change of its row, which is a conflict on every node.
 CREATE TABLE IF NOT EXISTS PedigreeLock (

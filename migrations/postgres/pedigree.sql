@@ -175,6 +175,23 @@ CREATE TABLE IF NOT EXISTS PedigreeInputTag (
     PRIMARY KEY (execution_id, artifact_id, tag_key)
 );
 
+-- The metrics of logged models, each on each dataset with its latest point; without a dataset, its name and digest are empty. The
+-- latest of all datasets is marked.
+CREATE TABLE IF NOT EXISTS PedigreeModelMetric (
+    artifact_id BIGINT NOT NULL,
+    metric_key TEXT NOT NULL,
+    dataset_name TEXT NOT NULL,
+    dataset_digest TEXT NOT NULL,
+    execution_id BIGINT NOT NULL,
+    step BIGINT NOT NULL,
+    time_since_epoch BIGINT NOT NULL,
+    value_rank BIGINT NOT NULL,
+    is_latest BOOLEAN NOT NULL,
+    PRIMARY KEY (artifact_id, metric_key, dataset_name, dataset_digest)
+);
+
+CREATE INDEX IF NOT EXISTS idx_pedigree_model_metric_rank ON PedigreeModelMetric (metric_key, value_rank);
+
 -- A row for each lock that holds for all servers. A transaction takes a lock by a change of its row.
 CREATE TABLE IF NOT EXISTS PedigreeLock (
     name VARCHAR(32) PRIMARY KEY,

@@ -175,6 +175,23 @@ CREATE TABLE IF NOT EXISTS PedigreeInputTag (
     PRIMARY KEY (execution_id, artifact_id, tag_key)
 );
 
+-- The metrics of logged models, each on each dataset with its latest point; without a dataset, its name and digest are empty. The
+-- latest of all datasets is marked.
+CREATE TABLE IF NOT EXISTS PedigreeModelMetric (
+    artifact_id INT NOT NULL,
+    metric_key TEXT NOT NULL,
+    dataset_name TEXT NOT NULL,
+    dataset_digest TEXT NOT NULL,
+    execution_id INT NOT NULL,
+    step INT NOT NULL,
+    time_since_epoch INT NOT NULL,
+    value_rank INT NOT NULL,
+    is_latest INT NOT NULL,
+    PRIMARY KEY (artifact_id, metric_key, dataset_name, dataset_digest)
+);
+
+CREATE INDEX IF NOT EXISTS idx_pedigree_model_metric_rank ON PedigreeModelMetric (metric_key, value_rank);
+
 -- Locks that hold for all servers. Nothing locks here on SQLite, which has one writer.
 CREATE TABLE IF NOT EXISTS PedigreeLock (
     name VARCHAR(32) NOT NULL PRIMARY KEY,

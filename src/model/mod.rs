@@ -36,8 +36,8 @@ pub use state::{ArtifactState, ExecutionState, NodeState};
 pub use stored::Stored;
 pub use struct_text::StructText;
 pub use tracking::{
-    ExperimentField, FieldCondition, FieldOrder, FieldTest, LifecycleView, MetricPoint, NumberOp,
-    PropertyName, RunField, TextOp, TrackingQuery,
+    ExperimentField, FieldCondition, FieldOrder, FieldTest, LifecycleView, MetricDataset,
+    MetricPoint, ModelField, NumberOp, PropertyName, RunField, TextOp, TrackingQuery,
 };
 pub use transformation::Transformation;
 pub use types::{BaseType, NodeType, PropertyType, SIMPLE_TYPES, TypeIdentity};

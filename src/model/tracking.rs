@@ -1,4 +1,4 @@
-//! Experiments, their runs, and how searches ask for them.
+//! Experiments, their runs and models, and how searches ask for them.
 
 use super::OffsetPage;
 
@@ -37,7 +37,6 @@ impl LifecycleView {
 /// A search. All conditions hold for what it finds.
 #[derive(Clone, Debug)]
 pub struct TrackingQuery<F> {
-    pub view: LifecycleView,
     pub conditions: Vec<FieldCondition<F>>,
     /// The first one decides first.
     pub order: Vec<FieldOrder<F>>,
@@ -101,6 +100,34 @@ pub enum ExperimentField {
     UpdateTime,
     /// A property that is a text.
     Text(PropertyName),
+}
+
+/// What a search of logged models compares.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ModelField {
+    /// The name of the artifact.
+    Id,
+    /// Milliseconds since epoch.
+    CreateTime,
+    /// Milliseconds since epoch.
+    UpdateTime,
+    /// The name of the state, as in [`RunField::State`].
+    State(&'static [(i64, &'static str)]),
+    /// A property that is a text.
+    Text(PropertyName),
+    /// The metric with this key: its values on these datasets, or its latest value without any. An
+    /// order has one dataset at most, with its digest.
+    Metric(String, Vec<MetricDataset>),
+    /// Any metric on these datasets.
+    AnyMetric(Vec<MetricDataset>),
+}
+
+/// The dataset on which a metric of a model was measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetricDataset {
+    pub name: String,
+    /// Any without it.
+    pub digest: Option<String>,
 }
 
 /// What a field is compared with. A field that is missing passes no test but [`Self::IsUnset`].

@@ -12,8 +12,8 @@ use super::Action::{
 /// What a caller of a method or route must be allowed to do.
 #[derive(Clone, Copy, Debug)]
 pub struct MethodActions {
-    /// `/SERVICE/METHOD` of gRPC, or the path of a route. Behind `GET` and a space: of a route for
-    /// this method of HTTP only, whose segments in braces stand for any.
+    /// `/SERVICE/METHOD` of gRPC, or the path of a route. Behind a method of HTTP and a space: of a
+    /// route for this method only, whose segments in braces stand for any.
     pub path: &'static str,
     /// All of them are needed.
     pub actions: &'static [Action],
@@ -35,13 +35,29 @@ impl MethodActions {
     pub fn find(method: &Method, path: &str) -> Option<&'static Self> {
         static BY_PATH: LazyLock<HashMap<&str, &MethodActions>> =
             LazyLock::new(|| METHODS.iter().map(|row| (row.path, row)).collect());
+        static OF_METHODS: LazyLock<Vec<MethodRoute>> =
+            LazyLock::new(|| METHODS.iter().filter_map(MethodRoute::of).collect());
         let of_web = path.strip_prefix(WEB_PREFIX);
         let of_web = of_web.map(|rest| [API_PREFIX, rest].concat());
         let path = of_web.as_deref().unwrap_or(path);
-        let read = METHODS.iter().filter(|_| method == Method::GET);
-        let mut read = read.filter_map(|row| Some((row.path.strip_prefix(GET)?, row)));
-        let read = read.find(|(route, _)| is_route(route, path));
-        read.map(|(_, row)| row).or(BY_PATH.get(path).copied())
+        let is_asked =
+            |route: &&MethodRoute| route.method == method.as_str() && is_route(route.path, path);
+        let route = OF_METHODS.iter().find(is_asked);
+        route.map(|route| route.row).or(BY_PATH.get(path).copied())
+    }
+}
+
+/// A route for one method of HTTP.
+struct MethodRoute {
+    method: &'static str,
+    path: &'static str,
+    row: &'static MethodActions,
+}
+
+impl MethodRoute {
+    fn of(row: &'static MethodActions) -> Option<Self> {
+        let (method, path) = row.path.split_once(' ')?;
+        Some(Self { method, path, row })
     }
 }
 
@@ -50,9 +66,6 @@ const WEB_PREFIX: &str = "/ajax-api/";
 
 /// What they begin with for other clients.
 const API_PREFIX: &str = "/api/";
-
-/// What the paths of routes for this method begin with.
-const GET: &str = "GET ";
 
 /// Whether a path, whose names are encoded, is that of a route.
 fn is_route(route: &str, path: &str) -> bool {
@@ -194,6 +207,15 @@ pub const METHODS: &[MethodActions] = &[
     row("/api/2.0/mlflow/runs/delete-tag", &[NodeWrite]),
     row("/api/2.0/mlflow/runs/log-batch", &[NodeWrite]),
     row("/api/2.0/mlflow/runs/log-inputs", &[NodeWrite]),
+    row("/api/2.0/mlflow/runs/outputs", &[NodeWrite]),
+    row("/api/2.0/mlflow/logged-models", &[NodeWrite]),
+    row("PATCH /api/2.0/mlflow/logged-models/{model}", &[NodeWrite]),
+    row("DELETE /api/2.0/mlflow/logged-models/{model}", &[NodeWrite]),
+    row("POST /api/2.0/mlflow/logged-models/{model}/params", &[NodeWrite]),
+    row("PATCH /api/2.0/mlflow/logged-models/{model}/tags", &[NodeWrite]),
+    row("DELETE /api/2.0/mlflow/logged-models/{model}/tags/{tag}", &[NodeWrite]),
+    row("GET /api/2.0/mlflow/logged-models/{model}", &[NodeRead]),
+    row("/api/2.0/mlflow/logged-models/search", &[NodeRead]),
     row("/api/2.0/mlflow/experiments/get", &[NodeRead]),
     row("/api/2.0/mlflow/experiments/get-by-name", &[NodeRead]),
     row("/api/2.0/mlflow/experiments/search", &[NodeRead]),

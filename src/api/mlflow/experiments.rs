@@ -16,6 +16,9 @@ use crate::graph::tracking::{EditExperiment, Experiment, ExperimentChange, NewEx
 /// The most characters that `MLflow`'s own server allows in a name.
 const MAX_MLFLOW_NAME_CHARACTERS: usize = 500;
 
+/// The most experiments in which a search looks.
+const MAX_SEARCHED_EXPERIMENTS: usize = 10_000;
+
 #[derive(Serialize)]
 pub(super) struct CreatedExperiment {
     experiment_id: String,
@@ -42,6 +45,17 @@ pub(super) fn number(text: &str) -> Result<i64, MlflowRefusal> {
 
 fn required_number(fields: &Fields) -> Result<i64, MlflowRefusal> {
     number(fields.required_text("experiment_id")?)
+}
+
+/// The numbers of the experiments in which a search looks.
+pub(super) fn searched_experiments(fields: &Fields) -> Result<Vec<i64>, MlflowRefusal> {
+    let numbers = fields.texts("experiment_ids")?;
+    if numbers.len() > MAX_SEARCHED_EXPERIMENTS {
+        return Err(MlflowRefusal::invalid(format!(
+            "a search looks into at most {MAX_SEARCHED_EXPERIMENTS} experiments"
+        )));
+    }
+    numbers.iter().map(|text| number(text)).collect()
 }
 
 /// A name of an experiment, from the field with this name.

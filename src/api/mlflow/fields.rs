@@ -68,6 +68,11 @@ impl Fields {
         self.members.get(name).filter(|value| !value.is_null())
     }
 
+    /// Whether a field is set.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
     /// The name of a field in refusals.
     pub(super) fn name(&self, name: &str) -> String {
         [&self.path, name].concat()
@@ -152,6 +157,17 @@ impl Fields {
         let is_given =
             |(of, name, _): &&(i64, &str, T)| number == Some(*of) || given.as_str() == Some(*name);
         choices.iter().find(is_given).map(|(_, _, choice)| *choice)
+    }
+
+    /// Whether a field is true. Unset, it is `default`.
+    pub(super) fn flag(&self, name: &str, default: bool) -> Read<bool> {
+        match self.get(name) {
+            None => Ok(default),
+            Some(Json::Bool(flag)) => Ok(*flag),
+            Some(Json::String(text)) if text == "true" => Ok(true),
+            Some(Json::String(text)) if text == "false" => Ok(false),
+            Some(other) => Err(self.invalid(name, other)),
+        }
     }
 
     /// A list of texts. A single one is a list of one.

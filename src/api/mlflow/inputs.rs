@@ -1,4 +1,4 @@
-//! Datasets that runs used.
+//! Datasets and models that runs used, and models that they made.
 
 use super::checks::check_length;
 use super::experiments::tags;
@@ -6,14 +6,14 @@ use super::fields::Fields;
 use super::refusal::MlflowRefusal;
 use super::runs::required_id;
 use super::{Answer, Empty, TrackingRequest, done};
-use crate::graph::tracking::{LogInputs, RunInput};
+use crate::graph::tracking::{LogInputs, LogOutputs, RunInput};
 
-/// The most datasets of a request.
+/// The most datasets of a request, and the most models.
 const MAX_INPUTS: usize = 1000;
 
 /// The most characters of what describes a dataset.
-const MAX_DATASET_NAME_CHARACTERS: usize = 500;
-const MAX_DIGEST_CHARACTERS: usize = 36;
+pub(super) const MAX_DATASET_NAME_CHARACTERS: usize = 500;
+pub(super) const MAX_DIGEST_CHARACTERS: usize = 36;
 const MAX_SOURCE_CHARACTERS: usize = 65_535;
 const MAX_SCHEMA_CHARACTERS: usize = 1_048_575;
 const MAX_PROFILE_CHARACTERS: usize = 16_777_215;
@@ -32,7 +32,39 @@ pub(super) async fn log(TrackingRequest(call, fields): TrackingRequest) -> Answe
     }
     let inputs = datasets.iter().map(input);
     let inputs = inputs.collect::<Result<_, _>>()?;
-    let log = LogInputs { id, inputs };
+    let models = models(&fields)?
+        .iter()
+        .map(model_id)
+        .collect::<Result<_, _>>()?;
+    let log = LogInputs { id, inputs, models };
+    call.graph.write(&call.caller, log).await?;
+    Ok(done())
+}
+
+/// The models that a request lists.
+fn models(fields: &Fields) -> Result<Vec<Fields>, MlflowRefusal> {
+    let models = fields.objects("models")?;
+    if models.len() > MAX_INPUTS {
+        return Err(MlflowRefusal::invalid(format!(
+            "a request can contain at most {MAX_INPUTS} models"
+        )));
+    }
+    Ok(models)
+}
+
+fn model_id(fields: &Fields) -> Result<String, MlflowRefusal> {
+    fields.required_text("model_id").map(str::to_owned)
+}
+
+pub(super) async fn outputs(TrackingRequest(call, fields): TrackingRequest) -> Answer<Empty> {
+    let id = required_id(&fields)?;
+    let models = models(&fields)?;
+    let models = models.iter().map(|model| {
+        let step = model.int("step")?.unwrap_or_default();
+        Ok::<_, MlflowRefusal>((model_id(model)?, step))
+    });
+    let models = models.collect::<Result<_, _>>()?;
+    let log = LogOutputs { id, models };
     call.graph.write(&call.caller, log).await?;
     Ok(done())
 }

@@ -10,13 +10,15 @@ use super::checks::{
     cut,
 };
 use super::fields::Fields;
+use super::inputs::{MAX_DATASET_NAME_CHARACTERS, MAX_DIGEST_CHARACTERS};
 use super::page::AskedPage;
 use super::refusal::MlflowRefusal;
 use super::runs::{required_id, tag};
 use super::views::MetricView;
 use super::{Answer, Empty, TrackingRequest, done};
 use crate::api::call::Call;
-use crate::graph::tracking::{LogRun, ParamConflict};
+use crate::error::Error;
+use crate::graph::tracking::{LogRun, ModelPoint, ParamConflict};
 use crate::model::MetricPoint;
 
 /// The most entries of each kind in a batch, and of all kinds together.
@@ -37,19 +39,40 @@ pub(super) struct MetricHistory {
 }
 
 async fn write(call: &Call, log: LogRun) -> Answer<Empty> {
-    call.graph.write(&call.caller, log).await?;
-    Ok(done())
+    match call.graph.write(&call.caller, log).await {
+        Err(Error::FailedPrecondition(text)) => Err(MlflowRefusal::bad_request(text)),
+        other => Ok(other.map(|()| done())?),
+    }
 }
 
 pub(super) async fn metric(TrackingRequest(call, fields): TrackingRequest) -> Answer<Empty> {
     let id = required_id(&fields)?;
     let key = fields.required_text("key")?.to_owned();
+    let point = point(&fields, key)?;
     let log = LogRun {
         id,
-        metrics: vec![point(&fields, key)?],
+        model_metrics: model_point(&fields, &point)?.into_iter().collect(),
+        metrics: vec![point],
         ..LogRun::default()
     };
     write(&call, log).await
+}
+
+/// The point as one of a model, if it is about one.
+fn model_point(fields: &Fields, point: &MetricPoint) -> Result<Option<ModelPoint>, MlflowRefusal> {
+    let text = |name, max| {
+        let text = fields.text(name)?.unwrap_or_default();
+        check_length(name, text, max)?;
+        Ok::<_, MlflowRefusal>(text.to_owned())
+    };
+    let model = text("model_id", MAX_KEY_CHARACTERS)?;
+    let name = text("dataset_name", MAX_DATASET_NAME_CHARACTERS)?;
+    let digest = text("dataset_digest", MAX_DIGEST_CHARACTERS)?;
+    Ok((!model.is_empty()).then(|| ModelPoint {
+        model,
+        dataset: (name, digest),
+        point: point.clone(),
+    }))
 }
 
 /// A point of a metric with this key.
@@ -87,7 +110,7 @@ pub(super) async fn param(TrackingRequest(call, fields): TrackingRequest) -> Ans
 }
 
 /// A parameter with this key, as it is stored.
-fn parameter(fields: &Fields, key: String) -> Result<(String, String), MlflowRefusal> {
+pub(super) fn parameter(fields: &Fields, key: String) -> Result<(String, String), MlflowRefusal> {
     let value = fields.text("value")?.unwrap_or_default();
     check_key(&fields.name("key"), &key)?;
     check_length("Param key", &key, MAX_KEY_CHARACTERS)?;
@@ -147,7 +170,10 @@ pub(super) async fn batch(TrackingRequest(call, fields): TrackingRequest) -> Ans
     let (metrics, params) = (fields.objects("metrics")?, fields.objects("params")?);
     let tags = fields.objects("tags")?;
     check_batch([metrics.len(), params.len(), tags.len()])?;
-    let metrics = metrics.iter().map(|it| point(it, it.key()));
+    let points = metrics.iter().map(|it| point(it, it.key()));
+    let points: Vec<MetricPoint> = points.collect::<Result<_, _>>()?;
+    let of_models = metrics.iter().zip(&points);
+    let of_models = of_models.filter_map(|(it, point)| model_point(it, point).transpose());
     let params = params.iter().map(|it| parameter(it, it.key()));
     let params: Vec<(String, String)> = params.collect::<Result<_, _>>()?;
     check_distinct(&params)?;
@@ -157,7 +183,8 @@ pub(super) async fn batch(TrackingRequest(call, fields): TrackingRequest) -> Ans
     });
     let log = LogRun {
         id,
-        metrics: metrics.collect::<Result<_, _>>()?,
+        model_metrics: of_models.collect::<Result<_, _>>()?,
+        metrics: points,
         params,
         tags: tags.collect::<Result<_, _>>()?,
         deleted_tags: Vec::new(),
@@ -190,7 +217,7 @@ fn check_batch([metrics, params, tags]: [usize; 3]) -> Result<(), MlflowRefusal>
 }
 
 /// Refuses parameters of which one comes twice.
-fn check_distinct(params: &[(String, String)]) -> Result<(), MlflowRefusal> {
+pub(super) fn check_distinct(params: &[(String, String)]) -> Result<(), MlflowRefusal> {
     let mut seen = BTreeSet::new();
     let again = params.iter().filter(|(key, _)| !seen.insert(key));
     let again: BTreeSet<String> = again.map(|(key, _)| format!("'{key}'")).collect();

@@ -1,8 +1,9 @@
-//! `MLflow`'s tracking API, by which its clients log experiments and runs, below `/api/2.0/mlflow`
-//! and `/ajax-api/2.0/mlflow`. What is not served is answered with `ENDPOINT_NOT_FOUND`.
+//! `MLflow`'s tracking API, by which its clients log experiments, runs and models, below
+//! `/api/2.0/mlflow` and `/ajax-api/2.0/mlflow`. What is not served is answered with `ENDPOINT_NOT_FOUND`.
 //!
 //! * `plain`: what clients ask about the server.
 //! * `experiments`, `runs`, `log`, `inputs`: experiments, runs and what is logged to runs.
+//! * `models`: logged models; `model_views`: these as answers have them.
 //! * `search`: searches; `filter`: their language; `page`: their pages.
 //! * `fields`: the fields of requests; `checks`: what keys and texts may be.
 //! * `views`: experiments and runs as answers have them; `refusal`: errors.
@@ -13,6 +14,8 @@ mod fields;
 mod filter;
 mod inputs;
 mod log;
+mod model_views;
+mod models;
 mod page;
 mod plain;
 mod refusal;
@@ -24,7 +27,7 @@ mod views;
 use axum::extract::{FromRequest, Request};
 use axum::middleware::map_response;
 use axum::response::Response;
-use axum::routing::{any, get, post};
+use axum::routing::{any, delete, get, patch, post};
 use axum::{Json, Router};
 use http::header::{X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
 use http::{HeaderMap, HeaderValue, Method};
@@ -69,6 +72,21 @@ pub fn routes(calls: Calls) -> Router {
         .route("/runs/delete-tag", post(log::delete_tag))
         .route("/runs/log-batch", post(log::batch))
         .route("/runs/log-inputs", post(inputs::log))
+        .route("/runs/outputs", post(inputs::outputs))
+        .route("/logged-models", post(models::create))
+        .route("/logged-models/search", post(models::search))
+        .route(
+            "/logged-models/{model_id}",
+            get(models::by_id)
+                .patch(models::finalize)
+                .delete(models::delete),
+        )
+        .route("/logged-models/{model_id}/params", post(models::add_params))
+        .route("/logged-models/{model_id}/tags", patch(models::set_tags))
+        .route(
+            "/logged-models/{model_id}/tags/{key}",
+            delete(models::delete_tag),
+        )
         .route("/metrics/get-history", get(log::history))
         .route("/{*rest}", any(no_endpoint));
     let later = Router::new()
@@ -122,7 +140,10 @@ impl FromRequest<Calls> for TrackingRequest {
             let query = request.uri().query().unwrap_or_default();
             return Ok(Self(call, Fields::of_query(query)));
         }
-        check_content(request.headers())?;
+        // Clients delete what a path names without a body, which no page of another site can.
+        if request.method() != Method::DELETE {
+            check_content(request.headers())?;
+        }
         Ok(Self(call, Fields::of_body(&body(request).await?)?))
     }
 }

@@ -18,6 +18,9 @@ const MAX_PAGE_ENTRIES: i64 = 5000;
 /// The entries of a page of runs whose length is not said.
 const DEFAULT_RUNS: i64 = 1000;
 
+/// The entries of a page of models whose length is not said.
+const DEFAULT_MODELS: i64 = 50;
+
 /// The page that a request asks for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct AskedPage {
@@ -68,6 +71,15 @@ impl AskedPage {
             return Err(fields.refuse("max_results"));
         }
         Ok(asked.limited(MAX_PAGE_ENTRIES))
+    }
+
+    /// A page of models.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::of`].
+    pub(super) fn of_models(fields: &Fields) -> Result<Self, MlflowRefusal> {
+        Ok(Self::of(fields, DEFAULT_MODELS)?.limited(MAX_PAGE_ENTRIES))
     }
 
     /// The page, or the beginning of it with so many entries.

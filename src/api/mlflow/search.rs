@@ -3,15 +3,13 @@
 use axum::Json;
 use serde::Serialize;
 
+use super::experiments::searched_experiments;
 use super::fields::Fields;
 use super::page::AskedPage;
 use super::refusal::MlflowRefusal;
 use super::views::{ExperimentView, TrackedRunView};
-use super::{Answer, TrackingRequest, experiments, filter};
+use super::{Answer, TrackingRequest, filter};
 use crate::model::{LifecycleView, TrackingQuery};
-
-/// The most experiments whose runs a search looks at.
-const MAX_SEARCHED_EXPERIMENTS: usize = 10_000;
 
 const VIEWS: [(i64, &str, LifecycleView); 3] = [
     (1, "ACTIVE_ONLY", LifecycleView::Active),
@@ -48,12 +46,15 @@ pub(super) async fn experiments(
 ) -> Answer<ExperimentPage> {
     let page = AskedPage::of_experiments(&fields)?;
     let query = TrackingQuery {
-        view: view(&fields, "view_type"),
         conditions: filter::experiment_conditions(filter_text(&fields)?)?,
         order: filter::experiment_orders(&fields.texts("order_by")?)?,
         page: page.with_next(),
     };
-    let mut found = call.graph.tracking().experiments(&query).await?;
+    let mut found = call
+        .graph
+        .tracking()
+        .experiments(view(&fields, "view_type"), &query)
+        .await?;
     let next_page_token = page.next(&mut found);
     Ok(Json(ExperimentPage {
         experiments: found.into_iter().map(Into::into).collect(),
@@ -64,20 +65,13 @@ pub(super) async fn experiments(
 pub(super) async fn runs(TrackingRequest(call, fields): TrackingRequest) -> Answer<RunPage> {
     let page = AskedPage::of_runs(&fields)?;
     let query = TrackingQuery {
-        view: view(&fields, "run_view_type"),
         conditions: filter::run_conditions(filter_text(&fields)?)?,
         order: filter::run_orders(&fields.texts("order_by")?)?,
         page: page.with_next(),
     };
-    let numbers = fields.texts("experiment_ids")?;
-    if numbers.len() > MAX_SEARCHED_EXPERIMENTS {
-        return Err(MlflowRefusal::invalid(format!(
-            "a search looks at the runs of at most {MAX_SEARCHED_EXPERIMENTS} experiments"
-        )));
-    }
-    let numbers = numbers.iter().map(|number| experiments::number(number));
-    let numbers: Vec<i64> = numbers.collect::<Result<_, _>>()?;
-    let mut found = call.graph.tracking().runs(&numbers, &query).await?;
+    let numbers = searched_experiments(&fields)?;
+    let view = view(&fields, "run_view_type");
+    let mut found = call.graph.tracking().runs(&numbers, view, &query).await?;
     let next_page_token = page.next(&mut found);
     Ok(Json(RunPage {
         runs: found.into_iter().map(Into::into).collect(),

@@ -1,7 +1,6 @@
 //! Experiments and runs as `MLflow` shows them.
 
 use serde::{Serialize, Serializer};
-use serde_json::{Map, Value as Json};
 
 use crate::graph::tracking::{Experiment, RunData, RunInput, TrackedRun};
 use crate::model::{ExecutionState, MetricPoint};
@@ -67,7 +66,7 @@ pub(super) struct Pair {
     value: String,
 }
 
-fn pairs(texts: Vec<(String, String)>) -> Vec<Pair> {
+pub(super) fn pairs(texts: Vec<(String, String)>) -> Vec<Pair> {
     let pair = |(key, value)| Pair { key, value };
     texts.into_iter().map(pair).collect()
 }
@@ -79,7 +78,7 @@ pub(super) struct TrackedRunView {
     inputs: RunInputsView,
     /// The answer to the creation of a run has none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    outputs: Option<Map<String, Json>>,
+    outputs: Option<RunOutputsView>,
 }
 
 #[derive(Serialize)]
@@ -112,6 +111,25 @@ struct RunDataView {
 struct RunInputsView {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     dataset_inputs: Vec<DatasetInput>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    model_inputs: Vec<ModelInput>,
+}
+
+#[derive(Serialize)]
+struct ModelInput {
+    model_id: String,
+}
+
+#[derive(Serialize)]
+struct RunOutputsView {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    model_outputs: Vec<ModelOutput>,
+}
+
+#[derive(Serialize)]
+struct ModelOutput {
+    model_id: String,
+    step: i64,
 }
 
 #[derive(Serialize)]
@@ -161,6 +179,7 @@ impl TrackedRunView {
             info: run.into(),
             inputs: RunInputsView {
                 dataset_inputs: Vec::new(),
+                model_inputs: Vec::new(),
             },
             outputs: None,
         }
@@ -171,6 +190,9 @@ impl From<RunData> for TrackedRunView {
     fn from(found: RunData) -> Self {
         let mut run = found.run;
         let inputs = found.inputs.into_iter();
+        let models = found.model_inputs.into_iter();
+        let outputs = found.model_outputs.into_iter();
+        let output = |(model_id, step)| ModelOutput { model_id, step };
         Self {
             data: RunDataView {
                 metrics: found.metrics.into_iter().map(Into::into).collect(),
@@ -180,8 +202,11 @@ impl From<RunData> for TrackedRunView {
             info: run.into(),
             inputs: RunInputsView {
                 dataset_inputs: inputs.map(Into::into).collect(),
+                model_inputs: models.map(|model_id| ModelInput { model_id }).collect(),
             },
-            outputs: Some(Map::new()),
+            outputs: Some(RunOutputsView {
+                model_outputs: outputs.map(output).collect(),
+            }),
         }
     }
 }

@@ -8,7 +8,9 @@ use crate::error::{Error, Result};
 use crate::graph::nodes::locked::LockedNode;
 use crate::graph::nodes::writer::{NodeWriter, PutOptions};
 use crate::graph::write::Write;
-use crate::model::{Kind, Node, NodeContent, NodeInput, NodeKey, Origin, Properties, Value};
+use crate::model::{
+    Kind, Node, NodeContent, NodeInput, NodeKey, Origin, Properties, PropertyName, Value,
+};
 use crate::storage::Tx;
 use crate::storage::tables::tracking::{experiments as numbers, runs as run_rows};
 use crate::storage::tables::{locks, nodes};
@@ -78,6 +80,18 @@ pub(super) fn texts_after(properties: &Properties, prefix: &str) -> Vec<(String,
     named.filter_map(text).collect()
 }
 
+/// Sets custom properties, which are named after keys, to texts.
+pub(super) fn set_texts<'t>(
+    content: &mut NodeContent,
+    property: fn(&str) -> PropertyName,
+    texts: impl IntoIterator<Item = &'t (String, String)>,
+) {
+    for (key, text) in texts {
+        let text = Value::String(text.clone());
+        content.custom_properties.insert(property(key).name, text);
+    }
+}
+
 /// Whether a node of an experiment or a run says that it is deleted.
 pub(super) fn is_deleted(content: &NodeContent) -> bool {
     text(&content.properties, LIFECYCLE_STAGE) == DELETED
@@ -118,12 +132,7 @@ impl NewExperiment {
             ..NodeContent::default()
         };
         set_deleted(&mut content, false);
-        for (key, value) in &self.tags {
-            let value = Value::String(value.clone());
-            content
-                .custom_properties
-                .insert(tag_property(key).name, value);
-        }
+        set_texts(&mut content, tag_property, &self.tags);
         NodeInput {
             type_id: Some(type_id),
             content,
@@ -184,8 +193,17 @@ pub(super) async fn context_id(tx: &mut Tx, number: i64) -> Result<i64> {
     found.ok_or_else(|| unknown(number))
 }
 
+/// The context of an experiment that is not deleted.
+pub(super) async fn active(tx: &mut Tx, number: i64) -> Result<Node> {
+    let id = context_id(tx, number).await?;
+    let found = nodes::by_ids(tx, Kind::Context, &[id]).await?.pop();
+    let found = found.ok_or_else(|| unknown(number))?;
+    check_active(number, &found.content)?;
+    Ok(found)
+}
+
 /// Refuses a change of an experiment that is deleted.
-pub(super) fn check_active(number: i64, content: &NodeContent) -> Result<()> {
+fn check_active(number: i64, content: &NodeContent) -> Result<()> {
     if is_deleted(content) {
         return Err(Error::invalid(format!(
             "The experiment {number} must be in the 'active' state. Current state is deleted."

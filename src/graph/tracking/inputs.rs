@@ -13,6 +13,7 @@ use super::names::{
     self, DIGEST, DIGEST_PREFIX, INPUT_CONTEXT_TAG, INPUT_NAME, PROFILE_DIGEST, SCHEMA_DIGEST,
     SOURCE, SOURCE_TYPE, input_digest,
 };
+use super::outputs::links;
 use super::runs::{TrackedRun, check_active, find, unknown};
 use super::schema::TrackingTypes;
 use crate::error::Result;
@@ -132,11 +133,13 @@ pub(super) fn text_digests(nodes: &[Node]) -> BTreeSet<&str> {
     nodes.iter().flat_map(of_node).flatten().collect()
 }
 
-/// Says that a run used datasets.
+/// Says that a run used datasets and models.
 #[derive(Clone, Debug, Default)]
 pub struct LogInputs {
     pub id: String,
     pub inputs: Vec<RunInput>,
+    /// Ids of models.
+    pub models: Vec<String>,
 }
 
 impl Write for LogInputs {
@@ -146,7 +149,7 @@ impl Write for LogInputs {
     ///
     /// # Errors
     ///
-    /// `NotFound` for an unknown run, `InvalidArgument` for a deleted one.
+    /// `NotFound` for an unknown run or model, `InvalidArgument` for a deleted run.
     async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<()> {
         let (types, now) = (TrackingTypes::ensure(tx, origin).await?, origin.time);
         let execution_id = find(tx, types, &self.id).await?;
@@ -170,6 +173,10 @@ impl Write for LogInputs {
         let contexts = [experiment_context];
         memberships::put_all(tx, Kind::Artifact, &contexts, &artifact_ids, Nodes::Any).await?;
         put_uses(tx, execution_id, &inputs, &ids, now).await?;
+        let models = self.models.iter().map(|id| (id.as_str(), Vec::new()));
+        let used = (execution_id, EventType::Input);
+        let used = links(tx, types, used, models.collect(), now).await?;
+        events::put_missing(tx, used).await?;
         let placed = inputs.iter().filter_map(|(key, (_, uri))| {
             let uri = Cow::Borrowed(uri.as_ref()?.as_str());
             Some((*ids.get(key)?, uri))

@@ -1,13 +1,17 @@
 //! Metrics, parameters and tags of runs.
 
+use super::experiments::set_texts;
+use super::models::{artifact_ids, is_deleted};
 use super::names::{RUN_NAME_TAG, metric_property, param_property, tag_property};
 use super::runs::{check_active, lock, rename};
+use super::schema::TrackingTypes;
 use crate::error::{Error, Result};
 use crate::graph::nodes::locked::LockedNode;
 use crate::graph::write::Write;
-use crate::model::{Kind, MetricPoint, NodeContent, Origin, Value};
+use crate::model::{Kind, MetricPoint, NodeContent, Origin, Value, distinct_ids};
 use crate::storage::Tx;
 use crate::storage::tables::tracking::metrics;
+use crate::storage::tables::tracking::model_metrics::{self, ModelMetricRow};
 
 /// Adds to a run, all or nothing.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +19,8 @@ pub struct LogRun {
     pub id: String,
     /// Equal points are one.
     pub metrics: Vec<MetricPoint>,
+    /// Those of the metrics that are about models too.
+    pub model_metrics: Vec<ModelPoint>,
     /// Parameters never change. None comes twice.
     pub params: Vec<(String, String)>,
     /// The last one of a key counts.
@@ -23,6 +29,16 @@ pub struct LogRun {
     pub deleted_tags: Vec<String>,
     /// Makes the text of the refusal to change parameters.
     pub conflict_text: Option<fn(&str, &[ParamConflict]) -> String>,
+}
+
+/// A value of a metric of a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelPoint {
+    /// The id of the model.
+    pub model: String,
+    /// The name and the digest of the dataset on which it was measured; both empty without one.
+    pub dataset: (String, String),
+    pub point: MetricPoint,
 }
 
 /// A parameter that would change.
@@ -39,7 +55,7 @@ impl Write for LogRun {
     /// # Errors
     ///
     /// `NotFound` for an unknown run and for a tag to delete that it lacks; `InvalidArgument` for a
-    /// deleted run and for another value of a parameter.
+    /// deleted run and for another value of a parameter; `FailedPrecondition` for an unknown model.
     async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<()> {
         let mut edit = lock(tx, &self.id, origin).await?;
         let execution_id = edit.stored().id;
@@ -54,26 +70,74 @@ impl Write for LogRun {
             }
         }
         LockedNode::store(tx, Kind::Execution, vec![edit], origin.time).await?;
-        Ok(())
+        self.log_to_models(tx, execution_id, origin).await
     }
 }
 
+/// Adds parameters, which never change, and returns those that would.
+pub(super) fn set_params(
+    content: &mut NodeContent,
+    params: &[(String, String)],
+) -> Vec<ParamConflict> {
+    let custom = &mut content.custom_properties;
+    let mut conflicts = Vec::new();
+    for (key, given) in params {
+        let given = Value::String(given.clone());
+        let stored = custom.entry(param_property(key).name);
+        let stored = stored.or_insert_with(|| given.clone());
+        if *stored != given {
+            conflicts.push(ParamConflict {
+                key: key.clone(),
+                stored: shown(stored),
+                given: shown(&given),
+            });
+        }
+    }
+    conflicts
+}
+
 impl LogRun {
-    fn set_params(&self, content: &mut NodeContent) -> Result<()> {
-        let custom = &mut content.custom_properties;
-        let mut conflicts = Vec::new();
-        for (key, given) in &self.params {
-            let given = Value::String(given.clone());
-            let stored = custom.entry(param_property(key).name);
-            let stored = stored.or_insert_with(|| given.clone());
-            if *stored != given {
-                conflicts.push(ParamConflict {
-                    key: key.clone(),
-                    stored: shown(stored),
-                    given: shown(&given),
-                });
+    async fn log_to_models(&self, tx: &mut Tx, execution_id: i64, origin: &Origin) -> Result<()> {
+        if self.model_metrics.is_empty() {
+            return Ok(());
+        }
+        let types = TrackingTypes::ensure(tx, origin).await?;
+        let ids = self.model_metrics.iter().map(|it| it.model.as_str());
+        let ids: Vec<&str> = ids.collect();
+        let ids = artifact_ids(tx, types, &ids).await?;
+        let artifacts = distinct_ids(ids.values().copied());
+        let mut edits = LockedNode::lock_all(tx, Kind::Artifact, &artifacts).await?;
+        edits.retain(|edit| !is_deleted(&edit.content));
+        let live: Vec<i64> = edits.iter().map(|edit| edit.stored().id).collect();
+        let row = |it: &ModelPoint| {
+            let artifact_id = ids.get(&it.model).filter(|id| live.contains(id));
+            let artifact_id = artifact_id.ok_or_else(|| {
+                let model = &it.model;
+                Error::FailedPrecondition(format!("there is no logged model with ID '{model}'"))
+            })?;
+            let (dataset_name, dataset_digest) = it.dataset.clone();
+            Ok(ModelMetricRow {
+                artifact_id: *artifact_id,
+                dataset_name,
+                dataset_digest,
+                execution_id,
+                point: it.point.clone(),
+            })
+        };
+        let rows: Vec<ModelMetricRow> =
+            self.model_metrics.iter().map(row).collect::<Result<_>>()?;
+        for (artifact_id, point) in model_metrics::put(tx, &rows).await? {
+            let edit = edits.iter_mut().find(|it| it.stored().id == artifact_id);
+            if let Some(edit) = edit {
+                set_metric(&mut edit.content, &point);
             }
         }
+        LockedNode::store(tx, Kind::Artifact, edits, origin.time).await?;
+        Ok(())
+    }
+
+    fn set_params(&self, content: &mut NodeContent) -> Result<()> {
+        let conflicts = set_params(content, &self.params);
         if conflicts.is_empty() {
             return Ok(());
         }
@@ -92,15 +156,11 @@ impl LogRun {
                 )));
             }
         }
-        for (key, value) in &self.tags {
-            if key == RUN_NAME_TAG {
-                rename(content, value);
-            }
-            let value = Value::String(value.clone());
-            content
-                .custom_properties
-                .insert(tag_property(key).name, value);
+        let name = self.tags.iter().rfind(|(key, _)| key == RUN_NAME_TAG);
+        if let Some((_, name)) = name {
+            rename(content, name);
         }
+        set_texts(content, tag_property, &self.tags);
         Ok(())
     }
 }

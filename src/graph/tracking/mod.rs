@@ -1,24 +1,31 @@
 //! Experiments and their runs, as clients of experiment tracking know them.
 //!
-//! An experiment is a context, a run is an execution in it. What can be found in their nodes is
-//! nowhere else; series of metrics, and what searches need beside properties, have tables of their
-//! own, which are written in the same transactions.
+//! An experiment is a context, a run is an execution in it, a logged model is an artifact in it.
+//! What can be found in their nodes is nowhere else; series of metrics, and what searches need
+//! beside properties, have tables of their own, which are written in the same transactions.
 //!
 //! * `names`: types, external ids and properties; `schema`: the types, and the first experiment.
 //! * `experiments`, `runs`: what is stored of them, and how it changes.
 //! * `log`: metrics, parameters and tags of runs; `inputs`: datasets that runs used.
+//! * `models`: logged models; `outputs`: which runs made and used them; `links`: how both are
+//!   read.
 //! * `read`: experiments and runs, found by their ids or by a search.
 
 mod experiments;
 mod inputs;
+mod links;
 mod log;
+mod models;
 pub mod names;
+mod outputs;
 mod read;
 mod runs;
 mod schema;
 
 pub use experiments::{EditExperiment, Experiment, ExperimentChange, NewExperiment};
 pub use inputs::{LogInputs, RunInput};
-pub use log::{LogRun, ParamConflict};
+pub use log::{LogRun, ModelPoint, ParamConflict};
+pub use models::{EditModel, LoggedModel, ModelChange, ModelMetric, NewModel};
+pub use outputs::LogOutputs;
 pub use read::{GraphTracking, RunData};
 pub use runs::{EditRun, NewRun, SetRunDeleted, TrackedRun};

@@ -15,6 +15,9 @@ pub const RUN_FAMILY_TYPE: &str = "mlflow.ParentRun";
 /// The type of artifacts that are datasets, as runs name them.
 pub const RUN_INPUT_TYPE: &str = "mlflow.Dataset";
 
+/// The type of artifacts that are models which runs logged.
+pub const LOGGED_MODEL_TYPE: &str = "mlflow.LoggedModel";
+
 /// The number of the experiment of runs that name none.
 pub const DEFAULT_EXPERIMENT: i64 = 0;
 
@@ -27,10 +30,10 @@ pub(super) const DELETED: &str = "deleted";
 /// Where files of runs of an experiment are. Declared.
 pub(super) const ARTIFACT_LOCATION: &str = "artifact_location";
 
-/// Where files of a run are. Declared.
+/// Where files of a run are. Declared. Those of a model are at the URI of the artifact.
 pub(super) const ARTIFACT_URI: &str = "artifact_uri";
 
-/// The number of the experiment of a run. Declared.
+/// The number of the experiment of a run or a model. Declared.
 pub(super) const EXPERIMENT_ID: &str = "experiment_id";
 
 /// The name of a run, which others may have. Declared.
@@ -57,6 +60,12 @@ pub const PARENT_RUN_TAG: &str = "mlflow.parentRunId";
 /// The tag of an input that says what the run used it for.
 pub const INPUT_CONTEXT_TAG: &str = "mlflow.data.context";
 
+/// The name of a model, which others may have; its type; the id of the run that logged it, as the
+/// client says it. Declared.
+pub(super) const MODEL_NAME: &str = "name";
+pub(super) const MODEL_TYPE: &str = "model_type";
+pub(super) const SOURCE_RUN_ID: &str = "source_run_id";
+
 /// The name and the digest of a dataset. The first is declared; the digest has [`DIGEST_PREFIX`].
 pub(super) const INPUT_NAME: &str = "name";
 pub(super) const DIGEST: &str = "digest";
@@ -78,7 +87,7 @@ pub fn param_property(key: &str) -> PropertyName {
     custom([PARAM_PREFIX, key].concat())
 }
 
-/// The property of a tag of an experiment or a run.
+/// The property of a tag of an experiment, a run or a model.
 #[must_use]
 pub fn tag_property(key: &str) -> PropertyName {
     custom([TAG_PREFIX, key].concat())
@@ -106,6 +115,24 @@ pub fn owner_property() -> PropertyName {
 #[must_use]
 pub fn end_property() -> PropertyName {
     custom(ENDED_AT.to_owned())
+}
+
+/// The name of a model.
+#[must_use]
+pub fn model_name_property() -> PropertyName {
+    declared(MODEL_NAME)
+}
+
+/// The type of a model.
+#[must_use]
+pub fn model_type_property() -> PropertyName {
+    declared(MODEL_TYPE)
+}
+
+/// The id of the run that logged a model.
+#[must_use]
+pub fn source_run_property() -> PropertyName {
+    declared(SOURCE_RUN_ID)
 }
 
 /// The name of a dataset.
@@ -180,6 +207,11 @@ pub(super) fn experiment_number(external_id: &str) -> Option<i64> {
 /// The external id of a run.
 pub(super) fn run_id(id: &str) -> String {
     ["mlflow:run:", id].concat()
+}
+
+/// The external id of a model.
+pub(super) fn model_id(id: &str) -> String {
+    ["mlflow:model:", id].concat()
 }
 
 /// The external id of the context of a run and the runs below it.

@@ -1,28 +1,25 @@
 //! Experiments and runs, found by their ids or by a search.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::experiments::Experiment;
-use super::inputs::{RunInput, text_digests};
-use super::names;
+use super::inputs::RunInput;
+use super::models::{self, LoggedModel};
 use super::runs::{self, TrackedRun};
 use super::schema::{PrepareTracking, TrackingTypes};
+use super::{links, names};
 use crate::error::{Error, Result};
 use crate::graph::commit::engine::Engine;
-use crate::graph::facets;
 use crate::model::{
-    Caller, Door, EventType, ExperimentField, Kind, MetricPoint, Node, OffsetPage, RunField, Side,
-    TrackingQuery, distinct_ids,
+    Caller, Door, ExperimentField, Kind, LifecycleView, MetricPoint, ModelField, Node, OffsetPage,
+    RunField, TrackingQuery,
 };
+use crate::storage::tables::nodes;
 use crate::storage::tables::tracking::{
-    experiments as experiment_rows, inputs as input_tags, metrics, runs as run_rows,
+    experiments as experiment_rows, metrics, models as model_rows, runs as run_rows,
 };
-use crate::storage::tables::{events, facets as facet_texts, nodes};
 use crate::storage::{Database, Tx};
-
-/// The most bytes of schemas and profiles of datasets that are read at once. More are left out.
-const MAX_TEXTS_BYTES: usize = 16 << 20;
 
 /// The experiments of a graph and their runs.
 #[derive(Clone, Debug)]
@@ -37,6 +34,10 @@ pub struct RunData {
     pub run: TrackedRun,
     pub metrics: Vec<MetricPoint>,
     pub inputs: Vec<RunInput>,
+    /// Ids of models that it used.
+    pub model_inputs: Vec<String>,
+    /// Ids of models that it made, with the steps of the training at which it did.
+    pub model_outputs: Vec<(String, i64)>,
 }
 
 impl GraphTracking {
@@ -82,17 +83,18 @@ impl GraphTracking {
         Ok(found.as_ref().map(Experiment::of))
     }
 
-    /// A page of the experiments that a search finds.
+    /// A page of the experiments in a view that a search finds.
     ///
     /// # Errors
     ///
     /// Those of the database.
     pub async fn experiments(
         &self,
+        view: LifecycleView,
         asked: &TrackingQuery<ExperimentField>,
     ) -> Result<Vec<Experiment>> {
         let (mut tx, _) = self.begin().await?;
-        let ids = experiment_rows::search(&mut tx, asked).await?;
+        let ids = experiment_rows::search(&mut tx, view, asked).await?;
         let found = in_order(&mut tx, Kind::Context, &ids).await?;
         Ok(found.iter().map(Experiment::of).collect())
     }
@@ -109,7 +111,7 @@ impl GraphTracking {
         Ok(with_data(&mut tx, &found).await?.pop())
     }
 
-    /// A page of the runs of experiments that a search finds.
+    /// A page of the runs in a view of experiments that a search finds.
     ///
     /// # Errors
     ///
@@ -117,12 +119,49 @@ impl GraphTracking {
     pub async fn runs(
         &self,
         experiments: &[i64],
+        view: LifecycleView,
         asked: &TrackingQuery<RunField>,
     ) -> Result<Vec<RunData>> {
         let (mut tx, _) = self.begin().await?;
-        let ids = run_rows::search(&mut tx, experiments, asked).await?;
+        let ids = run_rows::search(&mut tx, experiments, view, asked).await?;
         let found = in_order(&mut tx, Kind::Execution, &ids).await?;
         with_data(&mut tx, &found).await
+    }
+
+    /// A model that is not deleted.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn model(&self, id: &str) -> Result<Option<LoggedModel>> {
+        let (mut tx, types) = self.begin().await?;
+        let found = nodes::by_name(&mut tx, Kind::Artifact, types.model, id).await?;
+        let found = found.filter(|node| !models::is_deleted(&node.content));
+        let found: Vec<Node> = found.into_iter().collect();
+        Ok(models::with_metrics(&mut tx, &found).await?.pop())
+    }
+
+    /// A page of the models of experiments that a search finds.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn models(
+        &self,
+        experiments: &[i64],
+        asked: &TrackingQuery<ModelField>,
+    ) -> Result<Vec<LoggedModel>> {
+        let (mut tx, types) = self.begin().await?;
+        let keys: Vec<String> = experiments
+            .iter()
+            .map(|it| names::experiment_id(*it))
+            .collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let contexts = nodes::ids_by_external_ids(&mut tx, Kind::Context, &keys).await?;
+        let contexts: Vec<i64> = contexts.into_values().collect();
+        let ids = model_rows::search(&mut tx, types.model, &contexts, asked).await?;
+        let found = in_order(&mut tx, Kind::Artifact, &ids).await?;
+        models::with_metrics(&mut tx, &found).await
     }
 
     /// A page of the points of a metric of a run, by time, step and value. None for an unknown run.
@@ -145,7 +184,7 @@ impl GraphTracking {
 }
 
 /// The nodes with these ids, in their order.
-async fn in_order(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Node>> {
+pub(in crate::graph) async fn in_order(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Node>> {
     let found = nodes::by_ids(tx, kind, ids).await?;
     let mut by_id: HashMap<i64, Node> = found.into_iter().map(|node| (node.id, node)).collect();
     Ok(ids.iter().filter_map(|id| by_id.remove(id)).collect())
@@ -161,64 +200,16 @@ async fn with_data(tx: &mut Tx, found: &[Node]) -> Result<Vec<RunData>> {
             .or_default()
             .push(series.latest);
     }
-    let mut inputs = inputs_of(tx, &ids).await?;
-    let run = |node: &Node| RunData {
-        run: TrackedRun::of(node),
-        metrics: points.remove(&node.id).unwrap_or_default(),
-        inputs: inputs.remove(&node.id).unwrap_or_default(),
+    let mut links = links::of_runs(tx, &ids).await?;
+    let run = |node: &Node| {
+        let links = links.remove(&node.id).unwrap_or_default();
+        RunData {
+            run: TrackedRun::of(node),
+            metrics: points.remove(&node.id).unwrap_or_default(),
+            inputs: links.inputs,
+            model_inputs: links.model_inputs,
+            model_outputs: links.model_outputs,
+        }
     };
     Ok(found.iter().map(run).collect())
-}
-
-/// The texts with these digests, as far as they are not too many.
-async fn texts_of(tx: &mut Tx, digests: &[&str]) -> Result<BTreeMap<String, String>> {
-    let mut sizes: BTreeMap<String, usize> = BTreeMap::new();
-    for (digest, bytes) in facet_texts::part_sizes(tx, digests).await? {
-        *sizes.entry(digest).or_default() += usize::try_from(bytes).unwrap_or(MAX_TEXTS_BYTES);
-    }
-    let mut left = MAX_TEXTS_BYTES;
-    let mut read: Vec<&str> = Vec::new();
-    for (digest, bytes) in &sizes {
-        if let Some(rest) = left.checked_sub(*bytes) {
-            left = rest;
-            read.push(digest);
-        }
-    }
-    facets::texts(tx, &read).await
-}
-
-/// The datasets that runs used, by execution.
-async fn inputs_of(tx: &mut Tx, runs: &[i64]) -> Result<HashMap<i64, Vec<RunInput>>> {
-    let used = events::of_nodes(tx, Side::Execution, runs, &[EventType::Input]).await?;
-    let artifacts = distinct_ids(used.iter().map(|event| event.value.artifact_id));
-    let artifacts = nodes::of_types(tx, Kind::Artifact, &artifacts, &[names::RUN_INPUT_TYPE]);
-    let artifacts = artifacts.await?;
-    let artifacts = nodes::by_ids(tx, Kind::Artifact, &artifacts).await?;
-    let digests: Vec<&str> = text_digests(&artifacts).into_iter().collect();
-    let texts = texts_of(tx, &digests).await?;
-    let known = artifacts
-        .iter()
-        .map(|node| (node.id, RunInput::of(node, &texts)));
-    let known: HashMap<i64, RunInput> = known.collect();
-    let mut tags: BTreeMap<(i64, i64), Vec<(String, String)>> = BTreeMap::new();
-    for tag in input_tags::of_runs(tx, runs).await? {
-        let of_use = tags.entry((tag.execution_id, tag.artifact_id)).or_default();
-        of_use.push((tag.key, tag.value));
-    }
-    let mut inputs: HashMap<i64, Vec<RunInput>> = HashMap::new();
-    for event in used {
-        let event = event.value;
-        let Some(input) = known.get(&event.artifact_id) else {
-            continue;
-        };
-        let tags = tags.remove(&(event.execution_id, event.artifact_id));
-        inputs
-            .entry(event.execution_id)
-            .or_default()
-            .push(RunInput {
-                tags: tags.unwrap_or_default(),
-                ..input.clone()
-            });
-    }
-    Ok(inputs)
 }

@@ -1,6 +1,6 @@
 //! Runs of experiments: what is stored of them, and how it changes.
 
-use super::experiments::{self, is_deleted, set_deleted, text, texts_after};
+use super::experiments::{self, is_deleted, set_deleted, set_texts, text, texts_after};
 use super::names::{
     self, ARTIFACT_LOCATION, ARTIFACT_URI, ENDED_AT, EXPERIMENT_ID, OWNER, PARAM_PREFIX,
     PARENT_RUN_TAG, RUN_NAME, RUN_NAME_TAG, STARTED_AT, TAG_PREFIX, tag_property,
@@ -67,7 +67,8 @@ impl TrackedRun {
     }
 }
 
-fn int(properties: &Properties, name: &str) -> Option<i64> {
+/// A property that is an integer.
+pub(super) fn int(properties: &Properties, name: &str) -> Option<i64> {
     match properties.get(name) {
         Some(Value::Int(number)) => Some(*number),
         _ => None,
@@ -112,9 +113,7 @@ impl NewRun {
             custom.insert(STARTED_AT.to_owned(), Value::Int(self.start_time));
         }
         let name = (RUN_NAME_TAG.to_owned(), self.name.clone());
-        for (key, value) in self.tags.iter().chain([&name]) {
-            custom.insert(tag_property(key).name, Value::String(value.clone()));
-        }
+        set_texts(&mut content, tag_property, self.tags.iter().chain([&name]));
         NodeInput {
             type_id: Some(type_id),
             content,
@@ -137,10 +136,8 @@ impl Write for NewRun {
     /// `NotFound` for an unknown experiment, `InvalidArgument` for a deleted one.
     async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<TrackedRun> {
         let (types, now) = (TrackingTypes::ensure(tx, origin).await?, origin.time);
-        let experiment = experiments::context_id(tx, self.experiment).await?;
-        let found = nodes::by_ids(tx, Kind::Context, &[experiment]).await?.pop();
-        let found = found.ok_or_else(|| experiments::unknown(self.experiment))?;
-        experiments::check_active(self.experiment, &found.content)?;
+        let found = experiments::active(tx, self.experiment).await?;
+        let experiment = found.id;
         let mut contexts = vec![experiment];
         if let Some(parent) = self.parent() {
             contexts.extend(family(tx, types, parent, experiment, now).await?);

@@ -1,11 +1,11 @@
-//! The types of experiments and runs, and the first experiment. They are stored with the first
+//! The types of experiments, runs and models, and the first experiment. They are stored with the first
 //! request about experiments, so that other stores do not have them.
 
 use super::experiments;
 use super::names::{
     self, ARTIFACT_LOCATION, ARTIFACT_URI, DEFAULT_EXPERIMENT, EXPERIMENT_ID, EXPERIMENT_TYPE,
-    INPUT_NAME, LIFECYCLE_STAGE, RUN_FAMILY_TYPE, RUN_INPUT_TYPE, RUN_NAME, SOURCE, SOURCE_TYPE,
-    TRACKED_RUN_TYPE,
+    INPUT_NAME, LIFECYCLE_STAGE, LOGGED_MODEL_TYPE, MODEL_NAME, MODEL_TYPE, RUN_FAMILY_TYPE,
+    RUN_INPUT_TYPE, RUN_NAME, SOURCE, SOURCE_RUN_ID, SOURCE_TYPE, TRACKED_RUN_TYPE,
 };
 use crate::error::{Error, Result};
 use crate::graph::types::put::ensure;
@@ -25,12 +25,13 @@ pub(super) struct TrackingTypes {
     pub run: i64,
     pub family: i64,
     pub input: i64,
+    pub model: i64,
 }
 
 /// A type, with the properties that it declares.
 type DeclaredType = (Kind, &'static str, &'static [(&'static str, PropertyType)]);
 
-const TYPES: [DeclaredType; 4] = [
+const TYPES: [DeclaredType; 5] = [
     (
         Kind::Context,
         EXPERIMENT_TYPE,
@@ -51,6 +52,16 @@ const TYPES: [DeclaredType; 4] = [
         Kind::Artifact,
         RUN_INPUT_TYPE,
         &[(INPUT_NAME, Text), (SOURCE, Text), (SOURCE_TYPE, Text)],
+    ),
+    (
+        Kind::Artifact,
+        LOGGED_MODEL_TYPE,
+        &[
+            (EXPERIMENT_ID, IntType),
+            (MODEL_NAME, Text),
+            (MODEL_TYPE, Text),
+            (SOURCE_RUN_ID, Text),
+        ],
     ),
 ];
 
@@ -101,7 +112,7 @@ impl TrackingTypes {
     }
 
     const fn of(ids: &[i64]) -> Option<Self> {
-        let [experiment, run, family, input] = ids else {
+        let [experiment, run, family, input, model] = ids else {
             return None;
         };
         Some(Self {
@@ -109,6 +120,7 @@ impl TrackingTypes {
             run: *run,
             family: *family,
             input: *input,
+            model: *model,
         })
     }
 }

@@ -7,7 +7,7 @@ use crate::storage::Tx;
 use crate::storage::tables::schema::MLMD_TABLES;
 
 /// Tables and indexes that `pedigree.sql` creates.
-const OWN_TABLES_AND_INDEXES: [&str; 25] = [
+const OWN_TABLES_AND_INDEXES: [&str; 26] = [
     "PedigreeChange",
     "PedigreeOutbox",
     "PedigreeMessage",
@@ -26,6 +26,7 @@ const OWN_TABLES_AND_INDEXES: [&str; 25] = [
     "PedigreeMetricSeries",
     "PedigreeMetricPoint",
     "PedigreeInputTag",
+    "PedigreeModelMetric",
     "idx_pedigree_attribution_artifact",
     "idx_pedigree_association_execution",
     "idx_pedigree_artifact_type",

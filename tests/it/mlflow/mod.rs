@@ -6,6 +6,7 @@
 mod client;
 mod door;
 mod graph;
+mod models;
 mod replay;
 mod search;
 

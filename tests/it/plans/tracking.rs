@@ -16,6 +16,9 @@ const FILL: &str = "
     WHERE e.id < 3000;
     INSERT INTO PedigreeInputTag (execution_id, artifact_id, tag_key, tag_value)
     SELECT execution_id, artifact_id, 'mlflow.data.context', 'training' FROM Event WHERE type = 3;
+    INSERT INTO PedigreeModelMetric (artifact_id, metric_key, dataset_name, dataset_digest,
+        execution_id, step, time_since_epoch, value_rank, is_latest)
+    SELECT id, 'loss', 'd', '1', 1, 0, 0, id, 1 = 1 FROM Artifact;
     INSERT INTO PedigreeExperiment (experiment_id, context_id, is_deleted)
     SELECT id + 1000, id, id % 10 = 3 FROM Context";
 
@@ -91,10 +94,44 @@ pub async fn track(port: u16) {
             ask(port, "/runs/search", &query).await;
         }
     }
+    models(port, experiment, run).await;
     for path in ["/runs/delete", "/runs/restore"] {
         ask(port, path, &json!({"run_id": run})).await;
     }
     for path in ["/experiments/delete", "/experiments/restore"] {
         ask(port, path, &json!({"experiment_id": experiment})).await;
+    }
+}
+
+/// Logs models of a run, and searches them.
+async fn models(port: u16, experiment: &str, run: &str) {
+    let of_run = json!({"experiment_id": experiment, "name": "m", "source_run_id": run});
+    let model = ask(port, "/logged-models", &of_run).await;
+    let model = model["model"]["info"]["model_id"].as_str().unwrap();
+    let outputs = json!({"run_id": run, "models": [{"model_id": model, "step": 1}]});
+    ask(port, "/runs/outputs", &outputs).await;
+    let metric = json!({
+        "run_id": run, "key": "loss", "value": 0.5, "timestamp": 2, "model_id": model,
+        "dataset_name": "d", "dataset_digest": "1",
+    });
+    ask(port, "/runs/log-metric", &metric).await;
+    read(port, &format!("/logged-models/{model}")).await;
+    read(port, &format!("/runs/get?run_id={run}")).await;
+    let dataset = json!({"dataset_name": "d", "dataset_digest": "1"});
+    for filter in [
+        "",
+        "metrics.loss > 0.1",
+        "name = 'm' AND status = 'PENDING'",
+        "tags.t = 'x' AND model_id = 'x'",
+    ] {
+        for datasets in [&[][..], &[&dataset]] {
+            for order_by in [json!([]), json!([{"field_name": "metrics.loss"}])] {
+                let query = json!({
+                    "experiment_ids": [experiment], "filter": filter, "datasets": datasets,
+                    "order_by": order_by,
+                });
+                ask(port, "/logged-models/search", &query).await;
+            }
+        }
     }
 }

@@ -63,10 +63,7 @@ pub(super) fn clauses(
         }
     }
     if !invalid.is_empty() {
-        let listed = language.listed_clauses(&invalid);
-        return Err(MlflowRefusal::invalid(format!(
-            "Invalid clause(s) in filter string: {listed}"
-        )));
+        return Err(language.refuse_clauses(filter, &invalid));
     }
     let wrong = found
         .iter()

@@ -1,36 +1,56 @@
 //! What searches may compare.
 
 use super::Parsed;
+use crate::api::mlflow::model_views::MODEL_STATE_NAMES;
 use crate::api::mlflow::refusal::MlflowRefusal;
 use crate::api::mlflow::views::STATE_NAMES;
 use crate::graph::tracking::names;
-use crate::model::{ExperimentField, RunField};
+use crate::model::{ExperimentField, MetricDataset, ModelField, RunField};
 
 /// The language of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::api::mlflow) enum Language {
     Runs,
     Experiments,
+    Models,
 }
 
 impl Language {
-    /// The attribute that may be compared with a list.
+    /// The attribute that may be compared with a list, where that is not any text.
     pub(super) const fn listed_attribute(self) -> &'static str {
         match self {
             Self::Runs => "run_id",
             Self::Experiments => "experiment_id",
+            Self::Models => "model_id",
         }
     }
 
-    /// Clauses as refusals list them.
-    pub(super) fn listed_clauses(self, clauses: &[&str]) -> String {
-        match self {
+    /// A refusal of a filter with clauses that are no comparisons.
+    pub(super) fn refuse_clauses(self, filter: &str, clauses: &[&str]) -> MlflowRefusal {
+        let listed = match self {
+            Self::Models => {
+                return MlflowRefusal::invalid(format!(
+                    "Invalid filter string: {}. Expected a list of comparisons separated by 'AND' \
+                     (e.g. 'metrics.loss > 0.1 AND params.lr = 0.01').",
+                    quoted(filter)
+                ));
+            }
             Self::Runs => {
                 let quoted: Vec<String> = clauses.iter().map(|it| format!("'{it}'")).collect();
                 quoted.join(", ")
             }
             Self::Experiments => clauses.join(", "),
-        }
+        };
+        MlflowRefusal::invalid(format!("Invalid clause(s) in filter string: {listed}"))
+    }
+}
+
+/// A text in quotes, as Python shows it.
+fn quoted(text: &str) -> String {
+    if text.contains('\'') && !text.contains('"') {
+        format!("\"{text}\"")
+    } else {
+        format!("'{}'", text.replace('\'', "\\'"))
     }
 }
 
@@ -229,4 +249,61 @@ pub(super) fn experiment_field(name: &str) -> Parsed<FoundField<ExperimentField>
         _ => return Err(unknown_attribute(key, &VALID)),
     };
     Ok(FoundField::new(entity, key, field))
+}
+
+const MODEL_ENTITIES: [(&str, &[&str]); 4] = [
+    ("metric", &["metric", "metrics"]),
+    ("parameter", &["parameter", "parameters", "param", "params"]),
+    ("tag", &["tag", "tags"]),
+    (ATTRIBUTE, &["attribute", "attributes", "attr"]),
+];
+
+/// The field of logged models with a name. Metrics are those on these datasets, if there are any.
+pub(super) fn model_field(
+    name: &str,
+    datasets: &[MetricDataset],
+) -> Parsed<FoundField<ModelField>> {
+    const VALID: [&str; 7] = [
+        "name",
+        "model_id",
+        "model_type",
+        "status",
+        "source_run_id",
+        "creation_timestamp",
+        "last_updated_timestamp",
+    ];
+    let (entity, key) = split(name, &MODEL_ENTITIES)?;
+    let text = |property| (ModelField::Text(property), ComparedKind::ListedText);
+    let field = match (entity, key) {
+        ("metric", key) => {
+            let field = ModelField::Metric(key.to_owned(), datasets.to_vec());
+            (field, ComparedKind::Metric)
+        }
+        ("parameter", key) => {
+            let field = ModelField::Text(names::param_property(key));
+            (field, ComparedKind::Param)
+        }
+        ("tag", key) => (
+            ModelField::Text(names::tag_property(key)),
+            ComparedKind::Tag,
+        ),
+        (_, "name") => text(names::model_name_property()),
+        (_, "model_type") => text(names::model_type_property()),
+        (_, "source_run_id") => text(names::source_run_property()),
+        (_, "model_id") => (ModelField::Id, ComparedKind::ListedText),
+        (_, "status") => (
+            ModelField::State(&MODEL_STATE_NAMES),
+            ComparedKind::ListedText,
+        ),
+        (_, "creation_timestamp" | "creation_time") => {
+            (ModelField::CreateTime, ComparedKind::Number)
+        }
+        (_, "last_updated_timestamp") => (ModelField::UpdateTime, ComparedKind::Number),
+        _ => return Err(unknown_attribute(key, &VALID)),
+    };
+    let found = FoundField::new(entity, key, field);
+    Ok(match entity {
+        "parameter" | "tag" => found.not_orderable(),
+        _ => found,
+    })
 }

@@ -1,7 +1,7 @@
 //! The language of searches: comparisons that `AND` joins, and orders.
 //!
 //! * `tokens`: a text as tokens; `clauses`: tokens as comparisons.
-//! * `fields`: what a search of runs, or of experiments, may compare.
+//! * `fields`: what searches may compare.
 //!
 //! The language of `filter_query` is another one: here, a key may have dots and quotes of three
 //! kinds, and a missing field passes no comparison.
@@ -15,7 +15,8 @@ mod tokens;
 
 use super::refusal::MlflowRefusal;
 use crate::model::{
-    ExperimentField, FieldCondition, FieldOrder, FieldTest, NumberOp, RunField, TextOp,
+    ExperimentField, FieldCondition, FieldOrder, FieldTest, MetricDataset, ModelField, NumberOp,
+    RunField, TextOp,
 };
 use clauses::{Comparison, clauses};
 use fields::{ComparedKind, FoundField};
@@ -75,6 +76,57 @@ pub(super) fn experiment_orders(texts: &[String]) -> Parsed<Vec<FieldOrder<Exper
             other => other,
         })
     })
+}
+
+/// The conditions of a filter on logged models. Metrics are compared on these datasets, if there
+/// are any; without a comparison of a metric, models are found that have any metric on them.
+///
+/// # Errors
+///
+/// A refusal of what is no filter.
+pub(super) fn model_conditions(
+    filter: &str,
+    datasets: &[MetricDataset],
+) -> Parsed<Vec<FieldCondition<ModelField>>> {
+    let field = |name: &str| fields::model_field(name, datasets);
+    let mut conditions = conditions(filter, Language::Models, field)?;
+    let is_of_metric = |it: &FieldCondition<ModelField>| matches!(it.field, ModelField::Metric(..));
+    if !datasets.is_empty() && !conditions.iter().any(is_of_metric) {
+        conditions.push(FieldCondition {
+            field: ModelField::AnyMetric(datasets.to_vec()),
+            test: FieldTest::IsSet,
+        });
+    }
+    Ok(conditions)
+}
+
+/// The orders of logged models: each a name, whether it is descending, and the dataset on which a
+/// metric was measured.
+///
+/// # Errors
+///
+/// A refusal of what is no order.
+pub(super) fn model_orders(
+    given: Vec<(&str, bool, Option<MetricDataset>)>,
+) -> Parsed<Vec<FieldOrder<ModelField>>> {
+    check_terms(given.len())?;
+    let order = |(name, is_descending, dataset): (&str, bool, Option<MetricDataset>)| {
+        if dataset.as_ref().is_some_and(|it| it.digest.is_none()) {
+            return Err(MlflowRefusal::invalid(
+                "an order by a metric on a dataset needs dataset_digest too",
+            ));
+        }
+        let datasets: Vec<MetricDataset> = dataset.into_iter().collect();
+        let found = fields::model_field(name, &datasets);
+        let field = found.and_then(fields::check_orderable);
+        let field = field
+            .map_err(|_| MlflowRefusal::invalid(format!("Invalid order by field name: {name}")))?;
+        Ok(FieldOrder {
+            field,
+            is_descending,
+        })
+    };
+    given.into_iter().map(order).collect()
 }
 
 fn conditions<F>(

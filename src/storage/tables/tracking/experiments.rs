@@ -2,7 +2,7 @@
 
 use super::search::SearchSql;
 use crate::error::Result;
-use crate::model::{ExperimentField, Kind, TrackingQuery};
+use crate::model::{ExperimentField, Kind, LifecycleView, TrackingQuery};
 use crate::storage::Tx;
 use crate::storage::bulk::ColumnType::{Bool, Int as IntColumn};
 use crate::storage::bulk::{Rows, Table};
@@ -43,18 +43,22 @@ pub async fn put(tx: &mut Tx, number: i64, context_id: i64, is_deleted: bool) ->
     tx.upsert_rows(&rows).await
 }
 
-/// The contexts of a page of the experiments that a search finds, in its order. Experiments with
-/// higher numbers come first where the order leaves it open.
+/// The contexts of a page of the experiments in a view that a search finds, in its order.
+/// Experiments with higher numbers come first where the order leaves it open.
 ///
 /// # Errors
 ///
 /// Those of the database.
-pub async fn search(tx: &mut Tx, asked: &TrackingQuery<ExperimentField>) -> Result<Vec<i64>> {
+pub async fn search(
+    tx: &mut Tx,
+    view: LifecycleView,
+    asked: &TrackingQuery<ExperimentField>,
+) -> Result<Vec<i64>> {
     let begin = tx.sql(
         "experiments::search",
         "SELECT n.id FROM PedigreeExperiment e JOIN Context n ON n.id = e.context_id",
     );
-    let sql = SearchSql::new(begin, Kind::Context);
-    tx.all(sql.finish(asked, "e.is_deleted", "e.experiment_id DESC"))
-        .await
+    let mut sql = SearchSql::new(begin, Kind::Context);
+    sql.push_view(view, "e.is_deleted");
+    tx.all(sql.finish(asked, "e.experiment_id DESC")).await
 }

@@ -49,7 +49,7 @@ pub(super) const fn rank_of(value: f64) -> i64 {
 }
 
 /// The value of an integer.
-const fn value_of(rank: i64) -> f64 {
+pub(super) const fn value_of(rank: i64) -> f64 {
     f64::from_bits(flip_negatives(rank).cast_unsigned())
 }
 
@@ -82,7 +82,7 @@ impl FromRow for MetricSeries {
 }
 
 /// What decides which of two points of a series is later.
-fn lateness(point: &MetricPoint) -> (i64, i64, i64) {
+pub(super) fn lateness(point: &MetricPoint) -> (i64, i64, i64) {
     (point.step, point.time, rank_of(point.value))
 }
 

@@ -1,14 +1,17 @@
-//! The tables of experiments and runs: what searches and series of metrics need beside the nodes of
-//! the graph.
+//! The tables of experiments, runs and logged models: what searches and series of metrics need
+//! beside the nodes of the graph.
 //!
 //! * `experiments`, `runs`: which experiments and runs there are.
 //! * `metrics`: points of metrics.
 //! * `inputs`: tags of inputs.
+//! * `models`, `model_metrics`: logged models and their metrics.
 //! * `search`: conditions and orders of searches; `text`: comparisons of texts.
 
 pub mod experiments;
 pub mod inputs;
 pub mod metrics;
+pub mod model_metrics;
+pub mod models;
 pub mod runs;
 mod search;
 mod text;

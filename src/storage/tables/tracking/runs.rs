@@ -2,7 +2,7 @@
 
 use super::search::SearchSql;
 use crate::error::Result;
-use crate::model::{Kind, RunField, TrackingQuery};
+use crate::model::{Kind, LifecycleView, RunField, TrackingQuery};
 use crate::storage::Tx;
 use crate::storage::bulk::ColumnType::{Bool, Int as IntColumn, Text};
 use crate::storage::bulk::{Rows, Table};
@@ -82,7 +82,8 @@ pub async fn first_of(
     tx.all(query).await
 }
 
-/// The executions of a page of the runs of these experiments that a search finds, in its order.
+/// The executions of a page of the runs in a view of these experiments that a search finds, in its
+/// order.
 /// Runs that started later come first where the order leaves it open.
 ///
 /// # Errors
@@ -91,6 +92,7 @@ pub async fn first_of(
 pub async fn search(
     tx: &mut Tx,
     experiments: &[i64],
+    view: LifecycleView,
     asked: &TrackingQuery<RunField>,
 ) -> Result<Vec<i64>> {
     let begin = tx.sql(
@@ -99,6 +101,7 @@ pub async fn search(
     );
     let mut sql = SearchSql::new(begin, Kind::Execution);
     sql.push_scope("r.experiment_id", experiments);
-    tx.all(sql.finish(asked, "r.is_deleted", "r.start_time DESC, r.run_id"))
+    sql.push_view(view, "r.is_deleted");
+    tx.all(sql.finish(asked, "r.start_time DESC, r.run_id"))
         .await
 }

@@ -2,14 +2,14 @@
 //!
 //! A search reads nodes `n` with their rows in a table of experiments `e` or of runs `r`. Each
 //! field that it compares or orders by has a number: of the field with the number 3, a property has
-//! the alias `p3`, a series of a metric `s3`, and an input `v3`, with a property `a3` or a tag
-//! `g3`.
+//! the alias `p3`, a series of a metric `s3`, a metric of a model `m3`, and an input `v3`, with a
+//! property `a3` or a tag `g3`.
 
 use super::metrics::rank_of;
 use super::text::push_text_test;
 use crate::model::{
-    EventType, ExperimentField, FieldCondition, FieldTest, Kind, NumberOp, PropertyName, RunField,
-    TrackingQuery,
+    EventType, ExperimentField, FieldCondition, FieldTest, Kind, LifecycleView, MetricDataset,
+    ModelField, NumberOp, PropertyName, RunField, TrackingQuery,
 };
 use crate::storage::SqlFragment;
 use crate::storage::query::Query;
@@ -23,7 +23,8 @@ pub(super) enum ValuePlace {
     /// A column, behind an alias with a number.
     Numbered(&'static str, usize, &'static str),
     /// The name of the state of the node.
-    State(&'static [(i64, &'static str)]),
+    /// It stands in this column as a number, and each number has a name.
+    State(&'static str, &'static [(i64, &'static str)]),
 }
 
 /// What a value is.
@@ -76,8 +77,8 @@ impl FieldValue {
             ValuePlace::Numbered(alias, number, name) => {
                 sql.push(alias).push_number(number).push(name);
             }
-            ValuePlace::State(names) => {
-                sql.push("CASE n.last_known_state");
+            ValuePlace::State(column, names) => {
+                sql.push("CASE ").push(column);
                 for (number, name) in names {
                     sql.push(" WHEN ").push_int(*number);
                     sql.push(" THEN '").push(name).push("'");
@@ -216,18 +217,27 @@ impl SearchSql {
         self.conditions.push_in(numbers.to_vec());
     }
 
-    /// The statement of a search, up to the end of its order. `is_deleted` is the column of that
-    /// name, and `last_order` what decides where the order leaves it open.
-    pub(super) fn finish<F: SearchField>(
-        mut self,
-        asked: &TrackingQuery<F>,
-        is_deleted: &'static str,
-        last_order: &'static str,
-    ) -> Query {
-        if let Some(deleted) = asked.view.is_deleted() {
+    /// Adds the condition of a view on a column that says what is deleted.
+    pub(super) fn push_view(&mut self, view: LifecycleView, is_deleted: &'static str) {
+        if let Some(deleted) = view.is_deleted() {
             let conditions = self.conditions.push(" AND ").push(is_deleted);
             conditions.push(" = ?").bind(deleted);
         }
+    }
+
+    /// Adds the condition that an artifact is not in the state with this number.
+    pub(super) fn push_without_state(&mut self, state: i64) {
+        let conditions = self.conditions.push(" AND (n.state IS NULL OR n.state <> ");
+        conditions.push_int(state).push(")");
+    }
+
+    /// The statement of a search, up to the end of its order. `last_order` decides where the order
+    /// leaves it open.
+    pub(super) fn finish<F: SearchField>(
+        mut self,
+        asked: &TrackingQuery<F>,
+        last_order: &'static str,
+    ) -> Query {
         for FieldCondition { field, test } in &asked.conditions {
             self.add_condition(field, test);
         }
@@ -322,7 +332,7 @@ impl SearchField for RunField {
             Self::Id => FieldValue::column("r.run_id", SqlValueKind::Text),
             Self::StartTime => FieldValue::column("r.start_time", SqlValueKind::Int),
             Self::State(names) => FieldValue {
-                place: ValuePlace::State(names),
+                place: ValuePlace::State("n.last_known_state", names),
                 kind: SqlValueKind::Text,
                 is_optional: true,
             },
@@ -372,5 +382,75 @@ impl SearchField for RunField {
             }
             _ => None,
         }
+    }
+}
+
+impl SearchField for ModelField {
+    fn join(&self, sql: &mut SearchSql, join: FieldJoin) -> Option<FieldValue> {
+        Some(match self {
+            Self::Id => FieldValue::column("n.name", SqlValueKind::Text),
+            Self::CreateTime => FieldValue::column("n.create_time_since_epoch", SqlValueKind::Int),
+            Self::UpdateTime => {
+                FieldValue::column("n.last_update_time_since_epoch", SqlValueKind::Int)
+            }
+            Self::State(names) => FieldValue {
+                place: ValuePlace::State("n.state", names),
+                kind: SqlValueKind::Text,
+                is_optional: true,
+            },
+            Self::Text(property) => sql.join_property(property, join, TEXT_PROPERTY),
+            Self::Metric(key, datasets) => {
+                let number = sql.next_number();
+                let joins = sql.joins.push(join.before());
+                joins.push_numbered(
+                    " JOIN PedigreeModelMetric m# ON m#.artifact_id = n.id AND m#.metric_key = ?",
+                    number,
+                );
+                joins.bind(key.as_str());
+                match datasets.first() {
+                    Some(dataset) => push_dataset(joins.push(" AND "), dataset, number),
+                    None => {
+                        joins.push_numbered(" AND m#.is_latest = ?", number);
+                        joins.bind(true);
+                    }
+                }
+                FieldValue::numbered("m", number, ".value_rank", SqlValueKind::Rank)
+            }
+            Self::AnyMetric(_) => return None,
+        })
+    }
+
+    fn begin_exists(&self, sql: &mut SearchSql) -> Option<FieldValue> {
+        let (key, datasets) = match self {
+            Self::Metric(key, datasets) if !datasets.is_empty() => (Some(key), datasets),
+            Self::AnyMetric(datasets) => (None, datasets),
+            _ => return None,
+        };
+        let number = sql.next_number();
+        let conditions = sql.conditions.push_numbered(
+            " AND EXISTS (SELECT 1 FROM PedigreeModelMetric m# WHERE m#.artifact_id = n.id",
+            number,
+        );
+        if let Some(key) = key {
+            conditions.push_numbered(" AND m#.metric_key = ?", number);
+            conditions.bind(key.as_str());
+        }
+        let joints = std::iter::once(" AND (").chain(std::iter::repeat(" OR "));
+        for (joint, dataset) in joints.zip(datasets) {
+            push_dataset(conditions.push(joint), dataset, number);
+        }
+        conditions.push(")");
+        let kind = SqlValueKind::Rank;
+        Some(FieldValue::numbered("m", number, ".value_rank", kind))
+    }
+}
+
+/// Appends the condition that the metric of a model with this number is one on a dataset.
+fn push_dataset(sql: &mut SqlFragment, dataset: &MetricDataset, number: usize) {
+    sql.push_numbered("m#.dataset_name = ?", number);
+    sql.bind(dataset.name.as_str());
+    if let Some(digest) = &dataset.digest {
+        sql.push_numbered(" AND m#.dataset_digest = ?", number);
+        sql.bind(digest.as_str());
     }
 }
