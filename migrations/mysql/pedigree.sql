@@ -238,6 +238,19 @@ CREATE TABLE IF NOT EXISTS PedigreeModelMetric (
     INDEX idx_pedigree_model_metric_rank (metric_key, value_rank)
 ) ENGINE = InnoDB;
 
+-- The moves of aliases of registered models, counted for each alias: from which version to which, when, and by whom. Without a
+-- version, its text is empty.
+CREATE TABLE IF NOT EXISTS PedigreeAliasMove (
+    context_id BIGINT NOT NULL,
+    alias VARBINARY(1020) NOT NULL,
+    move_number BIGINT NOT NULL,
+    version_before TEXT NOT NULL,
+    version_after TEXT NOT NULL,
+    milliseconds_since_epoch BIGINT NOT NULL,
+    principal TEXT NOT NULL,
+    PRIMARY KEY (context_id, alias, move_number)
+) ENGINE = InnoDB;
+
 -- A row for each lock that holds for all servers, also where row locks hold on one node of a cluster only. A transaction
 -- takes a lock by a change of its row, which is a conflict on every node.
 CREATE TABLE IF NOT EXISTS PedigreeLock (

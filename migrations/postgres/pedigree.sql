@@ -192,6 +192,19 @@ CREATE TABLE IF NOT EXISTS PedigreeModelMetric (
 
 CREATE INDEX IF NOT EXISTS idx_pedigree_model_metric_rank ON PedigreeModelMetric (metric_key, value_rank);
 
+-- The moves of aliases of registered models, counted for each alias: from which version to which, when, and by whom. Without a
+-- version, its text is empty.
+CREATE TABLE IF NOT EXISTS PedigreeAliasMove (
+    context_id BIGINT NOT NULL,
+    alias TEXT NOT NULL,
+    move_number BIGINT NOT NULL,
+    version_before TEXT NOT NULL,
+    version_after TEXT NOT NULL,
+    milliseconds_since_epoch BIGINT NOT NULL,
+    principal TEXT NOT NULL,
+    PRIMARY KEY (context_id, alias, move_number)
+);
+
 -- A row for each lock that holds for all servers. A transaction takes a lock by a change of its row.
 CREATE TABLE IF NOT EXISTS PedigreeLock (
     name VARCHAR(32) PRIMARY KEY,

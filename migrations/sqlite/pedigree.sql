@@ -192,6 +192,19 @@ CREATE TABLE IF NOT EXISTS PedigreeModelMetric (
 
 CREATE INDEX IF NOT EXISTS idx_pedigree_model_metric_rank ON PedigreeModelMetric (metric_key, value_rank);
 
+-- The moves of aliases of registered models, counted for each alias: from which version to which, when, and by whom. Without a
+-- version, its text is empty.
+CREATE TABLE IF NOT EXISTS PedigreeAliasMove (
+    context_id INT NOT NULL,
+    alias TEXT NOT NULL,
+    move_number INT NOT NULL,
+    version_before TEXT NOT NULL,
+    version_after TEXT NOT NULL,
+    milliseconds_since_epoch INT NOT NULL,
+    principal TEXT NOT NULL,
+    PRIMARY KEY (context_id, alias, move_number)
+);
+
 -- Locks that hold for all servers. Nothing locks here on SQLite, which has one writer.
 CREATE TABLE IF NOT EXISTS PedigreeLock (
     name VARCHAR(32) NOT NULL PRIMARY KEY,

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::graph::datasets::versions::NEVER_PRESENT;
 use crate::graph::facets;
 use crate::graph::ingest::runs::facets::known;
+use crate::graph::nodes::read::in_order;
 use crate::model::{ExecutionState, Kind, Node, OffsetPage, distinct_ids};
 use crate::storage::tables::catalog::{self, ContextScope};
 use crate::storage::tables::memberships::{self, MembershipEnd};
@@ -250,13 +251,6 @@ async fn type_ids(tx: &mut Tx, names: &[&str]) -> Result<Vec<i64>> {
         ids.extend(types::id(tx, Kind::Context, name, None).await?);
     }
     Ok(ids)
-}
-
-/// The nodes with these ids, in their order.
-async fn in_order(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Node>> {
-    let found = nodes::by_ids(tx, kind, ids).await?;
-    let mut found: HashMap<i64, Node> = found.into_iter().map(|node| (node.id, node)).collect();
-    Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
 }
 
 /// The node of each key that has one.

@@ -12,7 +12,8 @@
 //! * `ingest`: messages, each stored once, and events of runs.
 //! * `facets`: groups of facts about nodes, as they were sent.
 //! * `lineage`: traversals from nodes to those that they depend on, or that depend on them.
-//! * `tracking`: experiments, their runs, and series of metrics.
+//! * `tracking`: experiments, their runs and models, and series of metrics.
+//! * `registered`: registered models, their versions and aliases.
 //! * `write`: what every change of the graph is; `commit`: how it becomes durable; `changes`: the
 //!   history of what was written.
 
@@ -33,6 +34,7 @@ mod lineage;
 mod names;
 mod nodes;
 mod parts;
+pub mod registered;
 mod registry;
 pub mod tracking;
 mod types;

@@ -4,6 +4,7 @@ use crate::graph::Graph;
 use crate::graph::browse::GraphBrowse;
 use crate::graph::catalog::GraphCatalog;
 use crate::graph::export::GraphExport;
+use crate::graph::registered::GraphRegistry;
 use crate::graph::tracking::GraphTracking;
 
 impl Graph {
@@ -29,5 +30,11 @@ impl Graph {
     #[must_use]
     pub fn tracking(&self) -> GraphTracking {
         GraphTracking::new(self.database.clone(), self.engine.clone())
+    }
+
+    /// Registered models and their versions.
+    #[must_use]
+    pub fn registry(&self) -> GraphRegistry {
+        GraphRegistry(self.database.clone())
     }
 }

@@ -37,7 +37,8 @@ pub use stored::Stored;
 pub use struct_text::StructText;
 pub use tracking::{
     ExperimentField, FieldCondition, FieldOrder, FieldTest, LifecycleView, MetricDataset,
-    MetricPoint, ModelField, NumberOp, PropertyName, RunField, TextOp, TrackingQuery,
+    MetricPoint, ModelField, NumberOp, PropertyName, RegistryField, RunField, TextOp,
+    TrackingQuery,
 };
 pub use transformation::Transformation;
 pub use types::{BaseType, NodeType, PropertyType, SIMPLE_TYPES, TypeIdentity};

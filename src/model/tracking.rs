@@ -122,6 +122,21 @@ pub enum ModelField {
     AnyMetric(Vec<MetricDataset>),
 }
 
+/// What a search of registered models, or of their versions, compares.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RegistryField {
+    /// The name of the context.
+    Name,
+    /// The name of the context above it.
+    ParentName,
+    /// Milliseconds since epoch.
+    CreateTime,
+    /// A property that is an integer.
+    Int(PropertyName),
+    /// A property that is a text.
+    Text(PropertyName),
+}
+
 /// The dataset on which a metric of a model was measured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetricDataset {

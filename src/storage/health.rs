@@ -47,6 +47,7 @@ const SERVER_RIGHTS: &str = "
     INSERT INTO PedigreeMetricPoint SELECT * FROM PedigreeMetricPoint WHERE 1 = 0;
     INSERT INTO PedigreeInputTag SELECT * FROM PedigreeInputTag WHERE 1 = 0;
     INSERT INTO PedigreeModelMetric SELECT * FROM PedigreeModelMetric WHERE 1 = 0;
+    INSERT INTO PedigreeAliasMove SELECT * FROM PedigreeAliasMove WHERE 1 = 0;
     UPDATE PedigreeColumnEdge SET subtype = subtype WHERE 1 = 0;
     UPDATE PedigreeTarget SET beats = beats WHERE 1 = 0;
     UPDATE PedigreeExperiment SET is_deleted = is_deleted WHERE 1 = 0;
@@ -83,7 +84,8 @@ const SQLITE_TABLES: &str = "
     SELECT 1 FROM PedigreeFacet WHERE 0;
     SELECT 1 FROM PedigreeTarget WHERE 0;
     SELECT 1 FROM PedigreeExperiment, PedigreeRun, PedigreeInputTag WHERE 0;
-    SELECT 1 FROM PedigreeMetricSeries, PedigreeMetricPoint, PedigreeModelMetric WHERE 0";
+    SELECT 1 FROM PedigreeMetricSeries, PedigreeMetricPoint, PedigreeModelMetric WHERE 0;
+    SELECT 1 FROM PedigreeAliasMove WHERE 0";
 
 impl Database {
     /// Asks whether the database can be used. The question has a connection of its own, so that it

@@ -4,6 +4,7 @@
 //! * `plain`: what clients ask about the server.
 //! * `experiments`, `runs`, `log`, `inputs`: experiments, runs and what is logged to runs.
 //! * `models`: logged models; `model_views`: these as answers have them.
+//! * `registered`, `versions`: the model registry; `registry_views`: it as answers have it.
 //! * `search`: searches; `filter`: their language; `page`: their pages.
 //! * `fields`: the fields of requests; `checks`: what keys and texts may be.
 //! * `views`: experiments and runs as answers have them; `refusal`: errors.
@@ -19,9 +20,12 @@ mod models;
 mod page;
 mod plain;
 mod refusal;
+mod registered;
+mod registry_views;
 mod run_names;
 mod runs;
 mod search;
+mod versions;
 mod views;
 
 use axum::extract::{FromRequest, Request};
@@ -86,6 +90,42 @@ pub fn routes(calls: Calls) -> Router {
         .route(
             "/logged-models/{model_id}/tags/{key}",
             delete(models::delete_tag),
+        )
+        .route("/registered-models/create", post(registered::create))
+        .route("/registered-models/get", get(registered::by_name))
+        .route("/registered-models/update", patch(registered::update))
+        .route("/registered-models/rename", post(registered::rename))
+        .route("/registered-models/delete", delete(registered::delete))
+        .route("/registered-models/search", get(registered::search))
+        .route(
+            "/registered-models/get-latest-versions",
+            get(registered::latest_versions).post(registered::latest_versions),
+        )
+        .route("/registered-models/set-tag", post(registered::set_tag))
+        .route(
+            "/registered-models/delete-tag",
+            delete(registered::delete_tag),
+        )
+        .route(
+            "/registered-models/alias",
+            get(registered::by_alias)
+                .post(registered::set_alias)
+                .delete(registered::delete_alias),
+        )
+        .route("/model-versions/create", post(versions::create))
+        .route("/model-versions/get", get(versions::by_version))
+        .route("/model-versions/update", patch(versions::update))
+        .route("/model-versions/delete", delete(versions::delete))
+        .route("/model-versions/search", get(versions::search))
+        .route("/model-versions/set-tag", post(versions::set_tag))
+        .route("/model-versions/delete-tag", delete(versions::delete_tag))
+        .route(
+            "/model-versions/transition-stage",
+            post(versions::transition),
+        )
+        .route(
+            "/model-versions/get-download-uri",
+            get(versions::download_uri),
         )
         .route("/metrics/get-history", get(log::history))
         .route("/{*rest}", any(no_endpoint));

@@ -18,6 +18,13 @@ const MAX_PAGE_ENTRIES: i64 = 5000;
 /// The entries of a page of runs whose length is not said.
 const DEFAULT_RUNS: i64 = 1000;
 
+/// The entries of a page of registered models whose length is not said, and the most of one.
+const DEFAULT_REGISTERED_MODELS: i64 = 100;
+const MAX_REGISTERED_MODELS: i64 = 1000;
+
+/// The most versions of a page that a request may ask for.
+const MAX_VERSIONS: i64 = 200_000;
+
 /// The entries of a page of models whose length is not said.
 const DEFAULT_MODELS: i64 = 50;
 
@@ -35,9 +42,18 @@ impl AskedPage {
     ///
     /// A refusal of a number that is not positive, and of a token that is none.
     pub(super) fn of(fields: &Fields, default: i64) -> Result<Self, MlflowRefusal> {
+        let asked = Self::or_none(fields, default)?;
+        if asked.limit < 1 {
+            return Err(wrong(asked.limit, "a positive integer"));
+        }
+        Ok(asked)
+    }
+
+    /// [`Self::of`], or a page without entries.
+    fn or_none(fields: &Fields, default: i64) -> Result<Self, MlflowRefusal> {
         let limit = fields.int("max_results")?.unwrap_or(default);
-        if limit < 1 {
-            return Err(wrong(limit, "a positive integer"));
+        if limit < 0 {
+            return Err(wrong(limit, "a non-negative integer"));
         }
         let offset = match fields.text("page_token")? {
             Some(token) if !token.is_empty() => offset_of(token)?,
@@ -80,6 +96,32 @@ impl AskedPage {
     /// As [`Self::of`].
     pub(super) fn of_models(fields: &Fields) -> Result<Self, MlflowRefusal> {
         Ok(Self::of(fields, DEFAULT_MODELS)?.limited(MAX_PAGE_ENTRIES))
+    }
+
+    /// A page of registered models.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::of`], but for 0, and for more than [`MAX_REGISTERED_MODELS`].
+    pub(super) fn of_registered_models(fields: &Fields) -> Result<Self, MlflowRefusal> {
+        Self::at_most(fields, DEFAULT_REGISTERED_MODELS, MAX_REGISTERED_MODELS)
+    }
+
+    /// A page of versions.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::of`], but for 0, and for more than [`MAX_VERSIONS`].
+    pub(super) fn of_versions(fields: &Fields) -> Result<Self, MlflowRefusal> {
+        Ok(Self::at_most(fields, MAX_VERSIONS, MAX_VERSIONS)?.limited(MAX_PAGE_ENTRIES))
+    }
+
+    fn at_most(fields: &Fields, default: i64, max: i64) -> Result<Self, MlflowRefusal> {
+        let asked = Self::or_none(fields, default)?;
+        if asked.limit > max {
+            return Err(fields.refuse("max_results"));
+        }
+        Ok(asked)
     }
 
     /// The page, or the beginning of it with so many entries.

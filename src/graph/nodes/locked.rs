@@ -1,7 +1,7 @@
 //! Changes of stored nodes that depend on what is stored.
 
 use crate::error::Result;
-use crate::graph::nodes::rules;
+use crate::graph::nodes::{immutable, rules};
 use crate::model::{Change, Kind, Node, NodeContent, Subject};
 use crate::storage::Tx;
 use crate::storage::tables::{locks, nodes, properties};
@@ -54,7 +54,7 @@ impl LockedNode {
     /// # Errors
     ///
     /// `InvalidArgument` for a value that cannot be stored; `AlreadyExists` for a name that is
-    /// taken.
+    /// taken; those of [`immutable::check`].
     pub(in crate::graph) async fn store(
         tx: &mut Tx,
         kind: Kind,
@@ -75,6 +75,7 @@ impl LockedNode {
         }
         let changed = pairs.iter().filter(|(_, _, is_change)| *is_change);
         let changed: Vec<(&Node, &Node)> = changed.map(|(old, new, _)| (old, new)).collect();
+        immutable::check(tx, kind, &changed).await?;
         let after: Vec<&Node> = changed.iter().map(|(_, after)| *after).collect();
         nodes::update(tx, kind, &after).await?;
         properties::update(tx, kind, &changed).await?;

@@ -1,5 +1,6 @@
 //! Artifacts, executions and contexts: how they are written, read and listed.
 
+pub(in crate::graph) mod immutable;
 pub(in crate::graph) mod locked;
 pub(in crate::graph) mod look_alikes;
 pub(in crate::graph) mod mask;

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use crate::error::{Error, Result};
 use crate::graph::external_ids::{self, distinct_texts};
 use crate::model::{Kind, Node, NodeType, Stored, distinct_ids};
-use crate::storage::Database;
 use crate::storage::tables::{nodes, types};
+use crate::storage::{Database, Tx};
 
 pub(in crate::graph) async fn by_ids(
     database: &Database,
@@ -15,6 +15,17 @@ pub(in crate::graph) async fn by_ids(
 ) -> Result<Vec<Node>> {
     let mut tx = database.single_read().await?;
     nodes::by_ids(&mut tx, kind, ids).await
+}
+
+/// The nodes with these ids, in their order.
+///
+/// # Errors
+///
+/// Those of the database.
+pub(in crate::graph) async fn in_order(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Node>> {
+    let found = nodes::by_ids(tx, kind, ids).await?;
+    let mut by_id: HashMap<i64, Node> = found.into_iter().map(|node| (node.id, node)).collect();
+    Ok(ids.iter().filter_map(|id| by_id.remove(id)).collect())
 }
 
 pub(in crate::graph) async fn with_types(

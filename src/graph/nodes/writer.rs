@@ -10,6 +10,7 @@ use std::iter;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::graph::nodes::immutable;
 use crate::graph::nodes::look_alikes::{self, Refused};
 use crate::graph::nodes::mask::{FULL_MASK, Mask};
 use crate::graph::nodes::rules as node_rules;
@@ -363,6 +364,7 @@ impl<'a> NodeWriter<'a> {
             .iter()
             .filter_map(|(id, before)| Some((before, self.known.get(id)?)))
             .collect();
+        immutable::check(tx, self.kind, &changes).await?;
         let after: Vec<&Node> = changes.iter().map(|(_, after)| *after).collect();
         if let Err(error) = nodes::update(tx, self.kind, &after).await {
             let error = error.on_duplicate(|| already_exists(self.kind, &after, describe_stored));

@@ -1,5 +1,6 @@
 //! Experiments: what is stored of them, and how it changes.
 
+use super::fields::{set_texts, text, texts_after};
 use super::names::{
     self, ACTIVE, ARTIFACT_LOCATION, DELETED, LIFECYCLE_STAGE, TAG_PREFIX, tag_property,
 };
@@ -8,9 +9,7 @@ use crate::error::{Error, Result};
 use crate::graph::nodes::locked::LockedNode;
 use crate::graph::nodes::writer::{NodeWriter, PutOptions};
 use crate::graph::write::Write;
-use crate::model::{
-    Kind, Node, NodeContent, NodeInput, NodeKey, Origin, Properties, PropertyName, Value,
-};
+use crate::model::{Kind, Node, NodeContent, NodeInput, NodeKey, Origin, Value};
 use crate::storage::Tx;
 use crate::storage::tables::tracking::{experiments as numbers, runs as run_rows};
 use crate::storage::tables::{locks, nodes};
@@ -52,43 +51,6 @@ impl Experiment {
             update_time: node.update_time,
             tags: texts_after(&content.custom_properties, TAG_PREFIX),
         }
-    }
-}
-
-/// A property that is a text; empty without one.
-pub(super) fn text(properties: &Properties, name: &str) -> String {
-    match properties.get(name) {
-        Some(Value::String(text)) => text.clone(),
-        _ => String::new(),
-    }
-}
-
-/// The properties whose names begin so, by the rest of their names, as texts.
-pub(super) fn texts_after(properties: &Properties, prefix: &str) -> Vec<(String, String)> {
-    let named = properties.range(prefix.to_owned()..);
-    let named = named.map_while(|(name, value)| Some((name.strip_prefix(prefix)?, value)));
-    let text = |(key, value): (&str, &Value)| {
-        let text = match value {
-            Value::String(text) => text.clone(),
-            Value::Int(number) => number.to_string(),
-            Value::Double(number) => number.to_string(),
-            Value::Bool(flag) => flag.to_string(),
-            Value::Struct(_) | Value::Proto(_) | Value::Empty => return None,
-        };
-        Some((key.to_owned(), text))
-    };
-    named.filter_map(text).collect()
-}
-
-/// Sets custom properties, which are named after keys, to texts.
-pub(super) fn set_texts<'t>(
-    content: &mut NodeContent,
-    property: fn(&str) -> PropertyName,
-    texts: impl IntoIterator<Item = &'t (String, String)>,
-) {
-    for (key, text) in texts {
-        let text = Value::String(text.clone());
-        content.custom_properties.insert(property(key).name, text);
     }
 }
 

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
-use super::experiments::{context_id, text};
+use super::experiments::context_id;
+use super::fields::text;
 use super::names::{
     self, DIGEST, DIGEST_PREFIX, INPUT_CONTEXT_TAG, INPUT_NAME, PROFILE_DIGEST, SCHEMA_DIGEST,
     SOURCE, SOURCE_TYPE, input_digest,

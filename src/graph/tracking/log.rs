@@ -1,6 +1,6 @@
 //! Metrics, parameters and tags of runs.
 
-use super::experiments::set_texts;
+use super::fields::set_texts;
 use super::models::{artifact_ids, is_deleted};
 use super::names::{RUN_NAME_TAG, metric_property, param_property, tag_property};
 use super::runs::{check_active, lock, rename};

@@ -9,12 +9,15 @@
 //! * `log`: metrics, parameters and tags of runs; `inputs`: datasets that runs used.
 //! * `models`: logged models; `outputs`: which runs made and used them; `links`: how both are
 //!   read.
+//! * `fields`: properties; `lookup`: what other parts of the graph find.
 //! * `read`: experiments and runs, found by their ids or by a search.
 
 mod experiments;
+pub(in crate::graph) mod fields;
 mod inputs;
 mod links;
 mod log;
+pub(in crate::graph) mod lookup;
 mod models;
 pub mod names;
 mod outputs;

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::experiments::{self, set_texts, text, texts_after};
+use super::experiments;
+use super::fields::{int, set_texts, text, texts_after};
 use super::log::set_params;
 use super::names::{
     self, ARTIFACT_LOCATION, EXPERIMENT_ID, MODEL_NAME, MODEL_TYPE, PARAM_PREFIX, SOURCE_RUN_ID,
     TAG_PREFIX, tag_property,
 };
-use super::runs::{find, int};
+use super::runs::find;
 use super::schema::TrackingTypes;
 use crate::error::{Error, Result};
 use crate::graph::edges::{events, memberships};

@@ -48,7 +48,7 @@ pub(super) const ENDED_AT: &str = "ended_at";
 
 /// What names of properties of parameters, metrics and tags begin with.
 pub(super) const PARAM_PREFIX: &str = "param.";
-pub(super) const TAG_PREFIX: &str = "tag.";
+pub(in crate::graph) const TAG_PREFIX: &str = "tag.";
 const METRIC_PREFIX: &str = "metric.";
 
 /// The tag with the name of a run.

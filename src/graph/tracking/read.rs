@@ -11,6 +11,7 @@ use super::schema::{PrepareTracking, TrackingTypes};
 use super::{links, names};
 use crate::error::{Error, Result};
 use crate::graph::commit::engine::Engine;
+use crate::graph::nodes::read::in_order;
 use crate::model::{
     Caller, Door, ExperimentField, Kind, LifecycleView, MetricPoint, ModelField, Node, OffsetPage,
     RunField, TrackingQuery,
@@ -181,13 +182,6 @@ impl GraphTracking {
             None => Ok(Vec::new()),
         }
     }
-}
-
-/// The nodes with these ids, in their order.
-pub(in crate::graph) async fn in_order(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Node>> {
-    let found = nodes::by_ids(tx, kind, ids).await?;
-    let mut by_id: HashMap<i64, Node> = found.into_iter().map(|node| (node.id, node)).collect();
-    Ok(ids.iter().filter_map(|id| by_id.remove(id)).collect())
 }
 
 /// Runs with their metrics and inputs, in the same order.

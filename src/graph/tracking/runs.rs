@@ -1,6 +1,7 @@
 //! Runs of experiments: what is stored of them, and how it changes.
 
-use super::experiments::{self, is_deleted, set_deleted, set_texts, text, texts_after};
+use super::experiments::{self, is_deleted, set_deleted};
+use super::fields::{int, set_texts, text, texts_after};
 use super::names::{
     self, ARTIFACT_LOCATION, ARTIFACT_URI, ENDED_AT, EXPERIMENT_ID, OWNER, PARAM_PREFIX,
     PARENT_RUN_TAG, RUN_NAME, RUN_NAME_TAG, STARTED_AT, TAG_PREFIX, tag_property,
@@ -13,7 +14,7 @@ use crate::graph::nodes::writer::{NodeWriter, OnConflict, PutOptions};
 use crate::graph::write::Write;
 use crate::model::{
     ExecutionState, Kind, Membership, Node, NodeContent, NodeInput, NodeKey, NodeState, Origin,
-    Properties, Value,
+    Value,
 };
 use crate::storage::Tx;
 use crate::storage::tables::memberships::Nodes;
@@ -64,14 +65,6 @@ impl TrackedRun {
             params: texts_after(custom, PARAM_PREFIX),
             tags: texts_after(custom, TAG_PREFIX),
         }
-    }
-}
-
-/// A property that is an integer.
-pub(super) fn int(properties: &Properties, name: &str) -> Option<i64> {
-    match properties.get(name) {
-        Some(Value::Int(number)) => Some(*number),
-        _ => None,
     }
 }
 

@@ -1,5 +1,5 @@
-//! The types of experiments, runs and models, and the first experiment. They are stored with the first
-//! request about experiments, so that other stores do not have them.
+//! The types of experiments, runs and models, and the first experiment. They are stored with the
+//! first request about experiments, so that other stores do not have them.
 
 use super::experiments;
 use super::names::{
@@ -8,12 +8,12 @@ use super::names::{
     RUN_INPUT_TYPE, RUN_NAME, SOURCE, SOURCE_RUN_ID, SOURCE_TYPE, TRACKED_RUN_TYPE,
 };
 use crate::error::{Error, Result};
-use crate::graph::types::put::ensure;
+use crate::graph::types::declared::{DeclaredType, find_declared, store_declared};
 use crate::graph::write::Write;
 use crate::model::PropertyType::{Int as IntType, String as Text};
-use crate::model::{Kind, NodeKey, NodeType, Origin, PropertyType};
+use crate::model::{Kind, NodeKey, Origin};
 use crate::storage::Tx;
-use crate::storage::tables::{nodes, types};
+use crate::storage::tables::nodes;
 
 /// The name of the first experiment.
 const DEFAULT_EXPERIMENT_NAME: &str = "Default";
@@ -27,9 +27,6 @@ pub(super) struct TrackingTypes {
     pub input: i64,
     pub model: i64,
 }
-
-/// A type, with the properties that it declares.
-type DeclaredType = (Kind, &'static str, &'static [(&'static str, PropertyType)]);
 
 const TYPES: [DeclaredType; 5] = [
     (
@@ -72,11 +69,7 @@ impl TrackingTypes {
     ///
     /// Those of the database.
     pub(super) async fn find(tx: &mut Tx) -> Result<Option<Self>> {
-        let mut ids = Vec::with_capacity(TYPES.len());
-        for (kind, name, _) in TYPES {
-            ids.extend(types::id(tx, kind, name, None).await?);
-        }
-        Ok(Self::of(&ids))
+        Ok(find_declared(tx, TYPES).await?.map(Self::of))
     }
 
     /// The types, which are stored with the first experiment if they are missing.
@@ -88,18 +81,8 @@ impl TrackingTypes {
         if let Some(types) = Self::find(tx).await? {
             return Ok(types);
         }
-        let declared = |(kind, name, properties): DeclaredType| {
-            let properties = properties.iter();
-            let properties = properties.map(|(name, of)| ((*name).to_owned(), *of));
-            let declared = NodeType {
-                name: name.to_owned(),
-                properties: properties.collect(),
-                ..NodeType::default()
-            };
-            (kind, declared)
-        };
-        let ids = ensure(tx, TYPES.into_iter().map(declared).collect(), origin).await?;
-        let types = Self::of(&ids);
+        let ids = store_declared(tx, TYPES, origin).await?;
+        let types = ids.map(Self::of);
         let types = types.ok_or_else(|| Error::internal("a type of runs has no id"))?;
         // Another server may have stored them meanwhile.
         let key = names::experiment_id(DEFAULT_EXPERIMENT);
@@ -111,17 +94,14 @@ impl TrackingTypes {
         Ok(types)
     }
 
-    const fn of(ids: &[i64]) -> Option<Self> {
-        let [experiment, run, family, input, model] = ids else {
-            return None;
-        };
-        Some(Self {
-            experiment: *experiment,
-            run: *run,
-            family: *family,
-            input: *input,
-            model: *model,
-        })
+    const fn of([experiment, run, family, input, model]: [i64; 5]) -> Self {
+        Self {
+            experiment,
+            run,
+            family,
+            input,
+            model,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::storage::Tx;
 use crate::storage::tables::schema::MLMD_TABLES;
 
 /// Tables and indexes that `pedigree.sql` creates.
-const OWN_TABLES_AND_INDEXES: [&str; 26] = [
+const OWN_TABLES_AND_INDEXES: [&str; 27] = [
     "PedigreeChange",
     "PedigreeOutbox",
     "PedigreeMessage",
@@ -27,6 +27,7 @@ const OWN_TABLES_AND_INDEXES: [&str; 26] = [
     "PedigreeMetricPoint",
     "PedigreeInputTag",
     "PedigreeModelMetric",
+    "PedigreeAliasMove",
     "idx_pedigree_attribution_artifact",
     "idx_pedigree_association_execution",
     "idx_pedigree_artifact_type",

@@ -1,6 +1,7 @@
 //! The statements, a file per family of tables. Functions take the transaction that they run in.
 //! Rules of the graph and differences between databases do not belong here.
 
+pub mod alias_moves;
 pub mod browse;
 pub mod catalog;
 pub mod changes;
@@ -21,3 +22,4 @@ pub(super) mod schema;
 pub mod targets;
 pub mod tracking;
 pub mod types;
+pub mod versions;

@@ -8,6 +8,7 @@ import sys
 
 import mlflow
 from mlflow import MlflowClient
+from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 from mlflow.exceptions import MlflowException
 
 
@@ -56,6 +57,8 @@ def main() -> None:
         refused = error.error_code
     assert refused == "INVALID_PARAMETER_VALUE", refused
 
+    check_models(client, outer.info.run_id)
+
     client.delete_tag(outer.info.run_id, "stage")
     client.set_terminated(inner.info.run_id, "FAILED")
     client.rename_experiment(experiment.experiment_id, "renamed")
@@ -69,6 +72,54 @@ def main() -> None:
     assert [it.experiment_id for it in named] == [experiment.experiment_id]
     assert client.get_experiment_by_name("Default").experiment_id == "0"
     print(outer.info.run_id)
+
+
+def check_models(client: MlflowClient, run_id: str) -> None:
+    """Logs a model of a run, and registers it."""
+    experiment = client.get_run(run_id).info.experiment_id
+    model = client.create_logged_model(
+        experiment, name="forest", source_run_id=run_id, params={"trees": "10"}, tags={"a": "b"}
+    )
+    client.log_metric(
+        run_id, "auc", 0.8, step=1, model_id=model.model_id, dataset_name="d", dataset_digest="1"
+    )
+    client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=3)])
+    client.set_logged_model_tags(model.model_id, {"c": "d"})
+    client.delete_logged_model_tag(model.model_id, "a")
+    ready = client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+    assert ready.status == LoggedModelStatus.READY and ready.tags == {"c": "d"}, ready
+    assert ready.params == {"trees": "10"} and ready.metrics[0].value == 0.8, ready
+    found = client.search_logged_models([experiment], filter_string="metrics.auc > 0.5")
+    assert [it.model_id for it in found] == [model.model_id]
+    outputs = client.get_run(run_id).outputs.model_outputs
+    assert [(it.model_id, it.step) for it in outputs] == [(model.model_id, 3)]
+
+    client.create_registered_model("Reg", tags={"team": "red"}, description="what it is")
+    source = f"models:/{model.model_id}"
+    first = client.create_model_version(
+        "Reg", source, run_id=run_id, model_id=model.model_id, await_creation_for=0
+    )
+    second = client.create_model_version("Reg", "s3://bucket/x", await_creation_for=0)
+    assert (int(first.version), int(second.version)) == (1, 2)
+    assert client.get_model_version_download_uri("Reg", "1") == source
+    for version in ["1", "2"]:
+        client.set_registered_model_alias("Reg", "champion", version)
+        assert client.get_model_version_by_alias("Reg", "champion").version == version
+    client.set_model_version_tag("Reg", "1", "k", "v")
+    client.update_model_version("Reg", "1", description="the first")
+    client.transition_model_version_stage("Reg", "1", "Staging")
+    versions = client.search_model_versions("name = 'Reg'", order_by=["version_number ASC"])
+    assert [int(it.version) for it in versions] == [1, 2], versions
+    assert versions[0].tags == {"k": "v"} and versions[0].description == "the first"
+    assert [it.version for it in client.get_latest_versions("Reg", ["Staging"])] == ["1"]
+    registered = client.search_registered_models("tags.team = 'red'")
+    assert [it.name for it in registered] == ["Reg"] and registered[0].aliases == {"champion": "2"}
+    client.delete_registered_model_alias("Reg", "champion")
+    client.delete_model_version("Reg", "2")
+    client.rename_registered_model("Reg", "Renamed")
+    assert client.get_registered_model("Renamed").latest_versions[0].current_stage == "Staging"
+    client.delete_registered_model("Renamed")
+    client.delete_logged_model(model.model_id)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ async fn both_prefixes_are_one_api(store: Store) {
 
 async fn what_is_not_served_has_a_code_of_its_own(store: Store) {
     for path in [
-        "/api/2.0/mlflow/registered-models/create",
+        "/api/2.0/mlflow/users/create",
         "/api/3.0/mlflow/traces",
         "/ajax-api/3.0/mlflow/traces/search",
         "/api/2.0/mlflow-artifacts/artifacts/a.txt",

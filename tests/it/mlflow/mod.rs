@@ -7,9 +7,11 @@ mod client;
 mod door;
 mod graph;
 mod models;
+mod registry;
 mod replay;
 mod search;
 
+pub use models::send;
 use serde_json::{Value, json};
 
 use crate::serving::{Http, http};

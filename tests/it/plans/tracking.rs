@@ -19,6 +19,9 @@ const FILL: &str = "
     INSERT INTO PedigreeModelMetric (artifact_id, metric_key, dataset_name, dataset_digest,
         execution_id, step, time_since_epoch, value_rank, is_latest)
     SELECT id, 'loss', 'd', '1', 1, 0, 0, id, 1 = 1 FROM Artifact;
+    INSERT INTO PedigreeAliasMove (context_id, alias, move_number, version_before, version_after,
+        milliseconds_since_epoch, principal)
+    SELECT id, 'production', 1, '', '1', 1, '' FROM Context;
     INSERT INTO PedigreeExperiment (experiment_id, context_id, is_deleted)
     SELECT id + 1000, id, id % 10 = 3 FROM Context";
 
@@ -94,7 +97,8 @@ pub async fn track(port: u16) {
             ask(port, "/runs/search", &query).await;
         }
     }
-    models(port, experiment, run).await;
+    let model = models(port, experiment, run).await;
+    registry(port, run, &model).await;
     for path in ["/runs/delete", "/runs/restore"] {
         ask(port, path, &json!({"run_id": run})).await;
     }
@@ -104,7 +108,7 @@ pub async fn track(port: u16) {
 }
 
 /// Logs models of a run, and searches them.
-async fn models(port: u16, experiment: &str, run: &str) {
+async fn models(port: u16, experiment: &str, run: &str) -> String {
     let of_run = json!({"experiment_id": experiment, "name": "m", "source_run_id": run});
     let model = ask(port, "/logged-models", &of_run).await;
     let model = model["model"]["info"]["model_id"].as_str().unwrap();
@@ -133,5 +137,44 @@ async fn models(port: u16, experiment: &str, run: &str) {
                 ask(port, "/logged-models/search", &query).await;
             }
         }
+    }
+    model.to_owned()
+}
+
+/// Registers versions of a model, and searches them.
+async fn registry(port: u16, run: &str, model: &str) {
+    let named = json!({"name": "registered"});
+    ask(port, "/registered-models/create", &named).await;
+    for source in [
+        format!("models:/{model}"),
+        format!("runs:/{run}/model"),
+        "s3://lake/m".to_owned(),
+        "models:/registered/1".to_owned(),
+    ] {
+        let version = json!({"name": "registered", "source": source, "run_id": run});
+        ask(port, "/model-versions/create", &version).await;
+    }
+    for version in ["1", "2", "1"] {
+        let alias = json!({"name": "registered", "alias": "production", "version": version});
+        ask(port, "/registered-models/alias", &alias).await;
+        let stage = json!({
+            "name": "registered", "version": version, "stage": "Production",
+            "archive_existing_versions": true,
+        });
+        ask(port, "/model-versions/transition-stage", &stage).await;
+    }
+    for path in [
+        "/registered-models/get?name=registered",
+        "/registered-models/alias?name=registered&alias=production",
+        "/registered-models/search",
+        "/registered-models/search?filter=name%3D'registered'&order_by=timestamp",
+        "/registered-models/search?filter=name+LIKE+'reg%25'+AND+tags.t%3D'x'",
+        "/model-versions/get?name=registered&version=1",
+        "/model-versions/search",
+        "/model-versions/search?filter=name%3D'registered'&order_by=version_number",
+        "/model-versions/search?filter=run_id%3D'x'+AND+version_number%3E1",
+        "/model-versions/search?filter=source_path%3D's3://lake/m'",
+    ] {
+        read(port, path).await;
     }
 }

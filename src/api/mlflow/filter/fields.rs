@@ -4,8 +4,9 @@ use super::Parsed;
 use crate::api::mlflow::model_views::MODEL_STATE_NAMES;
 use crate::api::mlflow::refusal::MlflowRefusal;
 use crate::api::mlflow::views::STATE_NAMES;
+use crate::graph::registered::names as registry_names;
 use crate::graph::tracking::names;
-use crate::model::{ExperimentField, MetricDataset, ModelField, RunField};
+use crate::model::{ExperimentField, MetricDataset, ModelField, RegistryField, RunField};
 
 /// The language of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,16 +14,31 @@ pub(in crate::api::mlflow) enum Language {
     Runs,
     Experiments,
     Models,
+    Registered,
+    Versions,
 }
 
 impl Language {
     /// The attribute that may be compared with a list, where that is not any text.
     pub(super) const fn listed_attribute(self) -> &'static str {
         match self {
-            Self::Runs => "run_id",
+            Self::Runs | Self::Registered | Self::Versions => "run_id",
             Self::Experiments => "experiment_id",
             Self::Models => "model_id",
         }
+    }
+
+    /// A refusal of an operator.
+    pub(super) fn refuse_operator(self, operator: &str, valid: &[&str]) -> MlflowRefusal {
+        if let Self::Registered | Self::Versions = self {
+            let text = format!("Invalid comparator for attribute: {operator}");
+            return MlflowRefusal::invalid(text);
+        }
+        let valid: Vec<String> = valid.iter().map(|it| format!("'{it}'")).collect();
+        MlflowRefusal::invalid(format!(
+            "Invalid comparator '{operator}' not one of '[{}]'",
+            valid.join(", ")
+        ))
     }
 
     /// A refusal of a filter with clauses that are no comparisons.
@@ -39,7 +55,7 @@ impl Language {
                 let quoted: Vec<String> = clauses.iter().map(|it| format!("'{it}'")).collect();
                 quoted.join(", ")
             }
-            Self::Experiments => clauses.join(", "),
+            Self::Experiments | Self::Registered | Self::Versions => clauses.join(", "),
         };
         MlflowRefusal::invalid(format!("Invalid clause(s) in filter string: {listed}"))
     }
@@ -58,6 +74,8 @@ fn quoted(text: &str) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ComparedKind {
     Number,
+    /// A number, which may stand in quotes.
+    QuotedNumber,
     Metric,
     Text,
     /// A text, or one of a list.
@@ -305,5 +323,77 @@ pub(super) fn model_field(
     Ok(match entity {
         "parameter" | "tag" => found.not_orderable(),
         _ => found,
+    })
+}
+
+const REGISTRY_ENTITIES: [(&str, &[&str]); 2] = [
+    (ATTRIBUTE, &["attribute", "attributes", "attr"]),
+    ("tag", &["tag", "tags"]),
+];
+
+/// A tag of a registered model or a version, which a search compares and does not order by.
+fn registry_tag(key: &str) -> FoundField<RegistryField> {
+    let field = RegistryField::Text(names::tag_property(key));
+    FoundField::new("tag", key, (field, ComparedKind::Tag)).not_orderable()
+}
+
+/// The field of registered models with a name.
+pub(super) fn registered_field(name: &str) -> Parsed<FoundField<RegistryField>> {
+    let (entity, key) = split(name, &REGISTRY_ENTITIES)?;
+    match (entity, key) {
+        ("tag", key) => Ok(registry_tag(key)),
+        (_, "name") => {
+            let field = (RegistryField::Name, ComparedKind::Text);
+            Ok(FoundField::new(entity, key, field))
+        }
+        _ => Err(unknown_attribute(key, &["name"])),
+    }
+}
+
+/// The field of versions with a name.
+pub(super) fn version_field(name: &str) -> Parsed<FoundField<RegistryField>> {
+    const VALID: [&str; 4] = ["name", "version_number", "run_id", "source_path"];
+    let (entity, key) = split(name, &REGISTRY_ENTITIES)?;
+    let field = match (entity, key) {
+        ("tag", key) => return Ok(registry_tag(key)),
+        (_, "name") => (RegistryField::ParentName, ComparedKind::Text),
+        (_, "version_number") => {
+            let number = registry_names::version_number_property();
+            (RegistryField::Int(number), ComparedKind::QuotedNumber)
+        }
+        (_, "run_id") => {
+            let run = registry_names::version_run_property();
+            (RegistryField::Text(run), ComparedKind::ListedText)
+        }
+        (_, "source_path") => {
+            let source = registry_names::version_source_property();
+            (RegistryField::Text(source), ComparedKind::Text)
+        }
+        _ => return Err(unknown_attribute(key, &VALID)),
+    };
+    Ok(FoundField::new(entity, key, field))
+}
+
+/// The field with a name by which registered models are ordered; `of` is that of their name.
+pub(super) fn registry_order(
+    name: &str,
+    valid: &[&str],
+    of: RegistryField,
+) -> Parsed<RegistryField> {
+    let listed = valid.contains(&name).then_some(name);
+    Ok(match listed {
+        Some("name") => of,
+        Some("version_number") => RegistryField::Int(registry_names::version_number_property()),
+        Some("timestamp" | "creation_timestamp") => RegistryField::CreateTime,
+        Some("last_updated_timestamp") => {
+            RegistryField::Int(registry_names::update_time_property())
+        }
+        _ => {
+            let valid: Vec<String> = valid.iter().map(|it| format!("'{it}'")).collect();
+            return Err(MlflowRefusal::invalid(format!(
+                "Invalid order by key '{name}' specified. Valid keys are '[{}]'",
+                valid.join(", ")
+            )));
+        }
     })
 }

@@ -16,7 +16,7 @@ mod tokens;
 use super::refusal::MlflowRefusal;
 use crate::model::{
     ExperimentField, FieldCondition, FieldOrder, FieldTest, MetricDataset, ModelField, NumberOp,
-    RunField, TextOp,
+    RegistryField, RunField, TextOp,
 };
 use clauses::{Comparison, clauses};
 use fields::{ComparedKind, FoundField};
@@ -129,6 +129,75 @@ pub(super) fn model_orders(
     given.into_iter().map(order).collect()
 }
 
+/// The conditions of a filter on registered models.
+///
+/// # Errors
+///
+/// A refusal of what is no filter.
+pub(super) fn registered_conditions(filter: &str) -> Parsed<Vec<FieldCondition<RegistryField>>> {
+    conditions(filter, Language::Registered, fields::registered_field)
+}
+
+/// The conditions of a filter on versions of registered models.
+///
+/// # Errors
+///
+/// A refusal of what is no filter.
+pub(super) fn version_conditions(filter: &str) -> Parsed<Vec<FieldCondition<RegistryField>>> {
+    conditions(filter, Language::Versions, fields::version_field)
+}
+
+/// The orders of registered models, of which the name is the last.
+///
+/// # Errors
+///
+/// A refusal of what is no order.
+pub(super) fn registered_orders(texts: &[String]) -> Parsed<Vec<FieldOrder<RegistryField>>> {
+    const VALID: [&str; 3] = ["name", "timestamp", "last_updated_timestamp"];
+    let mut orders = order::orders(texts, |name| {
+        fields::registry_order(name, &VALID, RegistryField::Name)
+    })?;
+    orders.push(ascending(RegistryField::Name));
+    Ok(orders)
+}
+
+/// The orders of versions: without any, that of their last changes. The name of the model and the
+/// number are the last.
+///
+/// # Errors
+///
+/// A refusal of what is no order.
+pub(super) fn version_orders(texts: &[String]) -> Parsed<Vec<FieldOrder<RegistryField>>> {
+    const VALID: [&str; 4] = [
+        "name",
+        "version_number",
+        "creation_timestamp",
+        "last_updated_timestamp",
+    ];
+    let field = |name: &str| fields::registry_order(name, &VALID, RegistryField::ParentName);
+    let mut orders = order::orders(texts, field)?;
+    if orders.is_empty() {
+        orders.push(descending(field("last_updated_timestamp")?));
+    }
+    orders.push(ascending(RegistryField::ParentName));
+    orders.push(descending(field("version_number")?));
+    Ok(orders)
+}
+
+const fn ascending<F>(field: F) -> FieldOrder<F> {
+    FieldOrder {
+        field,
+        is_descending: false,
+    }
+}
+
+const fn descending<F>(field: F) -> FieldOrder<F> {
+    FieldOrder {
+        field,
+        is_descending: true,
+    }
+}
+
 fn conditions<F>(
     filter: &str,
     language: Language,
@@ -180,20 +249,13 @@ fn test<F>(
         });
     }
     match found.kind {
-        ComparedKind::Number | ComparedKind::Metric => number_test(comparison, found, &operator),
+        ComparedKind::Number | ComparedKind::QuotedNumber | ComparedKind::Metric => {
+            number_test(comparison, found, &operator, language)
+        }
         ComparedKind::Text | ComparedKind::Param | ComparedKind::Tag | ComparedKind::ListedText => {
             text_test(comparison, found, &operator, language)
         }
     }
-}
-
-fn invalid_operator(comparison: &Comparison<'_>, valid: &[&str]) -> MlflowRefusal {
-    let valid: Vec<String> = valid.iter().map(|it| format!("'{it}'")).collect();
-    MlflowRefusal::invalid(format!(
-        "Invalid comparator '{}' not one of '[{}]'",
-        comparison.operator,
-        valid.join(", ")
-    ))
 }
 
 const NUMBER_OPERATORS: [(&str, NumberOp); 6] = [
@@ -216,14 +278,19 @@ fn number_test<F>(
     comparison: &Comparison<'_>,
     found: &FoundField<F>,
     operator: &str,
+    language: Language,
 ) -> Parsed<FieldTest> {
     let named = NUMBER_OPERATORS.iter().find(|(name, _)| *name == operator);
     let Some((_, op)) = named else {
         let valid = NUMBER_OPERATORS.map(|(name, _)| name);
-        return Err(invalid_operator(comparison, &valid));
+        return Err(language.refuse_operator(&comparison.operator, &valid));
     };
-    let given = comparison.value.text;
-    let number = (comparison.value.kind == FilterTokenKind::Number).then(|| {
+    let value = &comparison.value;
+    let (given, is_number) = match (found.kind, value.kind) {
+        (ComparedKind::QuotedNumber, FilterTokenKind::Text) => (value.content(), true),
+        (_, kind) => (value.text.into(), kind == FilterTokenKind::Number),
+    };
+    let number = is_number.then(|| {
         let int = given.parse().map(|int| FieldTest::Int(*op, int));
         int.or_else(|_| given.parse().map(|double| FieldTest::Double(*op, double)))
     });
@@ -252,7 +319,7 @@ fn text_test<F>(
     let named = TEXT_OPERATORS.iter().find(|(name, _)| *name == operator);
     let Some((_, op)) = named else {
         let valid = TEXT_OPERATORS.map(|(name, _)| name);
-        return Err(invalid_operator(comparison, &valid));
+        return Err(language.refuse_operator(&comparison.operator, &valid));
     };
     match value.kind {
         FilterTokenKind::Text => {

@@ -5,6 +5,7 @@
 //! * `metrics`: points of metrics.
 //! * `inputs`: tags of inputs.
 //! * `models`, `model_metrics`: logged models and their metrics.
+//! * `registered`: registered models and their versions.
 //! * `search`: conditions and orders of searches; `text`: comparisons of texts.
 
 pub mod experiments;
@@ -12,6 +13,7 @@ pub mod inputs;
 pub mod metrics;
 pub mod model_metrics;
 pub mod models;
+pub mod registered;
 pub mod runs;
 mod search;
 mod text;

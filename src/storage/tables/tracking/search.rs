@@ -1,15 +1,15 @@
 //! The SQL of searches.
 //!
-//! A search reads nodes `n` with their rows in a table of experiments `e` or of runs `r`. Each
-//! field that it compares or orders by has a number: of the field with the number 3, a property has
-//! the alias `p3`, a series of a metric `s3`, a metric of a model `m3`, and an input `v3`, with a
-//! property `a3` or a tag `g3`.
+//! A search reads nodes `n` with their rows in a table of experiments `e` or of runs `r`, or with
+//! the context `m` above them. Each field that it compares or orders by has a number: of the field
+//! with the number 3, a property has the alias `p3`, a series of a metric `s3`, a metric of a model
+//! `m3`, and an input `v3`, with a property `a3` or a tag `g3`.
 
 use super::metrics::rank_of;
 use super::text::push_text_test;
 use crate::model::{
     EventType, ExperimentField, FieldCondition, FieldTest, Kind, LifecycleView, MetricDataset,
-    ModelField, NumberOp, PropertyName, RunField, TrackingQuery,
+    ModelField, NumberOp, PropertyName, RegistryField, RunField, TrackingQuery,
 };
 use crate::storage::SqlFragment;
 use crate::storage::query::Query;
@@ -231,6 +231,17 @@ impl SearchSql {
         conditions.push_int(state).push(")");
     }
 
+    /// Adds the condition that a context lacks a custom property. `id` is the column of its id.
+    pub(super) fn push_without_property(&mut self, id: &'static str, property: &'static str) {
+        let conditions = &mut self.conditions;
+        conditions
+            .push(" AND NOT EXISTS (SELECT 1 FROM ContextProperty d WHERE d.context_id = ")
+            .push(id)
+            .push(" AND d.name = ?")
+            .bind(property);
+        conditions.push(" AND d.is_custom_property = ?)").bind(true);
+    }
+
     /// The statement of a search, up to the end of its order. `last_order` decides where the order
     /// leaves it open.
     pub(super) fn finish<F: SearchField>(
@@ -407,12 +418,11 @@ impl SearchField for ModelField {
                     number,
                 );
                 joins.bind(key.as_str());
-                match datasets.first() {
-                    Some(dataset) => push_dataset(joins.push(" AND "), dataset, number),
-                    None => {
-                        joins.push_numbered(" AND m#.is_latest = ?", number);
-                        joins.bind(true);
-                    }
+                if let Some(dataset) = datasets.first() {
+                    push_dataset(joins.push(" AND "), dataset, number);
+                } else {
+                    joins.push_numbered(" AND m#.is_latest = ?", number);
+                    joins.bind(true);
                 }
                 FieldValue::numbered("m", number, ".value_rank", SqlValueKind::Rank)
             }
@@ -452,5 +462,17 @@ fn push_dataset(sql: &mut SqlFragment, dataset: &MetricDataset, number: usize) {
     if let Some(digest) = &dataset.digest {
         sql.push_numbered(" AND m#.dataset_digest = ?", number);
         sql.bind(digest.as_str());
+    }
+}
+
+impl SearchField for RegistryField {
+    fn join(&self, sql: &mut SearchSql, join: FieldJoin) -> Option<FieldValue> {
+        Some(match self {
+            Self::Name => FieldValue::column("n.name", SqlValueKind::Text),
+            Self::ParentName => FieldValue::column("m.name", SqlValueKind::Text),
+            Self::CreateTime => FieldValue::column("n.create_time_since_epoch", SqlValueKind::Int),
+            Self::Int(property) => sql.join_property(property, join, INT_PROPERTY),
+            Self::Text(property) => sql.join_property(property, join, TEXT_PROPERTY),
+        })
     }
 }
