@@ -56,6 +56,7 @@ fn compile_protos() -> Result<(), Box<dyn std::error::Error>> {
         "ml_metadata/proto/metadata_store_service.proto",
         "pedigree/audit/v1/audit_service.proto",
         "pedigree/lineage/v1/lineage_service.proto",
+        "pedigree/registry/v1/registry_service.proto",
     ];
     println!("cargo:rerun-if-changed=proto");
 

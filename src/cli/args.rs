@@ -9,6 +9,7 @@ use super::Failure;
 use super::audit::AuditArgs;
 use super::facets::FacetsArgs;
 use super::migrate::MigrateArgs;
+use super::models::ModelsArgs;
 use super::policy::PolicyArgs;
 use super::reconcile::ReconcileArgs;
 use super::record::RecordArgs;
@@ -57,6 +58,8 @@ pub(super) enum Invocation {
     Trace(TraceArgs),
     /// Print the facets of a node, as `OpenLineage`'s producers sent them
     Facets(FacetsArgs),
+    /// Print registered models and their versions, or let an alias name another version
+    Models(ModelsArgs),
     /// Print who did what, or keep it in a file
     Audit(AuditArgs),
     /// Make API tokens for the security file
@@ -98,6 +101,7 @@ impl Invocation {
             | Self::Watch(_)
             | Self::Trace(_)
             | Self::Facets(_)
+            | Self::Models(_)
             | Self::Audit(_)
             | Self::Token(_)
             | Self::Policy(_) => None,

@@ -19,11 +19,14 @@ use crate::policy::TENANT_HEADER;
 use crate::proto::code_name;
 use crate::proto::pedigree::audit::v1::audit_service_client::AuditServiceClient;
 use crate::proto::pedigree::lineage::v1::lineage_service_client::LineageServiceClient;
+use crate::proto::pedigree::registry::v1::registry_service_client::RegistryServiceClient;
 use crate::web_client::is_loopback;
 
 pub(super) type Client = LineageServiceClient<Authorized>;
 
 pub(super) type AuditClient = AuditServiceClient<Authorized>;
+
+pub(super) type RegistryClient = RegistryServiceClient<Authorized>;
 
 /// A connection whose requests have a token and a tenant, if these are given.
 type Authorized = InterceptedService<Channel, CallHeaders>;
@@ -74,6 +77,12 @@ impl ServerArgs {
     /// A client of the audit that connects at its first request.
     pub(super) fn audit_client(&self) -> Result<AuditClient, Failure> {
         let client = AuditClient::new(self.channel()?);
+        Ok(client.max_decoding_message_size(usize::MAX))
+    }
+
+    /// A client of the registry that connects at its first request.
+    pub(super) fn registry_client(&self) -> Result<RegistryClient, Failure> {
+        let client = RegistryClient::new(self.channel()?);
         Ok(client.max_decoding_message_size(usize::MAX))
     }
 

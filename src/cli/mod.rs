@@ -1,5 +1,5 @@
 //! The commands. `serve`, `migrate` and `reconcile` use a database; `record`, `watch`, `trace`,
-//! `facets` and `audit` are clients of a server; `token` and `policy` need neither.
+//! `facets`, `models` and `audit` are clients of a server; `token` and `policy` need neither.
 
 mod args;
 mod audit;
@@ -8,6 +8,7 @@ mod draw;
 mod facets;
 mod json;
 mod migrate;
+mod models;
 mod output;
 mod picture;
 mod policy;
@@ -102,6 +103,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Fa
         Invocation::Watch(args) => args.run().await,
         Invocation::Trace(args) => args.run().await,
         Invocation::Facets(args) => args.run().await,
+        Invocation::Models(args) => args.run().await,
         Invocation::Audit(args) => args.run().await,
         Invocation::Token(args) => args.run(),
         Invocation::Policy(args) => args.run(),

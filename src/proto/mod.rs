@@ -43,6 +43,11 @@ pub mod pedigree {
             tonic::include_proto!("pedigree.lineage.v1");
         }
     }
+    pub mod registry {
+        pub mod v1 {
+            tonic::include_proto!("pedigree.registry.v1");
+        }
+    }
 }
 
 /// The descriptors of all files in `proto/`, serialized as a `google.protobuf.FileDescriptorSet`.

@@ -7,11 +7,12 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 /// Services that need the database; `""` is the server as a whole.
-const SERVICES: [&str; 4] = [
+const SERVICES: [&str; 5] = [
     "",
     "ml_metadata.MetadataStoreService",
     "pedigree.audit.v1.AuditService",
     "pedigree.lineage.v1.LineageService",
+    "pedigree.registry.v1.RegistryService",
 ];
 
 /// The health of the server. Clones share it.

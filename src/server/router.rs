@@ -32,6 +32,7 @@ use super::layers::{
 use super::memory::RequestMemory;
 use crate::api::call::Calls;
 use crate::api::grpc::audit::AuditHandler;
+use crate::api::grpc::registry::RegistryHandler;
 use crate::api::grpc::{lineage, mlmd};
 use crate::api::ui::{self, UiSettings};
 use crate::api::{http as http_api, marquez, mlflow, openlineage};
@@ -40,6 +41,7 @@ use crate::error::{Error, Result};
 use crate::proto::DESCRIPTORS;
 use crate::proto::pedigree::audit::v1::audit_service_server::AuditServiceServer;
 use crate::proto::pedigree::lineage::v1::lineage_service_server::LineageServiceServer;
+use crate::proto::pedigree::registry::v1::registry_service_server::RegistryServiceServer;
 
 /// The router of the main port.
 ///
@@ -225,6 +227,11 @@ fn services(
         )
         .add_service(
             AuditServiceServer::new(AuditHandler::new(calls.clone()))
+                .max_decoding_message_size(serving.max_request)
+                .max_encoding_message_size(serving.max_response),
+        )
+        .add_service(
+            RegistryServiceServer::new(RegistryHandler::new(calls.clone()))
                 .max_decoding_message_size(serving.max_request)
                 .max_encoding_message_size(serving.max_response),
         )

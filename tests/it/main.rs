@@ -51,6 +51,7 @@ mod python;
 mod quirks_fixed;
 mod quirks_kept;
 mod races;
+mod registry;
 mod replicated;
 mod runs;
 mod security;

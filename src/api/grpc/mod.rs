@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod lineage;
 pub mod mlmd;
+pub mod registry;
 mod sink;
 pub mod status;
 pub mod timeout;
