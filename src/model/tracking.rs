@@ -145,7 +145,8 @@ pub struct MetricDataset {
     pub digest: Option<String>,
 }
 
-/// What a field is compared with. A field that is missing passes no test but [`Self::IsUnset`].
+/// What a field is compared with. A field that is missing passes no test but [`Self::IsUnset`] and
+/// [`Self::UnsetOrNot`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum FieldTest {
     Int(NumberOp, i64),
@@ -154,6 +155,8 @@ pub enum FieldTest {
     Text(TextOp, String),
     OneOf(Vec<String>),
     NoneOf(Vec<String>),
+    /// Another text, or none.
+    UnsetOrNot(String),
     IsSet,
     IsUnset,
 }

@@ -1,5 +1,6 @@
 //! `MLflow`'s tracking API, by which its clients log experiments, runs and models, below
-//! `/api/2.0/mlflow` and `/ajax-api/2.0/mlflow`. What is not served is answered with `ENDPOINT_NOT_FOUND`.
+//! `/api/2.0/mlflow` and `/ajax-api/2.0/mlflow`. What is not served is answered with
+//! `ENDPOINT_NOT_FOUND`.
 //!
 //! * `plain`: what clients ask about the server.
 //! * `experiments`, `runs`, `log`, `inputs`: experiments, runs and what is logged to runs.

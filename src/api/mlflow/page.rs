@@ -42,18 +42,18 @@ impl AskedPage {
     ///
     /// A refusal of a number that is not positive, and of a token that is none.
     pub(super) fn of(fields: &Fields, default: i64) -> Result<Self, MlflowRefusal> {
-        let asked = Self::or_none(fields, default)?;
-        if asked.limit < 1 {
-            return Err(wrong(asked.limit, "a positive integer"));
-        }
-        Ok(asked)
+        Self::of_at_least(fields, default, (1, "a positive integer"))
     }
 
-    /// [`Self::of`], or a page without entries.
-    fn or_none(fields: &Fields, default: i64) -> Result<Self, MlflowRefusal> {
+    /// [`Self::of`], with the fewest entries that a request may ask for, and what these are.
+    fn of_at_least(
+        fields: &Fields,
+        default: i64,
+        (min, expected): (i64, &str),
+    ) -> Result<Self, MlflowRefusal> {
         let limit = fields.int("max_results")?.unwrap_or(default);
-        if limit < 0 {
-            return Err(wrong(limit, "a non-negative integer"));
+        if limit < min {
+            return Err(wrong(limit, expected));
         }
         let offset = match fields.text("page_token")? {
             Some(token) if !token.is_empty() => offset_of(token)?,
@@ -117,7 +117,7 @@ impl AskedPage {
     }
 
     fn at_most(fields: &Fields, default: i64, max: i64) -> Result<Self, MlflowRefusal> {
-        let asked = Self::or_none(fields, default)?;
+        let asked = Self::of_at_least(fields, default, (0, "a non-negative integer"))?;
         if asked.limit > max {
             return Err(fields.refuse("max_results"));
         }

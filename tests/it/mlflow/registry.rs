@@ -21,6 +21,7 @@ on_every_database! {
     a_deleted_version_keeps_its_number,
     refused_sources_store_nothing,
     tags_and_descriptions_come_back,
+    prompts_are_apart_from_models,
 }
 
 /// Registers a model.
@@ -217,6 +218,9 @@ async fn models_of_kubeflow_are_models_too(store: Store) {
     let of_version = store
         .put_type::<Context>("kf.ModelVersion", &of_version)
         .await;
+    store
+        .put_type::<Artifact>("kf.ModelArtifact", &texts(&["description"]))
+        .await;
     let id = store.put(Context::new(of_model, "Hub")).await;
     for version in ["1", "v1.0"] {
         let name = format!("{id}:{version}");
@@ -409,5 +413,33 @@ async fn tags_and_descriptions_come_back(store: Store) {
             post(&store, &format!("{path}/set-tag"), &long).await.status,
             400
         );
+    }
+}
+
+async fn prompts_are_apart_from_models(store: Store) {
+    register(&store, "plain").await;
+    for (name, value) in [("prompt", "true"), ("other", "false")] {
+        let tags = json!([{"key": "mlflow.prompt.is_prompt", "value": value}]);
+        let body = json!({"name": name, "tags": tags});
+        tell(&store, "/registered-models/create", body).await;
+    }
+    let tag = "tag.%60mlflow.prompt.is_prompt%60";
+    for (filter, expected) in [
+        (format!("{tag}+!%3D+'true'"), vec!["other", "plain"]),
+        (
+            format!("name+LIKE+'p%25'+AND+{tag}+!%3D+'true'"),
+            vec!["plain"],
+        ),
+        (format!("{tag}+%3D+'true'"), vec!["prompt"]),
+        ("tags.team+!%3D+'red'".to_owned(), vec![]),
+    ] {
+        let path = format!("/registered-models/search?filter={filter}");
+        let told = get(&store, &path).await;
+        let models = told["registered_models"].as_array();
+        let names = models
+            .into_iter()
+            .flatten()
+            .map(|it| it["name"].as_str().unwrap());
+        assert_eq!(names.collect::<Vec<_>>(), expected, "{filter}");
     }
 }

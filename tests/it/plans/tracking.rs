@@ -168,7 +168,7 @@ async fn registry(port: u16, run: &str, model: &str) {
         "/registered-models/alias?name=registered&alias=production",
         "/registered-models/search",
         "/registered-models/search?filter=name%3D'registered'&order_by=timestamp",
-        "/registered-models/search?filter=name+LIKE+'reg%25'+AND+tags.t%3D'x'",
+        "/registered-models/search?filter=tags.t%3D'x'",
         "/model-versions/get?name=registered&version=1",
         "/model-versions/search",
         "/model-versions/search?filter=name%3D'registered'&order_by=version_number",

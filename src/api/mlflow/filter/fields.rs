@@ -28,9 +28,14 @@ impl Language {
         }
     }
 
+    /// Whether some of what is searched are prompts.
+    pub(super) const fn has_prompts(self) -> bool {
+        matches!(self, Self::Registered | Self::Versions)
+    }
+
     /// A refusal of an operator.
     pub(super) fn refuse_operator(self, operator: &str, valid: &[&str]) -> MlflowRefusal {
-        if let Self::Registered | Self::Versions = self {
+        if self.has_prompts() {
             let text = format!("Invalid comparator for attribute: {operator}");
             return MlflowRefusal::invalid(text);
         }

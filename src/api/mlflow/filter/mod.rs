@@ -30,6 +30,10 @@ const MAX_TERMS: usize = 16;
 /// The most bytes of a filter.
 const MAX_FILTER_BYTES: usize = 64 << 10;
 
+/// The tag of registered models that are prompts. Clients ask for all others by a comparison with
+/// it, which those without the tag pass.
+const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
+
 type Parsed<T> = Result<T, MlflowRefusal>;
 
 /// The conditions of a filter on runs.
@@ -324,7 +328,12 @@ fn text_test<F>(
     match value.kind {
         FilterTokenKind::Text => {
             let text = (found.stored)(&value.content());
-            Ok(FieldTest::Text(*op, text))
+            Ok(match op {
+                TextOp::NotEqual if language.has_prompts() && found.key == PROMPT_TAG => {
+                    FieldTest::UnsetOrNot(text)
+                }
+                _ => FieldTest::Text(*op, text),
+            })
         }
         FilterTokenKind::Word => Err(MlflowRefusal::invalid(format!(
             "Parameter value is either not quoted or unidentified quote types used for string \

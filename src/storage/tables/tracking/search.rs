@@ -137,7 +137,10 @@ impl FieldValue {
                 self.push(sql);
                 sql.push(" IS NULL");
             }
-            FieldTest::Text(..) | FieldTest::OneOf(_) | FieldTest::NoneOf(_) => {
+            FieldTest::Text(..)
+            | FieldTest::OneOf(_)
+            | FieldTest::NoneOf(_)
+            | FieldTest::UnsetOrNot(_) => {
                 push_text_test(sql, self, test);
             }
         }
@@ -274,7 +277,7 @@ impl SearchSql {
             return;
         }
         let join = match test {
-            FieldTest::IsUnset => FieldJoin::Outer,
+            FieldTest::IsUnset | FieldTest::UnsetOrNot(_) => FieldJoin::Outer,
             _ => FieldJoin::Inner,
         };
         if let Some(value) = field.join(self, join) {

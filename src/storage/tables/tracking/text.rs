@@ -26,6 +26,13 @@ pub(super) fn push_text_test(sql: &mut SqlFragment, value: &FieldValue, test: &F
             sql.push("NOT ");
             push_one_of(sql, value, &borrowed(list));
         }
+        FieldTest::UnsetOrNot(unwanted) => {
+            sql.push("(");
+            value.push(sql);
+            sql.push(" IS NULL OR NOT ");
+            push_one_of(sql, value, &[unwanted]);
+            sql.push(")");
+        }
         FieldTest::Int(..) | FieldTest::Double(..) | FieldTest::IsSet | FieldTest::IsUnset => {
             debug_assert!(false, "not a test of texts");
         }
