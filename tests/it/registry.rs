@@ -111,7 +111,8 @@ async fn an_artifact_becomes_a_version(store: Store) {
         ..Default::default()
     };
     let listed = registry(&store).list_versions(request).await.unwrap();
-    assert_eq!(listed.into_inner().versions, [created.clone()]);
+    let [listed] = listed.into_inner().versions.try_into().unwrap();
+    assert_eq!(listed, created);
     assert_eq!(created.tags["team"], "red");
     // MLflow's clients see the same row.
     let told = crate::mlflow::get(&store, "/model-versions/get?name=Reg&version=1").await;

@@ -15,6 +15,7 @@ on_every_database! {
     metrics_are_of_a_model_and_a_dataset,
     models_are_found_by_their_metrics,
     what_is_no_model_is_refused,
+    a_refused_change_stores_nothing,
     a_deleted_model_is_gone_for_clients,
 }
 
@@ -241,107 +242,55 @@ async fn models_are_found_by_their_metrics(store: Store) {
     assert_eq!(names(&store, rest).await, ["c", "b", "a"]);
 }
 
+/// Sends a request that is refused with this status and code.
+async fn refused(store: &Store, (method, path): (&str, &str), body: Value, expected: (u16, &str)) {
+    let (status, answer) = send(store, method, path, &body).await;
+    let given = (status, answer["error_code"].as_str().unwrap_or_default());
+    assert_eq!(given, expected, "{method} {path} {body}: {answer}");
+}
+
 async fn what_is_no_model_is_refused(store: Store) {
     let number = experiment(&store, "e").await;
     let run_id = run(&store, &number, "r", 5).await;
-    let id = model(&store, &number, "forest", &run_id).await;
     let missing = (404, "RESOURCE_DOES_NOT_EXIST");
     let invalid = (400, "INVALID_PARAMETER_VALUE");
-    let unknown = json!([{"model_id": "m-0"}]);
-    let search = |query: Value| {
-        let mut query = query;
-        query["experiment_ids"] = json!([number]);
-        query
-    };
-    let many: Vec<_> = (0..17)
-        .map(|it| json!({"dataset_name": format!("{it}")}))
-        .collect();
-    for (method, path, body, expected) in [
-        (
-            "POST",
-            "/runs/outputs",
-            json!({"run_id": run_id, "models": unknown}),
-            missing,
-        ),
-        (
-            "POST",
-            "/runs/log-inputs",
-            json!({"run_id": run_id, "models": unknown}),
-            missing,
-        ),
-        (
-            "POST",
-            "/runs/outputs",
-            json!({"run_id": run_id, "models": [{}]}),
-            invalid,
-        ),
-        ("POST", "/runs/outputs", json!({"run_id": "no"}), missing),
-        (
-            "POST",
-            "/logged-models",
-            json!({"experiment_id": number, "name": ""}),
-            invalid,
-        ),
-        (
-            "POST",
-            "/logged-models",
-            json!({"experiment_id": "x"}),
-            invalid,
-        ),
-        ("DELETE", "/logged-models/m-0", Value::Null, missing),
-        (
-            "PATCH",
-            "/logged-models/m-0/tags",
-            json!({"tags": [{"key": "a"}]}),
-            missing,
-        ),
-        (
-            "PATCH",
-            "/logged-models/m-0/tags",
-            json!({"tags": [{"key": "a(b"}]}),
-            invalid,
-        ),
-        (
-            "POST",
-            "/logged-models/search",
-            search(json!({"order_by": [{"field_name": "metrics.a", "dataset_name": "d"}]})),
-            invalid,
-        ),
-        (
-            "POST",
-            "/logged-models/search",
-            search(json!({"order_by": [{"field_name": "params.a"}]})),
-            invalid,
-        ),
-        (
-            "POST",
-            "/logged-models/search",
-            search(json!({"datasets": many})),
-            invalid,
-        ),
-        (
-            "POST",
-            "/logged-models/search",
-            search(json!({"datasets": [{}]})),
-            invalid,
-        ),
-        (
-            "POST",
-            "/logged-models/search",
-            search(json!({"filter": "name"})),
-            invalid,
-        ),
-        (
-            "POST",
-            "/logged-models/search",
-            search(json!({"filter": "name IS NULL"})),
-            invalid,
-        ),
-    ] {
-        let (status, answer) = send(&store, method, path, &body).await;
-        let given = (status, answer["error_code"].as_str().unwrap_or_default());
-        assert_eq!(given, expected, "{method} {path} {body}: {answer}");
+    let of_run = |models: Value| json!({"run_id": run_id, "models": models});
+    let unknown = of_run(json!([{"model_id": "m-0"}]));
+    for path in ["/runs/outputs", "/runs/log-inputs"] {
+        refused(&store, ("POST", path), unknown.clone(), missing).await;
+        refused(&store, ("POST", path), of_run(json!([{}])), invalid).await;
+        refused(&store, ("POST", path), json!({"run_id": "no"}), missing).await;
     }
+    let create = ("POST", "/logged-models");
+    let unnamed = json!({"experiment_id": number, "name": ""});
+    refused(&store, create, unnamed, invalid).await;
+    refused(&store, create, json!({"experiment_id": "x"}), invalid).await;
+    let of_unknown = ("DELETE", "/logged-models/m-0");
+    refused(&store, of_unknown, Value::Null, missing).await;
+    for (key, expected) in [("a", missing), ("a(b", invalid)] {
+        let tags = json!({"tags": [{"key": key}]});
+        refused(&store, ("PATCH", "/logged-models/m-0/tags"), tags, expected).await;
+    }
+    let many = (0..17).map(|it| json!({"dataset_name": format!("{it}")}));
+    for search in [
+        json!({"order_by": [{"field_name": "metrics.a", "dataset_name": "d"}]}),
+        json!({"order_by": [{"field_name": "params.a"}]}),
+        json!({"datasets": many.collect::<Vec<_>>()}),
+        json!({"datasets": [{}]}),
+        json!({"filter": "name"}),
+        json!({"filter": "name IS NULL"}),
+    ] {
+        let mut search = search;
+        search["experiment_ids"] = json!([number]);
+        let path = ("POST", "/logged-models/search");
+        refused(&store, path, search, invalid).await;
+    }
+}
+
+async fn a_refused_change_stores_nothing(store: Store) {
+    let number = experiment(&store, "e").await;
+    let run_id = run(&store, &number, "r", 5).await;
+    let id = model(&store, &number, "forest", &run_id).await;
     // Parameters never change.
     let path = format!("/logged-models/{id}/params");
     for (value, status) in [("1", 200), ("1", 200), ("2", 400)] {

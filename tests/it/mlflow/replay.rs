@@ -326,7 +326,16 @@ fn names_differ(expected: &Value, given: &Value) -> Option<String> {
             },
         )
     });
-    let names: Value = names.collect();
+    // A name that is made up here may match a pattern that the recorded one did not.
+    let has_made_up = text(expected).contains("<name>");
+    let is_made_up = |name: &Value| {
+        let name = text(name);
+        let number = name.rsplit_once('-').map(|(_, number)| number.to_owned());
+        name.matches('-').count() == 2 && number.is_some_and(|it| it.parse::<u32>().is_ok())
+    };
+    let names: Value = names
+        .filter(|name| has_made_up || !is_made_up(name))
+        .collect();
     // A name of 257 characters is refused.
     let mut expected = expected.clone();
     if let Value::Array(list) = &mut expected {

@@ -199,19 +199,22 @@ fn reads() -> Vec<Call> {
     let mut calls = Vec::new();
     for row in METHODS {
         let of_history = OF_THE_HISTORY.contains(&row.path);
-        match row.path.strip_prefix("GET ") {
+        match row.path.split_once(' ') {
             _ if of_history => {}
-            Some(route) => {
+            Some(("GET", route)) => {
                 let names = [
                     ("{namespace}", "team"),
                     ("{job}", "job"),
                     ("{dataset}", "table"),
                     ("{run}", "run"),
                     ("{version}", "1"),
+                    ("{model}", "m-1"),
                 ];
                 let fill = |path: String, (of, name): (&str, &str)| path.replace(of, name);
                 calls.push(Call::get(names.into_iter().fold(route.to_owned(), fill)));
             }
+            // It changes what it names.
+            Some(_) => {}
             None if row.path.starts_with("/api/") => calls.push(Call::get(row.path)),
             None => calls.push(Call::grpc(row.path, &())),
         }
