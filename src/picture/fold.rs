@@ -93,7 +93,7 @@ pub fn fold(lineage: &TracedLineage, rules: &FoldRules) -> Scene {
     }
     let mut groups = graph.groups(&classes, &shown, rules);
     graph.hide_farthest(&mut groups, &mut shown, rules);
-    graph.scene(groups, &shown, rules)
+    graph.scene(&groups, &shown, rules)
 }
 
 /// The scene of a trace with the most hops, up to `max_hops`, that has at most `max_figures`; with
@@ -277,7 +277,7 @@ impl<'t> Indexed<'t> {
         groups.sort();
     }
 
-    fn scene(&self, groups: Vec<Vec<usize>>, shown: &[bool], rules: &FoldRules) -> Scene {
+    fn scene(&self, groups: &[Vec<usize>], shown: &[bool], rules: &FoldRules) -> Scene {
         let mut figure_of = vec![None; self.nodes.len()];
         for (figure, group) in groups.iter().enumerate() {
             for place in group {

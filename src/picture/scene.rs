@@ -1,6 +1,7 @@
 //! What is drawn: figures, each of which stands for one node or for several.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use super::layout::{LayoutEdge, LayoutNode, PictureLayout, layout};
 use super::{FigureKey, FigureKind, Mark, svg};
@@ -43,14 +44,14 @@ impl Figure {
             text.push_str(&self.type_name);
         }
         if self.is_fold() {
-            text.push_str(&format!(", {} of them", self.members.len()));
+            let _ = write!(text, ", {} of them", self.members.len());
         }
         for (mark, count) in &self.marks {
             let word = mark.word().to_lowercase();
             if self.is_fold() {
-                text.push_str(&format!(", {count} {word}"));
+                let _ = write!(text, ", {count} {word}");
             } else {
-                text.push_str(&format!(", {word}"));
+                let _ = write!(text, ", {word}");
             }
         }
         for (count, words) in [
@@ -58,7 +59,7 @@ impl Figure {
             (self.more_after, "more after it"),
         ] {
             if count > 0 {
-                text.push_str(&format!(", {count} {words}"));
+                let _ = write!(text, ", {count} {words}");
             }
         }
         text

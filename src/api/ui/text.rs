@@ -36,11 +36,13 @@ pub(super) fn count(things: usize, noun: &str) -> String {
     format!("{shown} {noun}{end}")
 }
 
-/// A duration in milliseconds, by its two largest units.
+/// A duration in milliseconds, by its two largest units; empty for a negative one.
 pub(super) fn duration(milliseconds: i64) -> String {
+    if milliseconds < 0 {
+        return String::new();
+    }
     let seconds = milliseconds / 1000;
     match seconds {
-        ..0 => String::new(),
         0 => format!("{milliseconds} ms"),
         1..60 => format!("{seconds} s"),
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),

@@ -140,13 +140,13 @@ pub(super) fn properties(node: &Node) -> Vec<PropertyView> {
             link: web_link(&whole),
             sort,
             is_custom,
-            whole: match letters {
-                ..=MAX_SHOWN_LETTERS => String::new(),
-                ..=MAX_WHOLE_LETTERS => whole,
-                _ => {
-                    let begin = begin(MAX_WHOLE_LETTERS);
-                    format!("{begin}…\n({letters} letters in all)")
-                }
+            whole: if letters > MAX_WHOLE_LETTERS {
+                let begin = begin(MAX_WHOLE_LETTERS);
+                format!("{begin}…\n({letters} letters in all)")
+            } else if is_long {
+                whole
+            } else {
+                String::new()
             },
         }
     };

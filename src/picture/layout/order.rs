@@ -111,9 +111,9 @@ fn sort_row(rows: &mut LayerRows, layer: usize, wishes: &[f64]) {
         .filter(|place| rows.stops[row[*place]].seed.is_some())
         .collect();
     seeded.sort_by_key(|place| rows.stops[row[*place]].seed);
-    let wished: Vec<(f64, f64)> = seeded.iter().map(|place| (wishes[*place], 1.0)).collect();
+    let targets: Vec<(f64, f64)> = seeded.iter().map(|place| (wishes[*place], 1.0)).collect();
     let mut wishes = wishes.to_vec();
-    for (place, wish) in seeded.into_iter().zip(isotonic(&wished)) {
+    for (place, wish) in seeded.into_iter().zip(isotonic(&targets)) {
         wishes[place] = wish;
     }
     let mut places: Vec<usize> = (0..row.len()).collect();

@@ -220,10 +220,6 @@ async fn show(
         None => None,
     };
     let section = Section::Nodes(subject.kind);
-    let list_rows = view
-        .is_list
-        .then(|| list::rows(links, drawn))
-        .unwrap_or_default();
     Ok(LineagePage {
         page: visit.page(section),
         node: NodeView::new(links, subject.kind, &subject.node),
@@ -269,7 +265,11 @@ async fn show(
         } else {
             Vec::new()
         },
-        rows: list_rows,
+        rows: if view.is_list {
+            list::rows(links, drawn)
+        } else {
+            Vec::new()
+        },
         is_empty: drawn.lineage.nodes.len() <= 1,
         summary: drawn.summary(),
         cut: if drawn.lineage.is_cut {
