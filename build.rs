@@ -57,6 +57,7 @@ fn compile_protos() -> Result<(), Box<dyn std::error::Error>> {
         "pedigree/audit/v1/audit_service.proto",
         "pedigree/lineage/v1/lineage_service.proto",
         "pedigree/registry/v1/registry_service.proto",
+        "pedigree/reproduction/v1/reproduction_service.proto",
     ];
     println!("cargo:rerun-if-changed=proto");
 

@@ -10,6 +10,7 @@
 //!   stop.
 //! * [`security`]: the security file; [`identity`]: who calls; [`policy`]: what callers may do.
 //! * [`api`]: the doors, one folder per protocol: convert, call the graph, convert back.
+//! * [`reproduce`]: plans of making an artifact again, from its lineage.
 //! * [`graph`]: the metadata graph and its rules.
 //! * [`filter`]: the filter language, from text to SQL with bound values.
 //! * [`storage`]: SQL for three databases.
@@ -34,6 +35,7 @@ pub mod picture;
 pub mod policy;
 pub mod proto;
 pub mod reloaded;
+pub mod reproduce;
 pub mod security;
 pub mod server;
 pub mod storage;

@@ -48,6 +48,11 @@ pub mod pedigree {
             tonic::include_proto!("pedigree.registry.v1");
         }
     }
+    pub mod reproduction {
+        pub mod v1 {
+            tonic::include_proto!("pedigree.reproduction.v1");
+        }
+    }
 }
 
 /// The descriptors of all files in `proto/`, serialized as a `google.protobuf.FileDescriptorSet`.

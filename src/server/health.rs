@@ -11,6 +11,7 @@ const SERVICES: [&str; 5] = [
     "",
     "ml_metadata.MetadataStoreService",
     "pedigree.audit.v1.AuditService",
+    "pedigree.reproduction.v1.ReproductionService",
     "pedigree.lineage.v1.LineageService",
     "pedigree.registry.v1.RegistryService",
 ];

@@ -33,6 +33,7 @@ use super::memory::RequestMemory;
 use crate::api::call::Calls;
 use crate::api::grpc::audit::AuditHandler;
 use crate::api::grpc::registry::RegistryHandler;
+use crate::api::grpc::reproduction::ReproductionHandler;
 use crate::api::grpc::{lineage, mlmd};
 use crate::api::ui::{self, UiSettings};
 use crate::api::{http as http_api, marquez, mlflow, openlineage};
@@ -42,6 +43,7 @@ use crate::proto::DESCRIPTORS;
 use crate::proto::pedigree::audit::v1::audit_service_server::AuditServiceServer;
 use crate::proto::pedigree::lineage::v1::lineage_service_server::LineageServiceServer;
 use crate::proto::pedigree::registry::v1::registry_service_server::RegistryServiceServer;
+use crate::proto::pedigree::reproduction::v1::reproduction_service_server::ReproductionServiceServer;
 
 /// The router of the main port.
 ///
@@ -232,6 +234,11 @@ fn services(
         )
         .add_service(
             RegistryServiceServer::new(RegistryHandler::new(calls.clone()))
+                .max_decoding_message_size(serving.max_request)
+                .max_encoding_message_size(serving.max_response),
+        )
+        .add_service(
+            ReproductionServiceServer::new(ReproductionHandler::new(calls.clone()))
                 .max_decoding_message_size(serving.max_request)
                 .max_encoding_message_size(serving.max_response),
         )

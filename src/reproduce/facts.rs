@@ -1,0 +1,166 @@
+//! What an execution says about itself, by the names that all doors give its facts.
+
+use std::collections::BTreeMap;
+
+use super::{ArtifactLineage, BLOB_TYPE, CODE_DIFF, ENVIRONMENT_LOCK};
+use crate::model::{Node, Value};
+
+/// The lengths of the names of git's commits, in hexadecimal digits.
+const COMMIT_LENGTHS: [usize; 2] = [40, 64];
+
+/// Variables of the environment that change results. None of them holds a secret, or says which
+/// program runs. Others are neither recorded nor set.
+pub const RECORDED_VARIABLES: [&str; 16] = [
+    "CUBLAS_WORKSPACE_CONFIG",
+    "CUDA_VISIBLE_DEVICES",
+    "LANG",
+    "LC_ALL",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NVIDIA_TF32_OVERRIDE",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "PYTHONHASHSEED",
+    "PYTHONUTF8",
+    "SOURCE_DATE_EPOCH",
+    "TF_CUDNN_DETERMINISTIC",
+    "TF_DETERMINISTIC_OPS",
+    "TOKENIZERS_PARALLELISM",
+    "TZ",
+];
+
+/// A blob that a step needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlannedBlob {
+    /// The id of its artifact. `None` if it has none: only its digest is known.
+    pub artifact: Option<i64>,
+    pub uri: String,
+    pub digest: String,
+}
+
+/// The code of a step.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlannedCode {
+    pub repository: String,
+    /// Hexadecimal digits; empty if it is not known, or is no commit.
+    pub commit: String,
+    /// The working directory in the repository; empty for its root.
+    pub path: String,
+    /// What differs from the commit.
+    pub diff: Option<PlannedBlob>,
+}
+
+/// The environment of a step.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlannedEnvironment {
+    /// The version of Python, or empty.
+    pub python: String,
+    /// The list of packages.
+    pub lock: Option<PlannedBlob>,
+    /// A container image with its digest, or empty.
+    pub image: String,
+    pub variables: BTreeMap<String, String>,
+}
+
+/// A property as a text. A custom property comes before one that the type declares.
+pub(super) fn text(node: &Node, name: &str) -> Option<String> {
+    let content = &node.content;
+    let value = content.custom_properties.get(name);
+    match value.or_else(|| content.properties.get(name))? {
+        Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
+        Value::Int(number) => Some(number.to_string()),
+        Value::Double(number) => Some(number.to_string()),
+        Value::Bool(is) => Some(is.to_string()),
+        Value::Struct(_) | Value::Proto(_) | Value::Empty => None,
+    }
+}
+
+/// The facts whose names begin with a prefix, by the rest of their names.
+pub(super) fn texts_below(node: &Node, prefix: &str) -> BTreeMap<String, String> {
+    let content = &node.content;
+    let names = content
+        .properties
+        .keys()
+        .chain(content.custom_properties.keys());
+    let named = names.filter_map(|name| Some((name, name.strip_prefix(prefix)?)));
+    let found = named.filter_map(|(name, rest)| Some((rest.to_owned(), text(node, name)?)));
+    found.collect()
+}
+
+/// The words of a command: a JSON list.
+pub(super) fn words(node: &Node, name: &str) -> Vec<String> {
+    let text = text(node, name).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
+pub(super) fn code(node: &Node, blobs: &[PlannedBlob]) -> PlannedCode {
+    let fact = |name| text(node, name).unwrap_or_default();
+    PlannedCode {
+        repository: fact("code.repository"),
+        commit: Some(fact("code.commit"))
+            .filter(|it| is_commit(it))
+            .unwrap_or_default(),
+        path: fact("code.path"),
+        diff: blob(node, CODE_DIFF, blobs),
+    }
+}
+
+pub(super) fn environment(node: &Node, blobs: &[PlannedBlob]) -> PlannedEnvironment {
+    let fact = |name| text(node, name).unwrap_or_default();
+    let variables = serde_json::from_str(&fact("environment.variables"));
+    let mut variables: BTreeMap<String, String> = variables.unwrap_or_default();
+    variables.retain(|name, _| RECORDED_VARIABLES.contains(&name.as_str()));
+    PlannedEnvironment {
+        python: Some(fact("environment.python"))
+            .filter(|it| is_version(it))
+            .unwrap_or_default(),
+        lock: blob(node, ENVIRONMENT_LOCK, blobs),
+        image: Some(fact("environment.image"))
+            .filter(|it| it.contains("@sha256:"))
+            .unwrap_or_default(),
+        variables,
+    }
+}
+
+/// The blobs among the inputs of an execution.
+pub(super) fn blobs<'a>(
+    lineage: &ArtifactLineage,
+    inputs: impl Iterator<Item = &'a i64>,
+) -> Vec<PlannedBlob> {
+    let nodes = inputs.filter_map(|id| lineage.artifacts.get(id));
+    let nodes = nodes.filter(|node| node.type_name.as_deref() == Some(BLOB_TYPE));
+    nodes
+        .map(|node| PlannedBlob {
+            artifact: Some(node.id),
+            uri: node.content.uri.clone().unwrap_or_default(),
+            digest: text(node, "digest").unwrap_or_default(),
+        })
+        .collect()
+}
+
+/// The blob whose digest a fact names.
+fn blob(node: &Node, name: &str, blobs: &[PlannedBlob]) -> Option<PlannedBlob> {
+    let digest = text(node, name)?;
+    let found = blobs.iter().find(|blob| blob.digest == digest);
+    Some(found.cloned().unwrap_or(PlannedBlob {
+        digest,
+        ..PlannedBlob::default()
+    }))
+}
+
+/// Whether a text is a version, such as `3.12.1` or `3.14.0rc1+`. It becomes a part of the name of
+/// a program.
+fn is_version(text: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || ".+".contains(c);
+    text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(is_allowed)
+}
+
+fn is_commit(text: &str) -> bool {
+    COMMIT_LENGTHS.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Whether a digest tells one content from every other: `sha256:HEX`.
+pub(super) fn is_strong(digest: &str) -> bool {
+    let hex = digest.strip_prefix("sha256:").unwrap_or_default();
+    hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
