@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         Err(error) => Err(format!("cannot start threads: {error}")),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("pedigree: {error}");
             ExitCode::FAILURE

@@ -13,6 +13,8 @@ use super::models::ModelsArgs;
 use super::policy::PolicyArgs;
 use super::reconcile::ReconcileArgs;
 use super::record::RecordArgs;
+use super::reproduce::ReproduceArgs;
+use super::run::RunArgs;
 use super::token::TokenArgs;
 use super::trace::TraceArgs;
 use super::watch::WatchArgs;
@@ -62,6 +64,10 @@ pub(super) enum Invocation {
     Models(ModelsArgs),
     /// Print who did what, or keep it in a file
     Audit(AuditArgs),
+    /// Run a command and record what it takes to run it again
+    Run(Box<RunArgs>),
+    /// Say what it takes to make an artifact again, write it as a recipe, or do it
+    Reproduce(Box<ReproduceArgs>),
     /// Make API tokens for the security file
     Token(TokenArgs),
     /// Check a security file, or explain what it allows
@@ -103,6 +109,8 @@ impl Invocation {
             | Self::Facets(_)
             | Self::Models(_)
             | Self::Audit(_)
+            | Self::Run(_)
+            | Self::Reproduce(_)
             | Self::Token(_)
             | Self::Policy(_) => None,
         }

@@ -17,12 +17,18 @@ use super::Failure;
 use crate::config::parse_duration;
 use crate::policy::TENANT_HEADER;
 use crate::proto::code_name;
+use crate::proto::ml_metadata::metadata_store_service_client::MetadataStoreServiceClient;
 use crate::proto::pedigree::audit::v1::audit_service_client::AuditServiceClient;
 use crate::proto::pedigree::lineage::v1::lineage_service_client::LineageServiceClient;
 use crate::proto::pedigree::registry::v1::registry_service_client::RegistryServiceClient;
+use crate::proto::pedigree::reproduction::v1::reproduction_service_client::ReproductionServiceClient;
 use crate::web_client::is_loopback;
 
 pub(super) type Client = LineageServiceClient<Authorized>;
+
+pub(super) type StoreClient = MetadataStoreServiceClient<Authorized>;
+
+pub(super) type ReproductionClient = ReproductionServiceClient<Authorized>;
 
 pub(super) type AuditClient = AuditServiceClient<Authorized>;
 
@@ -71,6 +77,18 @@ impl ServerArgs {
     /// A client that connects at its first request.
     pub(super) fn client(&self) -> Result<Client, Failure> {
         let client = Client::new(self.channel()?);
+        Ok(client.max_decoding_message_size(usize::MAX))
+    }
+
+    /// A client of ML Metadata's service that connects at its first request.
+    pub(super) fn store_client(&self) -> Result<StoreClient, Failure> {
+        let client = StoreClient::new(self.channel()?);
+        Ok(client.max_decoding_message_size(usize::MAX))
+    }
+
+    /// A client that plans reproductions and connects at its first request.
+    pub(super) fn reproduction_client(&self) -> Result<ReproductionClient, Failure> {
+        let client = ReproductionClient::new(self.channel()?);
         Ok(client.max_decoding_message_size(usize::MAX))
     }
 

@@ -1,9 +1,12 @@
 //! The commands. `serve`, `migrate` and `reconcile` use a database; `record`, `watch`, `trace`,
-//! `facets`, `models` and `audit` are clients of a server; `token` and `policy` need neither.
+//! `facets`, `models`, `audit`, `run` and `reproduce` are clients of a server; `token` and `policy`
+//! need neither.
 
 mod args;
 mod audit;
+mod blob_store;
 mod client;
+mod digests;
 mod draw;
 mod facets;
 mod json;
@@ -14,6 +17,9 @@ mod picture;
 mod policy;
 mod reconcile;
 mod record;
+mod recorder;
+mod reproduce;
+mod run;
 mod serve;
 mod sink;
 mod token;
@@ -21,6 +27,7 @@ mod trace;
 mod watch;
 
 use std::ffi::OsString;
+use std::process::ExitCode;
 use std::{fmt, iter};
 
 use tonic::Status;
@@ -76,18 +83,19 @@ impl From<clap::Error> for Failure {
     }
 }
 
-/// Runs the command of a command line, whose first word is the program's name.
+/// Runs the command of a command line, whose first word is the program's name. Returns the exit
+/// code of what succeeded: `run` passes on that of its command.
 ///
 /// # Errors
 ///
 /// If the arguments are wrong or the command fails.
-pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
+pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Failure> {
     let mut arguments = arguments.into_iter();
     let name = arguments.next().unwrap_or_else(|| "pedigree".into());
     let process = ProcessEnv::new(&name);
     let words = config::rewrite(arguments)?;
     let words: Vec<_> = iter::once(name).chain(words).collect();
-    match Invocation::parse(&words, &process)? {
+    let done = match Invocation::parse(&words, &process)? {
         Invocation::Serve(options) => {
             with_config(&options, &process, async |config| serve::run(config).await).await
         }
@@ -105,9 +113,12 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Fa
         Invocation::Facets(args) => args.run().await,
         Invocation::Models(args) => args.run().await,
         Invocation::Audit(args) => args.run().await,
+        Invocation::Run(args) => return args.run().await,
+        Invocation::Reproduce(args) => return args.run().await,
         Invocation::Token(args) => args.run(),
         Invocation::Policy(args) => args.run(),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// Runs a command that uses a database, with logs and traces, unless the configuration is only to

@@ -82,8 +82,8 @@ pub(super) fn texts_below(node: &Node, prefix: &str) -> BTreeMap<String, String>
         .properties
         .keys()
         .chain(content.custom_properties.keys());
-    let named = names.filter_map(|name| Some((name, name.strip_prefix(prefix)?)));
-    let found = named.filter_map(|(name, rest)| Some((rest.to_owned(), text(node, name)?)));
+    let pairs = names.filter_map(|name| Some((name, name.strip_prefix(prefix)?)));
+    let found = pairs.filter_map(|(name, rest)| Some((rest.to_owned(), text(node, name)?)));
     found.collect()
 }
 

@@ -124,10 +124,10 @@ fn rank(
     let is_skipped = node.is_some_and(|node| {
         node.content.state == Some(NodeState::Execution(ExecutionState::Cached))
     });
-    let ended = node.and_then(
+    let ended = node.map(
         |node| match node.content.custom_properties.get("ended_at") {
-            Some(Value::Int(time)) => Some(*time),
-            _ => Some(node.create_time),
+            Some(Value::Int(time)) => *time,
+            _ => node.create_time,
         },
     );
     let is_asked_for = options.executions.contains(&execution);

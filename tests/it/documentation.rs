@@ -20,7 +20,7 @@ blocking_once! {
 }
 
 /// The pages whose links, examples and width are checked.
-const PAGES: [&str; 22] = [
+const PAGES: [&str; 23] = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
@@ -31,6 +31,7 @@ const PAGES: [&str; 22] = [
     "docs/ml-metadata.md",
     "docs/openlineage.md",
     "docs/operations.md",
+    "docs/reproduction.md",
     "docs/security.md",
     "benches/README.md",
     "examples/README.md",

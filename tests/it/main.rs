@@ -53,6 +53,7 @@ mod quirks_kept;
 mod races;
 mod registry;
 mod replicated;
+mod reproduction;
 mod runs;
 mod security;
 mod serving;

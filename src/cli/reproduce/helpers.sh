@@ -1,0 +1,44 @@
+digest() {
+  if [ -d "$1" ]; then
+    (cd "$1" && find -L . -type f -exec sha256sum {} + | LC_ALL=C sort | sha256sum)
+  else
+    sha256sum < "$1"
+  fi | cut -d ' ' -f 1
+}
+verdict() { printf '%s %s\n' "$1" "$2" >> "$root/verdicts"; printf 'artifact %s: %s\n' "$1" "$2"; }
+differs() { verdict "$1" differs; exit 5; }
+is_same() { [ -e "$2" ] && [ "$(digest "$2")" = "$3" ] && verdict "$1" identical; }
+expect() {
+  [ -e "$2" ] && [ "$(digest "$2")" = "$3" ] && return
+  printf '%s: its digest is not sha256:%s\n' "$1" "$3" >&2
+  exit 1
+}
+place() { rm -rf -- "$2" && mkdir -p -- "$(dirname -- "$2")" && cp -RL -- "$1" "$2"; }
+plain_git() {
+  GIT_ALLOW_PROTOCOL=file:git:http:https:ssh git -c core.hooksPath=/dev/null "$@"
+}
+work_tree() {
+  plain_git -C "$1" cat-file -e "$2^{commit}" 2> /dev/null ||
+    plain_git -C "$1" fetch -q origin "$2"
+  plain_git -C "$1" worktree add -q --detach "$3" "$2"
+}
+find_python() {
+  for found in ${PYTHON:+"$PYTHON"} "python${1%.*}" python3 python; do
+    version=$("$found" -c 'import sys; print(sys.version.split()[0])' 2> /dev/null) || continue
+    [ "${version%.*}" = "${1%.*}" ] || continue
+    [ "$version" = "$1" ] || printf 'Python is %s, and was %s\n' "$version" "$1" >&2
+    printf '%s' "$found"
+    return
+  done
+  printf 'Python %s is needed: set PYTHON to its path\n' "${1%.*}" >&2
+  return 1
+}
+environment() {
+  python=$(find_python "$2")
+  if grep -q '^[^#]' "$3"; then
+    "$python" -m venv "$1"
+    "$1/bin/python" -m pip install -q --disable-pip-version-check --no-deps -r "$3"
+  else
+    "$python" -m venv --without-pip "$1"
+  fi
+}
