@@ -86,7 +86,7 @@ pub async fn put_tour(store: &Store) -> i64 {
     let runs = store.ask(Execution::put(runs.collect())).await;
     let names: Vec<String> = (1..=12).map(|day| format!("scores-{day}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let scores = store.put_named::<Artifact>(dataset, &names).await;
+    let tables = store.put_named::<Artifact>(dataset, &names).await;
     let input = pb::event::Type::Input;
     let output = pb::event::Type::Output;
     let mut events = vec![
@@ -96,7 +96,7 @@ pub async fn put_tour(store: &Store) -> i64 {
         event(model, evaluate, input),
         event(report, evaluate, output),
     ];
-    for (run, scored) in runs.iter().zip(&scores) {
+    for (run, scored) in runs.iter().zip(&tables) {
         events.push(event(model, *run, input));
         events.push(event(*scored, *run, output));
     }

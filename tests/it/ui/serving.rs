@@ -98,7 +98,7 @@ async fn assets_are_kept_for_ever() {
 /// Follows every link from the home page, each path once with each of its names in the query.
 async fn every_link_works_below_a_prefix(backend: Backend) {
     let store = Store::open_with(backend, |config| {
-        config.serving.ui.as_mut().unwrap().prefix = "/a/b".to_owned();
+        "/a/b".clone_into(&mut config.serving.ui.as_mut().unwrap().prefix);
     })
     .await;
     put_tour(&store).await;
