@@ -7,7 +7,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 /// Services that need the database; `""` is the server as a whole.
-const SERVICES: [&str; 5] = [
+const SERVICES: [&str; 6] = [
     "",
     "ml_metadata.MetadataStoreService",
     "pedigree.audit.v1.AuditService",
