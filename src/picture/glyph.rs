@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use uuid::Uuid;
+
 /// The widths of the letters from U+0020 to U+007E, in thousandths of the font size.
 const ASCII_WIDTHS: [u16; 95] = [
     318, 401, 460, 838, 636, 950, 780, 275, 390, 390, 500, 838, 318, 361, 318, 337, 636, 636, 636,
@@ -87,6 +89,16 @@ impl Pen {
     }
 }
 
+/// A name without the id of a run at its end, which OpenLineage's runs have behind the job:
+/// `shop/train/0198fd6e-7a5f-7c3e-9d3b-000000000018`.
+#[must_use]
+pub fn without_run_id(name: &str) -> &str {
+    match name.rsplit_once('/') {
+        Some((job, run)) if !job.is_empty() && Uuid::try_parse(run).is_ok() => job,
+        _ => name,
+    }
+}
+
 /// Whether a letter changes how its neighbours are shown, or cannot be in a document: a control
 /// character or a mark of direction.
 #[must_use]
@@ -154,6 +166,15 @@ mod text_tests {
         assert!(cut.starts_with("s3://") && cut.ends_with("218"), "{cut}");
         let cut = PEN.cut_end("BatchScore of every night", 90.0);
         assert!(cut.starts_with("Batch") && cut.ends_with('…'), "{cut}");
+    }
+
+    #[test]
+    fn ids_of_runs_are_left_out() {
+        let run = "0198fd6e-7a5f-7c3e-9d3b-000000000018";
+        assert_eq!(without_run_id(&format!("shop/train/{run}")), "shop/train");
+        for name in [run, &format!("/{run}"), "shop/train", "a/", ""] {
+            assert_eq!(without_run_id(name), name);
+        }
     }
 
     #[test]

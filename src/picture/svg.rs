@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::glyph::{Pen, push_escaped};
+use super::glyph::{Pen, push_escaped, without_run_id};
 use super::layout::{NodePlace, PictureLayout, Route, Span};
 use super::{Figure, FigureKey, FigureKind, Mark, Scene};
 
@@ -297,7 +297,8 @@ fn write_texts(out: &mut String, figure: &Figure) {
     let single = single.filter(|mark| !figure.is_fold() && **mark != Mark::Live);
     let text_left = left + 20.0;
     let glyph_room = if single.is_some() { 16.0 } else { 0.0 };
-    let label = LABEL_PEN.cut_middle(&figure.label, right - text_left - glyph_room);
+    let name = without_run_id(&figure.label);
+    let label = LABEL_PEN.cut_middle(name, right - text_left - glyph_room);
     push!(out, "<text class=\"label\" x=\"{text_left}\" y=\"19\">");
     push_escaped(out, &label);
     push!(
