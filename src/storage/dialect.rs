@@ -97,6 +97,14 @@ impl Dialect {
             }
         }
     }
+
+    /// Whether names without quotes are stored in lower case, and differ from those with quotes.
+    pub(super) const fn lowers_names(self) -> bool {
+        match self {
+            Self::Postgres => true,
+            Self::Sqlite | Self::MySql => false,
+        }
+    }
 }
 
 /// What columns hold.

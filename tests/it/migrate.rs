@@ -23,7 +23,10 @@ on_every_server! {
     a_narrow_database_is_widened_on_request,
     a_server_says_what_its_database_does,
 }
-with_servers!(a_version_without_steps_is_refused);
+with_servers! {
+    a_version_without_steps_is_refused,
+    tables_of_another_program_are_refused,
+}
 once! {
     what_cannot_be_is_refused,
     a_locked_file_is_waited_for,
@@ -174,6 +177,20 @@ async fn a_version_without_steps_is_refused() {
         assert!(line.contains("version 8 is too old"), "{line}");
     }
     assert_eq!(version(&database).await, "8");
+}
+
+async fn tables_of_another_program_are_refused() {
+    let database = TestDatabase::missing(Backend::Postgres);
+    create(&database);
+    let tables = "CREATE TABLE \"Type\" (id INT); CREATE TABLE \"MLMDEnv\" (schema_version INT)";
+    run_sql(&database.url, tables).await;
+    for more in [&["--dry-run"][..], &[]] {
+        let line = refusal(&database, more);
+        assert!(line.contains("belongs to another program"), "{line}");
+    }
+    // Beside tables of ML Metadata, they are in the way of nothing.
+    run_sql(&database.url, schema!("postgres/v10")).await;
+    assert!(migrate(&database, &[]).status.success());
 }
 
 async fn what_cannot_be_is_refused() {

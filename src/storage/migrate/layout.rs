@@ -1,6 +1,6 @@
 //! The tables and columns that a database has, compared with the schema.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::error::{Error, Result};
 use crate::storage::Tx;
@@ -71,10 +71,17 @@ pub(super) struct Layout(HashMap<String, HashSet<String>>);
 impl Layout {
     /// Reads the catalogue of the database: on PostgreSQL, a statement that fails on a missing
     /// table would end the transaction.
+    ///
+    /// # Errors
+    ///
+    /// `FailedPrecondition` for the tables of another program.
     pub(super) async fn read(tx: &mut Tx) -> Result<Self> {
         let rows: Vec<(String, String)> = tx
             .all(tx.sql("migrate::read", tx.dialect().catalog_query()))
             .await?;
+        if tx.dialect().lowers_names() {
+            refuse_quoted_tables(&rows)?;
+        }
         let mut tables: HashMap<_, HashSet<_>> = HashMap::new();
         for (table, column) in rows {
             let columns = tables.entry(table.to_ascii_lowercase()).or_default();
@@ -133,5 +140,26 @@ impl Layout {
              Another process may be creating them; try again. Missing or incomplete: {}.",
             missing.join(", ")
         )))
+    }
+}
+
+/// Refuses tables of PostgreSQL whose names are quoted, as those of Kubeflow's model registry: to
+/// statements without quotes, as ML Metadata's are, they are not there.
+fn refuse_quoted_tables(columns: &[(String, String)]) -> Result<()> {
+    let names: BTreeSet<&str> = columns.iter().map(|(table, _)| table.as_str()).collect();
+    let is_quoted = |name: &&str| {
+        let plain = name.to_ascii_lowercase();
+        let is_known = MLMD_TABLES
+            .iter()
+            .any(|table| table.name.eq_ignore_ascii_case(name));
+        is_known && **name != plain && !names.contains(plain.as_str())
+    };
+    match names.iter().copied().find(|name| is_quoted(name)) {
+        None => Ok(()),
+        Some(name) => Err(Error::FailedPrecondition(format!(
+            "the table \"{name}\" belongs to another program, such as Kubeflow's model registry: \
+             ML Metadata's table is {} on PostgreSQL. Use a database of its own",
+            name.to_ascii_lowercase()
+        ))),
     }
 }
