@@ -13,7 +13,20 @@ expect() {
   printf '%s: its digest is not sha256:%s\n' "$1" "$3" >&2
   exit 1
 }
-place() { rm -rf -- "$2" && mkdir -p -- "$(dirname -- "$2")" && cp -RL -- "$1" "$2"; }
+# Ends the recipe if a link, as of a repository, leads a path out of the folder of the recipe.
+inner() {
+  part=${1%/*}
+  while [ ! -d "$part" ]; do part=${part%/*}; done
+  case $(cd -P -- "$part" && pwd)/ in
+    "$(cd -P -- "$root" && pwd)"/*) ;;
+    *)
+      printf '%s: a link leads out of the folder of the recipe\n' "$1" >&2
+      exit 1
+      ;;
+  esac
+}
+room() { inner "$1" && mkdir -p -- "${1%/*}" && rm -rf -- "$1"; }
+place() { room "$2" && cp -RL -- "$1" "$2"; }
 plain_git() {
   GIT_ALLOW_PROTOCOL=file:git:http:https:ssh git -c core.hooksPath=/dev/null "$@"
 }

@@ -224,6 +224,10 @@ impl<'a> Builder<'a> {
             let diff = in_root(&blob_place(diff));
             lines.push(format!("plain_git -C {tree} {apply} {diff}"));
         }
+        lines.push(format!(
+            "inner {}",
+            in_root(&format!("{}/.", folder.directory))
+        ));
         lines.push(format!("mkdir -p {}", in_root(&folder.directory)));
         for input in &step.inputs {
             let from = self
@@ -237,13 +241,7 @@ impl<'a> Builder<'a> {
             ));
         }
         for output in &step.outputs {
-            let place = folder.place(output);
-            let parent = Path::new(&place)
-                .parent()
-                .and_then(Path::to_str)
-                .unwrap_or_default();
-            lines.push(format!("mkdir -p {}", in_root(parent)));
-            lines.push(format!("rm -rf -- {}", in_root(&place)));
+            lines.push(format!("room {}", in_root(&folder.place(output))));
         }
         lines.push(self.command(step, &folder, &folder.words(step)?));
         for output in &step.outputs {
@@ -319,8 +317,10 @@ impl<'a> Builder<'a> {
         let check = self.command(step, folder, &words);
         let fetch = fetch(&recorded.uri, &old, recorded.folder)?;
         let made = format!("mkdir -p {}", in_root(&old_folder));
+        let is_old = expectation(&recorded.uri, &old, &recorded.digest);
         Ok(format!(
-            "{same} || {{ {made} && {fetch} && {check} && verdict {id} {}; }} || differs {id}",
+            "{same} || {{ {made} && {fetch} && ({is_old}) && {check} && verdict {id} {}; }} || \
+             differs {id}",
             quote(PASSES_CHECK)
         ))
     }

@@ -1,6 +1,7 @@
 //! `pedigree reproduce`: gaps, recipes, reruns and verdicts.
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::process::Command;
 
 use serde_json::json;
@@ -15,6 +16,7 @@ blocking_once! {
     what_is_missing_is_named_and_nothing_runs,
     recipes_for_shell_and_make_give_the_same_bytes,
     hostile_facts_run_nothing,
+    links_of_the_repository_lead_nowhere_else,
 }
 
 /// Copies a file or a folder and adds a word to each file.
@@ -361,4 +363,27 @@ fn hostile_facts_run_nothing() {
         let printed = project.pedigree(&["reproduce", &id]).stdout;
         assert!(!printed.contains("\n touch"), "{printed}");
     }
+}
+
+fn links_of_the_repository_lead_nowhere_else() {
+    let project = Project::new(&[APPEND]);
+    let outside = project.around().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("raw.txt"), "raw").unwrap();
+    symlink(&outside, project.path("link")).unwrap();
+    project.shell("git add link && git commit -qm link");
+    append(&project, "link/raw.txt", "out/a.txt", "1");
+    append(&project, "out/a.txt", "link/made.txt", "2");
+    let files = || ["raw.txt", "made.txt"].map(|name| fs::metadata(outside.join(name)).unwrap());
+    let inodes = || files().map(|file| file.ino());
+    let before = inodes();
+    for (model, to) in [("out/a.txt", "out/one"), ("link/made.txt", "out/two")] {
+        let run = ["reproduce", model, "--run", "--yes", "--to", to];
+        project.fail(1, "a link leads out of the folder of the recipe", &run);
+    }
+    assert_eq!(inodes(), before);
+    assert_eq!(
+        fs::read_to_string(outside.join("made.txt")).unwrap(),
+        "raw12"
+    );
 }
