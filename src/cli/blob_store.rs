@@ -1,6 +1,8 @@
 //! A folder of blobs, each once, named by its digest.
 
-use std::fs;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -8,6 +10,10 @@ use url::Url;
 
 use super::Failure;
 use super::digests::{hex_of, user_folder};
+
+/// Permissions of new folders and files: a work tree may have files that only its owner may read.
+const FOLDER_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct BlobStoreArgs {
@@ -63,15 +69,21 @@ fn is_whole(path: &Path, hex: &str) -> bool {
 /// Writes a file under another name first, so that no other process sees a part of it.
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
+        let mut private = DirBuilder::new();
+        private.recursive(true).mode(FOLDER_MODE).create(folder)?;
     }
     let unfinished = path.with_extension(std::process::id().to_string());
-    fs::write(&unfinished, bytes)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    let mut file = options.mode(FILE_MODE).open(&unfinished)?;
+    file.write_all(bytes)?;
     fs::rename(unfinished, path)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use tempfile::TempDir;
 
     use super::*;
@@ -87,6 +99,9 @@ mod tests {
         assert!(path.starts_with(dir.path()));
         fs::write(&path, "half").unwrap();
         assert_eq!(store.put(b"lock").unwrap(), first);
-        assert_eq!(fs::read(path).unwrap(), b"lock");
+        assert_eq!(fs::read(&path).unwrap(), b"lock");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path), FILE_MODE);
+        assert_eq!(mode(path.parent().unwrap()), FOLDER_MODE);
     }
 }

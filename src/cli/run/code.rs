@@ -194,7 +194,7 @@ impl WorkTree {
         Ok(diff)
     }
 
-    /// The URL of the remote `origin` without a login, or that of the work tree.
+    /// The address of the remote `origin` without secrets, or that of the work tree.
     fn repository(&self) -> Result<String, Failure> {
         let remote = git(&self.root, &["config", "--get", "remote.origin.url"]);
         if let Ok(remote) = remote {
@@ -206,16 +206,40 @@ impl WorkTree {
     }
 }
 
-/// A URL without the user and the password of HTTP, which may be a secret.
-fn without_login(url: &str) -> String {
-    match Url::parse(url) {
-        Ok(mut parsed) if parsed.scheme().starts_with("http") => {
-            // They fail for URLs without a host, which have no login.
+/// An address of git, or another URL, without what may be a secret: a password, the user of HTTP,
+/// a query and a fragment.
+pub(super) fn without_login(address: &str) -> String {
+    if let Some((helper, rest)) = address.split_once("::")
+        && helper.chars().all(|letter| letter.is_ascii_alphanumeric())
+    {
+        return format!("{helper}::{}", without_login(rest));
+    }
+    let Some((scheme, rest)) = address.split_once("://") else {
+        return without_password(address);
+    };
+    if let Ok(mut parsed) = Url::parse(address) {
+        // They fail for URLs without a host, which have no login.
+        let _ = parsed.set_password(None);
+        if scheme.to_ascii_lowercase().starts_with("http") {
             let _ = parsed.set_username("");
-            let _ = parsed.set_password(None);
-            parsed.into()
         }
-        _ => url.to_owned(),
+        parsed.set_query(None);
+        parsed.set_fragment(None);
+        return parsed.into();
+    }
+    let plain = rest.split(['?', '#']).next().unwrap_or_default();
+    let (_, place) = plain.rsplit_once('@').unwrap_or(("", plain));
+    format!("{scheme}://{place}")
+}
+
+/// `USER@HOST:PATH` of SSH, or a path.
+fn without_password(address: &str) -> String {
+    match address.split_once('@') {
+        Some((login, place)) if !login.split(':').next().unwrap_or_default().contains('/') => {
+            let (user, _) = login.split_once(':').unwrap_or((login, ""));
+            format!("{user}@{place}")
+        }
+        _ => address.to_owned(),
     }
 }
 
@@ -270,6 +294,15 @@ mod tests {
             ("https://token@host/a.git", "https://host/a.git"),
             ("git@host:a.git", "git@host:a.git"),
             ("ssh://git@host/a.git", "ssh://git@host/a.git"),
+            ("ssh://git:secret@host:1/a", "ssh://git@host:1/a"),
+            ("https://host/a?token=secret#secret", "https://host/a"),
+            ("me:secret@host:a.git", "me@host:a.git"),
+            ("me:se/cret@host:a.git", "me@host:a.git"),
+            ("http::https://me:secret@host/a", "http::https://host/a"),
+            ("https://me:secret/x@host/a", "https://host/a"),
+            ("https://me:secret/x@host/a?secret", "https://host/a"),
+            ("ssh://git:secret@[::1]/a", "ssh://git@[::1]/a"),
+            ("/srv/a@b:c.git", "/srv/a@b:c.git"),
             ("/srv/a.git", "/srv/a.git"),
         ] {
             assert_eq!(without_login(url), stored);

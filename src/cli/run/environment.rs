@@ -8,6 +8,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::code::without_login;
 use crate::cli::digests::file_name;
 use crate::reproduce::RECORDED_VARIABLES;
 
@@ -53,12 +54,17 @@ pub(super) fn environment_facts(program: &str) -> EnvironmentFacts {
     EnvironmentFacts {
         platform: format!("{OS} {ARCH}"),
         hardware: hardware(),
-        image: env::var(IMAGE_VARIABLE)
-            .ok()
-            .filter(|image| !image.is_empty()),
+        image: env::var(IMAGE_VARIABLE).ok().and_then(image_name),
         variables: variables.filter(|_| !set.is_empty()),
         python: interpreter(program).and_then(|python| python_facts(&python)),
     }
+}
+
+/// The name of an image, which may be written as a URL with a login.
+fn image_name(image: String) -> Option<String> {
+    let is_url = image.contains("://");
+    let image = if is_url { without_login(&image) } else { image };
+    Some(image).filter(|image| !image.is_empty())
 }
 
 /// Whether a program is a Python interpreter, by its name.

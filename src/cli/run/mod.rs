@@ -13,6 +13,7 @@ use std::io::stderr;
 use std::process::ExitCode;
 
 use clap::Args;
+use url::Url;
 
 use self::bindings::{NamedValue, RoleBinding, named_value, role_binding};
 use self::child::CommandEnd;
@@ -118,9 +119,12 @@ impl RunArgs {
                 )));
             }
         }
-        for NamedValue { name, .. } in &self.uris {
+        for NamedValue { name, value } in &self.uris {
             if !seen.contains(name) {
                 return Err(Failure(format!("--as {name}: no file has this role")));
+            }
+            if Url::parse(value).is_ok_and(|uri| uri.password().is_some()) {
+                return Err(Failure(format!("--as {name}: the URI has a password")));
             }
         }
         let mut seen = BTreeSet::new();

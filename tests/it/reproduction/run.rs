@@ -231,6 +231,18 @@ fn what_is_wrong_is_refused_before_anything_is_recorded() {
             "no file has this role",
             &["run", "--as", "a=s3://b/c", "--", "true"],
         ),
+        (
+            "the URI has a password",
+            &[
+                "run",
+                "--in",
+                "a=copy.py",
+                "--as",
+                "a=https://b:c@d/e",
+                "--",
+                "true",
+            ],
+        ),
         ("there is no `=`", &["run", "--param", "seed", "--", "true"]),
         ("required", &["run"]),
     ] {
