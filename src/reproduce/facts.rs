@@ -62,6 +62,13 @@ pub struct PlannedEnvironment {
     pub variables: BTreeMap<String, String>,
 }
 
+impl PlannedEnvironment {
+    /// Whether a recipe can make the environment. It cannot run images yet.
+    pub(super) const fn has_recipe(&self) -> bool {
+        self.lock.is_some() && !self.python.is_empty()
+    }
+}
+
 /// A property as a text. A custom property comes before one that the type declares.
 pub(super) fn text(node: &Node, name: &str) -> Option<String> {
     let content = &node.content;

@@ -332,10 +332,11 @@ impl Planner<'_> {
             ReproductionLevel::Runnable
         } else if is_reproduced {
             ReproductionLevel::Reproduced
-        } else if sources
-            .into_iter()
-            .chain(blobs)
-            .all(|id| is(id, Finding::Present))
+        } else if step.environment.has_recipe()
+            && sources
+                .into_iter()
+                .chain(blobs)
+                .all(|id| is(id, Finding::Present))
             && commit == Some(&Finding::Present)
         {
             ReproductionLevel::Present
@@ -424,6 +425,9 @@ impl Planner<'_> {
         self.plan.score.add(ENVIRONMENT_WEIGHT, has_environment);
         if !has_environment {
             let text = "no environment.lock, and no environment.image with a digest";
+            self.add_gap(GapId::Environment, subject, text);
+        } else if !environment.has_recipe() {
+            let text = "no environment.lock with environment.python; images cannot be run yet";
             self.add_gap(GapId::Environment, subject, text);
         }
         has_environment
