@@ -61,7 +61,7 @@ impl From<StartError> for Failure {
 
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
-        Self(client::describe(&status))
+        Self(output::printable(&client::describe(&status)))
     }
 }
 

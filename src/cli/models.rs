@@ -176,7 +176,7 @@ impl ModelsFormat {
         text: fn(&M) -> String,
     ) -> Result<Vec<String>, Failure> {
         let line = |entry: &M| match self {
-            Self::Text => Ok(text(entry)),
+            Self::Text => Ok(output::printable(&text(entry))),
             Self::Json => Ok(json::write(name, entry)?.to_string()),
         };
         entries.iter().map(line).collect()
@@ -230,7 +230,7 @@ impl PromoteArgs {
         let moved = client.set_alias(request).await?.into_inner().r#move;
         let version = &self.version;
         let text = moved.map_or_else(|| format!("named {version} already"), |it| move_text(&it));
-        print([format!("{} {text}", self.alias.alias)]).map(drop)
+        print([output::printable(&format!("{} {text}", self.alias.alias))]).map(drop)
     }
 }
 
@@ -244,7 +244,7 @@ impl RollbackArgs {
         };
         let moved = client.rollback(request).await?.into_inner().r#move;
         let text = move_text(&moved.unwrap_or_default());
-        print([format!("{} {text}", self.alias.alias)]).map(drop)
+        print([output::printable(&format!("{} {text}", self.alias.alias))]).map(drop)
     }
 }
 
@@ -263,7 +263,7 @@ impl WhereArgs {
         if self.history {
             lines.extend(self.moves(&mut client).await?);
         }
-        print(lines).map(drop)
+        print(lines.iter().map(|line| output::printable(line))).map(drop)
     }
 
     /// The last moves of the alias, a line each.

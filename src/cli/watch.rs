@@ -166,7 +166,7 @@ const PRINTED_FIELDS: [&str; 12] = [
 fn sentence(change: &Value) -> String {
     use std::fmt::Write as _;
     let text = |value: &Value| match value {
-        Value::String(text) => text.clone(),
+        Value::String(text) => output::printable(text),
         other => other.to_string(),
     };
     let time = change["time"].as_str().unwrap_or_default();

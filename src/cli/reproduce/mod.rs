@@ -16,10 +16,9 @@ use tonic::Code;
 use url::Url;
 
 use self::presence::observe;
-use self::quote::printable;
 use self::recipe::Recipe;
 use super::client::ServerArgs;
-use super::output::report;
+use super::output::{printable, report};
 use super::recorder::{Recorder, message};
 use super::run::real_path;
 use super::{Failure, json, output};
@@ -160,6 +159,10 @@ impl ReproduceArgs {
             observations: Vec::new(),
         };
         let first = client.plan(request.clone()).await?.into_inner();
+        let is_step = |id: i64| first.steps.iter().any(|step| step.execution_id == id);
+        if let Some(id) = self.execution.iter().find(|id| !is_step(**id)) {
+            return Err(Failure(format!("the plan has no execution {id}")));
+        }
         request.observations = observe(&first);
         let plan = client.plan(request).await?.into_inner();
         let text = json::write("pedigree.reproduction.v1.PlanResponse", &plan)?.to_string();

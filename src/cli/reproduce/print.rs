@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::quote::printable;
+use crate::cli::output::printable;
 use crate::proto::pedigree::reproduction::v1::{
     Blob, Level, PlanResponse, PlannedArtifact, PlannedStep, RoleUse,
 };

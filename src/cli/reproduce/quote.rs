@@ -25,19 +25,6 @@ pub(super) fn quote_all<'a>(words: impl IntoIterator<Item = &'a str>) -> String 
     words.join(" ")
 }
 
-/// A text for a terminal: control characters are written as escapes.
-pub(super) fn printable(text: &str) -> String {
-    let mut printable = String::new();
-    for c in text.chars() {
-        if c.is_control() {
-            printable.extend(c.escape_default());
-        } else {
-            printable.push(c);
-        }
-    }
-    printable
-}
-
 #[cfg(test)]
 mod tests {
     use std::process::Command;
@@ -79,11 +66,6 @@ mod tests {
             assert!(!quote(word).contains('\n'), "{word:?}");
         }
         assert_eq!(read_by_shell("a\0/b"), "a/root/b");
-    }
-
-    #[test]
-    fn control_characters_do_not_reach_a_terminal() {
-        assert_eq!(printable("a\u{1b}[2J\nü"), "a\\u{1b}[2J\\nü");
     }
 
     proptest! {
