@@ -1,5 +1,5 @@
 //! Mode `observe`: answers are those of a server without a security file, byte for byte, and what
-//! is counted is what mode `enforce` refuses.
+//! is counted is what mode `enforce` refuses. Pages are left out.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -201,6 +201,8 @@ fn reads() -> Vec<Call> {
         let of_history = OF_THE_HISTORY.contains(&row.path);
         match row.path.split_once(' ') {
             _ if of_history => {}
+            // Pages name the caller.
+            Some(("GET", route)) if !route.starts_with("/api/") => {}
             Some(("GET", route)) => {
                 let names = [
                     ("{namespace}", "team"),
