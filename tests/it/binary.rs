@@ -60,6 +60,13 @@ pub fn with_ulimit(command: &Command, limit: &str) -> Command {
     limited
 }
 
+/// A command line whose process has 1 GiB of address space, and what the code of a debug build
+/// takes, which that of a release build does not.
+pub fn with_memory_limit(command: &Command) -> Command {
+    let code_bytes = fs::metadata(env!("CARGO_BIN_EXE_pedigree")).unwrap().len();
+    with_ulimit(command, &format!("-v {}", (1 << 20) + (code_bytes >> 10)))
+}
+
 /// A running program. Its log is a file, and it is ended when this is dropped.
 pub struct Process {
     child: Child,

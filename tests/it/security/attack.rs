@@ -14,7 +14,7 @@ use tonic::Streaming;
 use tonic::transport::Channel;
 
 use super::{FILE, MadeToken, put, with_authorization, write_file};
-use crate::binary::{Process, Server, pedigree_on, with_ulimit};
+use crate::binary::{Process, Server, pedigree_on, with_memory_limit};
 use crate::python::sized;
 use crate::serving::{Http2, get};
 use crate::support::prelude::*;
@@ -25,9 +25,6 @@ on_every_database! {
 }
 
 const PUT: &str = "/ml_metadata.MetadataStoreService/PutArtifacts";
-
-/// A limit of the shell: 1 GiB of memory, in KiB.
-const MEMORY_LIMIT: &str = "-v 1048576";
 
 /// How long the attack goes on at least.
 const ATTACK_TIME: Duration = Duration::from_secs(5);
@@ -179,7 +176,7 @@ async fn one_caller_attacks_and_another_is_served(backend: Backend) {
     assert!(file.ends_with(FILE));
     let database = TestDatabase::new(backend);
     let arguments = ["--security", file.to_str().unwrap(), "--admin-port=0"];
-    let command = with_ulimit(&pedigree_on(&database, &arguments), MEMORY_LIMIT);
+    let command = with_memory_limit(&pedigree_on(&database, &arguments));
     let attacker = Arc::new(Attacker {
         server: Server::wait(Process::start(command)),
         bearer: attacker.bearer(),

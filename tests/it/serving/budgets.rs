@@ -10,7 +10,7 @@ use tonic::{Status, Streaming};
 
 use super::Http;
 use super::http2::Http2;
-use crate::binary::{Process, Server, pedigree_on, with_ulimit};
+use crate::binary::{Process, Server, pedigree_on, with_memory_limit};
 use crate::support::prelude::*;
 use crate::support::{Backend, TestDatabase};
 
@@ -282,7 +282,7 @@ async fn decode_much(port: u16) {
 
 async fn a_server_within_a_limit_of_memory_outlives_all_attacks_at_once() {
     let database = TestDatabase::new(Backend::SqliteFile);
-    let command = with_ulimit(&pedigree_on(&database, &[]), "-v 1048576");
+    let command = with_memory_limit(&pedigree_on(&database, &[]));
     let server = Server::wait(Process::start(command));
     let client = server.client().await;
     let put_type = Artifact::put_type("Data", &[]).ask(client.clone());
