@@ -43,11 +43,7 @@ impl Drawing {
         for event in &response.events {
             let artifact = DrawnNode::Artifact(event.artifact_id());
             let execution = DrawnNode::Execution(event.execution_id());
-            let is_input = matches!(
-                event.r#type(),
-                Type::Input | Type::DeclaredInput | Type::InternalInput
-            );
-            self.edges.push(if is_input {
+            self.edges.push(if is_input(event) {
                 (artifact, execution, role(event))
             } else {
                 (execution, artifact, role(event))
@@ -155,6 +151,14 @@ fn label(kind: &str, id: i64, type_name: &str, name: Option<&str>) -> String {
         let _ = write!(label, " {}", name.escape_debug());
     }
     label
+}
+
+/// Whether the artifact of an event flows into its execution.
+pub(super) fn is_input(event: &Event) -> bool {
+    matches!(
+        event.r#type(),
+        Type::Input | Type::DeclaredInput | Type::InternalInput
+    )
 }
 
 /// The keys of the event's path, in brackets.

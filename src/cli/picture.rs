@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::draw::is_input;
 use crate::picture::{
     FigureKey, FoldRules, Mark, TracedEdge, TracedLineage, TracedNode, fold, svg,
 };
-use crate::proto::ml_metadata::event::{Type, path};
+use crate::proto::ml_metadata::event::path;
 use crate::proto::ml_metadata::{Artifact, Event, Execution};
 use crate::proto::pedigree::lineage::v1::TraceResponse;
 use crate::proto::pedigree::lineage::v1::trace_request::Direction;
@@ -105,11 +106,7 @@ fn of_execution(found: &Execution, hop: i64) -> TracedNode {
 fn edge(event: &Event) -> TracedEdge {
     let artifact = FigureKey::artifact(event.artifact_id());
     let execution = FigureKey::execution(event.execution_id());
-    let is_input = matches!(
-        event.r#type(),
-        Type::Input | Type::DeclaredInput | Type::InternalInput
-    );
-    let (from, to) = if is_input {
+    let (from, to) = if is_input(event) {
         (artifact, execution)
     } else {
         (execution, artifact)

@@ -409,6 +409,19 @@ fn digits(bytes: &[u8]) -> String {
         .collect()
 }
 
+/// The pattern, for `LOWER(…) LIKE ? ESCAPE '!'`, of texts that contain this one in any case.
+pub(super) fn containing(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for letter in text.to_lowercase().chars() {
+        if matches!(letter, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(letter);
+    }
+    pattern.push('%');
+    pattern
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@ use super::schema::NodeTables;
 use super::{nodes, types};
 use crate::error::Result;
 use crate::model::{Event, Kind, Side, Stored};
+use crate::storage::query::containing;
 use crate::storage::{Predicate, Tx};
 
 /// The most nodes of a kind whose names a search reads, and of which types are counted: the newest.
@@ -70,14 +71,7 @@ pub async fn count_up_to(
 ///
 /// Those of the database.
 pub async fn named_like(tx: &mut Tx, kind: Kind, text: &str, limit: i64) -> Result<Vec<i64>> {
-    let mut pattern = String::from("%");
-    for letter in text.to_lowercase().chars() {
-        if matches!(letter, '%' | '_' | '!') {
-            pattern.push('!');
-        }
-        pattern.push(letter);
-    }
-    pattern.push('%');
+    let pattern = containing(text);
     let mut query = tx.sql(
         "browse::named_like",
         "SELECT s.id FROM (SELECT n.id, n.name, ",

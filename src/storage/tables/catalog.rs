@@ -5,7 +5,7 @@ use super::schema::membership;
 use crate::error::Result;
 use crate::model::{Kind, OffsetPage};
 use crate::storage::Tx;
-use crate::storage::query::Query;
+use crate::storage::query::{Query, containing};
 
 /// The most contexts whose names a search reads: the newest.
 const MAX_SEARCHED_CONTEXTS: i64 = 10_000;
@@ -79,14 +79,7 @@ pub async fn contexts(tx: &mut Tx, scope: &ContextScope<'_>, page: OffsetPage) -
 ///
 /// Those of the database.
 pub async fn named_like(tx: &mut Tx, type_ids: &[i64], text: &str, limit: i64) -> Result<Vec<i64>> {
-    let mut pattern = String::from("%");
-    for letter in text.to_lowercase().chars() {
-        if matches!(letter, '%' | '_' | '!') {
-            pattern.push('!');
-        }
-        pattern.push(letter);
-    }
-    pattern.push('%');
+    let pattern = containing(text);
     let mut query = tx.sql(
         "catalog::named_like",
         "SELECT s.id FROM (SELECT c.id, c.name FROM Context c WHERE c.type_id",

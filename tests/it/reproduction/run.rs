@@ -251,6 +251,23 @@ fn what_is_wrong_is_refused_before_anything_is_recorded() {
     assert!(project.executions_or_none().is_empty());
 }
 
+/// The first run on another server has ended well.
+fn assert_is_complete(project: &Project, server: &str) {
+    let traced = project.succeed(&[
+        "trace",
+        "--server",
+        server,
+        "--execution",
+        "1",
+        "--format",
+        "json",
+    ]);
+    assert!(
+        traced.contains("\"lastKnownState\":\"COMPLETE\""),
+        "{traced}"
+    );
+}
+
 fn a_command_outlives_its_server() {
     let database = TestDatabase::new(Backend::SqliteFile);
     let server = Server::on(&database, &[]);
@@ -274,19 +291,7 @@ fn a_command_outlives_its_server() {
     let server = Server::on(&database, &["--grpc-port", &port]);
     assert!(process.end().success(), "{}", process.log());
     let url = format!("http://127.0.0.1:{port}");
-    let traced = project.succeed(&[
-        "trace",
-        "--server",
-        &url,
-        "--execution",
-        "1",
-        "--format",
-        "json",
-    ]);
-    assert!(
-        traced.contains("\"lastKnownState\":\"COMPLETE\""),
-        "{traced}"
-    );
+    assert_is_complete(&project, &url);
     server.stop();
 }
 
@@ -326,19 +331,7 @@ fn an_end_that_cannot_be_recorded_is_kept() {
         .to_owned();
     let server = Server::on(&database, &["--grpc-port", &port]);
     project.succeed(&["record", "--server", &url, &file]);
-    let traced = project.succeed(&[
-        "trace",
-        "--server",
-        &url,
-        "--execution",
-        "1",
-        "--format",
-        "json",
-    ]);
-    assert!(
-        traced.contains("\"lastKnownState\":\"COMPLETE\""),
-        "{traced}"
-    );
+    assert_is_complete(&project, &url);
     server.stop();
 }
 
