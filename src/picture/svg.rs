@@ -44,7 +44,7 @@ pub trait SceneLinks {
     /// The URL of the scene with what is not drawn on a side of a figure.
     fn of_more(&self, figure: &Figure, side: MoreSide) -> Option<String>;
 
-    /// The figure that the page tells more about.
+    /// The selected figure: the page shows its details beside the picture.
     fn selected(&self) -> Option<FigureKey> {
         None
     }

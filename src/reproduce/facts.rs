@@ -166,7 +166,7 @@ fn is_commit(text: &str) -> bool {
     COMMIT_LENGTHS.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Whether a digest tells one content from every other: `sha256:HEX`.
+/// Whether a digest is a SHA-256, `sha256:HEX`. A weaker digest can be that of two contents.
 pub(super) fn is_strong(digest: &str) -> bool {
     let hex = digest.strip_prefix("sha256:").unwrap_or_default();
     hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit())

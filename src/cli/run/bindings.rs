@@ -1,4 +1,5 @@
-//! What `pedigree run` is told about a command: the roles of files, parameters, contexts.
+//! Options of `pedigree run` that have two parts: the role and path of a file, and the name and
+//! value of a parameter, a context or a URI.
 
 use std::path::PathBuf;
 

@@ -145,7 +145,8 @@ fn failed(problem: Failure) -> CommandEnd {
     }
 }
 
-/// Keeps the end of a run that the server could not be told, and says so.
+/// Writes the end of a run to a file for `pedigree record`, after the server did not record it.
+/// Returns the error of the command, which names the file.
 fn unrecorded(request: &RecordRequest, problem: &Failure) -> Failure {
     let kept = json::write("pedigree.lineage.v1.RecordRequest", request).and_then(|line| {
         let id = request.id.trim_start_matches("run:");
