@@ -15,13 +15,13 @@ use crate::support::{Backend, TestDatabase};
 blocking_once! {
     the_client_over_grpc_web_reads_frames_to_the_last_byte,
     a_fast_client_of_record_sends_many_small_messages,
+    the_parts_of_kubeflow_pipelines_get_the_answers_they_rely_on,
 }
 
 blocking_on_every_database!(
     a_go_client_writes_and_reads_a_run,
     a_node_client_writes_and_reads_a_run,
     a_java_client_writes_and_reads_a_run,
-    the_parts_of_kubeflow_pipelines_get_the_answers_they_rely_on,
 );
 
 fn a_go_client_writes_and_reads_a_run(backend: Backend) {
@@ -42,8 +42,11 @@ fn a_java_client_writes_and_reads_a_run(backend: Backend) {
     });
 }
 
-fn the_parts_of_kubeflow_pipelines_get_the_answers_they_rely_on(backend: Backend) {
-    against_new_server(backend, |address| kubeflow_pipelines(address, None));
+/// On the databases of its installations, see `process::kubeflow`.
+fn the_parts_of_kubeflow_pipelines_get_the_answers_they_rely_on() {
+    against_new_server(Backend::SqliteFile, |address| {
+        kubeflow_pipelines(address, None);
+    });
 }
 
 /// Makes the calls of Kubeflow Pipelines to a new store, with TLS where there is a file with the

@@ -48,7 +48,7 @@ fn random_requests_get_the_answers_of_the_wheel(backend: Backend) {
         };
         let server = Server::on(&database, &[]);
         let port = server.port.to_string();
-        let requests = sized("2500", "10000");
+        let requests = sized("1000", "10000");
         let arguments = [
             ["--port", &port],
             ["--url", &database.url],

@@ -4,12 +4,13 @@ use pb::value;
 use prost_types::value::Kind;
 use prost_types::{Struct, Value as StructValue};
 
+use crate::python::sized;
 use crate::support::Backend;
 use crate::support::prelude::*;
 
 on_every_database! {
     a_text_of_5_megabytes_comes_back,
-    a_request_of_100_000_nodes_is_all_or_nothing,
+    a_large_request_is_all_or_nothing,
     more_items_than_a_request_may_have_are_refused,
     a_text_that_a_column_cannot_hold_is_refused,
     a_very_long_filter_is_refused,
@@ -26,34 +27,32 @@ async fn a_text_of_5_megabytes_comes_back(store: Store) {
     assert!(store.get::<Artifact>(id).await.custom_properties["s"] == long);
 }
 
-async fn a_request_of_100_000_nodes_is_all_or_nothing(store: Store) {
+async fn a_large_request_is_all_or_nothing(store: Store) {
     let type_id = store
         .put_type::<Execution>("T", &[("i", PropertyType::Int)])
         .await;
-    let mut nodes: Vec<Execution> = (0..100_000)
+    let count = sized(20_000, 100_000);
+    let last = count - 1;
+    let mut nodes: Vec<Execution> = (0..count)
         .map(|number| {
             Execution::default()
                 .with_type(type_id)
-                .with("i", int(number))
+                .with("i", int(i64::try_from(number).unwrap()))
         })
         .collect();
-    let good = nodes[99_999].clone();
-    nodes[99_999] = Execution::default()
+    let good = nodes[last].clone();
+    nodes[last] = Execution::default()
         .with_type(type_id)
         .with("i", text("not a number"));
     let lead = "Cannot validate properties of ";
     store
         .refuses(Execution::put(nodes.clone()), Code::InvalidArgument, lead)
         .await;
-    nodes[99_999] = good;
+    nodes[last] = good;
     let ids = store.ask(Execution::put(nodes)).await;
-    assert_eq!(ids.len(), 100_000);
-    assert_eq!(
-        store
-            .find::<Execution>("properties.i.int_value = 99999")
-            .await,
-        ids[99_999..]
-    );
+    assert_eq!(ids.len(), count);
+    let filter = format!("properties.i.int_value = {last}");
+    assert_eq!(store.find::<Execution>(&filter).await, ids[last..]);
 }
 
 /// Empty messages of two bytes each, and ids.

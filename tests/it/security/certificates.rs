@@ -11,7 +11,7 @@ use tonic_health::pb::health_client::HealthClient;
 
 use super::{FILE, GRANT, MadeToken, put, write_file, write_policy};
 use crate::binary::Server;
-use crate::python::python;
+use crate::python::{python, sized};
 use crate::serving::{Authority, CALL_TIMEOUT, serve_tls};
 use crate::support::prelude::*;
 use crate::support::{Backend, Client, TestDatabase};
@@ -259,12 +259,13 @@ fn the_test_file_of_the_wheel_passes_with_a_certificate(backend: Backend) {
         ["--ca", &path("ca.pem")],
         ["--certificate", &path("client.pem")],
         ["--key", &path("client-key.pem")],
+        ["--every", sized("6", "1")],
     ];
     python("upstream_tests.py", arguments.as_flattened());
     let log = secured.server.process.log();
     let answered = log.lines().filter(|line| line.contains(": answered "));
     let (named, others): (Vec<_>, Vec<_>) =
         answered.partition(|line| line.contains(&format!("principal=\"{SPIFFE_ID}\"")));
-    assert!(named.len() > 100 && others.is_empty(), "{others:?}");
+    assert!(!named.is_empty() && others.is_empty(), "{others:?}");
     secured.server.stop();
 }
