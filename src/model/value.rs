@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use prost::Message;
 use prost_types::value::Kind;
 use prost_types::{Any, ListValue, Struct, Value as StructValue};
@@ -68,6 +70,26 @@ impl Value {
         }
     }
 
+    /// The texts, numbers and truth values of a struct, as texts. Empty for other values.
+    #[must_use]
+    pub fn struct_texts(&self) -> BTreeMap<String, String> {
+        let Self::Struct(given) = self else {
+            return BTreeMap::new();
+        };
+        let texts = given.fields.iter().filter_map(|(name, value)| {
+            let text = match value.kind.as_ref()? {
+                Kind::StringValue(text) => text.clone(),
+                Kind::NumberValue(number) => number.to_string(),
+                Kind::BoolValue(is) => is.to_string(),
+                Kind::NullValue(_) | Kind::ListValue(_) | Kind::StructValue(_) => {
+                    return None;
+                }
+            };
+            Some((name.clone(), text))
+        });
+        texts.collect()
+    }
+
     /// About how much memory the value takes, in bytes.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
@@ -114,6 +136,35 @@ mod tests {
             inner = Struct { fields };
         }
         Value::Struct(inner)
+    }
+
+    #[test]
+    fn texts_of_a_struct_are_those_of_its_plain_members() {
+        let members = [
+            ("rate", Kind::NumberValue(0.5)),
+            ("trees", Kind::NumberValue(20.0)),
+            ("name", Kind::StringValue("a".to_owned())),
+            ("is", Kind::BoolValue(true)),
+            ("none", Kind::NullValue(0)),
+            ("list", Kind::ListValue(ListValue::default())),
+        ];
+        let fields =
+            members.map(|(name, kind)| (name.to_owned(), StructValue { kind: Some(kind) }));
+        let given = Value::Struct(Struct {
+            fields: fields.into(),
+        });
+        let expected = [
+            ("is", "true"),
+            ("name", "a"),
+            ("rate", "0.5"),
+            ("trees", "20"),
+        ];
+        let texts = given.struct_texts();
+        let texts = texts
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()));
+        assert_eq!(texts.collect::<Vec<_>>(), expected);
+        assert!(Value::Int(1).struct_texts().is_empty());
     }
 
     #[test]

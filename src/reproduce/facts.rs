@@ -48,6 +48,8 @@ pub struct PlannedCode {
     pub path: String,
     /// What differs from the commit.
     pub diff: Option<PlannedBlob>,
+    /// Whether the work tree is known to have differed from the commit.
+    pub is_dirty: bool,
 }
 
 /// The environment of a step.
@@ -69,8 +71,34 @@ impl PlannedEnvironment {
     }
 }
 
-/// A property as a text. A custom property comes before one that the type declares.
+/// Facts for which clients have names of their own: the tags of MLflow's client, and the image of
+/// KFP's launcher.
+const OTHER_NAMES: [(&str, &str); 3] = [
+    ("code.repository", "tag.mlflow.source.git.repoURL"),
+    ("code.commit", "tag.mlflow.source.git.commit"),
+    ("environment.image", "image"),
+];
+
+/// The tag of MLflow's client that has the file of a script, and the one that says whether its work
+/// tree differs from the commit.
+const SCRIPT_TAG: &str = "tag.mlflow.source.name";
+const DIRTY_TAG: &str = "tag.mlflow.source.git.dirty";
+
+/// The property of KFP's launcher that has the parameters of a step, among its inputs.
+const STRUCT_INPUTS: &str = "inputs";
+
+/// What the digest of an artifact begins with of which only a version is known, such as that of a
+/// snapshot of a table.
+const VERSION_PREFIX: &str = "version:";
+
+/// A fact as a text, by its name or by that of a client.
 pub(super) fn text(node: &Node, name: &str) -> Option<String> {
+    let other = OTHER_NAMES.iter().find(|(known, _)| *known == name);
+    property_text(node, name).or_else(|| property_text(node, other?.1))
+}
+
+/// A property as a text. A custom property comes before one that the type declares.
+fn property_text(node: &Node, name: &str) -> Option<String> {
     let content = &node.content;
     let value = content.custom_properties.get(name);
     match value.or_else(|| content.properties.get(name))? {
@@ -80,6 +108,20 @@ pub(super) fn text(node: &Node, name: &str) -> Option<String> {
         Value::Bool(is) => Some(is.to_string()),
         Value::Struct(_) | Value::Proto(_) | Value::Empty => None,
     }
+}
+
+/// The parameters of an execution.
+pub(super) fn parameters(node: &Node) -> BTreeMap<String, String> {
+    let given = node.content.custom_properties.get(STRUCT_INPUTS);
+    let mut parameters = given.map(Value::struct_texts).unwrap_or_default();
+    parameters.extend(texts_below(node, "param."));
+    parameters
+}
+
+/// The digest of an artifact, or its version after `version:`. Empty if it has neither.
+pub(super) fn digest(node: &Node) -> String {
+    let version = || Some([VERSION_PREFIX, &text(node, "version")?].concat());
+    text(node, "digest").or_else(version).unwrap_or_default()
 }
 
 /// The facts whose names begin with a prefix, by the rest of their names.
@@ -100,6 +142,17 @@ pub(super) fn words(node: &Node, name: &str) -> Vec<String> {
     serde_json::from_str(&text).unwrap_or_default()
 }
 
+/// The command of a step. Of a script that MLflow's client names, only the file is known.
+pub(super) fn command(node: &Node) -> Vec<String> {
+    let words = words(node, "command");
+    match property_text(node, SCRIPT_TAG) {
+        Some(script) if words.is_empty() && script.ends_with(".py") => {
+            vec!["python".to_owned(), script]
+        }
+        _ => words,
+    }
+}
+
 pub(super) fn code(node: &Node, blobs: &[PlannedBlob]) -> PlannedCode {
     let fact = |name| text(node, name).unwrap_or_default();
     PlannedCode {
@@ -109,6 +162,7 @@ pub(super) fn code(node: &Node, blobs: &[PlannedBlob]) -> PlannedCode {
             .unwrap_or_default(),
         path: fact("code.path"),
         diff: blob(node, CODE_DIFF, blobs),
+        is_dirty: property_text(node, DIRTY_TAG).is_some_and(|it| it == "true"),
     }
 }
 
@@ -164,6 +218,17 @@ fn is_version(text: &str) -> bool {
 
 fn is_commit(text: &str) -> bool {
     COMMIT_LENGTHS.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Whether a digest says which content is meant: it is strong, or the version of a source that
+/// keeps versions.
+pub(super) fn is_pinned(digest: &str) -> bool {
+    is_strong(digest) || is_version_only(digest)
+}
+
+/// Whether only a version is known.
+pub(super) fn is_version_only(digest: &str) -> bool {
+    digest.starts_with(VERSION_PREFIX)
 }
 
 /// Whether a digest is a SHA-256, `sha256:HEX`. A weaker digest can be that of two contents.

@@ -1,11 +1,13 @@
 //! How to make an artifact again: pure functions of its lineage, without storage or I/O.
 //!
 //! * `plan`: the plan, and what is missing; `order`: which executions it takes, in which order.
-//! * `facts`: what an execution says about itself; `template`: placeholders in commands.
+//! * `facts`: what an execution says about itself; `template`: placeholders in commands; `places`:
+//!   where a rerun puts files.
 //! * `score`: levels and the score.
 
 mod facts;
 mod order;
+mod places;
 mod plan;
 mod score;
 mod template;
@@ -15,9 +17,8 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use facts::{PlannedBlob, PlannedCode, PlannedEnvironment, RECORDED_VARIABLES};
-pub use plan::{
-    Gap, GapId, GapSubject, PlannedArtifact, PlannedStep, ReproductionPlan, RoleUse, is_inner_path,
-};
+pub use places::is_inner_path;
+pub use plan::{Gap, GapId, GapSubject, PlannedArtifact, PlannedStep, ReproductionPlan, RoleUse};
 pub use score::{ReproductionLevel, Score};
 pub use template::{Placeholder, expand, mentions};
 

@@ -159,10 +159,10 @@ fn role_of(path: &[Step]) -> &str {
     keys.next().unwrap_or_default()
 }
 
-/// A role, or the first number that makes it one of its own.
+/// A role, or the first number from the count of roles on that makes it one of its own.
 fn unused_role(role: &str, used: &BTreeMap<String, i64>) -> String {
     let mut numbered = role.to_owned();
-    let mut number = 1;
+    let mut number = used.len().max(1);
     while numbered.is_empty() || used.contains_key(&numbered) {
         number += 1;
         numbered = format!("{role}{number}");

@@ -2,15 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::facts::{PlannedBlob, PlannedCode, PlannedEnvironment, is_strong};
+use super::facts::{
+    PlannedBlob, PlannedCode, PlannedEnvironment, is_pinned, is_strong, is_version_only,
+};
 use super::order::{Order, Uses, is_of_type};
+use super::places::has_place;
 use super::score::{
     CODE_WEIGHT, COMMAND_WEIGHT, DIGEST_WEIGHT, ENVIRONMENT_WEIGHT, PARAMETERS_WEIGHT,
     ReproductionLevel, SOURCE_WEIGHT, Score,
 };
 use super::{
     ArtifactLineage, BLOB_TYPE, CODE_DIFF, ENVIRONMENT_LOCK, Finding, IDENTICAL, PASSES_CHECK,
-    Placeholder, PlanOptions, REPRODUCED_ROLE, REPRODUCTION_TYPE, VERDICT, expand, facts, mentions,
+    Placeholder, PlanOptions, REPRODUCED_ROLE, REPRODUCTION_TYPE, VERDICT, expand, facts,
 };
 use crate::model::{Event, Node, Step};
 
@@ -181,7 +184,7 @@ impl Planner<'_> {
             type_name: node.type_name.clone().unwrap_or_default(),
             name: node.content.name.clone().unwrap_or_default(),
             uri: node.content.uri.clone().unwrap_or_default(),
-            digest: facts::text(node, "digest").unwrap_or_default(),
+            digest: facts::digest(node),
             is_folder: node.content.custom_properties.contains_key("files"),
             is_source: self.order.sources.contains(&node.id),
             verdict: String::new(),
@@ -195,6 +198,9 @@ impl Planner<'_> {
         let subject = GapSubject::Artifact(node.id);
         if artifact.digest.is_empty() {
             self.add_gap(GapId::Digest, subject, "it has no digest");
+        } else if is_version_only(&artifact.digest) {
+            let text = "it has a version and no digest: a rerun cannot be compared with it";
+            self.add_gap(GapId::Digest, subject, text);
         } else if digest_weight < DIGEST_WEIGHT {
             let text = format!("its digest {} is no SHA-256", artifact.digest);
             self.add_gap(GapId::Digest, subject, &text);
@@ -278,9 +284,9 @@ impl Planner<'_> {
             execution: node.id,
             type_name: node.type_name.clone().unwrap_or_default(),
             name: node.content.name.clone().unwrap_or_default(),
-            command: facts::words(node, "command"),
+            command: facts::command(node),
             check: facts::words(node, "check"),
-            parameters: facts::texts_below(node, "param."),
+            parameters: facts::parameters(node),
             code: facts::code(node, &blobs),
             environment: facts::environment(node, &blobs),
             inputs: self.roles(inputs, &facts::texts_below(node, "input.")),
@@ -295,7 +301,7 @@ impl Planner<'_> {
         let has_commands = self.check_commands(subject, &step);
         let has_environment = self.check_environment(subject, &step.environment);
         let has_blobs = self.check_blobs(subject, &step);
-        let is_pinned = has_code && self.files(&step).all(|file| is_strong(&file.digest));
+        let is_pinned = has_code && self.files(&step).all(|file| is_pinned(&file.digest));
         let is_runnable = has_commands && has_environment && has_blobs;
         let is_lost = self.plan.gaps[gaps_before..].iter().any(|gap| {
             matches!(
@@ -367,12 +373,16 @@ impl Planner<'_> {
     }
 
     fn check_code(&mut self, subject: GapSubject, code: &PlannedCode) -> bool {
-        let has_code = !code.repository.is_empty() && !code.commit.is_empty();
+        let is_unknown = code.is_dirty && code.diff.is_none();
+        let has_code = !code.repository.is_empty() && !code.commit.is_empty() && !is_unknown;
         self.plan.score.add(CODE_WEIGHT, has_code);
         if code.commit.is_empty() {
             self.add_gap(GapId::Code, subject, "no code.commit");
         } else if code.repository.is_empty() {
             self.add_gap(GapId::Code, subject, "no code.repository");
+        } else if is_unknown {
+            let text = "the work tree differed from code.commit, and there is no code.diff";
+            self.add_gap(GapId::Code, subject, text);
         } else if self.options.commits.get(&code.commit) == Some(&Finding::Missing) {
             let PlannedCode {
                 commit, repository, ..
@@ -475,24 +485,4 @@ impl Planner<'_> {
         let text = format!("{type_name} ({kind} {node}): {text}");
         self.plan.gaps.push(Gap { id, subject, text });
     }
-}
-
-/// Whether a rerun can put a file where the command looks for it: the command names its role, or
-/// its path stays within the work tree.
-fn has_place(step: &PlannedStep, file: &RoleUse) -> bool {
-    let role = file.role.as_str();
-    let is_named = |word: &String| {
-        mentions(word, |placeholder| match placeholder {
-            Placeholder::Input(named) | Placeholder::Output(named) => named == role,
-            Placeholder::Parameter(_) => false,
-        })
-    };
-    is_inner_path(&file.path) || step.command.iter().any(is_named)
-}
-
-/// Whether a path stays within the folder that it starts from.
-#[must_use]
-pub fn is_inner_path(path: &str) -> bool {
-    let parts = path.split('/');
-    !path.is_empty() && !path.starts_with('/') && parts.into_iter().all(|part| part != "..")
 }

@@ -336,3 +336,90 @@ proptest! {
         prop_assert!(plan.score.percent() <= 100);
     }
 }
+
+/// A step that one door tells of, with a source and an output.
+fn door(facts: &[(&str, &str)], source: &[(&str, &str)], output: &[(&str, &str)]) -> Story {
+    let mut story = Story::default();
+    for (id, facts) in [(1, source), (2, output)] {
+        let mut made = node(id, "Data", facts);
+        made.content.uri = Some(format!("s3://lake/{id}"));
+        story.0.artifacts.insert(id, made);
+    }
+    story.0.executions.insert(10, node(10, "Train", facts));
+    story.event(10, 1, EventType::Input, "raw");
+    story.event(10, 2, EventType::Output, "model");
+    story
+}
+
+#[test]
+fn the_facts_of_each_door_are_read_by_their_own_names() {
+    let strong = digest(1);
+    let (strong, weak): (&[_], &[_]) = (
+        &[("digest", strong.as_str())],
+        &[("digest", "mlflow:0a1b2c3d")],
+    );
+    let image = "host/train@sha256:00";
+    let git = [
+        ("tag.mlflow.source.git.repoURL", "https://host/code.git"),
+        ("tag.mlflow.source.git.commit", COMMIT),
+    ];
+    let code = [
+        ("code.repository", "https://host/code.git"),
+        ("code.commit", COMMIT),
+    ];
+    let launcher = [
+        code[0],
+        code[1],
+        ("image", image),
+        ("command", "[\"train\"]"),
+    ];
+    let script = [git[0], git[1], ("tag.mlflow.source.name", "train.py")];
+    let dirty = [git[0], git[1], ("tag.mlflow.source.git.dirty", "true")];
+    let version: &[_] = &[("version", "17")];
+    for (name, facts, files, level) in [
+        (
+            "OpenLineage with versions",
+            &code[..],
+            version,
+            ReproductionLevel::Pinned,
+        ),
+        (
+            "OpenLineage without versions",
+            &code,
+            &[],
+            ReproductionLevel::Traced,
+        ),
+        (
+            "KFP's launcher",
+            &launcher,
+            strong,
+            ReproductionLevel::Pinned,
+        ),
+        (
+            "MLflow with digests of files",
+            &script,
+            strong,
+            ReproductionLevel::Pinned,
+        ),
+        (
+            "MLflow with its own digests",
+            &script,
+            weak,
+            ReproductionLevel::Traced,
+        ),
+        (
+            "MLflow with a changed work tree",
+            &dirty,
+            strong,
+            ReproductionLevel::Traced,
+        ),
+    ] {
+        let plan = door(facts, files, files).plan(2);
+        assert_eq!(plan.level, level, "{name}: {:?}", gaps(&plan));
+    }
+    let step = &door(&script, strong, strong).plan(2).steps[0];
+    assert_eq!(step.command, ["python", "train.py"]);
+    assert_eq!(step.code.commit, COMMIT);
+    let step = &door(&launcher, strong, strong).plan(2).steps[0];
+    assert_eq!(step.environment.image, image);
+}

@@ -12,7 +12,7 @@ use crate::cli::digests::Digests;
 use crate::proto::pedigree::reproduction::v1::observation::{Finding, Subject};
 use crate::proto::pedigree::reproduction::v1::{Observation, PlanResponse};
 
-/// Looks for everything that is on this machine.
+/// Looks for everything that is on this machine. Other digests than SHA-256 are not compared.
 pub(super) fn observe(plan: &PlanResponse) -> Vec<Observation> {
     let sources = plan.artifacts.iter().filter(|artifact| artifact.source);
     let sources = sources.map(|it| (it.id, (it.uri.as_str(), it.digest.as_str())));
@@ -27,7 +27,8 @@ pub(super) fn observe(plan: &PlanResponse) -> Vec<Observation> {
     for (id, (uri, digest)) in files {
         if let Some(path) = local_path(uri) {
             let finding = file_finding(&mut digests, &path, digest);
-            observations.push(observation(Subject::ArtifactId(id), finding));
+            let finding = finding.map(|finding| observation(Subject::ArtifactId(id), finding));
+            observations.extend(finding);
         }
     }
     digests.save();
@@ -36,7 +37,8 @@ pub(super) fn observe(plan: &PlanResponse) -> Vec<Observation> {
     for (repository, commit) in commits {
         if let Some(path) = local_path(repository).filter(|_| !commit.is_empty()) {
             let finding = commit_finding(&path, commit);
-            observations.push(observation(Subject::Commit(commit.clone()), finding));
+            let subject = || Subject::Commit(commit.clone());
+            observations.extend(finding.map(|finding| observation(subject(), finding)));
         }
     }
     observations
@@ -58,21 +60,27 @@ fn local_path(uri: &str) -> Option<PathBuf> {
     url.to_file_path().ok()
 }
 
-fn file_finding(digests: &mut Digests, path: &Path, digest: &str) -> Finding {
-    match digests.of(path) {
+fn file_finding(digests: &mut Digests, path: &Path, digest: &str) -> Option<Finding> {
+    if !digest.starts_with("sha256:") {
+        return (!path.exists()).then_some(Finding::Missing);
+    }
+    Some(match digests.of(path) {
         Ok(contents) if contents.digest == digest => Finding::Present,
         Ok(_) => Finding::Changed,
         Err(_) => Finding::Missing,
-    }
+    })
 }
 
-fn commit_finding(repository: &Path, commit: &str) -> Finding {
+/// Whether a repository has a commit. `None` without git, which could tell.
+fn commit_finding(repository: &Path, commit: &str) -> Option<Finding> {
     let mut command = Command::new("git");
     command.arg("-C").arg(repository);
     command.args(["cat-file", "-e", &format!("{commit}^{{commit}}")]);
     command.stdin(Stdio::null()).stderr(Stdio::null());
-    match command.status() {
-        Ok(status) if status.success() => Finding::Present,
-        _ => Finding::Missing,
-    }
+    let has_commit = command.status().ok()?.success();
+    Some(if has_commit {
+        Finding::Present
+    } else {
+        Finding::Missing
+    })
 }

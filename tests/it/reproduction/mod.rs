@@ -1,5 +1,6 @@
 //! `pedigree run`, `pedigree reproduce` and the plans of `ReproductionService`.
 
+mod doors;
 mod plan;
 mod rerun;
 mod run;

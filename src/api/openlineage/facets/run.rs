@@ -9,6 +9,7 @@ use super::{Facts, facets, read, tags};
 use crate::api::openlineage::event::{FacetMap, Name};
 use crate::api::openlineage::time;
 use crate::graph::Facet;
+use crate::reproduce::RECORDED_VARIABLES;
 
 /// The facets of a run with their facts.
 pub(in crate::api::openlineage) fn run(map: Option<&FacetMap<'_>>) -> Vec<Facet> {
@@ -22,6 +23,7 @@ fn facts(key: &str, text: &RawValue, facts: &mut Facts) {
         "errorMessage" => error_message(text, facts),
         "processing_engine" => processing_engine(text, facts),
         "executionParameters" => parameters(text, facts),
+        "environmentVariables" => variables(text, facts),
         "externalQuery" => external_query(text, facts),
         "extractionError" => extraction_error(text, facts),
         "airflow_mappedTask" => mapped_task(text, facts),
@@ -147,6 +149,28 @@ fn parameters(text: &RawValue, facts: &mut Facts) {
     let given = read::<ExecutionParameters>(text).map(|it| it.parameters);
     for parameter in given.unwrap_or_default() {
         facts.json(&format!("param.{}", parameter.key), &parameter.value);
+    }
+}
+
+/// The variables that change results, as a JSON object. The others could be secrets.
+fn variables(text: &RawValue, facts: &mut Facts) {
+    #[derive(Deserialize)]
+    struct EnvironmentVariables {
+        #[serde(rename = "environmentVariables")]
+        variables: Vec<Variable>,
+    }
+    #[derive(Deserialize)]
+    struct Variable {
+        name: String,
+        value: String,
+    }
+    let given = read::<EnvironmentVariables>(text).map(|it| it.variables);
+    let given = given.unwrap_or_default().into_iter();
+    let recorded = given.filter(|it| RECORDED_VARIABLES.contains(&it.name.as_str()));
+    let recorded: BTreeMap<String, String> = recorded.map(|it| (it.name, it.value)).collect();
+    if !recorded.is_empty() {
+        let text = serde_json::json!(recorded).to_string();
+        facts.text("environment.variables", Some(&text));
     }
 }
 
