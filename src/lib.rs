@@ -11,6 +11,7 @@
 //! * [`security`]: the security file; [`identity`]: who calls; [`policy`]: what callers may do.
 //! * [`api`]: the doors, one folder per protocol: convert, call the graph, convert back.
 //! * [`reproduce`]: plans of making an artifact again, from its lineage.
+//! * [`provenance`]: what an artifact was made from, for other tools.
 //! * [`graph`]: the metadata graph and its rules.
 //! * [`filter`]: the filter language, from text to SQL with bound values.
 //! * [`storage`]: SQL for three databases.
@@ -34,6 +35,7 @@ pub mod model;
 pub mod picture;
 pub mod policy;
 pub mod proto;
+pub mod provenance;
 pub mod reloaded;
 pub mod reproduce;
 pub mod security;

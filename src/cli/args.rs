@@ -7,6 +7,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::Failure;
 use super::audit::AuditArgs;
+use super::export_provenance::ExportProvenanceArgs;
 use super::facets::FacetsArgs;
 use super::migrate::MigrateArgs;
 use super::models::ModelsArgs;
@@ -68,6 +69,8 @@ pub(super) enum Invocation {
     Run(Box<RunArgs>),
     /// Say what it takes to make an artifact again, write it as a recipe, or do it
     Reproduce(Box<ReproduceArgs>),
+    /// Print what an artifact was made from, for other tools: SLSA, `CycloneDX`, PROV, RO-Crate
+    ExportProvenance(Box<ExportProvenanceArgs>),
     /// Make API tokens for the security file
     Token(TokenArgs),
     /// Check a security file, or explain what it allows
@@ -111,6 +114,7 @@ impl Invocation {
             | Self::Audit(_)
             | Self::Run(_)
             | Self::Reproduce(_)
+            | Self::ExportProvenance(_)
             | Self::Token(_)
             | Self::Policy(_) => None,
         }

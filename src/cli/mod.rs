@@ -1,6 +1,6 @@
 //! The commands. `serve`, `migrate` and `reconcile` use a database; `record`, `watch`, `trace`,
-//! `facets`, `models`, `audit`, `run` and `reproduce` are clients of a server; `token` and `policy`
-//! need neither.
+//! `facets`, `models`, `audit`, `run`, `reproduce` and `export-provenance` are clients of a server;
+//! `token` and `policy` need neither.
 
 mod args;
 mod audit;
@@ -8,6 +8,7 @@ mod blob_store;
 mod client;
 mod digests;
 mod draw;
+mod export_provenance;
 mod facets;
 mod json;
 mod migrate;
@@ -115,6 +116,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCo
         Invocation::Audit(args) => args.run().await,
         Invocation::Run(args) => return args.run().await,
         Invocation::Reproduce(args) => return args.run().await,
+        Invocation::ExportProvenance(args) => args.run().await,
         Invocation::Token(args) => args.run(),
         Invocation::Policy(args) => args.run(),
     };

@@ -1,6 +1,7 @@
 //! `pedigree reproduce`: says what it takes to make an artifact again, writes it as a recipe, runs
 //! that, and compares what comes out.
 
+mod lookup;
 mod presence;
 mod print;
 mod quote;
@@ -12,18 +13,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use tonic::Code;
-use url::Url;
 
-use self::presence::observe;
+pub(super) use self::lookup::planned;
+pub(super) use self::presence::local_path;
 use self::recipe::Recipe;
 use super::client::ServerArgs;
 use super::output::{printable, report};
 use super::recorder::{Recorder, message};
-use super::run::real_path;
 use super::{Failure, json, output};
-use crate::proto::ml_metadata::{GetArtifactByTypeAndNameRequest, GetArtifactsByUriRequest};
-use crate::proto::pedigree::reproduction::v1::{PlanRequest, PlanResponse};
+use crate::proto::pedigree::reproduction::v1::PlanResponse;
 
 /// The exit codes of a plan with gaps, and of a rerun whose outputs differ.
 const GAPS_CODE: u8 = 4;
@@ -78,8 +76,7 @@ enum RecipeFormat {
 impl ReproduceArgs {
     /// Prints the plan or the recipe, and runs it if that is asked for.
     pub(super) async fn run(&self) -> Result<ExitCode, Failure> {
-        let artifact = self.artifact().await?;
-        let plan = self.plan(artifact).await?;
+        let plan = planned(&self.server, &self.model, &self.execution).await?;
         let text = match (self.recipe, self.format) {
             (Some(_), _) if !plan.gaps.is_empty() => {
                 report(&mut stderr(), print::gaps(&plan).trim_end());
@@ -148,69 +145,5 @@ impl ReproduceArgs {
             "y" | "Y" | "yes" => Ok(()),
             _ => Err(Failure("nothing was run".to_owned())),
         }
-    }
-
-    /// The plan, with what is found where sources, blobs and commits should be.
-    async fn plan(&self, artifact_id: i64) -> Result<PlanResponse, Failure> {
-        let mut client = self.server.reproduction_client()?;
-        let mut request = PlanRequest {
-            artifact_id,
-            execution_ids: self.execution.clone(),
-            observations: Vec::new(),
-        };
-        let first = client.plan(request.clone()).await?.into_inner();
-        let is_step = |id: i64| first.steps.iter().any(|step| step.execution_id == id);
-        if let Some(id) = self.execution.iter().find(|id| !is_step(**id)) {
-            return Err(Failure(format!("the plan has no execution {id}")));
-        }
-        request.observations = observe(&first);
-        let plan = client.plan(request).await?.into_inner();
-        let text = json::write("pedigree.reproduction.v1.PlanResponse", &plan)?.to_string();
-        if text.contains("\\u0000") {
-            return Err(Failure(
-                "the plan has a NUL, which no command can have".to_owned(),
-            ));
-        }
-        Ok(plan)
-    }
-
-    /// The id of the artifact that is meant.
-    async fn artifact(&self) -> Result<i64, Failure> {
-        let model = &self.model;
-        if let Ok(id) = model.parse() {
-            return Ok(id);
-        }
-        let mut client = self.server.store_client()?;
-        if !model.contains("://")
-            && let Some((type_name, name)) = model.split_once('/')
-        {
-            let request = GetArtifactByTypeAndNameRequest {
-                type_name: Some(type_name.to_owned()),
-                artifact_name: Some(name.to_owned()),
-                ..GetArtifactByTypeAndNameRequest::default()
-            };
-            let found = match client.get_artifact_by_type_and_name(request).await {
-                Ok(response) => response.into_inner().artifact,
-                Err(status) if status.code() == Code::NotFound => None,
-                Err(status) => return Err(status.into()),
-            };
-            if let Some(id) = found.and_then(|artifact| artifact.id) {
-                return Ok(id);
-            }
-        }
-        let path = Some(Path::new(model)).filter(|_| !model.contains("://"));
-        let path = path.and_then(|path| Url::from_file_path(real_path(path).ok()?).ok());
-        let uri = path.map_or_else(|| model.clone(), Into::into);
-        let request = GetArtifactsByUriRequest {
-            uris: vec![uri],
-            has_retired_uri: false,
-        };
-        let found = client.get_artifacts_by_uri(request).await?.into_inner();
-        let newest = found
-            .artifacts
-            .iter()
-            .filter_map(|artifact| artifact.id)
-            .max();
-        newest.ok_or_else(|| Failure(format!("there is no artifact {}", printable(model))))
     }
 }

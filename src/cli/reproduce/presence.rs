@@ -52,7 +52,7 @@ fn observation(subject: Subject, finding: Finding) -> Observation {
 }
 
 /// The path of a URL of this machine, or of an absolute path.
-fn local_path(uri: &str) -> Option<PathBuf> {
+pub(in crate::cli) fn local_path(uri: &str) -> Option<PathBuf> {
     if uri.starts_with('/') {
         return Some(uri.into());
     }

@@ -1,6 +1,7 @@
-//! `pedigree run`, `pedigree reproduce` and the plans of `ReproductionService`.
+//! `pedigree run`, `pedigree reproduce`, the plans of `ReproductionService`, and exports of them.
 
 mod doors;
+mod exports;
 mod plan;
 mod rerun;
 mod run;

@@ -1,0 +1,83 @@
+//! The artifact that a user means, and its plan.
+
+use std::path::Path;
+
+use tonic::Code;
+use url::Url;
+
+use super::presence::observe;
+use crate::cli::client::ServerArgs;
+use crate::cli::output::printable;
+use crate::cli::run::real_path;
+use crate::cli::{Failure, json};
+use crate::proto::ml_metadata::{GetArtifactByTypeAndNameRequest, GetArtifactsByUriRequest};
+use crate::proto::pedigree::reproduction::v1::{PlanRequest, PlanResponse};
+
+/// The plan of an artifact, with what is found where sources, blobs and commits should be. The
+/// executions are taken where several produced an artifact.
+pub(in crate::cli) async fn planned(
+    server: &ServerArgs,
+    model: &str,
+    executions: &[i64],
+) -> Result<PlanResponse, Failure> {
+    let mut client = server.reproduction_client()?;
+    let mut request = PlanRequest {
+        artifact_id: artifact_id(server, model).await?,
+        execution_ids: executions.to_vec(),
+        observations: Vec::new(),
+    };
+    let first = client.plan(request.clone()).await?.into_inner();
+    let is_step = |id: i64| first.steps.iter().any(|step| step.execution_id == id);
+    if let Some(id) = executions.iter().find(|id| !is_step(**id)) {
+        return Err(Failure(format!("the plan has no execution {id}")));
+    }
+    request.observations = observe(&first);
+    let plan = client.plan(request).await?.into_inner();
+    let text = json::write("pedigree.reproduction.v1.PlanResponse", &plan)?.to_string();
+    if text.contains("\\u0000") {
+        return Err(Failure(
+            "the plan has a NUL, which no command can have".to_owned(),
+        ));
+    }
+    Ok(plan)
+}
+
+/// The id of the artifact that is meant: by its id, TYPE/NAME, or a URI or path, which mean the
+/// newest one there.
+async fn artifact_id(server: &ServerArgs, model: &str) -> Result<i64, Failure> {
+    if let Ok(id) = model.parse() {
+        return Ok(id);
+    }
+    let mut client = server.store_client()?;
+    if !model.contains("://")
+        && let Some((type_name, name)) = model.split_once('/')
+    {
+        let request = GetArtifactByTypeAndNameRequest {
+            type_name: Some(type_name.to_owned()),
+            artifact_name: Some(name.to_owned()),
+            ..GetArtifactByTypeAndNameRequest::default()
+        };
+        let found = match client.get_artifact_by_type_and_name(request).await {
+            Ok(response) => response.into_inner().artifact,
+            Err(status) if status.code() == Code::NotFound => None,
+            Err(status) => return Err(status.into()),
+        };
+        if let Some(id) = found.and_then(|artifact| artifact.id) {
+            return Ok(id);
+        }
+    }
+    let path = Some(Path::new(model)).filter(|_| !model.contains("://"));
+    let path = path.and_then(|path| Url::from_file_path(real_path(path).ok()?).ok());
+    let uri = path.map_or_else(|| model.to_owned(), Into::into);
+    let request = GetArtifactsByUriRequest {
+        uris: vec![uri],
+        has_retired_uri: false,
+    };
+    let found = client.get_artifacts_by_uri(request).await?.into_inner();
+    let newest = found
+        .artifacts
+        .iter()
+        .filter_map(|artifact| artifact.id)
+        .max();
+    newest.ok_or_else(|| Failure(format!("there is no artifact {}", printable(model))))
+}
