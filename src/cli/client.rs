@@ -156,6 +156,11 @@ impl ServerArgs {
         Ok(url)
     }
 
+    /// The URL as it is given.
+    pub(super) fn given_url(&self) -> &str {
+        &self.url
+    }
+
     /// How long to try again.
     pub(super) const fn retry(&self) -> Duration {
         self.retry

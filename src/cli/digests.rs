@@ -134,6 +134,10 @@ impl Digests {
                 files: None,
             });
         }
+        if !metadata.is_dir() {
+            let path = path.display();
+            return Err(Failure(format!("{path}: neither a file nor a folder")));
+        }
         let mut lines = Vec::new();
         let mut bytes = 0;
         for file in files_below(&path)? {

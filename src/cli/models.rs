@@ -1,4 +1,4 @@
-//! `pedigree models`: prints registered models and their versions, and moves aliases.
+//! `pedigree models`: registers versions, prints models and their versions, and moves aliases.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -6,16 +6,19 @@ use std::io::stdout;
 
 use clap::{Args, Subcommand, ValueEnum};
 use prost::Message;
+use tonic::{Code, Status};
 
 use super::client::{RegistryClient, ServerArgs};
+use super::reproduce::artifact_id;
 use super::{Failure, json, output};
 use crate::proto::ml_metadata::event::Type;
 use crate::proto::ml_metadata::{Artifact, Event};
 use crate::proto::pedigree::lineage::v1::TraceRequest;
 use crate::proto::pedigree::lineage::v1::trace_request::Direction;
 use crate::proto::pedigree::registry::v1::{
-    AliasHistoryRequest, AliasMove, GetAliasRequest, GetAliasResponse, ListModelsRequest,
-    ListVersionsRequest, ModelVersion, RegisteredModel, RollbackRequest, SetAliasRequest,
+    AliasHistoryRequest, AliasMove, CreateVersionRequest, GetAliasRequest, GetAliasResponse,
+    ListModelsRequest, ListVersionsRequest, ModelVersion, RegisteredModel, RollbackRequest,
+    SetAliasRequest,
 };
 use crate::utc::utc_text;
 
@@ -37,6 +40,8 @@ enum ModelsCommand {
     Ls(LsArgs),
     /// Print the versions of a model, the newest first
     Versions(VersionsArgs),
+    /// Register an artifact as the next version of a model
+    Register(RegisterArgs),
     /// Let an alias name a version
     Promote(PromoteArgs),
     /// Let an alias name the version that it named before its last move
@@ -70,6 +75,29 @@ struct VersionsArgs {
     /// text: a line for each version; json: an object for each version
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     format: ModelsFormat,
+
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+struct RegisterArgs {
+    /// The name of the model, which is registered too if it is missing
+    #[arg(value_name = "MODEL")]
+    model: String,
+
+    /// The artifact: its id, TYPE/NAME, or its URI or path, which mean the newest one there
+    #[arg(long, value_name = "ARTIFACT")]
+    artifact: String,
+
+    /// What the version is
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
+    description: String,
 
     #[command(flatten)]
     server: ServerArgs,
@@ -136,6 +164,7 @@ impl ModelsArgs {
         match self.command {
             ModelsCommand::Ls(args) => args.run().await,
             ModelsCommand::Versions(args) => args.run().await,
+            ModelsCommand::Register(args) => args.run().await,
             ModelsCommand::Promote(args) => args.run().await,
             ModelsCommand::Rollback(args) => args.run().await,
             ModelsCommand::Where(args) => args.run().await,
@@ -218,6 +247,21 @@ impl VersionsArgs {
     }
 }
 
+impl RegisterArgs {
+    async fn run(&self) -> Result<(), Failure> {
+        let request = CreateVersionRequest {
+            model: self.model.clone(),
+            artifact_id: artifact_id(&self.server, &self.artifact).await?,
+            description: self.description.clone(),
+            ..CreateVersionRequest::default()
+        };
+        let mut client = self.server.registry_client()?;
+        let created = client.create_version(request).await?.into_inner();
+        let version = created.version.unwrap_or_default();
+        print([output::printable(&version_line(&version))]).map(drop)
+    }
+}
+
 impl PromoteArgs {
     async fn run(&self) -> Result<(), Failure> {
         let mut client = self.server.registry_client()?;
@@ -255,7 +299,13 @@ impl WhereArgs {
             model: self.alias.model.clone(),
             alias: self.alias.alias.clone(),
         };
-        let found = client.get_alias(request).await?.into_inner();
+        let found = match client.get_alias(request).await {
+            Ok(found) => found.into_inner(),
+            Err(status) if self.history && status.code() == Code::NotFound => {
+                return self.print_past(&mut client, status).await;
+            }
+            Err(status) => return Err(status.into()),
+        };
         let mut lines = where_lines(&self.alias.alias, &found);
         let artifacts = found.version.unwrap_or_default().artifact_ids;
         let data = self.data(artifacts).await?;
@@ -264,6 +314,17 @@ impl WhereArgs {
             lines.extend(self.moves(&mut client).await?);
         }
         print(lines.iter().map(|line| output::printable(line))).map(drop)
+    }
+
+    /// Prints the moves of an alias that was deleted. One without moves never was.
+    async fn print_past(&self, client: &mut RegistryClient, status: Status) -> Result<(), Failure> {
+        let moves = self.moves(client).await?;
+        if moves.is_empty() {
+            return Err(status.into());
+        }
+        let now = format!("{} names no version", self.alias.alias);
+        let lines = [now].into_iter().chain(moves);
+        print(lines.map(|line| output::printable(&line))).map(drop)
     }
 
     /// The last moves of the alias, a line each.

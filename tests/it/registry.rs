@@ -460,6 +460,38 @@ async fn commands_say_what_is_in_production(store: Store) {
     ] {
         assert!(found.contains(expected), "{expected}: {found}");
     }
-    let (is_done, _, errors) = models(&["where", "Reg", "--alias", "no"]).await;
-    assert!(!is_done && errors.contains("names no version"), "{errors}");
+    for arguments in [
+        &["where", "Reg", "--alias", "no"][..],
+        &["where", "Reg", "--alias", "no", "--history"],
+    ] {
+        let (is_done, _, errors) = models(arguments).await;
+        assert!(!is_done && errors.contains("names no version"), "{errors}");
+    }
+    let (is_done, _, errors) = models(&["promote", "Reg", ""]).await;
+    assert!(is_done, "{errors}");
+    let (is_done, found, errors) = models(&["where", "Reg", "--history"]).await;
+    assert!(is_done, "{errors}");
+    assert!(
+        found.starts_with("production names no version\n"),
+        "{found}"
+    );
+    assert!(found.contains("went from 1 to none\n"), "{found}");
+    let (_, moved, _) = models(&["rollback", "Reg"]).await;
+    assert_eq!(moved, "production went from none to 1\n");
+    let artifact = [
+        "register",
+        "Made",
+        "--artifact",
+        "1",
+        "--description",
+        "the first",
+    ];
+    let (is_done, registered, errors) = models(&artifact).await;
+    assert!(is_done, "{errors}");
+    assert!(
+        registered.starts_with("1  ") && registered.contains("artifact 1"),
+        "{registered}"
+    );
+    let (is_done, _, errors) = models(&["register", "Made", "--artifact", "999"]).await;
+    assert!(!is_done && errors.contains("NOT_FOUND"), "{errors}");
 }

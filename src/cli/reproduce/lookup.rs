@@ -44,7 +44,7 @@ pub(in crate::cli) async fn planned(
 
 /// The id of the artifact that is meant: by its id, TYPE/NAME, or a URI or path, which mean the
 /// newest one there.
-async fn artifact_id(server: &ServerArgs, model: &str) -> Result<i64, Failure> {
+pub(in crate::cli) async fn artifact_id(server: &ServerArgs, model: &str) -> Result<i64, Failure> {
     if let Ok(id) = model.parse() {
         return Ok(id);
     }

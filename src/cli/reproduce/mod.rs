@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-pub(super) use self::lookup::planned;
+pub(super) use self::lookup::{artifact_id, planned};
 pub(super) use self::presence::local_path;
 use self::recipe::Recipe;
 use super::client::ServerArgs;

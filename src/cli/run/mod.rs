@@ -27,6 +27,7 @@ use super::output::report;
 use super::recorder::{Recorder, message};
 use super::{Failure, json};
 use crate::proto::pedigree::lineage::v1::RecordRequest;
+use crate::reproduce::expand;
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -80,14 +81,16 @@ pub struct RunArgs {
 }
 
 impl RunArgs {
-    /// Runs the command. The exit code is that of the command.
+    /// Runs the command. The exit code is that of the command, or 1 if its end is not recorded:
+    /// what counts on the graph must not go on.
     pub(super) async fn run(&self) -> Result<ExitCode, Failure> {
         self.check_names()?;
         let mut step = RunStep::prepare(self)?;
         let recorder = Recorder::new(&self.server)?;
         step.find_inputs(self.server.store_client()?, self.server.reconnects())
             .await?;
-        recorder.send(&message(step.start())).await?;
+        let started = recorder.send(&message(step.start())).await;
+        started.map_err(|problem| self.start_problem(problem))?;
         let before = step.output_stamps();
         let end = child::run(step.words()).await?;
         let end = match end.problem {
@@ -97,7 +100,7 @@ impl RunArgs {
         let request = message(step.end(&end));
         let stored = match recorder.send(&request).await {
             Ok(result) => result,
-            Err(problem) => return Err(unrecorded(&request, &problem)),
+            Err(problem) => return Err(unrecorded(&request, &problem, self.server.given_url())),
         };
         let problem = end.problem.as_deref().unwrap_or("COMPLETE");
         let id = stored.execution_id;
@@ -106,6 +109,18 @@ impl RunArgs {
             report(&mut stderr(), format_args!("artifact {id}: {line}"));
         }
         Ok(ExitCode::from(end.code))
+    }
+
+    /// Why the start was refused. A name belongs to one execution of a type, even if it failed.
+    fn start_problem(&self, problem: Failure) -> Failure {
+        match &self.name {
+            Some(name) if problem.0.starts_with("ALREADY_EXISTS") => Failure(format!(
+                "an execution of type {} has the name `{name}`: give another --name, or none; \
+                 nothing was run",
+                self.r#type
+            )),
+            _ => problem,
+        }
     }
 
     /// Whether the names of roles and parameters say what is meant.
@@ -133,7 +148,24 @@ impl RunArgs {
                 return Err(Failure(format!("the parameter `{name}` is given twice")));
             }
         }
+        self.check.as_deref().map_or(Ok(()), check_of_outputs)
+    }
+}
+
+/// Whether the command of `--check` compares with the new file, and has no placeholder of the
+/// command that is run, for which it would have no value.
+fn check_of_outputs(check: &str) -> Result<(), Failure> {
+    if let Err(name) = expand(check, |_| None) {
+        return Err(Failure(format!(
+            "--check has {name}: it can have {{old}} and {{new}} only"
+        )));
+    }
+    if check.contains("{new}") {
         Ok(())
+    } else {
+        Err(Failure(
+            "--check has no {new}, the file to check".to_owned(),
+        ))
     }
 }
 
@@ -147,7 +179,7 @@ fn failed(problem: Failure) -> CommandEnd {
 
 /// Writes the end of a run to a file for `pedigree record`, after the server did not record it.
 /// Returns the error of the command, which names the file.
-fn unrecorded(request: &RecordRequest, problem: &Failure) -> Failure {
+fn unrecorded(request: &RecordRequest, problem: &Failure, url: &str) -> Failure {
     let kept = json::write("pedigree.lineage.v1.RecordRequest", request).and_then(|line| {
         let id = request.id.trim_start_matches("run:");
         let path = format!("pedigree-unrecorded-{id}.jsonl");
@@ -157,7 +189,7 @@ fn unrecorded(request: &RecordRequest, problem: &Failure) -> Failure {
     match kept {
         Ok(path) => Failure(format!(
             "the end of the command could not be recorded: {problem}; it is kept: run `pedigree \
-             record {path}`"
+             record --server {url} {path}`"
         )),
         Err(lost) => Failure(format!(
             "the end of the command could not be recorded: {problem}; it could not be kept: {lost}"

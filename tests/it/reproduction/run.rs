@@ -244,11 +244,32 @@ fn what_is_wrong_is_refused_before_anything_is_recorded() {
             ],
         ),
         ("there is no `=`", &["run", "--param", "seed", "--", "true"]),
+        (
+            "/dev/null: neither a file nor a folder",
+            &["run", "--in", "a=/dev/null", "--", "true"],
+        ),
+        (
+            "--check has {out:a}",
+            &["run", "--check", "cmp {out:a} {new}", "--", "true"],
+        ),
+        (
+            "--check has no {new}",
+            &["run", "--check", "cmp {old}", "--", "true"],
+        ),
         ("required", &["run"]),
     ] {
         project.fail(1, words, arguments);
     }
     assert!(project.executions_or_none().is_empty());
+    // A name belongs to one execution, even if it failed.
+    project.fail(
+        3,
+        "exit status: 3",
+        &["run", "--name", "a", "--", "sh", "-c", "exit 3"],
+    );
+    let words = "an execution of type pedigree.Run has the name `a`: give another --name, or none";
+    project.fail(1, words, &["run", "--name", "a", "--", "touch", "ran"]);
+    assert!(!project.path("ran").exists());
 }
 
 /// The first run on another server has ended well.
