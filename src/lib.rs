@@ -11,7 +11,8 @@
 //! * [`security`]: the security file; [`identity`]: who calls; [`policy`]: what callers may do.
 //! * [`api`]: the doors, one folder per protocol: convert, call the graph, convert back.
 //! * [`reproduce`]: plans of making an artifact again, from its lineage.
-//! * [`provenance`]: what an artifact was made from, for other tools.
+//! * [`report`]: what the graph says about an artifact for an audit; [`provenance`]: what an
+//!   artifact was made from, for other tools.
 //! * [`graph`]: the metadata graph and its rules.
 //! * [`filter`]: the filter language, from text to SQL with bound values.
 //! * [`storage`]: SQL for three databases.
@@ -37,6 +38,7 @@ pub mod policy;
 pub mod proto;
 pub mod provenance;
 pub mod reloaded;
+pub mod report;
 pub mod reproduce;
 pub mod security;
 pub mod server;

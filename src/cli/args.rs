@@ -14,6 +14,7 @@ use super::models::ModelsArgs;
 use super::policy::PolicyArgs;
 use super::reconcile::ReconcileArgs;
 use super::record::RecordArgs;
+use super::report::ReportArgs;
 use super::reproduce::ReproduceArgs;
 use super::run::RunArgs;
 use super::token::TokenArgs;
@@ -71,6 +72,8 @@ pub(super) enum Invocation {
     Reproduce(Box<ReproduceArgs>),
     /// Print what an artifact was made from, for other tools: SLSA, `CycloneDX`, PROV, RO-Crate
     ExportProvenance(Box<ExportProvenanceArgs>),
+    /// Print what the graph says about an artifact for an audit, and what is missing
+    Report(Box<ReportArgs>),
     /// Make API tokens for the security file
     Token(TokenArgs),
     /// Check a security file, or explain what it allows
@@ -115,6 +118,7 @@ impl Invocation {
             | Self::Run(_)
             | Self::Reproduce(_)
             | Self::ExportProvenance(_)
+            | Self::Report(_)
             | Self::Token(_)
             | Self::Policy(_) => None,
         }

@@ -1,6 +1,6 @@
 //! The commands. `serve`, `migrate` and `reconcile` use a database; `record`, `watch`, `trace`,
-//! `facets`, `models`, `audit`, `run`, `reproduce` and `export-provenance` are clients of a server;
-//! `token` and `policy` need neither.
+//! `facets`, `models`, `audit`, `run`, `reproduce`, `export-provenance` and `report` are clients of
+//! a server; `token` and `policy` need neither.
 
 mod args;
 mod audit;
@@ -19,6 +19,7 @@ mod policy;
 mod reconcile;
 mod record;
 mod recorder;
+mod report;
 mod reproduce;
 mod run;
 mod serve;
@@ -117,6 +118,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCo
         Invocation::Run(args) => return args.run().await,
         Invocation::Reproduce(args) => return args.run().await,
         Invocation::ExportProvenance(args) => args.run().await,
+        Invocation::Report(args) => args.run().await,
         Invocation::Token(args) => args.run(),
         Invocation::Policy(args) => args.run(),
     };

@@ -1,4 +1,4 @@
-//! An ML-BOM of CycloneDX: the model with its card, data, libraries, and the steps as a formula.
+//! An ML-BOM of `CycloneDX`: the model with its card, data, libraries, and the steps as a formula.
 
 use std::collections::{BTreeMap, BTreeSet};
 

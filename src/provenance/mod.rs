@@ -64,6 +64,11 @@ impl Provenance {
         self.planned(self.plan.artifact_id)
     }
 
+    /// What the artifact is called that is exported. `None` if the plan does not have it.
+    pub(crate) fn subject_name(&self) -> Option<String> {
+        self.subject().map(display_name)
+    }
+
     /// An artifact of the plan, which has them ascending by id.
     fn planned(&self, id: i64) -> Option<&PlannedArtifact> {
         let artifacts = &self.plan.artifacts;

@@ -59,7 +59,7 @@ const PURE_OF_MESSAGES: &[&str] = &[
 ];
 
 /// A part of `src/`, and what its files must not name.
-const FORBIDDEN: [(&str, &[&str]); 26] = [
+const FORBIDDEN: [(&str, &[&str]); 28] = [
     (
         "graph",
         &[
@@ -137,6 +137,7 @@ const FORBIDDEN: [(&str, &[&str]); 26] = [
     ("cli/watch.rs", NOT_FOR_CLIENTS),
     ("cli/trace.rs", NOT_FOR_CLIENTS),
     ("cli/facets.rs", NOT_FOR_CLIENTS),
+    ("cli/report.rs", NOT_FOR_CLIENTS),
     ("cli/export_provenance.rs", NOT_FOR_CLIENTS),
     ("cli/client.rs", NOT_FOR_CLIENTS),
     ("cli/run", NOT_FOR_CLIENTS),
@@ -160,6 +161,7 @@ const FORBIDDEN: [(&str, &[&str]); 26] = [
             "crate::storage",
         ],
     ),
+    ("report", PURE_OF_MESSAGES),
     ("provenance", PURE_OF_MESSAGES),
     ("", &["todo!", "dbg!"]),
 ];

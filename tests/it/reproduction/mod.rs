@@ -3,6 +3,7 @@
 mod doors;
 mod exports;
 mod plan;
+mod reports;
 mod rerun;
 mod run;
 mod tutorial;
