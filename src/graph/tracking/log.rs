@@ -1,5 +1,6 @@
 //! Metrics, parameters and tags of runs.
 
+use super::above::{self, last_tag};
 use super::fields::set_texts;
 use super::models::{artifact_ids, is_deleted};
 use super::names::{RUN_NAME_TAG, metric_property, param_property, tag_property};
@@ -57,6 +58,8 @@ impl Write for LogRun {
     /// `NotFound` for an unknown run and for a tag to delete that it lacks; `InvalidArgument` for a
     /// deleted run and for another value of a parameter; `FailedPrecondition` for an unknown model.
     async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<()> {
+        // Locks are taken in one order by all writes: contexts, executions, artifacts.
+        above::join(tx, &self.id, &self.tags, origin).await?;
         let mut edit = lock(tx, &self.id, origin).await?;
         let execution_id = edit.stored().id;
         let content = &mut edit.content;
@@ -156,8 +159,7 @@ impl LogRun {
                 )));
             }
         }
-        let name = self.tags.iter().rfind(|(key, _)| key == RUN_NAME_TAG);
-        if let Some((_, name)) = name {
+        if let Some(name) = last_tag(&self.tags, RUN_NAME_TAG) {
             rename(content, name);
         }
         set_texts(content, tag_property, &self.tags);

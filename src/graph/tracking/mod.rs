@@ -6,12 +6,14 @@
 //!
 //! * `names`: types, external ids and properties; `schema`: the types, and the first experiment.
 //! * `experiments`, `runs`: what is stored of them, and how it changes.
+//! * `above`: the contexts into which tags of runs put them.
 //! * `log`: metrics, parameters and tags of runs; `inputs`: datasets that runs used.
 //! * `models`: logged models; `outputs`: which runs made and used them; `links`: how both are
 //!   read.
 //! * `fields`: properties; `lookup`: what other parts of the graph find.
 //! * `read`: experiments and runs, found by their ids or by a search.
 
+mod above;
 mod experiments;
 pub(in crate::graph) mod fields;
 mod inputs;

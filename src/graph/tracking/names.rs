@@ -57,6 +57,12 @@ pub const RUN_NAME_TAG: &str = "mlflow.runName";
 /// The tag with the id of the run above a run.
 pub const PARENT_RUN_TAG: &str = "mlflow.parentRunId";
 
+/// The tag with the id of the run of Kubeflow Pipelines that a run is about. Its plugin sets it.
+pub(super) const PIPELINE_RUN_TAG: &str = "kfp.pipeline_run_id";
+
+/// The type of the context that Kubeflow Pipelines has for each of its runs, with that id as name.
+pub(super) const PIPELINE_RUN_TYPE: &str = "system.PipelineRun";
+
 /// The tag of an input that says what the run used it for.
 pub const INPUT_CONTEXT_TAG: &str = "mlflow.data.context";
 

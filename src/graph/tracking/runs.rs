@@ -1,25 +1,25 @@
 //! Runs of experiments: what is stored of them, and how it changes.
 
+use super::above;
 use super::experiments::{self, is_deleted, set_deleted};
 use super::fields::{int, set_texts, text, texts_after};
 use super::names::{
-    self, ARTIFACT_LOCATION, ARTIFACT_URI, ENDED_AT, EXPERIMENT_ID, OWNER, PARAM_PREFIX,
-    PARENT_RUN_TAG, RUN_NAME, RUN_NAME_TAG, STARTED_AT, TAG_PREFIX, tag_property,
+    self, ARTIFACT_LOCATION, ARTIFACT_URI, ENDED_AT, EXPERIMENT_ID, OWNER, PARAM_PREFIX, RUN_NAME,
+    RUN_NAME_TAG, STARTED_AT, TAG_PREFIX, tag_property,
 };
 use super::schema::TrackingTypes;
 use crate::error::{Error, Result};
-use crate::graph::edges::{memberships, parents};
+use crate::graph::edges::memberships;
 use crate::graph::nodes::locked::LockedNode;
-use crate::graph::nodes::writer::{NodeWriter, OnConflict, PutOptions};
+use crate::graph::nodes::writer::{NodeWriter, PutOptions};
 use crate::graph::write::Write;
 use crate::model::{
-    ExecutionState, Kind, Membership, Node, NodeContent, NodeInput, NodeKey, NodeState, Origin,
-    Value,
+    ExecutionState, Kind, Node, NodeContent, NodeInput, NodeKey, NodeState, Origin, Value,
 };
 use crate::storage::Tx;
 use crate::storage::tables::memberships::Nodes;
+use crate::storage::tables::nodes;
 use crate::storage::tables::tracking::runs::{self as run_rows, RunRow};
-use crate::storage::tables::{locks, nodes};
 
 /// A run of an experiment, without its metrics and inputs.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,12 +113,6 @@ impl NewRun {
             ..NodeInput::default()
         }
     }
-
-    /// The id of the run above it.
-    fn parent(&self) -> Option<&str> {
-        let parent = self.tags.iter().find(|(key, _)| key == PARENT_RUN_TAG);
-        parent.map(|(_, id)| id.as_str())
-    }
 }
 
 impl Write for NewRun {
@@ -132,9 +126,7 @@ impl Write for NewRun {
         let found = experiments::active(tx, self.experiment).await?;
         let experiment = found.id;
         let mut contexts = vec![experiment];
-        if let Some(parent) = self.parent() {
-            contexts.extend(family(tx, types, parent, experiment, now).await?);
-        }
+        contexts.extend(above::named(tx, types, &self.tags, experiment, now).await?);
         let location = text(&found.content.properties, ARTIFACT_LOCATION);
         let node = self.node(types.run, &location);
         let options = PutOptions::default();
@@ -157,47 +149,6 @@ impl Write for NewRun {
             update_time: now,
         }))
     }
-}
-
-/// The context of a run and the runs below it, which is below that of their experiment. `None` if
-/// there is no such run.
-async fn family(
-    tx: &mut Tx,
-    types: TrackingTypes,
-    parent: &str,
-    experiment: i64,
-    now: i64,
-) -> Result<Option<i64>> {
-    let Some(parent_id) = find(tx, types, parent).await? else {
-        return Ok(None);
-    };
-    let external_id = names::family_id(parent);
-    let key = NodeKey::ExternalId(&external_id);
-    if let Some(known) = nodes::find(tx, Kind::Context, key).await? {
-        return Ok(Some(known));
-    }
-    locks::structure(tx).await?;
-    let node = NodeInput {
-        type_id: Some(types.family),
-        content: NodeContent {
-            name: Some(parent.to_owned()),
-            external_id: Some(external_id),
-            ..NodeContent::default()
-        },
-        ..NodeInput::default()
-    };
-    let options = PutOptions {
-        on_conflict: OnConflict::Retry,
-        ..PutOptions::default()
-    };
-    let context_id = NodeWriter::put_single(tx, Kind::Context, &node, options, now).await?;
-    let link = Membership {
-        context_id: experiment,
-        node_id: context_id,
-    };
-    parents::link_missing(tx, &[link]).await?;
-    memberships::put_all(tx, Kind::Execution, &[context_id], &[parent_id], Nodes::Any).await?;
-    Ok(Some(context_id))
 }
 
 /// The execution of a run.
@@ -246,8 +197,15 @@ impl Write for EditRun {
     /// `NotFound` for an unknown run, `InvalidArgument` for a deleted one.
     async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<TrackedRun> {
         let mut edit = lock(tx, &self.id, origin).await?;
-        let content = &mut edit.content;
+        let content = &edit.content;
         check_active(&self.id, content)?;
+        // The pipeline may have begun after its run here.
+        let tags = texts_after(&content.custom_properties, TAG_PREFIX);
+        if let Some(pipeline) = above::pipeline(tx, &tags).await? {
+            let run = [edit.stored().id];
+            memberships::put_all(tx, Kind::Execution, &[pipeline], &run, Nodes::Any).await?;
+        }
+        let content = &mut edit.content;
         if let Some(state) = self.state {
             content.state = Some(state.into());
         }

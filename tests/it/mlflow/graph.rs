@@ -14,6 +14,7 @@ on_every_database! {
     runs_are_executions_in_contexts,
     a_run_leads_back_to_the_step_of_kubeflow,
     a_run_leads_back_to_the_run_of_spark,
+    data_of_all_doors_is_one_dataset,
     changes_are_in_the_history,
 }
 
@@ -59,6 +60,14 @@ async fn runs_are_executions_in_contexts(store: Store) {
     assert_eq!(store.find::<Execution>(&filter).await.len(), 2);
     let filter = "parent_contexts_a.type = 'mlflow.Experiment'";
     assert_eq!(store.find::<Context>(filter).await.len(), 1);
+    // So does one whose tag is set later, unless there is no such run.
+    for (parent, count) in [("none", 2), (&*id, 3)] {
+        let late = run(&store, &number, "late", 6).await;
+        let tag = json!({"run_id": late, "key": "mlflow.parentRunId", "value": parent});
+        tell(&store, "/runs/set-tag", tag).await;
+        let filter = format!("contexts_a.type = 'mlflow.ParentRun' AND contexts_a.name = '{id}'");
+        assert_eq!(store.find::<Execution>(&filter).await.len(), count);
+    }
 }
 
 /// A run that used the images, and what `pedigree trace` finds before it.
@@ -88,7 +97,8 @@ async fn provenance(store: &Store, source: &str) -> String {
     ended.stdout
 }
 
-async fn a_run_leads_back_to_the_step_of_kubeflow(store: Store) {
+/// A step of Kubeflow Pipelines that wrote the images.
+async fn kubeflow_step(store: &Store) {
     let data = store.put_type::<Artifact>("system.Dataset", &[]).await;
     let step = store
         .put_type::<Execution>("system.ContainerExecution", &[])
@@ -106,6 +116,10 @@ async fn a_run_leads_back_to_the_step_of_kubeflow(store: Store) {
     };
     store.ask(put).await;
     store.tick();
+}
+
+async fn a_run_leads_back_to_the_step_of_kubeflow(store: Store) {
+    kubeflow_step(&store).await;
     let found = provenance(&store, r#"{"uri": "s3a://bucket/data/images/"}"#).await;
     assert!(
         found.contains("system.ContainerExecution preprocess"),
@@ -123,6 +137,25 @@ async fn a_run_leads_back_to_the_run_of_spark(store: Store) {
         found.contains("openlineage.Run team/spark/spark"),
         "{found}"
     );
+}
+
+async fn data_of_all_doors_is_one_dataset(store: Store) {
+    kubeflow_step(&store).await;
+    let mut end = openlineage::of_run("COMPLETE", "spark", 1);
+    end["outputs"] = json!([openlineage::dataset("s3://bucket", "data/images")]);
+    openlineage::tell(&store, &end).await;
+    provenance(&store, r#"{"uri": "s3a://bucket/data/images/"}"#).await;
+    let filter = "type = 'pedigree.Dataset' AND name LIKE '%images%'";
+    let datasets = store.find::<Context>(filter).await;
+    assert_eq!(datasets.len(), 1);
+    let filter = format!("contexts_a.id = {}", datasets[0]);
+    let mut types = Vec::new();
+    for id in store.find::<Artifact>(&filter).await {
+        types.push(store.get::<Artifact>(id).await.r#type().to_owned());
+    }
+    types.sort();
+    let expected = ["mlflow.Dataset", "openlineage.Dataset", "system.Dataset"];
+    assert_eq!(types, expected);
 }
 
 async fn changes_are_in_the_history(store: Store) {
