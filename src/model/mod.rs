@@ -37,7 +37,7 @@ pub use stored::Stored;
 pub use struct_text::StructText;
 pub use tracking::{
     ExperimentField, FieldCondition, FieldOrder, FieldTest, LifecycleView, MetricDataset,
-    MetricPoint, ModelField, NumberOp, PropertyName, RegistryField, RunField, TextOp,
+    MetricPoint, ModelField, NumberOp, PropertyName, RegistryField, RunField, RunPoint, TextOp,
     TrackingQuery,
 };
 pub use transformation::Transformation;

@@ -13,6 +13,14 @@ pub struct MetricPoint {
     pub step: i64,
 }
 
+/// A point of a metric, and whose it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunPoint {
+    /// The id of the run.
+    pub run: String,
+    pub point: MetricPoint,
+}
+
 /// Which experiments or runs count: by whether they are deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LifecycleView {

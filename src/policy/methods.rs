@@ -250,5 +250,9 @@ pub const METHODS: &[MethodActions] = &[
     row("/api/2.0/mlflow/runs/get", &[NodeRead]),
     row("/api/2.0/mlflow/runs/search", &[NodeRead]),
     row("/api/2.0/mlflow/metrics/get-history", &[NodeRead]),
+    row("/api/2.0/mlflow/metrics/get-history-bulk", &[NodeRead]),
+    row("/api/2.0/mlflow/metrics/get-history-bulk-interval", &[NodeRead]),
+    row("/api/2.0/mlflow/experiments/search-datasets", &[NodeRead]),
+    row("/api/2.0/mlflow/runs/log-model", &[NodeWrite]),
     row("/api/3.0/mlflow/server-info", &[TypeRead]),
 ];

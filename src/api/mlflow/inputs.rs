@@ -1,12 +1,14 @@
 //! Datasets and models that runs used, and models that they made.
 
+use serde_json::Value as Json;
+
 use super::checks::check_length;
 use super::experiments::tags;
 use super::fields::Fields;
 use super::refusal::MlflowRefusal;
 use super::runs::required_id;
 use super::{Answer, Empty, TrackingRequest, done};
-use crate::graph::tracking::{LogInputs, LogOutputs, RunInput};
+use crate::graph::tracking::{ExtendTag, LogInputs, LogOutputs, RunInput};
 
 /// The most datasets of a request, and the most models.
 const MAX_INPUTS: usize = 1000;
@@ -21,6 +23,12 @@ const MAX_PROFILE_CHARACTERS: usize = 16_777_215;
 /// The most characters of a key and a value of a tag of a dataset.
 const MAX_INPUT_TAG_KEY_CHARACTERS: usize = 255;
 const MAX_INPUT_TAG_CHARACTERS: usize = 500;
+
+/// The tag with what clients before version 3 say about the models of a run: a list of JSON.
+const MODELS_TAG: &str = "mlflow.log-model.history";
+
+/// What these clients have to say about a model.
+const MODEL_MEMBERS: [&str; 4] = ["artifact_path", "flavors", "run_id", "utc_time_created"];
 
 pub(super) async fn log(TrackingRequest(call, fields): TrackingRequest) -> Answer<Empty> {
     let id = required_id(&fields)?;
@@ -66,6 +74,34 @@ pub(super) async fn outputs(TrackingRequest(call, fields): TrackingRequest) -> A
     let models = models.collect::<Result<_, _>>()?;
     let log = LogOutputs { id, models };
     call.graph.write(&call.caller, log).await?;
+    Ok(done())
+}
+
+/// `POST /runs/log-model`, by which clients before version 3 log models.
+pub(super) async fn log_model(TrackingRequest(call, fields): TrackingRequest) -> Answer<Empty> {
+    let id = required_id(&fields)?;
+    let text = fields.required_text("model_json")?;
+    let model: Json = serde_json::from_str(text).map_err(|error| {
+        MlflowRefusal::invalid(format!(
+            "Malformed model info. \n {text} \n is not JSON: {error}"
+        ))
+    })?;
+    let missing = MODEL_MEMBERS
+        .iter()
+        .filter(|name| model.get(name).is_none());
+    let missing: Vec<String> = missing.map(|name| format!("'{name}'")).collect();
+    if !missing.is_empty() {
+        return Err(MlflowRefusal::invalid(format!(
+            "Model json is missing mandatory fields: [{}]",
+            missing.join(", ")
+        )));
+    }
+    let extend = ExtendTag {
+        id,
+        key: MODELS_TAG,
+        entry: model,
+    };
+    call.graph.write(&call.caller, extend).await?;
     Ok(done())
 }
 

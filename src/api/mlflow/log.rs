@@ -2,19 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use axum::Json;
-use serde::Serialize;
-
 use super::checks::{
     MAX_KEY_CHARACTERS, MAX_PARAM_CHARACTERS, MAX_PARAM_KEY_CHARACTERS, check_key, check_length,
     cut,
 };
 use super::fields::Fields;
 use super::inputs::{MAX_DATASET_NAME_CHARACTERS, MAX_DIGEST_CHARACTERS};
-use super::page::AskedPage;
 use super::refusal::MlflowRefusal;
 use super::runs::{required_id, tag};
-use super::views::MetricView;
 use super::{Answer, Empty, TrackingRequest, done};
 use crate::api::call::Call;
 use crate::error::Error;
@@ -26,17 +21,6 @@ const MAX_BATCH_METRICS: usize = 1000;
 const MAX_BATCH_PARAMS: usize = 100;
 const MAX_BATCH_TAGS: usize = 100;
 const MAX_BATCH_ENTRIES: usize = 1000;
-
-/// The most points of a metric that one answer has.
-const MAX_HISTORY_POINTS: i64 = 25_000;
-
-#[derive(Serialize)]
-pub(super) struct MetricHistory {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    metrics: Vec<MetricView>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_page_token: Option<String>,
-}
 
 async fn write(call: &Call, log: LogRun) -> Answer<Empty> {
     match call.graph.write(&call.caller, log).await {
@@ -230,19 +214,4 @@ pub(super) fn check_distinct(params: &[(String, String)]) -> Result<(), MlflowRe
          only one param value per param key.",
         again.join(", ")
     )))
-}
-
-pub(super) async fn history(
-    TrackingRequest(call, fields): TrackingRequest,
-) -> Answer<MetricHistory> {
-    let id = required_id(&fields)?;
-    let key = fields.required_text("metric_key")?;
-    let page = AskedPage::of(&fields, MAX_HISTORY_POINTS)?.limited(MAX_HISTORY_POINTS);
-    let tracking = call.graph.tracking();
-    let mut points = tracking.metric_history(&id, key, page.with_next()).await?;
-    let next_page_token = page.next(&mut points);
-    Ok(Json(MetricHistory {
-        metrics: points.into_iter().map(Into::into).collect(),
-        next_page_token,
-    }))
 }

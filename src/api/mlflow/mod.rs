@@ -4,6 +4,7 @@
 //!
 //! * `plain`: what clients ask about the server.
 //! * `experiments`, `runs`, `log`, `inputs`: experiments, runs and what is logged to runs.
+//! * `history`: the points of metrics.
 //! * `models`: logged models; `model_views`: these as answers have them.
 //! * `registered`, `versions`: the model registry; `registry_views`: it as answers have it.
 //! * `search`: searches; `filter`: their language; `page`: their pages.
@@ -14,6 +15,7 @@ mod checks;
 mod experiments;
 mod fields;
 mod filter;
+mod history;
 mod inputs;
 mod log;
 mod model_views;
@@ -54,6 +56,7 @@ pub fn routes(calls: Calls) -> Router {
             "/experiments/search",
             get(search::experiments).post(search::experiments),
         )
+        .route("/experiments/search-datasets", post(search::datasets))
         .route("/experiments/update", post(experiments::rename))
         .route("/experiments/delete", post(experiments::delete))
         .route("/experiments/restore", post(experiments::restore))
@@ -128,7 +131,10 @@ pub fn routes(calls: Calls) -> Router {
             "/model-versions/get-download-uri",
             get(versions::download_uri),
         )
-        .route("/metrics/get-history", get(log::history))
+        .route("/runs/log-model", post(inputs::log_model))
+        .route("/metrics/get-history", get(history::of_run))
+        .route("/metrics/get-history-bulk", get(history::of_runs))
+        .route("/metrics/get-history-bulk-interval", get(history::samples))
         .route("/{*rest}", any(no_endpoint));
     let later = Router::new()
         .route("/server-info", get(plain::server_info))

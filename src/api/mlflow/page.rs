@@ -132,6 +132,11 @@ impl AskedPage {
         }
     }
 
+    /// How many entries the page has at most.
+    pub(super) const fn entries(self) -> i64 {
+        self.limit
+    }
+
     /// The page with one more entry. There is another page if that entry is found.
     pub(super) const fn with_next(self) -> OffsetPage {
         OffsetPage {

@@ -1,4 +1,4 @@
-//! Searches of experiments and runs.
+//! Searches of experiments, runs and datasets.
 
 use axum::Json;
 use serde::Serialize;
@@ -9,6 +9,7 @@ use super::page::AskedPage;
 use super::refusal::MlflowRefusal;
 use super::views::{ExperimentView, TrackedRunView};
 use super::{Answer, TrackingRequest, filter};
+use crate::graph::tracking::InputSummary;
 use crate::model::{LifecycleView, TrackingQuery};
 
 const VIEWS: [(i64, &str, LifecycleView); 3] = [
@@ -31,6 +32,36 @@ pub(super) struct RunPage {
     runs: Vec<TrackedRunView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_page_token: Option<String>,
+}
+
+/// The most datasets of an answer.
+const MAX_DATASETS: i64 = 1000;
+
+#[derive(Serialize)]
+pub(super) struct DatasetSummaries {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dataset_summaries: Vec<DatasetSummaryView>,
+}
+
+/// A dataset of an experiment.
+#[derive(Serialize)]
+struct DatasetSummaryView {
+    experiment_id: String,
+    name: String,
+    digest: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<String>,
+}
+
+impl From<InputSummary> for DatasetSummaryView {
+    fn from(summary: InputSummary) -> Self {
+        Self {
+            experiment_id: summary.experiment.to_string(),
+            name: summary.name,
+            digest: summary.digest,
+            context: summary.context,
+        }
+    }
 }
 
 fn view(fields: &Fields, name: &str) -> LifecycleView {
@@ -76,5 +107,15 @@ pub(super) async fn runs(TrackingRequest(call, fields): TrackingRequest) -> Answ
     Ok(Json(RunPage {
         runs: found.into_iter().map(Into::into).collect(),
         next_page_token,
+    }))
+}
+
+pub(super) async fn datasets(
+    TrackingRequest(call, fields): TrackingRequest,
+) -> Answer<DatasetSummaries> {
+    let numbers = searched_experiments(&fields)?;
+    let found = call.graph.tracking().inputs(&numbers, MAX_DATASETS).await?;
+    Ok(Json(DatasetSummaries {
+        dataset_summaries: found.into_iter().map(Into::into).collect(),
     }))
 }

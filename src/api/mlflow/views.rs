@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use crate::graph::tracking::{Experiment, RunData, RunInput, TrackedRun};
-use crate::model::{ExecutionState, MetricPoint};
+use crate::model::{ExecutionState, MetricPoint, RunPoint};
 
 /// The workspace of every experiment.
 const WORKSPACE: &str = "default";
@@ -249,6 +249,23 @@ impl From<MetricPoint> for MetricView {
             value: MetricNumber(point.value),
             timestamp: point.time,
             step: point.step,
+        }
+    }
+}
+
+/// A point of a metric of one of several runs.
+#[derive(Serialize)]
+pub(super) struct RunMetricView {
+    #[serde(flatten)]
+    metric: MetricView,
+    run_id: String,
+}
+
+impl From<RunPoint> for RunMetricView {
+    fn from(RunPoint { run, point }: RunPoint) -> Self {
+        Self {
+            metric: point.into(),
+            run_id: run,
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::graph::edges::events;
 use crate::graph::nodes::writer::{NodeWriter, PutOptions};
 use crate::graph::tracking::fields::text;
 use crate::graph::tracking::lookup::{self, RunFiles};
+use crate::graph::tracking::names::SOURCE_RUN_ID;
 use crate::model::{
     ArtifactState, Event, EventType, Kind, Node, NodeContent, NodeInput, Origin, Side,
 };
@@ -47,7 +48,7 @@ pub(super) struct FoundSource {
     pub new_uri: Option<String>,
     /// The run that made it, if it is known and made no other artifact of the version.
     pub producer: Option<i64>,
-    /// The run of the version that is the source.
+    /// The run of the logged model or of the version that is the source.
     pub run: Option<String>,
     /// Where the files are, if the version that is the source says so.
     pub download_uri: Option<String>,
@@ -80,8 +81,11 @@ pub(super) async fn find(
         VersionSource::LoggedModel(id) => {
             let found = lookup::model(tx, id).await?;
             let missing = || Error::NotFound(format!("Logged model with ID '{id}' not found."));
+            let found = found.ok_or_else(missing)?;
+            let run = text(&found.content.properties, SOURCE_RUN_ID);
             return Ok(FoundSource {
-                artifacts: vec![found.ok_or_else(missing)?.id],
+                artifacts: vec![found.id],
+                run: (!run.is_empty()).then_some(run),
                 ..FoundSource::default()
             });
         }

@@ -1,7 +1,9 @@
 //! Metrics, parameters and tags of runs.
 
+use serde_json::Value as Json;
+
 use super::above::{self, last_tag};
-use super::fields::set_texts;
+use super::fields::{set_texts, text};
 use super::models::{artifact_ids, is_deleted};
 use super::names::{RUN_NAME_TAG, metric_property, param_property, tag_property};
 use super::runs::{check_active, lock, rename};
@@ -30,6 +32,48 @@ pub struct LogRun {
     pub deleted_tags: Vec<String>,
     /// Makes the text of the refusal to change parameters.
     pub conflict_text: Option<fn(&str, &[ParamConflict]) -> String>,
+}
+
+/// Appends to a list of JSON that a tag of a run has.
+#[derive(Clone, Debug)]
+pub struct ExtendTag {
+    pub id: String,
+    pub key: &'static str,
+    pub entry: Json,
+}
+
+/// The most bytes of such a list, which is what MySQL stores in a property.
+const MAX_TAG_LIST_BYTES: usize = 65_535;
+
+impl Write for ExtendTag {
+    type Answer = ();
+
+    /// # Errors
+    ///
+    /// `NotFound` for an unknown run; `InvalidArgument` for a deleted one, for a tag that has
+    /// something else, and for a list that gets too long.
+    async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<()> {
+        let mut edit = lock(tx, &self.id, origin).await?;
+        let content = &mut edit.content;
+        check_active(&self.id, content)?;
+        let tag = tag_property(self.key).name;
+        let known = text(&content.custom_properties, &tag);
+        let known = if known.is_empty() { "[]" } else { &known };
+        let list: Option<Vec<Json>> = serde_json::from_str(known).ok();
+        let mut list =
+            list.ok_or_else(|| Error::invalid(format!("the tag {} has no list", self.key)))?;
+        list.push(self.entry.clone());
+        let list = Json::Array(list).to_string();
+        if list.len() > MAX_TAG_LIST_BYTES {
+            return Err(Error::invalid(format!(
+                "the list in the tag {} would have more than {MAX_TAG_LIST_BYTES} bytes",
+                self.key
+            )));
+        }
+        content.custom_properties.insert(tag, Value::String(list));
+        LockedNode::store(tx, Kind::Execution, vec![edit], origin.time).await?;
+        Ok(())
+    }
 }
 
 /// A value of a metric of a model.

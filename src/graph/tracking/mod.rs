@@ -29,8 +29,8 @@ mod schema;
 
 pub use experiments::{EditExperiment, Experiment, ExperimentChange, NewExperiment};
 pub use inputs::{LogInputs, RunInput};
-pub use log::{LogRun, ModelPoint, ParamConflict};
+pub use log::{ExtendTag, LogRun, ModelPoint, ParamConflict};
 pub use models::{EditModel, LoggedModel, ModelChange, ModelMetric, NewModel};
 pub use outputs::LogOutputs;
-pub use read::{GraphTracking, RunData};
+pub use read::{GraphTracking, InputSummary, RunData};
 pub use runs::{EditRun, NewRun, SetRunDeleted, TrackedRun};

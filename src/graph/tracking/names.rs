@@ -70,7 +70,7 @@ pub const INPUT_CONTEXT_TAG: &str = "mlflow.data.context";
 /// client says it. Declared.
 pub(super) const MODEL_NAME: &str = "name";
 pub(super) const MODEL_TYPE: &str = "model_type";
-pub(super) const SOURCE_RUN_ID: &str = "source_run_id";
+pub(in crate::graph) const SOURCE_RUN_ID: &str = "source_run_id";
 
 /// The name and the digest of a dataset. The first is declared; the digest has [`DIGEST_PREFIX`].
 pub(super) const INPUT_NAME: &str = "name";

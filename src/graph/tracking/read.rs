@@ -1,6 +1,6 @@
 //! Experiments and runs, found by their ids or by a search.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::experiments::Experiment;
@@ -14,11 +14,12 @@ use crate::graph::commit::engine::Engine;
 use crate::graph::nodes::read::in_order;
 use crate::model::{
     Caller, Door, ExperimentField, Kind, LifecycleView, MetricPoint, ModelField, Node, OffsetPage,
-    RunField, TrackingQuery,
+    RunField, RunPoint, TrackingQuery, distinct_ids,
 };
 use crate::storage::tables::nodes;
 use crate::storage::tables::tracking::{
-    experiments as experiment_rows, metrics, models as model_rows, runs as run_rows,
+    experiments as experiment_rows, inputs as input_tags, metrics, models as model_rows,
+    runs as run_rows,
 };
 use crate::storage::{Database, Tx};
 
@@ -182,6 +183,83 @@ impl GraphTracking {
             None => Ok(Vec::new()),
         }
     }
+
+    /// The first points of a metric of runs, by run, time, step and value, each with the id of its
+    /// run. None for unknown runs.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn metric_histories(
+        &self,
+        runs: &[&str],
+        key: &str,
+        limit: i64,
+    ) -> Result<Vec<RunPoint>> {
+        let (mut tx, _) = self.begin().await?;
+        metrics::points_of_runs(&mut tx, runs, key, limit).await
+    }
+
+    /// Points of a metric of runs from a first to a last step, by run, step, time and value: of
+    /// each run so many, evenly spread over its points, and the last one.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn metric_samples(
+        &self,
+        runs: &[&str],
+        key: &str,
+        steps: (i64, i64),
+        samples: i64,
+    ) -> Result<Vec<RunPoint>> {
+        let (mut tx, _) = self.begin().await?;
+        metrics::samples_of_runs(&mut tx, runs, key, steps, samples).await
+    }
+
+    /// The first datasets that runs of experiments used, ascending. Those of deleted experiments
+    /// are left out.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn inputs(&self, experiments: &[i64], limit: i64) -> Result<Vec<InputSummary>> {
+        let (mut tx, types) = self.begin().await?;
+        let used = input_tags::used_in(
+            &mut tx,
+            experiments,
+            types.input,
+            names::INPUT_CONTEXT_TAG,
+            limit,
+        );
+        let used = used.await?;
+        let ids = distinct_ids(used.iter().map(|(_, id, _)| *id));
+        let found = nodes::by_ids(&mut tx, Kind::Artifact, &ids).await?;
+        let input = |node: &Node| (node.id, RunInput::of(node, &BTreeMap::new()));
+        let found: HashMap<i64, RunInput> = found.iter().map(input).collect();
+        let summaries = used.into_iter().filter_map(|(experiment, id, context)| {
+            let RunInput { name, digest, .. } = found.get(&id)?.clone();
+            Some(InputSummary {
+                experiment,
+                name,
+                digest,
+                context,
+            })
+        });
+        let mut summaries: Vec<InputSummary> = summaries.collect();
+        summaries.sort();
+        Ok(summaries)
+    }
+}
+
+/// A dataset of an experiment, and what its runs used it for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InputSummary {
+    /// The number of the experiment.
+    pub experiment: i64,
+    pub name: String,
+    pub digest: String,
+    pub context: Option<String>,
 }
 
 /// Runs with their metrics and inputs, in the same order.

@@ -6,6 +6,7 @@
 mod client;
 mod door;
 mod graph;
+mod history;
 mod kubeflow;
 mod models;
 mod registry;

@@ -54,6 +54,19 @@ async fn inputs_are_found(store: Store) {
     ] {
         assert_eq!(names(&store, &number, filter).await, expected, "{filter}");
     }
+    let asked = json!({"experiment_ids": [number, "77"]});
+    let found = tell(&store, "/experiments/search-datasets", asked.clone()).await;
+    let summary = |name: &str, digest: &str, context: &str| json!({"experiment_id": number, "name": name, "digest": digest, "context": context});
+    let expected = [
+        summary("test", "d2", "eval"),
+        summary("train", "d1", "training"),
+        summary("train", "d3", "eval"),
+    ];
+    assert_eq!(found, json!({"dataset_summaries": expected}));
+    let delete = json!({"experiment_id": number});
+    tell(&store, "/experiments/delete", delete).await;
+    let found = tell(&store, "/experiments/search-datasets", asked).await;
+    assert_eq!(found, json!({}));
 }
 
 async fn texts_are_compared_alike(store: Store) {

@@ -69,9 +69,15 @@ pub async fn track(port: u16) {
     let tags = json!([{"key": "mlflow.data.context", "value": "training"}]);
     let inputs = json!({"run_id": run, "datasets": [{"dataset": dataset, "tags": tags}]});
     ask(port, "/runs/log-inputs", &inputs).await;
+    let parent = json!({"run_id": run, "key": "mlflow.parentRunId", "value": run});
+    ask(port, "/runs/set-tag", &parent).await;
+    let of_experiments = json!({"experiment_ids": [experiment]});
+    ask(port, "/experiments/search-datasets", &of_experiments).await;
     for path in [
         format!("/runs/get?run_id={run}"),
         format!("/metrics/get-history?run_id={run}&metric_key=loss&max_results=10"),
+        format!("/metrics/get-history-bulk?run_id={run}&metric_key=loss"),
+        format!("/metrics/get-history-bulk-interval?run_ids={run}&metric_key=loss"),
         "/experiments/get?experiment_id=0".to_owned(),
         "/experiments/get-by-name?experiment_name=tracked".to_owned(),
         "/experiments/search?max_results=10".to_owned(),

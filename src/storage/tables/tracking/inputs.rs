@@ -1,6 +1,7 @@
 //! The table `PedigreeInputTag`: tags of the artifacts that runs used, a set for each use.
 
 use crate::error::Result;
+use crate::model::EventType;
 use crate::storage::Tx;
 use crate::storage::bulk::ColumnType::{Int as IntColumn, Text};
 use crate::storage::bulk::{Rows, Table};
@@ -71,5 +72,40 @@ pub async fn of_runs(tx: &mut Tx, executions: &[i64]) -> Result<Vec<InputTag>> {
          WHERE execution_id",
     );
     query.push_in(executions);
+    tx.all(query).await
+}
+
+/// An artifact that runs of an experiment used: the number of the experiment, the artifact, and the
+/// value of a tag of the use, if it has it.
+pub type UsedInput = (i64, i64, Option<String>);
+
+/// The first different uses of artifacts of a type in experiments that are not deleted, ascending.
+/// Uses differ by the value of the tag with this key.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn used_in(
+    tx: &mut Tx,
+    experiments: &[i64],
+    type_id: i64,
+    tag_key: &str,
+    limit: i64,
+) -> Result<Vec<UsedInput>> {
+    let mut query = tx.sql(
+        "inputs::used_in",
+        "SELECT DISTINCT e.experiment_id, n.id, g.tag_value FROM PedigreeExperiment e \
+         JOIN Attribution a ON a.context_id = e.context_id \
+         JOIN Artifact n ON n.id = a.artifact_id \
+         JOIN Event v ON v.artifact_id = n.id \
+         LEFT JOIN PedigreeInputTag g ON g.execution_id = v.execution_id \
+         AND g.artifact_id = v.artifact_id AND g.tag_key = ? \
+         WHERE n.type_id = ? AND e.is_deleted = ? AND v.type = ",
+    );
+    query.push_int(EventType::Input.number()).bind(tag_key);
+    query.bind(type_id).bind(false);
+    query.push(" AND e.experiment_id").push_in(experiments);
+    query.push(" ORDER BY 1, 2, 3 LIMIT ?").bind(limit);
+    query.takes_long();
     tx.all(query).await
 }

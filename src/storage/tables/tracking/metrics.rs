@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::Result;
-use crate::model::{MetricPoint, OffsetPage};
+use crate::model::{MetricPoint, OffsetPage, RunPoint};
 use crate::storage::Tx;
 use crate::storage::bulk::ColumnType::{Int as IntColumn, Text};
 use crate::storage::bulk::{Rows, Table};
@@ -211,6 +211,79 @@ pub async fn points(
         step,
     };
     Ok(rows.into_iter().map(point).collect())
+}
+
+impl FromRow for RunPoint {
+    fn from_row<R: Row>(row: &R) -> Result<Self, R::Error> {
+        Ok(Self {
+            run: row.get(0)?,
+            point: MetricPoint {
+                key: row.get(1)?,
+                time: row.get(2)?,
+                step: row.get(3)?,
+                value: value_of(row.get(4)?),
+            },
+        })
+    }
+}
+
+/// The first points of a metric of runs, by run, time, step and value.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn points_of_runs(
+    tx: &mut Tx,
+    runs: &[&str],
+    key: &str,
+    limit: i64,
+) -> Result<Vec<RunPoint>> {
+    let mut query = tx.sql(
+        "metrics::points_of_runs",
+        "SELECT r.run_id, s.metric_key, p.time_since_epoch, p.step, p.value_rank FROM PedigreeRun r \
+         JOIN PedigreeMetricSeries s ON s.execution_id = r.execution_id AND s.metric_key = ? \
+         JOIN PedigreeMetricPoint p ON p.series_id = s.id WHERE r.run_id",
+    );
+    query.bind(key).push_in_texts(runs);
+    query.push(" ORDER BY r.run_id, p.time_since_epoch, p.step, p.value_rank LIMIT ?");
+    query.bind(limit);
+    tx.all(query).await
+}
+
+/// A selection of the points of a metric of runs whose steps are in a range, by run, step, time and
+/// value. Of each run there are so many, evenly spread over its points, and the last one.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn samples_of_runs(
+    tx: &mut Tx,
+    runs: &[&str],
+    key: &str,
+    (first_step, last_step): (i64, i64),
+    samples: i64,
+) -> Result<Vec<RunPoint>> {
+    let mut query = tx.sql(
+        "metrics::samples_of_runs",
+        "SELECT run_id, metric_key, time_since_epoch, step, value_rank FROM \
+         (SELECT r.run_id, s.metric_key, p.time_since_epoch, p.step, p.value_rank, \
+         ROW_NUMBER() OVER (PARTITION BY p.series_id \
+         ORDER BY p.time_since_epoch, p.step, p.value_rank) AS place, \
+         COUNT(*) OVER (PARTITION BY p.series_id) AS points FROM PedigreeRun r \
+         JOIN PedigreeMetricSeries s ON s.execution_id = r.execution_id AND s.metric_key = ? \
+         JOIN PedigreeMetricPoint p ON p.series_id = s.id \
+         WHERE p.step >= ? AND p.step <= ? AND r.run_id",
+    );
+    query.bind(key).bind(first_step).bind(last_step);
+    query.push_in_texts(runs);
+    // Of as many places as there are points, the remainders below the number of samples belong to
+    // as many places, at even distances.
+    query.push(
+        ") q WHERE (place - 1) * ? % points < ? OR place = points \
+         ORDER BY run_id, step, time_since_epoch, value_rank",
+    );
+    query.bind(samples).bind(samples).takes_long();
+    tx.all(query).await
 }
 
 #[cfg(test)]
