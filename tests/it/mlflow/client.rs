@@ -3,14 +3,22 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::cli;
 use crate::support::prelude::*;
 
 on_every_database! {
     the_released_client_is_served,
+    automatic_logging_is_served,
 }
 
-/// Runs `track.py` against a server, and returns its last line.
-fn track(port: u16) -> String {
+/// Runs a script against a server, in a folder, and returns its last line.
+async fn run(store: &Store, script: &'static str, folder: &Path) -> String {
+    let (port, folder) = (store.port(), folder.to_owned());
+    let printed = tokio::task::spawn_blocking(move || run_script(port, script, &folder));
+    printed.await.unwrap()
+}
+
+fn run_script(port: u16, script: &str, folder: &Path) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = root.join("target/mlflow/bin/python");
     assert!(
@@ -18,12 +26,15 @@ fn track(port: u16) -> String {
         "there is no target/mlflow: run tests/setup"
     );
     let output = Command::new(python)
-        .arg(root.join("tests/clients/mlflow/track.py"))
+        .arg(root.join(script))
         .arg(format!("http://localhost:{port}"))
+        .arg(folder)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
         .env("MLFLOW_DISABLE_TELEMETRY", "true")
-        .current_dir(std::env::temp_dir())
+        // Otherwise the client loads each model in a process of its own, to see what it needs.
+        .env("MLFLOW_REQUIREMENTS_INFERENCE_TIMEOUT", "1")
+        .current_dir(folder)
         .output()
         .unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -33,10 +44,22 @@ fn track(port: u16) -> String {
 }
 
 async fn the_released_client_is_served(store: Store) {
-    let port = store.port();
-    let run = tokio::task::spawn_blocking(move || track(port))
-        .await
-        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let run = run(&store, "tests/clients/mlflow/track.py", folder.path()).await;
     let filter = format!("name = '{run}' AND custom_properties.`metric.acc`.double_value = 0.9");
     assert_eq!(store.find::<Execution>(&filter).await.len(), 1);
+}
+
+async fn automatic_logging_is_served(store: Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let printed = run(&store, "tests/clients/mlflow/autolog.py", folder.path()).await;
+    let [run, model] = printed.split(' ').collect::<Vec<_>>()[..] else {
+        panic!("{printed}");
+    };
+    let filter = format!("name = '{model}'");
+    let ended = cli::ask(store.port(), &["trace", "--artifacts", &filter], "").await;
+    let found = ended.stdout;
+    for expected in [&format!("mlflow.Run {run}"), "mlflow.Dataset", "[train]"] {
+        assert!(found.contains(expected), "{expected}: {found}");
+    }
 }
