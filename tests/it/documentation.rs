@@ -20,7 +20,7 @@ blocking_once! {
 }
 
 /// The pages whose links, examples and width are checked.
-const PAGES: [&str; 23] = [
+const PAGES: [&str; 24] = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
@@ -37,6 +37,7 @@ const PAGES: [&str; 23] = [
     "examples/README.md",
     "examples/go/README.md",
     "examples/java/README.md",
+    "examples/mlflow/README.md",
     "examples/python/README.md",
     "examples/typescript/README.md",
     "helm/pedigree/README.md",

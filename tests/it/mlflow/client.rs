@@ -4,11 +4,16 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::cli;
+use crate::support::Backend;
 use crate::support::prelude::*;
 
 on_every_database! {
     the_released_client_is_served,
     automatic_logging_is_served,
+}
+
+once! {
+    the_example_prints_where_a_model_came_from,
 }
 
 /// Runs a script against a server, in a folder, and returns its last line.
@@ -61,5 +66,16 @@ async fn automatic_logging_is_served(store: Store) {
     let found = ended.stdout;
     for expected in [&format!("mlflow.Run {run}"), "mlflow.Dataset", "[train]"] {
         assert!(found.contains(expected), "{expected}: {found}");
+    }
+}
+
+async fn the_example_prints_where_a_model_came_from() {
+    let store = Store::open(Backend::SqliteFile).await;
+    let folder = tempfile::tempdir().unwrap();
+    run(&store, "examples/mlflow/train.py", folder.path()).await;
+    let found = cli::ask(store.port(), &["models", "where", "churn"], "").await;
+    let file = folder.path().canonicalize().unwrap().join("customers.csv");
+    for expected in ["production is version 1 of churn", &*file.to_string_lossy()] {
+        assert!(found.stdout.contains(expected), "{expected}: {found:?}");
     }
 }
