@@ -16,6 +16,7 @@
 //! * [`graph`]: the metadata graph and its rules.
 //! * [`filter`]: the filter language, from text to SQL with bound values.
 //! * [`storage`]: SQL for three databases.
+//! * [`blobs`]: bytes of files, by their digests.
 //! * [`picture`]: lineage as a picture: folds, positions, SVG.
 //! * [`model`]: the vocabulary; [`error`]: what can go wrong; [`proto`]: generated code;
 //!   [`certificates`]: certificate authorities; [`reloaded`]: values made of files;
@@ -23,6 +24,7 @@
 //!   `utc`: times as texts; [`build_info`]: the version and commit of the build.
 
 pub mod api;
+pub mod blobs;
 pub mod build_info;
 pub mod certificates;
 pub mod cli;

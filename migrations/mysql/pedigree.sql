@@ -251,6 +251,18 @@ CREATE TABLE IF NOT EXISTS PedigreeAliasMove (
     PRIMARY KEY (context_id, alias, move_number)
 ) ENGINE = InnoDB;
 
+-- Files that clients uploaded, and the folders that they are in, by their paths. The digest of a file is the SHA-256 of its bytes, as
+-- hexadecimal digits, by which the artifact store has them. That of a folder is empty.
+CREATE TABLE IF NOT EXISTS PedigreeArtifactFile (
+    path VARBINARY(1024) PRIMARY KEY,
+    folder VARBINARY(1024) NOT NULL,
+    digest VARCHAR(64) NOT NULL,
+    bytes BIGINT NOT NULL,
+    time_since_epoch BIGINT NOT NULL,
+    INDEX idx_pedigree_artifact_file_folder (folder, path),
+    INDEX idx_pedigree_artifact_file_digest (digest)
+) ENGINE = InnoDB;
+
 -- A row for each lock that holds for all servers, also where row locks hold on one node of a cluster only. A transaction
 -- takes a lock by a change of its row, which is a conflict on every node.
 CREATE TABLE IF NOT EXISTS PedigreeLock (

@@ -205,6 +205,19 @@ CREATE TABLE IF NOT EXISTS PedigreeAliasMove (
     PRIMARY KEY (context_id, alias, move_number)
 );
 
+-- Files that clients uploaded, and the folders that they are in, by their paths. The digest of a file is the SHA-256 of its bytes, as
+-- hexadecimal digits, by which the artifact store has them. That of a folder is empty.
+CREATE TABLE IF NOT EXISTS PedigreeArtifactFile (
+    path TEXT COLLATE "C" PRIMARY KEY,
+    folder TEXT COLLATE "C" NOT NULL,
+    digest TEXT NOT NULL,
+    bytes BIGINT NOT NULL,
+    time_since_epoch BIGINT NOT NULL
+);
+
+CREATE INDEX IF NOT EXISTS idx_pedigree_artifact_file_folder ON PedigreeArtifactFile (folder, path);
+CREATE INDEX IF NOT EXISTS idx_pedigree_artifact_file_digest ON PedigreeArtifactFile (digest);
+
 -- A row for each lock that holds for all servers. A transaction takes a lock by a change of its row.
 CREATE TABLE IF NOT EXISTS PedigreeLock (
     name VARCHAR(32) PRIMARY KEY,

@@ -205,6 +205,19 @@ CREATE TABLE IF NOT EXISTS PedigreeAliasMove (
     PRIMARY KEY (context_id, alias, move_number)
 );
 
+-- Files that clients uploaded, and the folders that they are in, by their paths. The digest of a file is the SHA-256 of its bytes, as
+-- hexadecimal digits, by which the artifact store has them. That of a folder is empty.
+CREATE TABLE IF NOT EXISTS PedigreeArtifactFile (
+    path TEXT NOT NULL PRIMARY KEY,
+    folder TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    bytes INT NOT NULL,
+    time_since_epoch INT NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS idx_pedigree_artifact_file_folder ON PedigreeArtifactFile (folder, path);
+CREATE INDEX IF NOT EXISTS idx_pedigree_artifact_file_digest ON PedigreeArtifactFile (digest);
+
 -- Locks that hold for all servers. Nothing locks here on SQLite, which has one writer.
 CREATE TABLE IF NOT EXISTS PedigreeLock (
     name VARCHAR(32) NOT NULL PRIMARY KEY,

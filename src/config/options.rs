@@ -132,6 +132,14 @@ options! {
         record_batch_linger: Duration, "DURATION", Value("2ms"), was "record_batch_age";
     }
 
+    "Artifacts" {
+        /// Directory of the files that clients of MLflow upload, created by the first one
+        artifact_store: PathBuf, "DIR", Value("pedigree-artifacts");
+
+        /// Maximum size of an uploaded file
+        max_artifact_bytes: Bytes, "SIZE", Value("64GiB");
+    }
+
     "Limits" {
         /// Maximum size of a request message
         max_request_bytes: Bytes, "SIZE", Value("32MiB");

@@ -11,6 +11,7 @@
 //! * `export`: runs as they are sent to other systems, and how far each target is.
 //! * `ingest`: messages, each stored once, and events of runs.
 //! * `facets`: groups of facts about nodes, as they were sent.
+//! * `files`: files that clients uploaded, by their paths.
 //! * `lineage`: traversals from nodes to those that they depend on, or that depend on them.
 //! * `tracking`: experiments, their runs and models, and series of metrics.
 //! * `registered`: registered models, their versions and aliases.
@@ -28,6 +29,7 @@ mod edges;
 mod export;
 mod external_ids;
 mod facets;
+mod files;
 mod filters;
 mod ingest;
 mod lineage;
@@ -72,6 +74,7 @@ pub use export::GraphExport;
 pub use export::runs::{PlacedRun, RunWithData};
 pub use export::target::TargetSlot;
 pub use facets::NodeFacet;
+pub use files::{ArtifactEntry, ArtifactFile, DeleteArtifacts, GraphFiles, PutArtifactFile};
 pub use ingest::missing_right::{MissingTypeRight, no_right};
 pub use ingest::runs::{
     ArtifactIdentity, ArtifactRef, ColumnSource, ContextRef, DatasetUse, EventScope, EventTime,

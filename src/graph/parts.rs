@@ -4,6 +4,7 @@ use crate::graph::Graph;
 use crate::graph::browse::GraphBrowse;
 use crate::graph::catalog::GraphCatalog;
 use crate::graph::export::GraphExport;
+use crate::graph::files::GraphFiles;
 use crate::graph::registered::GraphRegistry;
 use crate::graph::tracking::GraphTracking;
 
@@ -36,5 +37,11 @@ impl Graph {
     #[must_use]
     pub fn registry(&self) -> GraphRegistry {
         GraphRegistry(self.database.clone())
+    }
+
+    /// Files that clients uploaded.
+    #[must_use]
+    pub fn files(&self) -> GraphFiles {
+        GraphFiles(self.database.clone())
     }
 }

@@ -13,7 +13,8 @@ use super::Action::{
 #[derive(Clone, Copy, Debug)]
 pub struct MethodActions {
     /// `/SERVICE/METHOD` of gRPC, or the path of a route. Behind a method of HTTP and a space: of a
-    /// route for this method only, whose segments in braces stand for any.
+    /// route for this method only, whose segments in braces stand for any, and with a star for any
+    /// number of them.
     pub path: &'static str,
     /// All of them are needed.
     pub actions: &'static [Action],
@@ -40,6 +41,12 @@ impl MethodActions {
         let of_web = path.strip_prefix(WEB_PREFIX);
         let of_web = of_web.map(|rest| [API_PREFIX, rest].concat());
         let path = of_web.as_deref().unwrap_or(path);
+        // HEAD is GET without the body of the answer.
+        let method = if *method == Method::HEAD {
+            &Method::GET
+        } else {
+            method
+        };
         let is_asked =
             |route: &&MethodRoute| route.method == method.as_str() && is_route(route.path, path);
         let route = OF_METHODS.iter().find(is_asked);
@@ -69,6 +76,11 @@ const API_PREFIX: &str = "/api/";
 
 /// Whether a path, whose names are encoded, is that of a route.
 fn is_route(route: &str, path: &str) -> bool {
+    if let Some((begin, _)) = route.split_once("{*") {
+        return path
+            .strip_prefix(begin)
+            .is_some_and(|rest| !rest.is_empty());
+    }
     let mut segments = path.split('/');
     let same = route.split('/').all(|expected| {
         let segment = segments.next();
@@ -255,4 +267,13 @@ pub const METHODS: &[MethodActions] = &[
     row("/api/2.0/mlflow/experiments/search-datasets", &[NodeRead]),
     row("/api/2.0/mlflow/runs/log-model", &[NodeWrite]),
     row("/api/3.0/mlflow/server-info", &[TypeRead]),
+    row("/api/2.0/mlflow/artifacts/list", &[NodeRead]),
+    row("GET /api/2.0/mlflow/logged-models/{model}/artifacts/directories", &[NodeRead]),
+    row("/api/2.0/mlflow-artifacts/artifacts", &[NodeRead]),
+    row("GET /api/2.0/mlflow-artifacts/artifacts/{*path}", &[NodeRead]),
+    row("PUT /api/2.0/mlflow-artifacts/artifacts/{*path}", &[NodeWrite]),
+    row("DELETE /api/2.0/mlflow-artifacts/artifacts/{*path}", &[NodeWrite]),
+    row("POST /api/2.0/mlflow-artifacts/mpu/{*rest}", &[NodeWrite]),
+    row("GET /api/2.0/mlflow-artifacts/presigned/{*rest}", &[NodeRead]),
+    row("/get-artifact", &[NodeRead]),
 ];

@@ -77,7 +77,7 @@ pub(super) fn router(
     ));
     let over_http = over_http
         .merge(marquez::routes(calls.clone()))
-        .merge(mlflow::routes(calls.clone()));
+        .merge(mlflow::routes(calls.clone(), serving.artifacts.clone()));
     let pages = serving.ui.as_ref().map(|pages| UiSettings {
         prefix: pages.prefix.as_str().into(),
         deadline: pages.deadline,

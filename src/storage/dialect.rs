@@ -333,6 +333,15 @@ impl Dialect {
         }
     }
 
+    /// The end of a SELECT that keeps others from changing or deleting its rows.
+    pub(super) const fn for_share(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " FOR SHARE",
+            Self::MySql => " LOCK IN SHARE MODE",
+        }
+    }
+
     /// The end of an INSERT that returns the ids that it generated. MariaDB runs the comment from
     /// version 10.5 on; MySQL ignores it.
     pub(super) const fn returning_ids(self) -> &'static str {

@@ -17,6 +17,15 @@
 - name: PEDIGREE_MAX_REQUEST_BYTES
   value: {{ include "pedigree.quantity" $server.maxRequestBytes | quote }}
 {{- end }}
+{{- if .Values.artifacts.existingClaim }}
+- name: PEDIGREE_ARTIFACT_STORE
+  value: /artifacts
+{{- else if eq .Values.database.type "sqlite" }}
+- name: PEDIGREE_ARTIFACT_STORE
+  value: /data/artifacts
+{{- end }}
+- name: PEDIGREE_MAX_ARTIFACT_BYTES
+  value: {{ include "pedigree.quantity" .Values.artifacts.maxBytes | quote }}
 - name: PEDIGREE_ADMIN_HOST
   value: 0.0.0.0
 - name: PEDIGREE_ADMIN_PORT
@@ -114,6 +123,11 @@
 {{- else if not .Values.kubeflow.enabled }}
 {{- include "pedigree.databaseVolumes" (list . (include "pedigree.databaseSecret" .)) }}
 {{- end }}
+{{- with .Values.artifacts.existingClaim }}
+- name: artifacts
+  persistentVolumeClaim:
+    claimName: {{ . }}
+{{- end }}
 {{- if .Values.tls.enabled }}
 - name: tls
   secret:
@@ -167,6 +181,10 @@
   mountPath: /data
 {{- else if not .Values.kubeflow.enabled }}
 {{- include "pedigree.databaseMounts" . }}
+{{- end }}
+{{- if .Values.artifacts.existingClaim }}
+- name: artifacts
+  mountPath: /artifacts
 {{- end }}
 {{- if .Values.tls.enabled }}
 - name: tls

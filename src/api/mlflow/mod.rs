@@ -5,12 +5,14 @@
 //! * `plain`: what clients ask about the server.
 //! * `experiments`, `runs`, `log`, `inputs`: experiments, runs and what is logged to runs.
 //! * `history`: the points of metrics.
+//! * `artifacts`: files of runs and models.
 //! * `models`: logged models; `model_views`: these as answers have them.
 //! * `registered`, `versions`: the model registry; `registry_views`: it as answers have it.
 //! * `search`: searches; `filter`: their language; `page`: their pages.
 //! * `fields`: the fields of requests; `checks`: what keys and texts may be.
 //! * `views`: experiments and runs as answers have them; `refusal`: errors.
 
+mod artifacts;
 mod checks;
 mod experiments;
 mod fields;
@@ -43,11 +45,12 @@ use serde::Serialize;
 use crate::api::call::{Call, Calls};
 use crate::api::http::{body, is_json};
 use crate::model::Door;
+pub use artifacts::{ArtifactSettings, is_upload};
 use fields::Fields;
 use refusal::MlflowRefusal;
 
-/// The routes. The server limits the size of bodies before they get here.
-pub fn routes(calls: Calls) -> Router {
+/// The routes. The server limits the size of bodies before they get here, but for those of files.
+pub fn routes(calls: Calls, artifacts: ArtifactSettings) -> Router {
     let tracking = Router::new()
         .route("/experiments/create", post(experiments::create))
         .route("/experiments/get", get(experiments::by_id))
@@ -95,6 +98,10 @@ pub fn routes(calls: Calls) -> Router {
             "/logged-models/{model_id}/tags/{key}",
             delete(models::delete_tag),
         )
+        .route(
+            "/logged-models/{model_id}/artifacts/directories",
+            get(artifacts::of_model),
+        )
         .route("/registered-models/create", post(registered::create))
         .route("/registered-models/get", get(registered::by_name))
         .route("/registered-models/update", patch(registered::update))
@@ -135,6 +142,7 @@ pub fn routes(calls: Calls) -> Router {
         .route("/metrics/get-history", get(history::of_run))
         .route("/metrics/get-history-bulk", get(history::of_runs))
         .route("/metrics/get-history-bulk-interval", get(history::samples))
+        .route("/artifacts/list", get(artifacts::of_run))
         .route("/{*rest}", any(no_endpoint));
     let later = Router::new()
         .route("/server-info", get(plain::server_info))
@@ -147,8 +155,9 @@ pub fn routes(calls: Calls) -> Router {
         .nest("/api/3.0/mlflow", later.clone())
         .nest("/ajax-api/3.0/mlflow", later)
         .route("/api/2.0/mlflow-artifacts/{*rest}", any(no_endpoint))
+        .with_state(calls.clone())
+        .merge(artifacts::routes(calls, artifacts))
         .layer(map_response(guarded))
-        .with_state(calls)
 }
 
 /// Says that browsers must not guess the type of an answer, nor show it in a page of another site.

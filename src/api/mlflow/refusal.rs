@@ -48,6 +48,11 @@ impl MlflowRefusal {
         Self::new(StatusCode::NOT_FOUND, "RESOURCE_DOES_NOT_EXIST", message)
     }
 
+    /// A way to do something that clients can do in another way.
+    pub(super) fn unsupported(message: &str) -> Self {
+        Self::new(StatusCode::NOT_IMPLEMENTED, "NOT_IMPLEMENTED", message)
+    }
+
     /// A part of the protocol that is not served.
     pub(super) fn no_endpoint() -> Self {
         Self::new(

@@ -2,7 +2,7 @@
 //!
 //! A request of one message is handed on when it has arrived whole. What decoding it will take is
 //! reserved before anything is decoded, and is free again with the end of the response. The
-//! messages of a stream are handed on one by one.
+//! messages of a stream are handed on one by one, and the bytes of a file as they come.
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use super::body::{Guard, follow};
 use super::budget::WriteBudget;
 use super::classify::{Protocol, RequestShape};
 use super::messages::{ArrivingBytes, ArrivingMessages};
+use super::upload::UploadBody;
 use crate::error::{Error, Result};
 use crate::proto::cost::MethodShape;
 use crate::server::listener::Peer;
@@ -54,6 +55,7 @@ pub(in crate::server) async fn receive<P: Protocol, F: Future<Output = Response>
         RequestShape::Document if !request.body().is_end_stream() => {
             arrivals.document(request, &mut reserved).await
         }
+        RequestShape::Upload => arrivals.upload(request),
         RequestShape::OperatorStream => reserved.grow(REQUEST_BYTES).map(|()| request),
         RequestShape::Document | RequestShape::Operator | RequestShape::Unknown => Ok(request),
     };
@@ -99,6 +101,15 @@ impl Arrivals {
         let messages = ArrivingMessages::new(bytes, method, self.max_message, &parts);
         let body = Body::new(messages.into_body(reserved, STREAM_BYTES));
         Ok(Request::from_parts(parts, body))
+    }
+
+    /// Has the bytes of a file counted as they arrive.
+    fn upload(&self, request: Request) -> Result<Request> {
+        let reserved = self.reservation(&request);
+        let (parts, body) = request.into_parts();
+        let budget = parts.extensions.get().cloned();
+        let body = UploadBody::new(body, self.body_timeout, reserved, budget)?;
+        Ok(Request::from_parts(parts, Body::new(body)))
     }
 
     /// Waits for the body of a request of HTTP.

@@ -17,6 +17,7 @@ use tracing::{Span, field, info_span};
 use crate::api::call::RequestContext;
 use crate::api::grpc::{status, timeout};
 use crate::api::http::problem::Problem;
+use crate::api::mlflow;
 use crate::error::Error;
 use crate::proto;
 use crate::proto::cost::MethodShape;
@@ -81,6 +82,8 @@ pub(in crate::server) enum RequestShape {
     OperatorStream,
     /// A document.
     Document,
+    /// The bytes of a file.
+    Upload,
     /// One message.
     Message(&'static MethodShape),
     /// A stream of messages.
@@ -90,10 +93,10 @@ pub(in crate::server) enum RequestShape {
 }
 
 impl RequestShape {
-    /// Whether the request, or its response, is a stream of messages.
+    /// Whether the request, or its response, is a stream.
     pub(in crate::server) const fn is_stream(self) -> bool {
         match self {
-            Self::Messages(_) | Self::OperatorStream => true,
+            Self::Messages(_) | Self::OperatorStream | Self::Upload => true,
             Self::Message(method) => method.streams_responses,
             Self::Operator | Self::Document | Self::Unknown => false,
         }
@@ -255,8 +258,12 @@ impl Protocol for Http {
         None
     }
 
-    fn shape(_: &Request) -> RequestShape {
-        RequestShape::Document
+    fn shape(request: &Request) -> RequestShape {
+        if mlflow::is_upload(request.method(), request.uri().path()) {
+            RequestShape::Upload
+        } else {
+            RequestShape::Document
+        }
     }
 
     fn refusal(error: Error) -> Response {

@@ -70,7 +70,7 @@ impl ArrivingBytes {
     }
 
     /// Takes the first bytes, which are a message; the time of the next one begins.
-    fn take(&mut self, length: usize) -> Bytes {
+    pub(super) fn take(&mut self, length: usize) -> Bytes {
         self.wait = None;
         self.buffer.split_to(length).freeze()
     }

@@ -22,3 +22,4 @@ pub(super) mod observe;
 pub(super) mod panic;
 pub(super) mod request_id;
 pub(super) mod tenant;
+mod upload;

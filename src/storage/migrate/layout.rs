@@ -7,7 +7,7 @@ use crate::storage::Tx;
 use crate::storage::tables::schema::MLMD_TABLES;
 
 /// Tables and indexes that `pedigree.sql` creates.
-const OWN_TABLES_AND_INDEXES: [&str; 27] = [
+const OWN_TABLES_AND_INDEXES: [&str; 28] = [
     "PedigreeChange",
     "PedigreeOutbox",
     "PedigreeMessage",
@@ -28,6 +28,7 @@ const OWN_TABLES_AND_INDEXES: [&str; 27] = [
     "PedigreeInputTag",
     "PedigreeModelMetric",
     "PedigreeAliasMove",
+    "PedigreeArtifactFile",
     "idx_pedigree_attribution_artifact",
     "idx_pedigree_association_execution",
     "idx_pedigree_artifact_type",

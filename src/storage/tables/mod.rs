@@ -2,6 +2,7 @@
 //! Rules of the graph and differences between databases do not belong here.
 
 pub mod alias_moves;
+pub mod artifact_files;
 pub mod browse;
 pub mod catalog;
 pub mod changes;

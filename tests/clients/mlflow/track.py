@@ -4,7 +4,9 @@ Takes the URI of a server. Says on its last line what the graph must have.
 """
 
 import math
+import os
 import sys
+import tempfile
 
 import mlflow
 from mlflow import MlflowClient
@@ -57,6 +59,7 @@ def main() -> None:
         refused = error.error_code
     assert refused == "INVALID_PARAMETER_VALUE", refused
 
+    check_artifacts(client, outer.info.run_id)
     check_models(client, outer.info.run_id)
 
     client.delete_tag(outer.info.run_id, "stage")
@@ -72,6 +75,50 @@ def main() -> None:
     assert [it.experiment_id for it in named] == [experiment.experiment_id]
     assert client.get_experiment_by_name("Default").experiment_id == "0"
     print(outer.info.run_id)
+
+
+def check_artifacts(client: MlflowClient, run_id: str) -> None:
+    """Logs files and folders of a run and of a model, lists them and reads them back."""
+    with tempfile.TemporaryDirectory() as folder:
+        deep = os.path.join(folder, "out", "deep er")
+        os.makedirs(deep)
+        large = os.urandom(3_000_000)
+        for path, content in [("out/a.bin", large), ("out/deep er/é.txt", b"x"), ("out/empty", b"")]:
+            with open(os.path.join(folder, path), "wb") as file:
+                file.write(content)
+        client.log_artifacts(run_id, os.path.join(folder, "out"), "data")
+        client.log_artifact(run_id, os.path.join(folder, "out", "a.bin"))
+        client.log_text(run_id, "first", "notes/n.txt")
+        client.log_text(run_id, "second", "notes/n.txt")
+        client.log_dict(run_id, {"a": 1}, "conf.json")
+        listed = [(it.path, it.is_dir, it.file_size) for it in client.list_artifacts(run_id)]
+        assert listed == [
+            ("a.bin", False, 3_000_000),
+            ("conf.json", False, 12),
+            ("data", True, None),
+            ("notes", True, None),
+        ], listed
+        listed = [it.path for it in client.list_artifacts(run_id, "data")]
+        assert listed == ["data/a.bin", "data/deep er", "data/empty"], listed
+        assert client.list_artifacts(run_id, "nothing") == []
+        loaded = client.download_artifacts(run_id, "data", folder)
+        with open(os.path.join(loaded, "a.bin"), "rb") as file:
+            assert file.read() == large
+        with open(os.path.join(loaded, "deep er", "é.txt"), "rb") as file:
+            assert file.read() == b"x"
+        assert os.path.getsize(os.path.join(loaded, "empty")) == 0
+        uri = f"runs:/{run_id}/notes/n.txt"
+        assert mlflow.artifacts.load_text(uri) == "second"
+
+        experiment = client.get_run(run_id).info.experiment_id
+        model = client.create_logged_model(experiment, name="files", source_run_id=run_id)
+        client.log_model_artifacts(model.model_id, os.path.join(folder, "out"))
+        client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+        listed = [it.path for it in client.list_logged_model_artifacts(model.model_id)]
+        assert listed == ["a.bin", "deep er", "empty"], listed
+        loaded = mlflow.artifacts.download_artifacts(f"models:/{model.model_id}")
+        with open(os.path.join(loaded, "deep er", "é.txt"), "rb") as file:
+            assert file.read() == b"x"
 
 
 def check_models(client: MlflowClient, run_id: str) -> None:

@@ -52,7 +52,7 @@ async fn what_is_not_served_has_a_code_of_its_own(store: Store) {
         "/api/2.0/mlflow/users/create",
         "/api/3.0/mlflow/traces",
         "/ajax-api/3.0/mlflow/traces/search",
-        "/api/2.0/mlflow-artifacts/artifacts/a.txt",
+        "/api/2.0/mlflow-artifacts/others",
     ] {
         let head = format!("POST {path} HTTP/1.1\r\nContent-Type: application/json");
         let answer = http(store.port(), &head, b"{}").await;

@@ -3,11 +3,13 @@
 //! `tests/data/mlflow/examples.jsonl` has requests of `MLflow`'s client with the answers of its own
 //! server, see [`replay`].
 
+pub mod artifacts;
 mod client;
 mod door;
 mod graph;
 mod history;
 mod kubeflow;
+mod large;
 mod models;
 mod registry;
 mod replay;

@@ -22,6 +22,8 @@ const FILL: &str = "
     INSERT INTO PedigreeAliasMove (context_id, alias, move_number, version_before, version_after,
         milliseconds_since_epoch, principal)
     SELECT id, 'production', 1, '', '1', 1, '' FROM Context;
+    INSERT INTO PedigreeArtifactFile (path, folder, digest, bytes, time_since_epoch)
+    SELECT CONCAT('0/', id, '/file'), CONCAT('0/', id), CONCAT('d', id), 1, 1 FROM Execution;
     INSERT INTO PedigreeExperiment (experiment_id, context_id, is_deleted)
     SELECT id + 1000, id, id % 10 = 3 FROM Context";
 
@@ -103,6 +105,7 @@ pub async fn track(port: u16) {
             ask(port, "/runs/search", &query).await;
         }
     }
+    files(port, experiment, run).await;
     let model = models(port, experiment, run).await;
     registry(port, run, &model).await;
     for path in ["/runs/delete", "/runs/restore"] {
@@ -111,6 +114,21 @@ pub async fn track(port: u16) {
     for path in ["/experiments/delete", "/experiments/restore"] {
         ask(port, path, &json!({"experiment_id": experiment})).await;
     }
+}
+
+/// Uploads files of a run, lists and reads them.
+async fn files(port: u16, experiment: &str, run: &str) {
+    let root = format!("/api/2.0/mlflow-artifacts/artifacts/{experiment}/{run}/artifacts");
+    for (method, path) in [
+        ("PUT", "a/b/c"),
+        ("PUT", "a/b/c"),
+        ("GET", "a/b/c"),
+        ("DELETE", "a"),
+    ] {
+        let answer = http(port, &format!("{method} {root}/{path} HTTP/1.1"), b"").await;
+        assert_eq!(answer.status, 200, "{method} {path}: {}", answer.text());
+    }
+    read(port, &format!("/artifacts/list?run_id={run}&path=a")).await;
 }
 
 /// Logs models of a run, and searches them.

@@ -65,8 +65,9 @@ fn every_method_has_its_actions() {
 
 /// Whether a path is one of `MLflow`'s API. The matrix lists these.
 fn is_of_mlflow(path: &str) -> bool {
-    let begins = ["/api/2.0/mlflow/", "/api/3.0/mlflow/", "/ajax-api/"];
-    begins.iter().any(|begin| path.starts_with(begin)) || ["/health", "/version"].contains(&path)
+    let begins = ["/api/2.0/mlflow", "/api/3.0/mlflow/", "/ajax-api/"];
+    begins.iter().any(|begin| path.starts_with(begin))
+        || ["/health", "/version", "/get-artifact"].contains(&path)
 }
 
 /// A grant of each role to a token with its name.
@@ -168,7 +169,7 @@ async fn denial(
     if route.is_some() || path.starts_with("/api/") || is_of_mlflow(path) {
         let (method, path) = match route {
             // Braces stand for any name.
-            Some((method, route)) => (method, route.replace(['{', '}'], "")),
+            Some((method, route)) => (method, route.replace(['{', '}', '*'], "")),
             None => ("POST", path.to_owned()),
         };
         let head = format!(

@@ -1,9 +1,11 @@
 //! A server of its own for every case, in this process, with a new database.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pedigree::blobs::BlobStore;
 use pedigree::config::Config;
 use pedigree::graph::Clock;
 use pedigree::proto::ml_metadata::metadata_store_service_client::MetadataStoreServiceClient;
@@ -126,6 +128,10 @@ impl Replica {
     }
 }
 
+fn artifact_folder(database: &TestDatabase) -> PathBuf {
+    database.dir().join("artifacts")
+}
+
 fn client_of(channel: &Channel) -> Client {
     Client::new(channel.clone())
         .max_decoding_message_size(usize::MAX)
@@ -145,6 +151,11 @@ impl Store {
     /// On a database that is there.
     pub async fn on(database: TestDatabase, configure: impl FnOnce(&mut Config)) -> Self {
         let clock = Clock::stopped();
+        let artifacts = BlobStore::in_directory(&artifact_folder(&database));
+        let configure = |config: &mut Config| {
+            config.serving.artifacts.store = artifacts;
+            configure(config);
+        };
         let (channel, port, guard) = serve(&database.url, clock.clone(), configure).await;
         Self {
             client: client_of(&channel),
@@ -187,6 +198,11 @@ impl Store {
     /// Where its database is.
     pub fn url(&self) -> &str {
         &self.server.database.url
+    }
+
+    /// Where the bytes of its files are.
+    pub fn artifact_folder(&self) -> PathBuf {
+        artifact_folder(&self.server.database)
     }
 
     /// Where its server listens.

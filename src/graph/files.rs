@@ -1,0 +1,172 @@
+//! Files that clients uploaded, by their paths. Their bytes are in the artifact store; a file is
+//! known here when they are durable there.
+
+use crate::error::{Error, Result};
+use crate::graph::write::Write;
+use crate::model::Origin;
+use crate::storage::tables::artifact_files::{self, ArtifactRow};
+use crate::storage::{Database, Tx};
+
+/// The uploaded files of a graph.
+#[derive(Clone, Debug)]
+pub struct GraphFiles(pub(in crate::graph) Database);
+
+/// What is at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArtifactEntry {
+    /// Segments with slashes between them.
+    pub path: String,
+    /// None for a folder.
+    pub file: Option<ArtifactFile>,
+}
+
+/// A file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArtifactFile {
+    /// The SHA-256 of its bytes, as hexadecimal digits.
+    pub digest: String,
+    /// Its size.
+    pub bytes: u64,
+    /// When it was uploaded: milliseconds since epoch.
+    pub time: i64,
+}
+
+impl ArtifactEntry {
+    fn of(row: ArtifactRow) -> Self {
+        let file = ArtifactFile {
+            digest: row.digest,
+            bytes: u64::try_from(row.bytes).unwrap_or_default(),
+            time: row.time,
+        };
+        Self {
+            path: row.path,
+            file: (!file.digest.is_empty()).then_some(file),
+        }
+    }
+}
+
+impl GraphFiles {
+    /// What is at a path, if there is something.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn at(&self, path: &str) -> Result<Option<ArtifactEntry>> {
+        let mut tx = self.0.single_read().await?;
+        let found = artifact_files::at(&mut tx, &[path]).await?.pop();
+        Ok(found.map(ArtifactEntry::of))
+    }
+
+    /// So many entries of a folder, in the order of their paths, after a path. An unknown folder
+    /// has none, and neither has a file.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn in_folder(
+        &self,
+        folder: &str,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<ArtifactEntry>> {
+        let mut tx = self.0.single_read().await?;
+        let found = artifact_files::in_folder(&mut tx, folder, after, limit).await?;
+        Ok(found.into_iter().map(ArtifactEntry::of).collect())
+    }
+}
+
+/// Stores a file, in place of one at the same path, and the folders that it is in.
+#[derive(Clone, Debug)]
+pub struct PutArtifactFile {
+    /// Segments with slashes between them.
+    pub path: String,
+    /// The SHA-256 of its bytes, as hexadecimal digits. The artifact store has them.
+    pub digest: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+impl Write for PutArtifactFile {
+    type Answer = ();
+
+    /// # Errors
+    ///
+    /// `InvalidArgument` where a file would be a folder, or a folder a file.
+    async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<()> {
+        let row = |path: &str, digest: &str, bytes| ArtifactRow {
+            path: path.to_owned(),
+            digest: digest.to_owned(),
+            bytes,
+            time: origin.time,
+        };
+        let slashes = self.path.match_indices('/').map(|(index, _)| index);
+        let folders: Vec<&str> = slashes.map(|end| &self.path[..end]).collect();
+        let mut found = self.lock(tx, &folders).await?;
+        let is_known = |path: &str| found.iter().any(|row| row.path == path);
+        let missing = folders.iter().filter(|folder| !is_known(folder));
+        let missing: Vec<ArtifactRow> = missing.map(|folder| row(folder, "", 0)).collect();
+        if !missing.is_empty() {
+            artifact_files::put_missing(tx, &missing).await?;
+            found = self.lock(tx, &folders).await?;
+        }
+        if let Some(file) = found
+            .iter()
+            .find(|row| is_file(row) && row.path != self.path)
+        {
+            let text = format!(
+                "Artifact path refers to a file, not a directory: '{}'",
+                file.path
+            );
+            return Err(Error::invalid(text));
+        }
+        if found
+            .iter()
+            .any(|row| !is_file(row) && row.path == self.path)
+        {
+            let text = format!(
+                "Artifact path refers to a directory, not a file: '{}'",
+                self.path
+            );
+            return Err(Error::invalid(text));
+        }
+        let known = found.iter().filter(|row| row.path != self.path).count();
+        if known < folders.len() {
+            let text = "a folder of the file was deleted meanwhile";
+            return Err(Error::Contention(text.into()));
+        }
+        let bytes = i64::try_from(self.bytes);
+        let bytes = bytes.map_err(|_| Error::invalid("the file is too large"))?;
+        artifact_files::put(tx, &row(&self.path, &self.digest, bytes)).await
+    }
+}
+
+impl PutArtifactFile {
+    /// What is at the path and at those of its folders. It stays until the end of the transaction.
+    async fn lock(&self, tx: &mut Tx, folders: &[&str]) -> Result<Vec<ArtifactRow>> {
+        let paths: Vec<&str> = [folders, &[&self.path]].concat();
+        artifact_files::lock_shared(tx, &paths).await
+    }
+}
+
+fn is_file(row: &ArtifactRow) -> bool {
+    !row.digest.is_empty()
+}
+
+/// Deletes what is at a path, and if it is a folder, what is in it at any depth. Nothing need be
+/// there.
+#[derive(Clone, Debug)]
+pub struct DeleteArtifacts {
+    /// Segments with slashes between them.
+    pub path: String,
+}
+
+impl Write for DeleteArtifacts {
+    type Answer = ();
+
+    /// # Errors
+    ///
+    /// Those of the database.
+    async fn apply(&self, tx: &mut Tx, _: &Origin) -> Result<()> {
+        artifact_files::delete_tree(tx, &self.path).await
+    }
+}
