@@ -102,6 +102,32 @@ pub fn routes(calls: Calls, artifacts: ArtifactSettings) -> Router {
             "/logged-models/{model_id}/artifacts/directories",
             get(artifacts::of_model),
         )
+        .route("/runs/log-model", post(inputs::log_model))
+        .route("/metrics/get-history", get(history::of_run))
+        .route("/metrics/get-history-bulk", get(history::of_runs))
+        .route("/metrics/get-history-bulk-interval", get(history::samples))
+        .route("/artifacts/list", get(artifacts::of_run))
+        .merge(registry_routes())
+        .route("/{*rest}", any(no_endpoint));
+    let later = Router::new()
+        .route("/server-info", get(plain::server_info))
+        .route("/{*rest}", any(no_endpoint));
+    Router::new()
+        .route("/health", get(plain::health))
+        .route("/version", get(plain::version))
+        .nest("/api/2.0/mlflow", tracking.clone())
+        .nest("/ajax-api/2.0/mlflow", tracking)
+        .nest("/api/3.0/mlflow", later.clone())
+        .nest("/ajax-api/3.0/mlflow", later)
+        .route("/api/2.0/mlflow-artifacts/{*rest}", any(no_endpoint))
+        .with_state(calls.clone())
+        .merge(artifacts::routes(calls, artifacts))
+        .layer(map_response(guarded))
+}
+
+/// The routes of the model registry.
+fn registry_routes() -> Router<Calls> {
+    Router::new()
         .route("/registered-models/create", post(registered::create))
         .route("/registered-models/get", get(registered::by_name))
         .route("/registered-models/update", patch(registered::update))
@@ -138,26 +164,6 @@ pub fn routes(calls: Calls, artifacts: ArtifactSettings) -> Router {
             "/model-versions/get-download-uri",
             get(versions::download_uri),
         )
-        .route("/runs/log-model", post(inputs::log_model))
-        .route("/metrics/get-history", get(history::of_run))
-        .route("/metrics/get-history-bulk", get(history::of_runs))
-        .route("/metrics/get-history-bulk-interval", get(history::samples))
-        .route("/artifacts/list", get(artifacts::of_run))
-        .route("/{*rest}", any(no_endpoint));
-    let later = Router::new()
-        .route("/server-info", get(plain::server_info))
-        .route("/{*rest}", any(no_endpoint));
-    Router::new()
-        .route("/health", get(plain::health))
-        .route("/version", get(plain::version))
-        .nest("/api/2.0/mlflow", tracking.clone())
-        .nest("/ajax-api/2.0/mlflow", tracking)
-        .nest("/api/3.0/mlflow", later.clone())
-        .nest("/ajax-api/3.0/mlflow", later)
-        .route("/api/2.0/mlflow-artifacts/{*rest}", any(no_endpoint))
-        .with_state(calls.clone())
-        .merge(artifacts::routes(calls, artifacts))
-        .layer(map_response(guarded))
 }
 
 /// Says that browsers must not guess the type of an answer, nor show it in a page of another site.

@@ -1,7 +1,7 @@
-//! What the plugin of Kubeflow Pipelines for MLflow sends, from 2.17 on.
+//! What the plugin of Kubeflow Pipelines for `MLflow` sends, from 2.17 on.
 //!
 //! Its server creates a run before the pipeline begins. The driver of the pipeline then writes its
-//! context and its executions to ML Metadata, and runs below that run to MLflow.
+//! context and its executions to ML Metadata, and runs below that run to `MLflow`.
 
 use serde_json::{Value, json};
 
