@@ -16,6 +16,9 @@ const MAX_ROWS_UNSPLIT: usize = 24;
 /// Maximum number of rows of a statement that binds columns as arrays.
 const MAX_ROWS_PER_ARRAY_STATEMENT: usize = 16_384;
 
+/// Maximum size of the values of a statement with several rows, in bytes: no server refuses it.
+const MAX_STATEMENT_BYTES: usize = 4 << 20;
+
 /// The SQL type of a column, for arrays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColumnType {
@@ -89,6 +92,7 @@ impl<'a> Rows<'a> {
 
     /// Splits the rows into one batch for each statement. Where the text shows the number of rows,
     /// large batches are powers of two, so that a table has few texts; a few rows are one batch.
+    /// Rows with long values are split further.
     fn batches(&self, dialect: Dialect) -> impl Iterator<Item = &[Cell<'a>]> {
         let mut rest = self.cells.as_slice();
         let width = self.width;
@@ -97,13 +101,17 @@ impl<'a> Rows<'a> {
             if rows == 0 {
                 return None;
             }
-            let batch = if dialect.has_arrays() {
+            let mut batch = if dialect.has_arrays() {
                 rows.min(MAX_ROWS_PER_ARRAY_STATEMENT)
             } else if rows <= MAX_ROWS_UNSPLIT {
                 rows
             } else {
                 (1 << rows.ilog2()).min(MAX_ROWS_PER_VALUES_STATEMENT)
             };
+            let bytes = |rows: usize| rest[..rows * width].iter().map(Cell::size).sum::<usize>();
+            while batch > 1 && bytes(batch) > MAX_STATEMENT_BYTES {
+                batch /= 2;
+            }
             let (head, tail) = rest.split_at(batch * width);
             rest = tail;
             Some(head)
@@ -311,5 +319,37 @@ impl Tx {
             found.extend(self.all::<Key>(query).await?);
         }
         Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static TABLE: Table = Table {
+        name: "T",
+        columns: &[("id", ColumnType::Int), ("content", ColumnType::Bytes)],
+        unwritten: &[],
+        key: 1,
+    };
+
+    #[test]
+    fn rows_with_long_values_take_several_statements() {
+        let long = vec![0; 1 << 20];
+        let longest = vec![0; 2 * MAX_STATEMENT_BYTES];
+        let mut rows = Rows::new(&TABLE);
+        for number in 0..40 {
+            let content = if number == 20 { &longest } else { &long };
+            rows.push([number.into(), content.as_slice().into()]);
+        }
+        for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::MySql] {
+            let batches: Vec<&[Cell<'_>]> = rows.batches(dialect).collect();
+            let cells: usize = batches.iter().map(|batch| batch.len()).sum();
+            assert_eq!(cells, 80);
+            for batch in batches {
+                let bytes: usize = batch.iter().map(Cell::size).sum();
+                assert!(batch.len() == 2 || bytes <= MAX_STATEMENT_BYTES, "{bytes}");
+            }
+        }
     }
 }

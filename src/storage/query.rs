@@ -58,7 +58,7 @@ impl Cell<'_> {
     }
 
     /// How many bytes it has on its way to a server, about.
-    fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         let bytes = match self {
             Self::Int(_) | Self::Double(_) | Self::Bool(_) => 0,
             Self::Text(value) => value.as_ref().map_or(0, |text| text.len()),

@@ -26,9 +26,6 @@ static FACET: Table = Table {
 /// The most bytes of a part.
 const MAX_PART_BYTES: usize = 1 << 20;
 
-/// The most bytes of the parts that one statement stores.
-const MAX_STATEMENT_BYTES: usize = 4 * MAX_PART_BYTES;
-
 /// Stores texts by their digests, unless they are stored already.
 ///
 /// # Errors
@@ -48,15 +45,9 @@ pub async fn put(tx: &mut Tx, texts: &BTreeMap<&str, &str>) -> Result<()> {
     let known: HashSet<&str> = known.iter().map(String::as_str).collect();
     let new = texts.iter().filter(|(digest, _)| !known.contains(**digest));
     let mut rows = Rows::new(&FACET);
-    let mut bytes = 0;
     for (digest, text) in new {
         for (number, part) in (0_i64..).zip(text.as_bytes().chunks(MAX_PART_BYTES)) {
-            if bytes + part.len() > MAX_STATEMENT_BYTES {
-                tx.upsert_rows(&rows).await?;
-                (rows, bytes) = (Rows::new(&FACET), 0);
-            }
             rows.push([(*digest).into(), number.into(), part.into()]);
-            bytes += part.len();
         }
     }
     // Another transaction may put the same text at the same time.
