@@ -9,6 +9,7 @@ use super::Failure;
 use super::audit::AuditArgs;
 use super::export_provenance::ExportProvenanceArgs;
 use super::facets::FacetsArgs;
+use super::import::ImportArgs;
 use super::migrate::MigrateArgs;
 use super::models::ModelsArgs;
 use super::policy::PolicyArgs;
@@ -54,6 +55,8 @@ pub(super) enum Invocation {
     Migrate(Box<MigrateArgs>),
     /// Add to the change history what other programs wrote to the database, and exit
     Reconcile(Box<ReconcileArgs>),
+    /// Take over what another system has recorded
+    Import(ImportArgs),
     /// Send a file of JSON lines to a server's Record method, each line a `RecordRequest`
     Record(RecordArgs),
     /// Print every change of a server's graph
@@ -109,6 +112,7 @@ impl Invocation {
             Self::Serve(options) => Some(options),
             Self::Migrate(args) => Some(&args.options),
             Self::Reconcile(args) => Some(&args.options),
+            Self::Import(args) => Some(args.options()),
             Self::Record(_)
             | Self::Watch(_)
             | Self::Trace(_)

@@ -1,6 +1,6 @@
-//! The commands. `serve`, `migrate` and `reconcile` use a database; `record`, `watch`, `trace`,
-//! `facets`, `models`, `audit`, `run`, `reproduce`, `export-provenance` and `report` are clients of
-//! a server; `token` and `policy` need neither.
+//! The commands. `serve`, `migrate`, `reconcile` and `import` use a database; `record`, `watch`,
+//! `trace`, `facets`, `models`, `audit`, `run`, `reproduce`, `export-provenance` and `report` are
+//! clients of a server; `token` and `policy` need neither.
 
 mod args;
 mod audit;
@@ -10,6 +10,7 @@ mod digests;
 mod draw;
 mod export_provenance;
 mod facets;
+mod import;
 mod json;
 mod migrate;
 mod models;
@@ -36,7 +37,7 @@ use tonic::Status;
 
 use self::args::Invocation;
 use crate::config::{self, Config, ConfigArgs, ConfigError, LoadedConfig, ProcessEnv};
-use crate::error::StartError;
+use crate::error::{Error, StartError};
 use crate::telemetry::Telemetry;
 
 /// Why a command failed, in one line for the user.
@@ -58,6 +59,12 @@ impl From<ConfigError> for Failure {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         Self(error.to_string())
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self(output::printable(&error.to_string()))
     }
 }
 
@@ -108,6 +115,10 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCo
         Invocation::Reconcile(args) => {
             let command = async |config: &Config| reconcile::run(&args, config).await;
             with_config(&args.options, &process, command).await
+        }
+        Invocation::Import(args) => {
+            let command = async |config: &Config| import::run(&args, config).await;
+            with_config(args.options(), &process, command).await
         }
         Invocation::Record(args) => args.run().await,
         Invocation::Watch(args) => args.run().await,

@@ -203,6 +203,7 @@ impl RegistryService for RegistryHandler {
             description: asked.description,
             tags: asked.tags.into_iter().collect(),
             creates_model: true,
+            number: None,
         };
         let version = call.graph.write(&call.caller, new).await?;
         Ok(Response::new(CreateVersionResponse {

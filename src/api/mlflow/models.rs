@@ -66,6 +66,7 @@ pub(super) async fn create(TrackingRequest(call, fields): TrackingRequest) -> An
         source_run: text("source_run_id")?,
         params: params(&fields)?,
         tags: checked_tags(&fields)?,
+        artifact_uri: None,
     };
     Ok(answer(call.graph.write(&call.caller, new).await?))
 }

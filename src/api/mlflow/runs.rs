@@ -68,6 +68,7 @@ pub(super) async fn create(TrackingRequest(call, fields): TrackingRequest) -> An
         owner: fields.text("user_id")?.unwrap_or_default().to_owned(),
         start_time: fields.int("start_time")?.unwrap_or_default(),
         tags,
+        artifact_uri: None,
     };
     let run = call.graph.write(&call.caller, new).await?;
     Ok(Json(FoundRun {

@@ -138,6 +138,7 @@ pub(super) async fn create(TrackingRequest(call, fields): TrackingRequest) -> An
         description: description(&fields)?.unwrap_or_default(),
         tags: new_tags(&fields)?,
         creates_model: false,
+        number: None,
     };
     let version = call.graph.write(&call.caller, new).await?;
     Ok(FoundVersion::answer(version))

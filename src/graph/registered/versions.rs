@@ -124,16 +124,17 @@ pub struct NewVersion {
     pub tags: Vec<(String, String)>,
     /// Registers the model too, if it is missing.
     pub creates_model: bool,
+    /// The number that it has elsewhere; the next one of its model without it.
+    pub number: Option<i64>,
 }
 
 impl Write for NewVersion {
-    /// The version has the next number of its model.
     type Answer = ModelVersion;
 
     /// # Errors
     ///
-    /// `NotFound` for an unknown model or source; `InvalidArgument` for files that are not those of
-    /// the run.
+    /// `AlreadyExists` for a number that a version has, a deleted one too; `NotFound` for an
+    /// unknown model or source; `InvalidArgument` for files that are not those of the run.
     async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<ModelVersion> {
         let (types, now) = (RegistryTypes::ensure(tx, origin).await?, origin.time);
         let given = (self.given_source.as_str(), self.run.as_str());
@@ -147,7 +148,10 @@ impl Write for NewVersion {
         }
         let mut model = models::lock(tx, types, &self.model).await?;
         let model_id = model.stored().id;
-        let number = next_number(tx, types, model_id).await?;
+        let number = match self.number {
+            Some(number) => number,
+            None => next_number(tx, types, model_id).await?,
+        };
         let version = number.to_string();
         let content = self.content((model_id, number), &found, origin);
         let node = NodeInput {

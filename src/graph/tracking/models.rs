@@ -139,6 +139,8 @@ pub struct NewModel {
     pub source_run: String,
     pub params: Vec<(String, String)>,
     pub tags: Vec<(String, String)>,
+    /// Where its files are; in a folder of its experiment without it.
+    pub artifact_uri: Option<String>,
 }
 
 impl NewModel {
@@ -149,10 +151,12 @@ impl NewModel {
             (SOURCE_RUN_ID, &self.source_run),
         ];
         let texts = texts.map(|(name, text)| (name.to_owned(), Value::String(text.clone())));
+        let uri = self.artifact_uri.clone();
+        let uri = uri.unwrap_or_else(|| format!("{location}/models/{}/artifacts", self.id));
         let mut content = NodeContent {
             name: Some(self.id.clone()),
             external_id: Some(names::model_id(&self.id)),
-            uri: Some(format!("{location}/models/{}/artifacts", self.id)),
+            uri: Some(uri),
             state: Some(ArtifactState::Pending.into()),
             properties: texts.into(),
             ..NodeContent::default()

@@ -81,11 +81,15 @@ pub struct NewRun {
     /// Milliseconds since epoch; 0 if it is not known.
     pub start_time: i64,
     pub tags: Vec<(String, String)>,
+    /// Where its files are; in a folder of its experiment without it.
+    pub artifact_uri: Option<String>,
 }
 
 impl NewRun {
     fn node(&self, type_id: i64, location: &str) -> NodeInput {
-        let artifact_uri = format!("{location}/{}/artifacts", self.id);
+        let artifact_uri = self.artifact_uri.clone();
+        let artifact_uri =
+            artifact_uri.unwrap_or_else(|| format!("{location}/{}/artifacts", self.id));
         let texts = [(ARTIFACT_URI, artifact_uri), (RUN_NAME, self.name.clone())];
         let texts = texts.map(|(name, text)| (name.to_owned(), Value::String(text)));
         let mut content = NodeContent {

@@ -8,6 +8,7 @@ mod client;
 mod door;
 mod graph;
 mod history;
+mod import;
 mod kubeflow;
 mod large;
 mod models;
