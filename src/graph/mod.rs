@@ -7,6 +7,7 @@
 //! * `composite`: several of these in one write.
 //! * `browse`: searches and bounded counts for people who look at a graph.
 //! * `catalog`: pages of contexts and of their members.
+//! * `comparison`: nodes side by side, and curves of metrics.
 //! * `datasets`: the versions of datasets, and which of them was present when.
 //! * `export`: runs as they are sent to other systems, and how far each target is.
 //! * `ingest`: messages, each stored once, and events of runs.
@@ -23,6 +24,7 @@ mod catalog;
 mod changes;
 mod clock;
 mod commit;
+mod comparison;
 mod composite;
 mod datasets;
 mod edges;
@@ -63,6 +65,7 @@ pub use changes::memory::SentMemory;
 pub use changes::reconcile::ReconcileScope;
 pub use changes::watch::{Changes, Since, Topic, Watch, WatchQuery};
 pub use clock::Clock;
+pub use comparison::{ComparedNodes, CurveBucket, GraphComparison, MetricCurve, MetricSummary};
 pub use composite::events::PutEvents;
 pub use composite::execution::{ArtifactAndEvent, PutExecution, PutExecutionAnswer};
 pub use composite::nodes::PutNodes;

@@ -3,6 +3,7 @@
 use crate::graph::Graph;
 use crate::graph::browse::GraphBrowse;
 use crate::graph::catalog::GraphCatalog;
+use crate::graph::comparison::GraphComparison;
 use crate::graph::export::GraphExport;
 use crate::graph::files::GraphFiles;
 use crate::graph::registered::GraphRegistry;
@@ -19,6 +20,12 @@ impl Graph {
     #[must_use]
     pub fn browse(&self) -> GraphBrowse {
         GraphBrowse::new(self.database.clone(), self.history.clock.clone())
+    }
+
+    /// Nodes side by side.
+    #[must_use]
+    pub fn comparison(&self) -> GraphComparison {
+        GraphComparison(self.database.clone())
     }
 
     /// The contexts of the graph and their members, in pages.

@@ -36,9 +36,9 @@ pub use state::{ArtifactState, ExecutionState, NodeState};
 pub use stored::Stored;
 pub use struct_text::StructText;
 pub use tracking::{
-    ExperimentField, FieldCondition, FieldOrder, FieldTest, LifecycleView, MetricDataset,
-    MetricPoint, ModelField, NumberOp, PropertyName, RegistryField, RunField, RunPoint, TextOp,
-    TrackingQuery,
+    CurveAxis, ExperimentField, FieldCondition, FieldOrder, FieldTest, LifecycleView,
+    MetricDataset, MetricPoint, ModelField, NumberOp, PropertyName, RegistryField, RunField,
+    RunPoint, TextOp, TrackingQuery,
 };
 pub use transformation::Transformation;
 pub use types::{BaseType, NodeType, PropertyType, SIMPLE_TYPES, TypeIdentity};

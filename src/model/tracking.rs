@@ -21,6 +21,14 @@ pub struct RunPoint {
     pub point: MetricPoint,
 }
 
+/// What the points of a series of a metric are placed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CurveAxis {
+    Step,
+    /// Milliseconds since epoch.
+    Time,
+}
+
 /// Which experiments or runs count: by whether they are deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LifecycleView {

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 
+use super::glyph::without_uuids;
 use super::lineage::{FigureKey, TracedLineage, TracedNode};
 use super::{Figure, Scene, SceneEdge};
 
@@ -123,8 +124,10 @@ pub fn fold_within(
     best
 }
 
-/// A label without what differs from run to run: digits, and words that are hexadecimal numbers.
-fn stem(label: &str) -> String {
+/// A label without what differs from run to run: UUIDs, digits, and words that are hexadecimal
+/// numbers.
+pub(super) fn stem(label: &str) -> String {
+    let label = without_uuids(label);
     let words = label.split_inclusive(|letter: char| !letter.is_alphanumeric());
     let is_hash = |word: &str| {
         let word = word.trim_end_matches(|letter: char| !letter.is_alphanumeric());
@@ -341,12 +344,13 @@ impl<'t> Indexed<'t> {
     }
 }
 
-/// What the labels of a fold have in common: their beginning, without signs at its end. `None` if
-/// that is nothing to read.
-fn common_label<'l>(mut labels: impl Iterator<Item = &'l str>) -> Option<String> {
-    let first = labels.next()?;
+/// What the labels of a fold have in common: their beginning, without signs at its end, and what is
+/// behind their numbers. `None` if that is nothing to read.
+fn common_label<'l>(labels: impl Iterator<Item = &'l str>) -> Option<String> {
+    let labels: Vec<&str> = labels.collect();
+    let (first, others) = labels.split_first()?;
     let mut common = first.len();
-    for label in labels {
+    for label in others {
         let pairs = first.char_indices().zip(label.chars());
         let same = pairs.take_while(|((_, ours), theirs)| ours == theirs);
         let end = same
@@ -355,10 +359,37 @@ fn common_label<'l>(mut labels: impl Iterator<Item = &'l str>) -> Option<String>
         common = common.min(end);
     }
     let label = if common == first.len() {
-        first
+        (*first).to_owned()
     } else {
-        let sign = |letter: char| !letter.is_alphabetic();
-        first[..common].trim_end_matches(sign)
+        let begin = without_sign(&first[..common]);
+        let end = behind_numbers(&first[common..]);
+        let is_common = !end.is_empty()
+            && others.iter().all(|label| {
+                let rest = label.get(common..).unwrap_or_default();
+                behind_numbers(rest) == end
+            });
+        if is_common {
+            format!("{begin}…{end}")
+        } else {
+            begin.to_owned()
+        }
     };
-    (label.chars().count() >= 2).then(|| label.to_owned())
+    (label.chars().count() >= 2).then_some(label)
+}
+
+/// A text without signs and digits at its end.
+fn without_sign(text: &str) -> &str {
+    text.trim_end_matches(|letter: char| !letter.is_alphabetic())
+}
+
+/// The words behind the last word of a text that has a digit, but for digits at the end of the
+/// text.
+fn behind_numbers(text: &str) -> &str {
+    let text = without_sign(text);
+    let is_sign = |letter: char| !letter.is_alphanumeric();
+    let Some(digit) = text.rfind(char::is_numeric) else {
+        return "";
+    };
+    let sign = text[digit..].find(is_sign);
+    sign.map_or("", |sign| text[digit + sign..].trim_start_matches(is_sign))
 }

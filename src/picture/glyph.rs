@@ -67,16 +67,18 @@ impl Pen {
         format!("{}…{}", first.trim_end(), last.trim_start())
     }
 
-    /// The text, or its beginning if it is wider than that.
+    /// The text, or its last parts if it is wider than that: parts begin with `/`, `.` or `:`, and
+    /// the last ones tell names apart. The middle is cut where no parts fill half of the width.
     #[must_use]
-    pub fn cut_end(self, text: &str, width: f64) -> String {
+    pub fn cut_parts(self, text: &str, width: f64) -> String {
         if self.width(text) <= width {
             return text.to_owned();
         }
-        let room = width - self.letter_width('…');
-        let kept = self.count_that_fits(text.chars(), room);
-        let first: String = text.chars().take(kept).collect();
-        format!("{}…", first.trim_end())
+        let ends = text.match_indices(['/', '.', ':']);
+        let mut ends = ends.map(|(at, _)| ["…", &text[at..]].concat());
+        let fits = |end: &String| (width / 2.0..=width).contains(&self.width(end));
+        ends.find(fits)
+            .unwrap_or_else(|| self.cut_middle(text, width))
     }
 
     fn count_that_fits(self, letters: impl Iterator<Item = char>, room: f64) -> usize {
@@ -97,6 +99,33 @@ pub fn without_run_id(name: &str) -> &str {
         Some((job, run)) if !job.is_empty() && Uuid::try_parse(run).is_ok() => job,
         _ => name,
     }
+}
+
+/// How many letters a UUID has.
+const UUID_LETTERS: usize = 36;
+
+/// A name without the UUIDs in it.
+#[must_use]
+pub fn without_uuids(name: &str) -> String {
+    let mut kept = String::new();
+    let mut rest = name;
+    while let Some(letter) = rest.chars().next() {
+        let begin = rest.get(..UUID_LETTERS);
+        if begin.is_some_and(|begin| Uuid::try_parse(begin).is_ok()) {
+            rest = &rest[UUID_LETTERS..];
+        } else {
+            kept.push(letter);
+            rest = &rest[letter.len_utf8()..];
+        }
+    }
+    kept
+}
+
+/// Whether a machine has made a name: it has an id in it, of 32 hexadecimal digits.
+#[must_use]
+pub fn has_id(name: &str) -> bool {
+    let mut words = name.split(|letter: char| !letter.is_alphanumeric());
+    words.any(|word| Uuid::try_parse(word).is_ok()) || without_uuids(name) != name
 }
 
 /// Whether a letter changes how its neighbours are shown, or cannot be in a document: a control
@@ -164,8 +193,10 @@ mod text_tests {
         assert_eq!(PEN.cut_middle("train", 120.0), "train");
         let cut = PEN.cut_middle("s3://models/churn/2026/11/28/run-000218", 120.0);
         assert!(cut.starts_with("s3://") && cut.ends_with("218"), "{cut}");
-        let cut = PEN.cut_end("BatchScore of every night", 90.0);
-        assert!(cut.starts_with("Batch") && cut.ends_with('…'), "{cut}");
+        let cut = PEN.cut_parts("dbt-prod/shop.main.customer_orders", 170.0);
+        assert_eq!(cut, "….customer_orders");
+        let cut = PEN.cut_parts("a_long_name_without_any_parts.csv", 140.0);
+        assert!(cut.starts_with("a_long") && cut.ends_with(".csv"), "{cut}");
     }
 
     #[test]
@@ -191,7 +222,7 @@ mod text_tests {
         #[test]
         fn cut_texts_fit(text in ".{0,60}", width in 20.0..400.0) {
             prop_assert!(PEN.width(&PEN.cut_middle(&text, width)) <= width + 1e-9);
-            prop_assert!(PEN.width(&PEN.cut_end(&text, width)) <= width + 1e-9);
+            prop_assert!(PEN.width(&PEN.cut_parts(&text, width)) <= width + 1e-9);
         }
     }
 }

@@ -4,9 +4,20 @@
 //!
 //! * `lineage`: traced nodes and edges; `mark`: the states of nodes.
 //! * `fold`: which nodes are drawn, and which of them as one; `scene`: what is drawn.
+//! * `diff`: two lineages as one, with what only one of them has.
 //! * `layout`: from sizes and edges to positions and routes.
 //! * `glyph`: widths of texts, and texts that are cut; `svg`, `dot`: a scene as a text.
+//! * `chart`: curves of numbers; `ticks`: the ticks of their axes.
 
+/// Appends formatted text. Writing to a string does not fail.
+macro_rules! push {
+    ($out:expr, $($text:tt)*) => {
+        let _ = write!($out, $($text)*);
+    };
+}
+
+pub mod chart;
+pub mod diff;
 pub mod dot;
 pub mod fold;
 pub mod glyph;
@@ -15,6 +26,7 @@ pub mod lineage;
 pub mod mark;
 pub mod scene;
 pub mod svg;
+pub mod ticks;
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::diff::DiffMark;
 use super::glyph::{Pen, push_escaped, without_run_id};
 use super::layout::{NodePlace, PictureLayout, Route, Span};
 use super::{Figure, FigureKey, FigureKind, Mark, Scene};
@@ -46,6 +47,11 @@ pub trait SceneLinks {
 
     /// The selected figure: the page shows its details beside the picture.
     fn selected(&self) -> Option<FigureKey> {
+        None
+    }
+
+    /// What a figure is, beside another lineage.
+    fn diff_mark(&self, _: &Figure) -> Option<DiffMark> {
         None
     }
 
@@ -106,13 +112,6 @@ pub fn document(scene: &Scene, layout: &PictureLayout, title: &str, description:
     }
     out.push('\n');
     out
-}
-
-/// Appends formatted text. Writing to a string does not fail.
-macro_rules! push {
-    ($out:expr, $($text:tt)*) => {
-        let _ = write!($out, $($text)*);
-    };
 }
 
 fn write_scene(
@@ -232,6 +231,10 @@ fn write_figure(out: &mut String, figure: &Figure, place: NodePlace, links: &dyn
     ] {
         class.push_str(if is_so { name } else { "" });
     }
+    let diff = links.diff_mark(figure);
+    if let Some(mark) = diff {
+        push!(class, " diff-{}", mark.word());
+    }
     let id = if figure.is_focus { " id=\"focus\"" } else { "" };
     push!(
         out,
@@ -246,10 +249,16 @@ fn write_figure(out: &mut String, figure: &Figure, place: NodePlace, links: &dyn
         push_escaped(out, link);
         out.push_str("\" aria-label=\"");
         push_escaped(out, &figure.description());
+        if let Some(mark) = diff {
+            push!(out, ", {}", mark.word());
+        }
         out.push_str("\">");
     }
     out.push_str("<title>");
     push_escaped(out, &figure.description());
+    if let Some(mark) = diff {
+        push!(out, ", {}", mark.word());
+    }
     out.push_str("</title>");
     if figure.is_fold() {
         let shape = shape(kind, 0.0);
@@ -267,6 +276,13 @@ fn write_figure(out: &mut String, figure: &Figure, place: NodePlace, links: &dyn
         shape(kind, 0.0)
     );
     write_texts(out, figure);
+    if let Some(mark) = diff.filter(|mark| *mark != DiffMark::Same) {
+        push!(
+            out,
+            "<g class=\"sign\"><circle r=\"8\"/><text y=\"4\">{}</text></g>",
+            mark.sign()
+        );
+    }
     out.push_str(if link.is_some() { "</a>" } else { "" });
     for (side, count) in [
         (MoreSide::Before, figure.more_before),
@@ -298,7 +314,7 @@ fn write_texts(out: &mut String, figure: &Figure) {
     let text_left = left + 20.0;
     let glyph_room = if single.is_some() { 16.0 } else { 0.0 };
     let name = without_run_id(&figure.label);
-    let label = LABEL_PEN.cut_middle(name, right - text_left - glyph_room);
+    let label = LABEL_PEN.cut_parts(name, right - text_left - glyph_room);
     push!(out, "<text class=\"label\" x=\"{text_left}\" y=\"19\">");
     push_escaped(out, &label);
     push!(
@@ -306,7 +322,7 @@ fn write_texts(out: &mut String, figure: &Figure) {
         "</text><text class=\"type\" x=\"{text_left}\" y=\"35\">"
     );
     let bar_room = if figure.is_fold() { 48.0 } else { 0.0 };
-    let type_name = TYPE_PEN.cut_end(&figure.type_name, right - text_left - bar_room);
+    let type_name = TYPE_PEN.cut_parts(&figure.type_name, right - text_left - bar_room);
     push_escaped(out, &type_name);
     out.push_str("</text>");
     if let Some(mark) = single {

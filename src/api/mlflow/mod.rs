@@ -44,10 +44,21 @@ use serde::Serialize;
 
 use crate::api::call::{Call, Calls};
 use crate::api::http::{body, is_json};
-use crate::model::Door;
+use crate::error::Error;
+use crate::model::{Door, FieldCondition, RunField};
 pub use artifacts::{ArtifactSettings, is_upload};
 use fields::Fields;
 use refusal::MlflowRefusal;
+
+/// The conditions of a filter on runs, in the language of searches, for pages that take one.
+///
+/// # Errors
+///
+/// `InvalidArgument` for what is no filter.
+pub fn run_conditions(filter: &str) -> Result<Vec<FieldCondition<RunField>>, Error> {
+    let refused = |refusal: MlflowRefusal| Error::invalid(refusal.message());
+    filter::run_conditions(filter).map_err(refused)
+}
 
 /// The routes. The server limits the size of bodies before they get here, but for those of files.
 pub fn routes(calls: Calls, artifacts: ArtifactSettings) -> Router {

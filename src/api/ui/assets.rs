@@ -15,7 +15,7 @@ use crate::api::http::problem::Problem;
 use crate::model::to_hex;
 
 /// Name, type and content of each.
-static ASSETS: [(&str, &str, &[u8]); 3] = [
+static ASSETS: [(&str, &str, &[u8]); 4] = [
     (
         "app.css",
         "text/css; charset=utf-8",
@@ -25,6 +25,11 @@ static ASSETS: [(&str, &str, &[u8]); 3] = [
         "app.js",
         "text/javascript; charset=utf-8",
         include_bytes!("../../../assets/ui/app.js"),
+    ),
+    (
+        "theme.js",
+        "text/javascript; charset=utf-8",
+        include_bytes!("../../../assets/ui/theme.js"),
     ),
     (
         "icon.svg",

@@ -1,16 +1,19 @@
-//! The web pages: search, lists, nodes, types, and lineage as a picture or as a list.
+//! The web pages: search, lists, nodes, types, comparisons, and lineage as a picture or as a list.
 //!
 //! Pages are HTML made here; they need no script. All are read by GET, as the caller of the
 //! request, and every link is made by [`page::Links`], so that they work below a prefix.
 //!
-//! * `home`, `search`, `lists`, `node`, `types`, `about`, `lineage`: a file or a folder per page:
-//!   the query, the graph, a view, and the template of the same name in `templates/ui/`.
+//! * `home`, `search`, `lists`, `node`, `types`, `compare`, `tracked`, `about`, `lineage`: a file
+//!   or a folder per page: the query, the graph, a view, and the template in `templates/ui/`.
+//! * `kept`: what a browser has already.
 //! * `page`: what all pages have; `visit`: a request for one; `problems`: errors as pages.
 //! * `views`: nodes, states and values as texts; `text`: times and numbers; `assets`: style sheets.
 
 mod about;
 mod assets;
+mod compare;
 mod home;
+mod kept;
 mod lineage;
 mod lists;
 mod node;
@@ -18,6 +21,7 @@ mod page;
 mod problems;
 mod search;
 mod text;
+mod tracked;
 mod types;
 mod views;
 mod visit;
@@ -27,9 +31,12 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+
+use http::{Extensions, HeaderMap, StatusCode, Version};
+use tower_http::compression::CompressionLayer;
 
 use crate::api::call::Calls;
 use crate::api::http::problem::Problem;
@@ -68,10 +75,25 @@ pub fn routes(calls: Calls, settings: UiSettings) -> Router {
         .route("/types", get(types::all))
         .route("/types/{kind}/{name}", get(types::one))
         .route("/lineage/{kind}/{id}", get(lineage::page))
+        .route("/compare", get(compare::page))
+        .route("/experiments", get(tracked::experiments))
+        .route("/experiments/{experiment}", get(tracked::runs))
+        .route("/experiments/{experiment}/runs/{run}", get(tracked::run))
+        .route("/models", get(tracked::models))
+        .route("/models/{model}", get(tracked::model))
+        .route("/models/{model}/versions/{version}", get(tracked::version))
         .route("/about", get(about::page))
         .route("/assets/{name}", get(assets::serve))
         .layer(from_fn_with_state(ui.settings.clone(), in_time))
+        .layer(from_fn(kept::not_sent_again))
+        .layer(CompressionLayer::new().compress_when(is_compressed))
         .with_state(ui)
+}
+
+/// Whether an answer is compressed, for a browser that takes it: a page or an asset. Errors become
+/// pages further out.
+fn is_compressed(status: StatusCode, _: Version, _: &HeaderMap, _: &Extensions) -> bool {
+    status == StatusCode::OK
 }
 
 /// Ends a page that takes too long. What it reads from the database ends with it.

@@ -6,6 +6,7 @@ use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
 
+use super::compare;
 use super::lineage::walk::{self, WalkPlan};
 use super::lineage::{NodeLinks, event_role};
 use super::page::{Section, Shell, html};
@@ -42,6 +43,7 @@ struct Members {
     /// How many more there are, as a sentence; empty for none.
     more: String,
     lineage: String,
+    compare: String,
 }
 
 #[derive(Template)]
@@ -54,6 +56,8 @@ struct NodeDetailPage {
     list_word: &'static str,
     lineage: String,
     impact: String,
+    /// Empty for what is not compared.
+    compare: String,
     /// An `svg` element, made of escaped texts only.
     picture: String,
     facts: Vec<Fact>,
@@ -133,6 +137,9 @@ async fn node(visit: &Visit, kind: Kind) -> Result<Response, Problem> {
             Kind::Context => "Contexts",
         },
         impact: format!("{lineage}?direction=impact&view=list"),
+        compare: side
+            .map(|side| compare::link_to(links, side, vec![id]))
+            .unwrap_or_default(),
         lineage,
         picture: match side {
             Some(side) => picture(visit, side, id, &node.label).await?,
@@ -171,7 +178,11 @@ const fn side(kind: Kind) -> Option<Side> {
 }
 
 /// What is one step away, as a picture. For an artifact a step is an execution and what that used.
-async fn picture(visit: &Visit, side: Side, id: i64, label: &str) -> Result<String> {
+///
+/// # Errors
+///
+/// Those of the database.
+pub(super) async fn picture(visit: &Visit, side: Side, id: i64, label: &str) -> Result<String> {
     let (key, hops) = match side {
         Side::Artifact => (FigureKey::artifact(id), 2),
         Side::Execution => (FigureKey::execution(id), 1),
@@ -248,10 +259,11 @@ async fn members(visit: &Visit, context: i64) -> Result<Vec<Members>> {
     };
     let catalog = visit.call.graph.catalog();
     let mut lists = Vec::new();
-    for (kind, title) in [
-        (Kind::Execution, "Executions"),
-        (Kind::Artifact, "Artifacts"),
+    for (side, title) in [
+        (Side::Execution, "Executions"),
+        (Side::Artifact, "Artifacts"),
     ] {
+        let kind = side.kind();
         let found = catalog.members(kind, context, page).await?;
         let more = found.total - MAX_MEMBERS;
         lists.push(Members {
@@ -265,6 +277,10 @@ async fn members(visit: &Visit, context: i64) -> Result<Vec<Members>> {
                 format!("{} more are older.", text::number(more))
             } else {
                 String::new()
+            },
+            compare: {
+                let ids = found.nodes.iter().map(|node| node.id).collect();
+                compare::link_to(visit.links(), side, ids)
             },
             lineage: visit.links().lineage(Kind::Context, context),
         });

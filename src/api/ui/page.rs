@@ -61,6 +61,24 @@ impl Links {
         self.to(&format!("/types/{}/{name}", kind.noun()))
     }
 
+    /// A registered model.
+    pub fn model(&self, name: &str) -> String {
+        let name = utf8_percent_encode(name, SEGMENT);
+        self.to(&format!("/models/{name}"))
+    }
+
+    /// A registered model, with the moves of an alias.
+    pub fn alias_history(&self, model: &str, alias: &str) -> String {
+        let alias = utf8_percent_encode(alias, SEGMENT);
+        format!("{}?alias={alias}", self.model(model))
+    }
+
+    /// A version of a registered model.
+    pub fn model_version(&self, model: &str, version: &str) -> String {
+        let version = utf8_percent_encode(version, SEGMENT);
+        format!("{}/versions/{version}", self.model(model))
+    }
+
     /// The nodes of a type.
     pub fn list_of_type(&self, kind: Kind, name: &str) -> String {
         let name = utf8_percent_encode(name, SEGMENT);
@@ -82,6 +100,9 @@ pub(super) enum Section {
     Home,
     Nodes(Kind),
     Types,
+    Compare,
+    Experiments,
+    Models,
     Other,
 }
 
@@ -94,6 +115,9 @@ impl Section {
             Self::Nodes(Kind::Execution) => "/executions",
             Self::Nodes(Kind::Context) => "/contexts",
             Self::Types => "/types",
+            Self::Compare => "/compare",
+            Self::Experiments => "/experiments",
+            Self::Models => "/models",
             Self::Other => "",
         }
     }
@@ -125,6 +149,9 @@ impl Shell {
             ("Executions", Section::Nodes(Kind::Execution)),
             ("Contexts", Section::Nodes(Kind::Context)),
             ("Types", Section::Types),
+            ("Experiments", Section::Experiments),
+            ("Models", Section::Models),
+            ("Compare", Section::Compare),
         ];
         let entry = |(word, section): (&'static str, Section)| NavEntry {
             word,

@@ -3,22 +3,30 @@
 use super::page::Links;
 use super::text;
 use crate::api::openlineage::out::value as json_value;
-use crate::model::{Kind, Node, NodeState, Value};
+use crate::model::{ExecutionState, Kind, Node, NodeState, Value};
 use crate::picture::Mark;
+use crate::picture::glyph::has_id;
 
 /// The most letters of a value that are shown at once, and behind "more".
 const MAX_SHOWN_LETTERS: usize = 200;
 const MAX_WHOLE_LETTERS: usize = 20_000;
 
 /// The properties that name a node, where it has no name.
-const NAMING_PROPERTIES: [&str; 4] = ["display_name", "task_name", "name", "component_id"];
+const NAMING_PROPERTIES: [&str; 5] = [
+    "display_name",
+    "task_name",
+    "run_name",
+    "name",
+    "component_id",
+];
 
 /// What a node is called: its name, or a property that names it, or the end of its URI, or its type
-/// and its id.
+/// and its id. A property comes before a name that has an id in it, as those of runs of pipelines.
 pub(super) fn label(node: &Node) -> String {
     let content = &node.content;
     let filled = |text: &&str| !text.trim().is_empty();
-    if let Some(name) = content.name.as_deref().filter(filled) {
+    let name = content.name.as_deref().filter(filled);
+    if let Some(name) = name.filter(|name| !has_id(name)) {
         return text::cell(name);
     }
     let properties = [&content.custom_properties, &content.properties];
@@ -31,6 +39,9 @@ pub(super) fn label(node: &Node) -> String {
         if let Some(text) = text {
             return text::cell(text);
         }
+    }
+    if let Some(name) = name {
+        return text::cell(name);
     }
     let uri = content.uri.as_deref().unwrap_or_default();
     let last = uri.rsplit('/').find(filled);
@@ -45,8 +56,13 @@ pub(super) fn label(node: &Node) -> String {
 pub(super) fn mark(node: &Node) -> Option<Mark> {
     match node.content.state? {
         NodeState::Artifact(state) => Mark::of_artifact(state.number()),
-        NodeState::Execution(state) => Mark::of_execution(state.number()),
+        NodeState::Execution(state) => mark_of_execution(state),
     }
+}
+
+/// A state of an execution.
+pub(super) fn mark_of_execution(state: ExecutionState) -> Option<Mark> {
+    Mark::of_execution(state.number())
 }
 
 /// The outline of the glyph of a kind, an SVG path in a box of 16 by 16.
@@ -207,7 +223,17 @@ mod label_tests {
         content.name = Some(" ".to_owned());
         assert_eq!(label(&node(content.clone())), "train");
         content.name = Some("churn".to_owned());
-        assert_eq!(label(&node(content)), "churn");
+        assert_eq!(label(&node(content.clone())), "churn");
+        // Kubeflow's and MLflow's runs have ids for names.
+        for id in [
+            "run/6fa459ea-ee8a-3ca4-894e-db77e160355e",
+            "0123456789abcdef0123456789abcdef",
+        ] {
+            content.name = Some(id.to_owned());
+            assert_eq!(label(&node(content.clone())), "train");
+        }
+        content.properties.clear();
+        assert_eq!(label(&node(content)), "0123456789abcdef0123456789abcdef");
     }
 
     #[test]

@@ -32,5 +32,5 @@ pub use inputs::{LogInputs, RunInput};
 pub use log::{ExtendTag, LogRun, ModelPoint, ParamConflict};
 pub use models::{EditModel, LoggedModel, ModelChange, ModelMetric, NewModel};
 pub use outputs::LogOutputs;
-pub use read::{GraphTracking, InputSummary, RunData};
+pub use read::{GraphTracking, InputSummary, ListedRun, RunData};
 pub use runs::{EditRun, NewRun, SetRunDeleted, TrackedRun};

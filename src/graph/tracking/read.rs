@@ -8,7 +8,7 @@ use super::inputs::RunInput;
 use super::models::{self, LoggedModel};
 use super::runs::{self, TrackedRun};
 use super::schema::{PrepareTracking, TrackingTypes};
-use super::{links, names};
+use super::{links, lookup, names};
 use crate::error::{Error, Result};
 use crate::graph::commit::engine::Engine;
 use crate::graph::nodes::read::in_order;
@@ -18,7 +18,7 @@ use crate::model::{
 };
 use crate::storage::tables::nodes;
 use crate::storage::tables::tracking::{
-    experiments as experiment_rows, inputs as input_tags, metrics, models as model_rows,
+    curves, experiments as experiment_rows, inputs as input_tags, metrics, models as model_rows,
     runs as run_rows,
 };
 use crate::storage::{Database, Tx};
@@ -41,6 +41,17 @@ pub struct RunData {
     /// Ids of models that it made, with the steps of the training at which it did.
     pub model_outputs: Vec<(String, i64)>,
 }
+
+/// A run in a list, with the latest points of its metrics.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListedRun {
+    pub execution_id: i64,
+    pub run: TrackedRun,
+    pub metrics: Vec<MetricPoint>,
+}
+
+/// The most metrics of all runs of a list.
+const MAX_LISTED_METRICS: i64 = 20_000;
 
 impl GraphTracking {
     pub(in crate::graph) const fn new(database: Database, engine: Arc<Engine>) -> Self {
@@ -128,6 +139,69 @@ impl GraphTracking {
         let ids = run_rows::search(&mut tx, experiments, view, asked).await?;
         let found = in_order(&mut tx, Kind::Execution, &ids).await?;
         with_data(&mut tx, &found).await
+    }
+
+    /// Whether anything has been tracked. Other reads have the types and the first experiment
+    /// stored where it has not.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn is_used(&self) -> Result<bool> {
+        let mut tx = self.database.read().await?;
+        Ok(TrackingTypes::find(&mut tx).await?.is_some())
+    }
+
+    /// As [`Self::runs`], with metrics and without inputs and models, for lists.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn listed_runs(
+        &self,
+        experiments: &[i64],
+        view: LifecycleView,
+        asked: &TrackingQuery<RunField>,
+    ) -> Result<Vec<ListedRun>> {
+        let mut tx = self.database.read().await?;
+        let ids = run_rows::search(&mut tx, experiments, view, asked).await?;
+        let found = in_order(&mut tx, Kind::Execution, &ids).await?;
+        let mut points: HashMap<i64, Vec<MetricPoint>> = HashMap::new();
+        if !ids.is_empty() {
+            for series in curves::series_among(&mut tx, &ids, MAX_LISTED_METRICS).await? {
+                let of_run = points.entry(series.execution_id).or_default();
+                of_run.push(series.latest);
+            }
+        }
+        let listed = |node: &Node| ListedRun {
+            execution_id: node.id,
+            run: TrackedRun::of(node),
+            metrics: points.remove(&node.id).unwrap_or_default(),
+        };
+        Ok(found.iter().map(listed).collect())
+    }
+
+    /// The execution that the run with an id is.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn run_execution(&self, id: &str) -> Result<Option<i64>> {
+        let mut tx = self.database.read().await?;
+        let found = lookup::run(&mut tx, id).await?;
+        Ok(found.map(|run| run.execution_id))
+    }
+
+    /// The context that the experiment with a number is.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn experiment_context(&self, number: i64) -> Result<Option<i64>> {
+        let mut tx = self.database.read().await?;
+        let key = names::experiment_id(number);
+        let found = nodes::ids_by_external_ids(&mut tx, Kind::Context, &[&key]).await?;
+        Ok(found.into_values().next())
     }
 
     /// A model that is not deleted.

@@ -135,3 +135,33 @@ proptest! {
         prop_assert!(hops == 2 || scene.figures.len() <= 60);
     }
 }
+
+#[test]
+fn steps_of_pipelines_with_ids_in_their_names_fold() {
+    let mut pipeline = Pipeline::default();
+    let raw = pipeline.artifact("raw", "Dataset");
+    for run in 0..9_u128 {
+        let id = uuid::Uuid::from_u128(run * 0x1234_5678_9abc_def0_1234_5678_9abc);
+        let step = pipeline.run(&format!("run/{id}/split"), &[raw]);
+        let output = pipeline.artifact(
+            &format!("taxi:2026-01-0{run}T02:00:Trainer:model:0"),
+            "Model",
+        );
+        pipeline.edge(step, output, "out");
+    }
+    let rules = FoldRules {
+        hops: 4,
+        focus: [raw].into(),
+        ..FoldRules::default()
+    };
+    let scene = fold(&pipeline.around(raw), &rules);
+    let labels: Vec<(&str, usize)> = scene
+        .figures
+        .iter()
+        .map(|figure| (figure.label.as_str(), figure.members.len()))
+        .collect();
+    assert_eq!(
+        labels,
+        [("raw", 1), ("taxi…Trainer:model", 9), ("run…split", 9)]
+    );
+}

@@ -1,5 +1,6 @@
 //! Pictures of generated lineage.
 
+mod diffing;
 mod folding;
 mod generate;
 mod placing;

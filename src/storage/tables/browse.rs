@@ -5,7 +5,7 @@ use super::lists::{Scope, select_in_scope};
 use super::schema::NodeTables;
 use super::{nodes, types};
 use crate::error::Result;
-use crate::model::{Event, Kind, Side, Stored};
+use crate::model::{Event, EventType, Kind, Side, Stored};
 use crate::storage::query::containing;
 use crate::storage::{Predicate, Tx};
 
@@ -181,6 +181,29 @@ pub async fn latest_events(
         .bind(id)
         .push(" ORDER BY id DESC LIMIT ?")
         .bind(limit);
+    tx.all(query).await
+}
+
+/// Events of some types of nodes without their paths, and no more than a limit.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn events_among(
+    tx: &mut Tx,
+    (side, ids): (Side, &[i64]),
+    event_types: &[EventType],
+    limit: i64,
+) -> Result<Vec<Stored<Event>>> {
+    let mut query = tx.sql(
+        "browse::events_among",
+        "SELECT id, artifact_id, execution_id, type, milliseconds_since_epoch FROM Event WHERE ",
+    );
+    let numbers: Vec<i64> = event_types.iter().map(|known| known.number()).collect();
+    let foreign_key = NodeTables::of(side.kind()).foreign_key;
+    query.push(foreign_key).push_in(ids);
+    query.push(" AND type").push_in(&numbers);
+    query.push(" LIMIT ?").bind(limit);
     tx.all(query).await
 }
 

@@ -86,6 +86,7 @@ pub async fn track(port: u16) {
     ] {
         read(port, &path).await;
     }
+    compare(port).await;
     for filter in [
         "",
         "metrics.loss > 0.1",
@@ -129,6 +130,14 @@ async fn files(port: u16, experiment: &str, run: &str) {
         assert_eq!(answer.status, 200, "{method} {path}: {}", answer.text());
     }
     read(port, &format!("/artifacts/list?run_id={run}&path=a")).await;
+}
+
+/// Compares executions, one of which is a run with metrics.
+async fn compare(port: u16) {
+    for query in ["executions=1,2,3", "executions=7&x=time", "artifacts=1,2,3"] {
+        let answer = http(port, &format!("GET /compare?{query} HTTP/1.1"), b"").await;
+        assert_eq!(answer.status, 200, "{query}: {}", answer.text());
+    }
 }
 
 /// Logs models of a run, and searches them.

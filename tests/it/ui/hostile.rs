@@ -61,9 +61,13 @@ async fn hostile_texts_are_shown_as_texts(store: Store) {
         format!("/artifacts/{artifact}"),
         format!("/executions/{execution}"),
         format!("/contexts/{context}"),
+        format!("/compare?artifacts={artifact}"),
+        format!("/compare?executions={execution}"),
         format!("/lineage/artifacts/{artifact}"),
         format!("/lineage/artifacts/{artifact}?highlight={asked}"),
         format!("/lineage/executions/{execution}?view=list"),
+        format!("/lineage/executions/{execution}?against=artifacts/{artifact}"),
+        format!("/lineage/contexts/{context}?against={context}"),
         format!("/lineage/contexts/{context}"),
     ] {
         let shown = page(&store, &path).await;

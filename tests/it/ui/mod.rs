@@ -1,10 +1,14 @@
 //! The web pages, as browsers ask for them.
 
+mod compare;
+mod diff;
 mod hostile;
 mod lineage;
+mod looks;
 mod pages;
 mod rights;
 mod serving;
+mod tracked;
 
 use crate::serving::{Http, http};
 use crate::support::Store;

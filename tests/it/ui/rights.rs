@@ -12,13 +12,16 @@ on_every_database! {
     a_caller_without_rights_gets_a_page_that_says_so,
 }
 
-const PATHS: [&str; 8] = [
+const PATHS: [&str; 11] = [
     "/",
     "/artifacts",
     "/artifacts/1",
     "/contexts/1",
     "/types",
     "/search?q=x",
+    "/compare?artifacts=1,2",
+    "/experiments",
+    "/models",
     "/lineage/artifacts/1",
     "/lineage/artifacts/1.csv",
 ];

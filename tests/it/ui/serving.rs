@@ -14,6 +14,8 @@ once! {
     pages_have_strict_headers,
     nothing_in_a_page_is_inline,
     assets_are_kept_for_ever,
+    pages_that_are_known_are_not_sent_again,
+    pages_are_compressed,
     pages_can_be_off,
     other_doors_answer_as_before,
 }
@@ -80,7 +82,7 @@ async fn assets_are_kept_for_ever() {
         .into_iter()
         .filter(|link| link.starts_with("/assets/"))
         .collect();
-    assert_eq!(assets.len(), 3, "{assets:?}");
+    assert_eq!(assets.len(), 4, "{assets:?}");
     for path in assets {
         let answer = get(store.port(), &path).await;
         assert_eq!(answer.status, 200, "{path}");
@@ -93,6 +95,55 @@ async fn assets_are_kept_for_ever() {
         );
         assert!(!answer.body.is_empty(), "{path}");
     }
+}
+
+async fn pages_that_are_known_are_not_sent_again() {
+    let store = store().await;
+    let port = store.port();
+    let ask = |tag: String| {
+        let head = format!("GET /artifacts HTTP/1.1\r\nAccept: text/html\r\nIf-None-Match: {tag}");
+        async move { http(port, &head, b"").await }
+    };
+    let first = visit(store.port(), "/artifacts").await;
+    let tag = first.header("etag").unwrap().to_owned();
+    let same = ask(format!("\"other\", {tag}")).await;
+    assert_eq!((same.status, same.body.len()), (304, 0));
+    assert!(same.header("content-security-policy").is_some());
+    assert_eq!(ask("\"other\"".to_owned()).await.status, 200);
+    // Another page, or the same one after a change.
+    let other = visit(store.port(), "/executions").await;
+    assert_ne!(other.header("etag"), Some(tag.as_str()));
+    let type_id = store.put_type::<Artifact>("New", &[]).await;
+    store.put_named::<Artifact>(type_id, &["new"]).await;
+    assert_eq!(ask(tag).await.status, 200);
+}
+
+async fn pages_are_compressed() {
+    let store = store().await;
+    let home = visit(store.port(), "/").await;
+    assert_eq!(home.header("content-encoding"), None);
+    let assets = links(&home.text())
+        .into_iter()
+        .filter(|link| link.starts_with("/assets/"));
+    for path in assets.chain(["/".to_owned(), "/lineage/artifacts/3.svg".to_owned()]) {
+        let plain = get(store.port(), &path).await;
+        let head = format!("GET {path} HTTP/1.1\r\nAccept-Encoding: gzip");
+        let packed = http(store.port(), &head, b"").await;
+        assert_eq!(packed.header("content-encoding"), Some("gzip"), "{path}");
+        assert!(
+            packed.header("vary").unwrap().contains("accept-encoding"),
+            "{path}"
+        );
+        let mut text = Vec::new();
+        let mut decoder = flate2::read::GzDecoder::new(packed.body.as_slice());
+        std::io::Read::read_to_end(&mut decoder, &mut text).unwrap();
+        assert_eq!(text, plain.body, "{path}");
+    }
+    // An error is a page, which is not compressed.
+    let head = "GET /artifacts/999 HTTP/1.1\r\nAccept: text/html\r\nAccept-Encoding: gzip";
+    let missing = http(store.port(), head, b"").await;
+    assert_eq!(missing.header("content-encoding"), None);
+    assert!(missing.text().starts_with("<!doctype html>"));
 }
 
 /// Follows every link from the home page, each path once with each of its names in the query.

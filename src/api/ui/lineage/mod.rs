@@ -2,9 +2,11 @@
 //! and as files.
 //!
 //! * `query`: the URL, both ways; `walk`: the traces; `draw`: what is drawn of them.
+//! * `diff`: the lineage beside another one, `against=`.
 //! * `panel`: the selected node or fold; `list`: the same lineage as a tree of rows.
 //! * `export`: `.svg`, `.json`, `.dot` and `.csv` behind the id.
 
+pub(super) mod diff;
 mod draw;
 mod export;
 mod list;
@@ -70,6 +72,11 @@ impl LineageSubject {
         let kinds = Kind::ALL.into_iter();
         let kind = kinds.clone().find(|kind| kind.plural() == visit.segment(0));
         let kind = kind.ok_or_else(|| Error::NotFound("no such kind of node".into()))?;
+        Self::of(visit, kind, id).await
+    }
+
+    /// A node or a context.
+    async fn of(visit: &Visit, kind: Kind, id: i64) -> Result<Self> {
         let node = node::find(visit, kind, id).await?;
         let starts = match kind {
             Kind::Artifact => vec![FigureKey::artifact(id)],
@@ -182,6 +189,9 @@ pub(super) async fn page(visit: Visit) -> Result<Response, Problem> {
     let (id, format) = Format::split(visit.segment(1));
     let subject = LineageSubject::find(&visit, parse_id(id)?).await?;
     let view = LineageView::parse(visit.query())?;
+    if let Some(other) = visit.asked("against").filter(|_| format.is_none()) {
+        return Ok(diff::page(&visit, &subject, &view, other).await?);
+    }
     let drawn = Drawn::new(&visit.call, &subject, &view).await?;
     let label = label(&subject.node);
     if let Some(format) = format {

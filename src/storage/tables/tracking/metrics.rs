@@ -58,6 +58,12 @@ const fn flip_negatives(bits: i64) -> i64 {
     if bits < 0 { bits ^ i64::MAX } else { bits }
 }
 
+/// What is less than the rank of NaN is the rank of a number or of an infinity.
+pub(super) const NAN_RANK: i64 = rank_of(f64::NAN);
+
+/// The ranks of the smallest and the greatest number, which is finite.
+pub(super) const FINITE_RANKS: [i64; 2] = [rank_of(f64::MIN), rank_of(f64::MAX)];
+
 /// A series with its latest point: the one with the greatest step, time and value, in this order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricSeries {

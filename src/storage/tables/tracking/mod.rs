@@ -2,12 +2,13 @@
 //! beside the nodes of the graph.
 //!
 //! * `experiments`, `runs`: which experiments and runs there are.
-//! * `metrics`: points of metrics.
+//! * `metrics`: points of metrics; `curves`: series as a whole, and thinned.
 //! * `inputs`: tags of inputs.
 //! * `models`, `model_metrics`: logged models and their metrics.
 //! * `registered`: registered models and their versions.
 //! * `search`: conditions and orders of searches; `text`: comparisons of texts.
 
+pub mod curves;
 pub mod experiments;
 pub mod inputs;
 pub mod metrics;

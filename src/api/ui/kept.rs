@@ -1,0 +1,57 @@
+//! What a browser has already is not sent again.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use crate::api::http::problem::Problem;
+use crate::error::Error;
+use crate::model::to_hex;
+
+/// How many digits of a hash an `ETag` has.
+const HASH_DIGITS: usize = 32;
+
+/// Gives a page the hash of what is in it as its `ETag`, and answers 304 without a body if the
+/// browser has this page. The caller may see what is on it, because it was made for the caller.
+pub(super) async fn not_sent_again(request: Request, next: Next) -> Response {
+    let known = request.headers().clone();
+    let response = next.run(request).await;
+    let is_kept_for_ever = response.headers().get(CACHE_CONTROL);
+    let is_kept_for_ever = is_kept_for_ever.and_then(|it| it.to_str().ok());
+    let is_kept_for_ever = is_kept_for_ever.is_some_and(|it| it.contains("immutable"));
+    if response.status() != StatusCode::OK || is_kept_for_ever {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    // A page is in memory as a whole.
+    let Ok(bytes) = to_bytes(body, usize::MAX).await else {
+        return Problem::from(Error::internal("a page has no end")).into_response();
+    };
+    let hash = to_hex(digest(&SHA256, &bytes).as_ref());
+    // Compression changes bytes, not the page.
+    let tag = format!("W/\"{}\"", &hash[..HASH_DIGITS]);
+    if let Ok(value) = HeaderValue::from_str(&tag) {
+        parts.headers.insert(ETAG, value);
+    }
+    if !has(&known, &tag) {
+        return Response::from_parts(parts, Body::from(bytes));
+    }
+    parts.status = StatusCode::NOT_MODIFIED;
+    parts.headers.remove(CONTENT_LENGTH);
+    parts.headers.remove(CONTENT_TYPE);
+    Response::from_parts(parts, Body::empty())
+}
+
+/// Whether a request names what the browser has, and this is it.
+fn has(headers: &HeaderMap, tag: &str) -> bool {
+    let values = headers.get_all(IF_NONE_MATCH).iter();
+    let mut values = values.filter_map(|value| value.to_str().ok());
+    values.any(|value| {
+        let mut tags = value.split(',').map(str::trim);
+        tags.any(|known| known == tag || known == "*")
+    })
+}

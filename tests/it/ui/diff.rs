@@ -1,0 +1,147 @@
+//! Two lineages side by side.
+
+use super::{page, put_tour, visit};
+use crate::support::prelude::*;
+
+on_every_database! {
+    two_runs_differ_in_what_they_used_and_did,
+    a_lineage_does_not_differ_from_itself,
+    wrong_others_are_refused,
+}
+
+/// A run of a pipeline: raw data, a policy of its own, a training with its number of epochs, a
+/// model, and one step more.
+struct Run {
+    context: i64,
+    train: i64,
+}
+
+async fn put_run(
+    store: &Store,
+    types: [i64; 3],
+    raw: i64,
+    number: i32,
+    (epochs, more): (i64, &str),
+) -> Run {
+    let [data, step, pipeline] = types;
+    let named = |name: String| Artifact::new(data, &name);
+    let policy = store.put(named(format!("policy v{number}"))).await;
+    let model = named(format!("model-{number}")).with_custom("accuracy", double(0.1));
+    let model = store.put(model).await;
+    let report = store.put(named(format!("{more}-{number}-report"))).await;
+    let train = Execution::new(step, &format!("train {number}"));
+    let train = train
+        .with_custom("param.epochs", int(epochs))
+        .with_custom("param.lr", double(0.1));
+    let train = store
+        .put(train.with_custom("metric.loss", double(0.5 / f64::from(number))))
+        .await;
+    let extra = store
+        .put(Execution::new(step, &format!("{more} {number}")))
+        .await;
+    let (input, output) = (pb::event::Type::Input, pb::event::Type::Output);
+    let events = vec![
+        event(raw, train, input),
+        event(policy, train, input),
+        event(model, train, output),
+        event(model, extra, input),
+        event(report, extra, output),
+    ];
+    store.ask(put_events(events)).await;
+    let context = store
+        .put(Context::new(pipeline, &format!("run {number}")))
+        .await;
+    let members = [(train, context), (extra, context)];
+    store
+        .ask(put_members(
+            &[(model, context), (report, context)],
+            &members,
+        ))
+        .await;
+    Run { context, train }
+}
+
+/// The rows of the list of differences, each as its mark and its text.
+fn differences(page: &str) -> Vec<(String, String)> {
+    let table = page.split("<table class=\"diff\">").nth(1).unwrap();
+    let rows = table
+        .split("</table>")
+        .next()
+        .unwrap()
+        .split("<tr class=\"")
+        .skip(1);
+    let texts = rows.map(|row| {
+        let mark = row.split('"').next().unwrap().to_owned();
+        let texts = row
+            .split("<bdi>")
+            .skip(1)
+            .filter_map(|text| text.split('<').next());
+        (mark, texts.collect::<Vec<_>>().join(": "))
+    });
+    texts.collect()
+}
+
+async fn two_runs_differ_in_what_they_used_and_did(store: Store) {
+    let types = [
+        store.put_type::<Artifact>("Data", &[]).await,
+        store.put_type::<Execution>("Step", &[]).await,
+        store.put_type::<Context>("Pipeline", &[]).await,
+    ];
+    let raw = store.put(Artifact::new(types[0], "raw")).await;
+    let old = put_run(&store, types, raw, 1, (10, "evaluate")).await;
+    let new = put_run(&store, types, raw, 2, (12, "audit")).await;
+    let path = format!("/lineage/contexts/{}?against={}", new.context, old.context);
+    let shown = page(&store, &path).await;
+    let of = |mark: &str, text: &str| (mark.to_owned(), text.to_owned());
+    assert_eq!(
+        differences(&shown),
+        [
+            of("changed", "policy v2: policy v1 → policy v2"),
+            of("changed", "train 2: epochs 10 → 12"),
+            of("added", "audit-2-report: new"),
+            of("added", "audit 2: new step"),
+            of("gone", "evaluate-1-report: not there"),
+            of("gone", "evaluate 1: no such step"),
+        ],
+        "{shown}"
+    );
+    assert!(shown.contains("<h2>6 differences</h2>"), "{shown}");
+    assert!(shown.contains("<bdi>10</bdi> → <bdi>12</bdi>"), "{shown}");
+    assert!(
+        shown.contains("<bdi>0.5</bdi> → <bdi>0.25</bdi>"),
+        "{shown}"
+    );
+    assert!(!shown.contains("<bdi>lr</bdi>"), "it is the same: {shown}");
+    for (class, count) in [("changed", 2), ("added", 2), ("gone", 2), ("same", 2)] {
+        let figures = shown.matches(&format!(" diff-{class}\"")).count();
+        assert_eq!(figures, count, "{class}: {shown}");
+    }
+    // The same from the steps themselves, which reach back only.
+    let path = format!(
+        "/lineage/executions/{}?against=executions/{}",
+        new.train, old.train
+    );
+    assert_eq!(differences(&page(&store, &path).await).len(), 2);
+}
+
+async fn a_lineage_does_not_differ_from_itself(store: Store) {
+    let model = put_tour(&store).await;
+    for query in ["", "&direction=both", "&direction=impact&hops=1"] {
+        let path = format!("/lineage/artifacts/{model}?against={model}{query}");
+        let shown = page(&store, &path).await;
+        assert!(shown.contains("<h2>0 differences</h2>"), "{query}: {shown}");
+    }
+}
+
+async fn wrong_others_are_refused(store: Store) {
+    let model = put_tour(&store).await;
+    for (against, status) in [
+        ("x", 400),
+        ("things/1", 400),
+        ("artifacts/", 400),
+        ("artifacts/99999", 404),
+    ] {
+        let path = format!("/lineage/artifacts/{model}?against={against}");
+        assert_eq!(visit(store.port(), &path).await.status, status, "{against}");
+    }
+}
