@@ -1,16 +1,18 @@
 //! Reads for people who look at a graph: search, counts that are bounded or estimated, what changed
-//! last, and what is around a node. Each reads a bounded number of rows.
+//! last, what is around a node, and paths. Each reads a bounded number of rows.
 
 use std::collections::BTreeMap;
 
 use crate::error::Result;
-use crate::graph::clock::Clock;
+use crate::graph::changes::history::History;
+use crate::graph::changes::watch::NewestChanges;
 use crate::graph::filters::{parse_filter, permit_for};
+use crate::graph::lineage::path::{self, FoundPaths, PathQuery};
 use crate::graph::nodes::scope::ListScope;
 use crate::model::{Event, Kind, Node, NodeType, Side, Stored, distinct_ids};
+use crate::storage::Tx;
 use crate::storage::tables::browse::{self, MAX_NEWEST_NODES};
 use crate::storage::tables::{events, nodes, types};
-use crate::storage::{Database, Tx};
 
 /// How many nodes there are of a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,17 +53,34 @@ pub struct LinkedContexts {
 /// The reads.
 #[derive(Clone, Debug)]
 pub struct GraphBrowse {
-    database: Database,
-    clock: Clock,
+    history: History,
 }
 
 impl GraphBrowse {
-    pub(in crate::graph) const fn new(database: Database, clock: Clock) -> Self {
-        Self { database, clock }
+    pub(in crate::graph) const fn new(history: History) -> Self {
+        Self { history }
     }
 
     /// How many of the newest nodes of a kind a search looks at.
     pub const MAX_NEWEST_NODES: i64 = MAX_NEWEST_NODES;
+
+    /// The newest changes, at most so many.
+    ///
+    /// # Errors
+    ///
+    /// `FailedPrecondition` when no history is kept.
+    pub async fn newest_changes(&self, most: usize) -> Result<NewestChanges> {
+        self.history.newest_changes(most).await
+    }
+
+    /// The shortest ways of data from one node to another, at most 20.
+    ///
+    /// # Errors
+    ///
+    /// `Exhausted` when no permit for a long read becomes free in time.
+    pub async fn paths(&self, query: PathQuery) -> Result<FoundPaths> {
+        path::find(&self.history, query).await
+    }
 
     /// The types of a kind, with the number of their nodes. With more nodes than
     /// [`Self::MAX_NEWEST_NODES`] the numbers are estimated.
@@ -70,7 +89,7 @@ impl GraphBrowse {
     ///
     /// Those of the database.
     pub async fn types(&self, kind: Kind) -> Result<Vec<(Stored<NodeType>, NodeCount)>> {
-        let mut tx = self.database.read().await?;
+        let mut tx = self.history.database.read().await?;
         let known = types::all(&mut tx, kind).await?;
         let newest = browse::count_newest_by_type(&mut tx, kind).await?;
         let newest: BTreeMap<i64, i64> = newest.into_iter().collect();
@@ -109,8 +128,8 @@ impl GraphBrowse {
         limit: i64,
     ) -> Result<i64> {
         let filter = parse_filter(kind, filter)?;
-        let permit = permit_for(&self.database, filter.as_ref()).await?;
-        let mut tx = self.database.read().await?;
+        let permit = permit_for(&self.history.database, filter.as_ref()).await?;
+        let mut tx = self.history.database.read().await?;
         let Some(scope) = scope.resolve(&mut tx, kind).await? else {
             return Ok(0);
         };
@@ -127,7 +146,7 @@ impl GraphBrowse {
     ///
     /// Those of the database.
     pub async fn find(&self, text: &str, limit: i64) -> Result<FoundNodes> {
-        let mut tx = self.database.read().await?;
+        let mut tx = self.history.database.read().await?;
         let mut found = FoundNodes::default();
         let number = text.strip_prefix('#').unwrap_or(text).parse::<i64>();
         for kind in Kind::ALL {
@@ -169,8 +188,8 @@ impl GraphBrowse {
         within: i64,
         limit: i64,
     ) -> Result<Vec<Node>> {
-        let since = self.clock.now().saturating_sub(within);
-        let mut tx = self.database.read().await?;
+        let since = self.history.clock.now().saturating_sub(within);
+        let mut tx = self.history.database.read().await?;
         let ids = browse::latest_in_states(&mut tx, states, since, limit).await?;
         let mut found = nodes::by_ids(&mut tx, Kind::Execution, &ids).await?;
         found.sort_by_key(|node| ids.iter().position(|id| *id == node.id));
@@ -183,7 +202,7 @@ impl GraphBrowse {
     ///
     /// Those of the database.
     pub async fn events(&self, side: Side, id: i64, limit: usize) -> Result<NodeEvents> {
-        let mut tx = self.database.read().await?;
+        let mut tx = self.history.database.read().await?;
         let most = i64::try_from(limit).map_or(i64::MAX, |limit| limit.saturating_add(1));
         let mut found = browse::latest_events(&mut tx, side, id, most).await?;
         let is_cut = found.len() > limit;
@@ -210,7 +229,7 @@ impl GraphBrowse {
     ///
     /// Those of the database.
     pub async fn contexts_of(&self, kind: Kind, id: i64, limit: usize) -> Result<LinkedContexts> {
-        let mut tx = self.database.read().await?;
+        let mut tx = self.history.database.read().await?;
         let most = i64::try_from(limit).map_or(i64::MAX, |limit| limit.saturating_add(1));
         let ids = browse::contexts_of(&mut tx, kind, id, most).await?;
         linked(&mut tx, ids, limit).await
@@ -222,7 +241,7 @@ impl GraphBrowse {
     ///
     /// Those of the database.
     pub async fn children(&self, context: i64, limit: usize) -> Result<LinkedContexts> {
-        let mut tx = self.database.read().await?;
+        let mut tx = self.history.database.read().await?;
         let most = i64::try_from(limit).map_or(i64::MAX, |limit| limit.saturating_add(1));
         let ids = browse::children(&mut tx, context, most).await?;
         linked(&mut tx, ids, limit).await

@@ -19,7 +19,7 @@ impl Graph {
     /// What people look for in the graph.
     #[must_use]
     pub fn browse(&self) -> GraphBrowse {
-        GraphBrowse::new(self.database.clone(), self.history.clock.clone())
+        GraphBrowse::new(self.history.clone())
     }
 
     /// Nodes side by side.

@@ -19,6 +19,9 @@ pub const MIN_FOLD_MEMBERS: usize = 4;
 /// The most figures of a picture.
 pub const MAX_FIGURES: usize = 150;
 
+/// What an opened side adds is folded by type alone if it is more figures than this.
+pub const MAX_OPENED_FIGURES: usize = 30;
+
 /// Which nodes become one figure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Grouping {
@@ -66,6 +69,13 @@ impl Default for FoldRules {
 }
 
 impl FoldRules {
+    /// Whether a node is drawn although no neighbour is opened.
+    fn is_near(&self, node: &TracedNode) -> bool {
+        let before = -i64::from(self.hops);
+        let after = i64::from(self.hops_after.unwrap_or(self.hops));
+        (before..=after).contains(&node.hop) || self.has_opened(node.key)
+    }
+
     fn has_opened(&self, key: FigureKey) -> bool {
         self.focus.contains(&key)
             || self.unfolded.contains(&key)
@@ -86,6 +96,9 @@ pub fn fold(lineage: &TracedLineage, rules: &FoldRules) -> Scene {
         Grouping::Type => graph.type_colours(),
         Grouping::RepeatedSteps => graph.refined(&coarse, &shown),
     };
+    if rules.grouping == Grouping::RepeatedSteps {
+        graph.widen_crowds(&mut classes, rules);
+    }
     if rules.grouping == Grouping::RepeatedSteps
         && graph.groups(&classes, &shown, rules).len() > rules.max_figures
     {
@@ -173,10 +186,7 @@ impl<'t> Indexed<'t> {
 
     /// Which nodes are drawn: those that are near, and those that something opens.
     fn shown(&self, rules: &FoldRules) -> Vec<bool> {
-        let before = -i64::from(rules.hops);
-        let after = i64::from(rules.hops_after.unwrap_or(rules.hops));
-        let is_near =
-            |node: &TracedNode| (before..=after).contains(&node.hop) || rules.has_opened(node.key);
+        let is_near = |node| rules.is_near(node);
         let mut shown: Vec<bool> = self.nodes.iter().map(is_near).collect();
         for &(from, to, _) in &self.edges {
             let (before, after) = (self.nodes[from].key, self.nodes[to].key);
@@ -215,6 +225,41 @@ impl<'t> Indexed<'t> {
         numbered(colours.iter().copied().zip(around))
     }
 
+    /// Gives what an opened side adds the colours of types, if it is more than
+    /// [`MAX_OPENED_FIGURES`].
+    fn widen_crowds(&self, classes: &mut [usize], rules: &FoldRules) {
+        let mut sides: BTreeMap<(usize, bool), BTreeSet<usize>> = BTreeMap::new();
+        for &(from, to, _) in &self.edges {
+            for (place, is_open, added, is_after) in [
+                (from, &rules.opened_after, to, true),
+                (to, &rules.opened_before, from, false),
+            ] {
+                if is_open.contains(&self.nodes[place].key) && !rules.is_near(&self.nodes[added]) {
+                    sides.entry((place, is_after)).or_default().insert(added);
+                }
+            }
+        }
+        let by_type = self.type_colours();
+        for added in sides.into_values() {
+            let mut sizes: HashMap<usize, usize> = HashMap::new();
+            for place in &added {
+                *sizes.entry(classes[*place]).or_default() += 1;
+            }
+            let figures = sizes.into_values();
+            let figures = figures.map(|size| if size < MIN_FOLD_MEMBERS { size } else { 1 });
+            if figures.sum::<usize>() > MAX_OPENED_FIGURES {
+                for place in added {
+                    classes[place] = self.wide_class(by_type[place]);
+                }
+            }
+        }
+    }
+
+    /// The class of a colour of types, beyond all other colours, so that both kinds stay apart.
+    const fn wide_class(&self, colour: usize) -> usize {
+        self.nodes.len() + colour
+    }
+
     /// Gives the nodes at far hops the colours of their types, from the farthest hop on, until the
     /// picture is small enough.
     fn widen_far_classes(&self, classes: &mut [usize], shown: &[bool], rules: &FoldRules) {
@@ -226,8 +271,7 @@ impl<'t> Indexed<'t> {
             }
             for (place, node) in self.nodes.iter().enumerate() {
                 if node.hop.unsigned_abs() == distance {
-                    // Beyond all other colours, so that both kinds of colours stay apart.
-                    classes[place] = self.nodes.len() + by_type[place];
+                    classes[place] = self.wide_class(by_type[place]);
                 }
             }
         }

@@ -131,6 +131,28 @@ impl TracedLineage {
         self.edges = edges;
     }
 
+    /// The keys of a normalized trace, as `a1-40.a44.e7`: those with successive ids are a range.
+    #[must_use]
+    pub fn key_ranges(&self) -> String {
+        let mut ranges: Vec<(FigureKey, i64)> = Vec::new();
+        for node in &self.nodes {
+            match ranges.last_mut() {
+                Some((first, last)) if first.kind == node.key.kind && *last + 1 == node.key.id => {
+                    *last = node.key.id;
+                }
+                _ => ranges.push((node.key, node.key.id)),
+            }
+        }
+        let texts = ranges.into_iter().map(|(first, last)| {
+            if first.id == last {
+                first.to_string()
+            } else {
+                format!("{first}-{last}")
+            }
+        });
+        texts.collect::<Vec<_>>().join(".")
+    }
+
     /// The index of each node.
     #[must_use]
     pub fn places(&self) -> HashMap<FigureKey, usize> {
@@ -142,6 +164,30 @@ impl TracedLineage {
 #[cfg(test)]
 mod key_tests {
     use super::*;
+
+    #[test]
+    fn successive_keys_are_ranges() {
+        let keys = [
+            FigureKey::artifact(1),
+            FigureKey::artifact(2),
+            FigureKey::artifact(3),
+        ];
+        let keys = keys.into_iter().chain([5, 7, 8].map(FigureKey::execution));
+        let node = |key| TracedNode {
+            key,
+            label: String::new(),
+            type_name: String::new(),
+            mark: None,
+            hop: 0,
+            time: 0,
+        };
+        let lineage = TracedLineage {
+            nodes: keys.map(node).collect(),
+            ..TracedLineage::default()
+        };
+        assert_eq!(lineage.key_ranges(), "a1-3.e5.e7-8");
+        assert_eq!(TracedLineage::default().key_ranges(), "");
+    }
 
     #[test]
     fn keys_have_one_text() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::layout::{LayoutEdge, LayoutNode, PictureLayout, layout};
-use super::{FigureKey, FigureKind, Mark, svg};
+use super::{FigureKey, FigureKind, Mark, TracedNode, svg};
 
 /// A node that is drawn, or several that are drawn as one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,24 @@ pub struct Figure {
     pub more_after: usize,
     /// Whether the picture is about it.
     pub is_focus: bool,
+}
+
+/// A node on its own.
+impl From<&TracedNode> for Figure {
+    fn from(node: &TracedNode) -> Self {
+        Self {
+            key: node.key,
+            members: vec![node.key],
+            label: node.label.clone(),
+            type_name: node.type_name.clone(),
+            marks: node.mark.map(|mark| (mark, 1)).into_iter().collect(),
+            hop: node.hop,
+            time: node.time,
+            more_before: 0,
+            more_after: 0,
+            is_focus: false,
+        }
+    }
 }
 
 impl Figure {

@@ -18,11 +18,11 @@ const MARGIN_WIDTH: f64 = 48.0;
 /// The width of a count of what is not drawn, in pixels.
 const MORE_WIDTH: f64 = 34.0;
 
-const LABEL_PEN: Pen = Pen {
+pub(super) const LABEL_PEN: Pen = Pen {
     font_size: 12.5,
     is_bold: true,
 };
-const TYPE_PEN: Pen = Pen {
+pub(super) const TYPE_PEN: Pen = Pen {
     font_size: 11.0,
     is_bold: false,
 };
@@ -44,6 +44,11 @@ pub trait SceneLinks {
 
     /// The URL of the scene with what is not drawn on a side of a figure.
     fn of_more(&self, figure: &Figure, side: MoreSide) -> Option<String>;
+
+    /// The pages of the node of a figure, and of the lineage around it; `None` for no pages.
+    fn of_node(&self, _: &Figure) -> Option<(String, String)> {
+        None
+    }
 
     /// The selected figure: the page shows its details beside the picture.
     fn selected(&self) -> Option<FigureKey> {
@@ -114,16 +119,17 @@ pub fn document(scene: &Scene, layout: &PictureLayout, title: &str, description:
     out
 }
 
-fn write_scene(
+/// The beginning of a picture: its upper left corner and its size, without the space around it, its
+/// title and its description.
+pub(super) fn write_head(
     out: &mut String,
-    scene: &Scene,
-    layout: &PictureLayout,
+    (left, top): (f64, f64),
+    (width, height): (f64, f64),
     (title, description): (&str, &str),
-    links: &dyn SceneLinks,
 ) {
-    let (left, top) = (layout.left - MARGIN_WIDTH, layout.top - MARGIN_WIDTH);
-    let width = layout.width + 2.0 * MARGIN_WIDTH;
-    let height = layout.height + 2.0 * MARGIN_WIDTH;
+    let (left, top) = (left - MARGIN_WIDTH, top - MARGIN_WIDTH);
+    let width = width + 2.0 * MARGIN_WIDTH;
+    let height = height + 2.0 * MARGIN_WIDTH;
     push!(
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"scene\" role=\"group\" \
@@ -140,9 +146,21 @@ fn write_scene(
     out.push_str(
         "<defs><marker id=\"arrow\" viewBox=\"0 0 8 8\" refX=\"7.2\" refY=\"4\" \
          markerWidth=\"7\" markerHeight=\"7\" markerUnits=\"userSpaceOnUse\" orient=\"auto\">\
-         <path class=\"arrow\" d=\"M0 .8L7.4 4L0 7.2z\"/></marker></defs>\
-         <g aria-hidden=\"true\">",
+         <path class=\"arrow\" d=\"M0 .8L7.4 4L0 7.2z\"/></marker></defs>",
     );
+}
+
+fn write_scene(
+    out: &mut String,
+    scene: &Scene,
+    layout: &PictureLayout,
+    (title, description): (&str, &str),
+    links: &dyn SceneLinks,
+) {
+    let corner = (layout.left, layout.top);
+    let size = (layout.width, layout.height);
+    write_head(out, corner, size, (title, description));
+    out.push_str("<g aria-hidden=\"true\">");
     for (edge, route) in scene.edges.iter().zip(&layout.routes) {
         let many = if edge.events > 1 { " many" } else { "" };
         let turned = if route.is_turned { " turned" } else { "" };
@@ -217,7 +235,12 @@ fn shape(kind: FigureKind, grown: f64) -> String {
     }
 }
 
-fn write_figure(out: &mut String, figure: &Figure, place: NodePlace, links: &dyn SceneLinks) {
+pub(super) fn write_figure(
+    out: &mut String,
+    figure: &Figure,
+    place: NodePlace,
+    links: &dyn SceneLinks,
+) {
     let kind = figure.key.kind;
     let mut class = String::from(match kind {
         FigureKind::Artifact => "figure artifact",
@@ -238,22 +261,26 @@ fn write_figure(out: &mut String, figure: &Figure, place: NodePlace, links: &dyn
     let id = if figure.is_focus { " id=\"focus\"" } else { "" };
     push!(
         out,
-        "<g{id} class=\"{class}\" data-key=\"{}\" transform=\"translate({:.1} {:.1})\">",
+        "<g{id} class=\"{class}\" data-key=\"{}\" transform=\"translate({:.1} {:.1})\"",
         figure.key,
         place.x,
         place.y
     );
+    if let Some((page, centre)) = links.of_node(figure) {
+        for (name, link) in [("page", page), ("centre", centre)] {
+            push!(out, " data-{name}=\"");
+            push_escaped(out, &link);
+            out.push('"');
+        }
+    }
+    out.push('>');
     let link = links.of_figure(figure);
     if let Some(link) = &link {
         out.push_str("<a href=\"");
         push_escaped(out, link);
-        out.push_str("\" aria-label=\"");
-        push_escaped(out, &figure.description());
-        if let Some(mark) = diff {
-            push!(out, ", {}", mark.word());
-        }
         out.push_str("\">");
     }
+    // The name of the link, and what a pointer shows.
     out.push_str("<title>");
     push_escaped(out, &figure.description());
     if let Some(mark) = diff {
@@ -376,9 +403,9 @@ fn write_more(
     count: usize,
     links: &dyn SceneLinks,
 ) {
-    let (x, words) = match side {
-        MoreSide::Before => (-MORE_WIDTH - 4.0, "more before"),
-        MoreSide::After => (figure_width(figure.key.kind) + 4.0, "more after"),
+    let (x, letter, words) = match side {
+        MoreSide::Before => (-MORE_WIDTH - 4.0, 'l', "more before"),
+        MoreSide::After => (figure_width(figure.key.kind) + 4.0, 'r', "more after"),
     };
     let shown = if count > 999 {
         "999+".to_owned()
@@ -389,7 +416,10 @@ fn write_more(
     if let Some(link) = &link {
         out.push_str("<a class=\"more\" href=\"");
         push_escaped(out, link);
-        push!(out, "\" aria-label=\"Show {count} {words} ");
+        push!(
+            out,
+            "\" data-side=\"{letter}\" aria-label=\"Show {count} {words} "
+        );
         push_escaped(out, &figure.label);
         out.push_str("\">");
     } else {

@@ -83,7 +83,7 @@ pub(super) fn router(
         deadline: pages.deadline,
     });
     let over_http = match &pages {
-        Some(pages) => over_http.merge(ui::routes(calls.clone(), pages.clone())),
+        Some(pages) => over_http.merge(ui::routes(calls.clone(), pages.clone(), stop.clone())),
         None => over_http,
     };
     let router = with_layers(services, over_http, pages, &guards);

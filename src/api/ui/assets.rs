@@ -1,10 +1,9 @@
-//! Style sheets, scripts and images, in the binary. Their names have hashes of what is in them, so
-//! that a browser keeps them for ever.
+//! Style sheets, scripts and images, in the binary. Their folder has the hash of all of them as its
+//! name, so that a browser keeps them for ever, and scripts import each other by their names.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{Context, SHA256};
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -14,57 +13,58 @@ use super::page::set_safety_headers;
 use crate::api::http::problem::Problem;
 use crate::model::to_hex;
 
-/// Name, type and content of each.
-static ASSETS: [(&str, &str, &[u8]); 4] = [
-    (
-        "app.css",
-        "text/css; charset=utf-8",
-        include_bytes!("../../../assets/ui/app.css"),
-    ),
-    (
-        "app.js",
-        "text/javascript; charset=utf-8",
-        include_bytes!("../../../assets/ui/app.js"),
-    ),
-    (
-        "theme.js",
-        "text/javascript; charset=utf-8",
-        include_bytes!("../../../assets/ui/theme.js"),
-    ),
-    (
-        "icon.svg",
-        "image/svg+xml",
-        include_bytes!("../../../assets/ui/icon.svg"),
-    ),
-];
-
-/// How many digits of a hash a name has.
-const HASH_DIGITS: usize = 16;
-
-/// The hashed name of each asset.
-static HASHED_NAMES: LazyLock<HashMap<&str, String>> = LazyLock::new(|| {
-    let hashed = |&(name, _, content): &(&'static str, &str, &[u8])| {
-        let hash = to_hex(digest(&SHA256, content).as_ref());
-        let (stem, end) = name.split_once('.').unwrap_or((name, ""));
-        (name, format!("{stem}.{}.{end}", &hash[..HASH_DIGITS]))
+/// Includes assets by their names.
+macro_rules! assets {
+    ($($name:literal)*) => {
+        &[$(($name, include_bytes!(concat!("../../../assets/ui/", $name)))),*]
     };
-    ASSETS.iter().map(hashed).collect()
-});
-
-/// The name under which an asset is served.
-pub(super) fn hashed_name(name: &str) -> &str {
-    HASHED_NAMES.get(name).map_or(name, String::as_str)
 }
 
-/// `GET /assets/{name}`.
-pub(super) async fn serve(Path(asked): Path<String>) -> Response {
-    let found = ASSETS.iter().find(|(name, ..)| hashed_name(name) == asked);
-    let Some((_, content_type, content)) = found else {
+/// Name and content of each.
+static ASSETS: &[(&str, &[u8])] = assets![
+    "activity.js" "app.css" "app.js" "icon.svg" "keys.js" "lineage.js" "live.js" "morph.js"
+    "page.js" "picture.js" "printed.js" "theme.js" "theme-choice.js"
+];
+
+/// How many digits of a hash the folder has.
+const HASH_DIGITS: usize = 16;
+
+/// The name of the folder.
+static FOLDER: LazyLock<String> = LazyLock::new(|| {
+    let mut hash = Context::new(&SHA256);
+    for (name, content) in ASSETS {
+        hash.update(name.as_bytes());
+        hash.update(content);
+    }
+    let mut folder = to_hex(hash.finish().as_ref());
+    folder.truncate(HASH_DIGITS);
+    folder
+});
+
+/// The path of an asset.
+pub(super) fn path(name: &str) -> String {
+    format!("/assets/{}/{name}", *FOLDER)
+}
+
+fn content_type(name: &str) -> &'static str {
+    match name.rsplit_once('.') {
+        Some((_, "css")) => "text/css; charset=utf-8",
+        Some((_, "js")) => "text/javascript; charset=utf-8",
+        _ => "image/svg+xml",
+    }
+}
+
+/// `GET /assets/{folder}/{name}`.
+pub(super) async fn serve(Path((folder, asked)): Path<(String, String)>) -> Response {
+    let found = ASSETS
+        .iter()
+        .find(|(name, _)| *name == asked && folder == *FOLDER);
+    let Some((name, content)) = found else {
         return Problem::new(StatusCode::NOT_FOUND, "no asset has this name").into_response();
     };
     let mut response = (*content).into_response();
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(name)));
     let kept = HeaderValue::from_static("public, max-age=31536000, immutable");
     headers.insert(CACHE_CONTROL, kept);
     set_safety_headers(headers);

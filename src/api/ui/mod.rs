@@ -3,13 +3,15 @@
 //! Pages are HTML made here; they need no script. All are read by GET, as the caller of the
 //! request, and every link is made by [`page::Links`], so that they work below a prefix.
 //!
-//! * `home`, `search`, `lists`, `node`, `types`, `compare`, `tracked`, `about`, `lineage`: a file
-//!   or a folder per page: the query, the graph, a view, and the template in `templates/ui/`.
+//! * `home`, `search`, `lists`, `node`, `types`, `compare`, `tracked`, `activity`, `about`,
+//!   `lineage`: a file or a folder per page: the query, the graph, a view, and the template in
+//!   `templates/ui/`.
 //! * `kept`: what a browser has already.
 //! * `page`: what all pages have; `visit`: a request for one; `problems`: errors as pages.
 //! * `views`: nodes, states and values as texts; `text`: times and numbers; `assets`: style sheets.
 
 mod about;
+mod activity;
 mod assets;
 mod compare;
 mod home;
@@ -34,6 +36,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use tokio_util::sync::CancellationToken;
 
 use http::{Extensions, HeaderMap, StatusCode, Version};
 use tower_http::compression::CompressionLayer;
@@ -58,12 +61,18 @@ pub struct UiSettings {
 struct Ui {
     calls: Calls,
     settings: UiSettings,
+    /// Ends streams.
+    stop: CancellationToken,
 }
 
 /// The routes.
-pub fn routes(calls: Calls, settings: UiSettings) -> Router {
-    let ui = Ui { calls, settings };
-    Router::new()
+pub fn routes(calls: Calls, settings: UiSettings, stop: CancellationToken) -> Router {
+    let ui = Ui {
+        calls,
+        settings,
+        stop,
+    };
+    let pages = Router::new()
         .route("/", get(home::page))
         .route("/search", get(search::page))
         .route("/artifacts", get(lists::artifacts))
@@ -82,11 +91,17 @@ pub fn routes(calls: Calls, settings: UiSettings) -> Router {
         .route("/models", get(tracked::models))
         .route("/models/{model}", get(tracked::model))
         .route("/models/{model}/versions/{version}", get(tracked::version))
+        .route("/lineage/{kind}/{id}/panel", get(lineage::panel_part))
+        .route("/activity", get(activity::page))
         .route("/about", get(about::page))
-        .route("/assets/{name}", get(assets::serve))
-        .layer(from_fn_with_state(ui.settings.clone(), in_time))
+        .route("/assets/{folder}/{name}", get(assets::serve))
         .layer(from_fn(kept::not_sent_again))
-        .layer(CompressionLayer::new().compress_when(is_compressed))
+        .layer(CompressionLayer::new().compress_when(is_compressed));
+    // The layers of pages wait for the end of a body.
+    let streams = Router::new().route("/activity/stream", get(activity::stream));
+    pages
+        .merge(streams)
+        .layer(from_fn_with_state(ui.settings.clone(), in_time))
         .with_state(ui)
 }
 

@@ -17,7 +17,7 @@ use crate::picture::{FigureKey, FigureKind};
 /// What a page may load: its own style sheets, scripts and images, and nothing from elsewhere.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; \
-     frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+     frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types pedigree";
 
 static OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
@@ -45,7 +45,7 @@ impl Links {
     }
 
     pub fn asset(&self, name: &str) -> String {
-        self.to(&format!("/assets/{}", assets::hashed_name(name)))
+        self.to(&assets::path(name))
     }
 
     pub fn node(&self, kind: Kind, id: i64) -> String {
@@ -103,6 +103,7 @@ pub(super) enum Section {
     Compare,
     Experiments,
     Models,
+    Activity,
     Other,
 }
 
@@ -118,6 +119,7 @@ impl Section {
             Self::Compare => "/compare",
             Self::Experiments => "/experiments",
             Self::Models => "/models",
+            Self::Activity => "/activity",
             Self::Other => "",
         }
     }
@@ -152,6 +154,7 @@ impl Shell {
             ("Experiments", Section::Experiments),
             ("Models", Section::Models),
             ("Compare", Section::Compare),
+            ("Activity", Section::Activity),
         ];
         let entry = |(word, section): (&'static str, Section)| NavEntry {
             word,

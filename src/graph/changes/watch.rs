@@ -26,6 +26,8 @@ pub enum Since {
     Now,
     /// At the oldest change in the history.
     Beginning,
+    /// As many commits before the newest one, as far as they are in the history.
+    Newest(i64),
     /// After the changes up to this cursor.
     Cursor(String),
 }
@@ -126,6 +128,42 @@ fn place(cursor: &str, store_id: &str) -> Result<HistoryPlace> {
     read().ok_or_else(|| Error::invalid("the cursor is not one of this database"))
 }
 
+/// The newest changes.
+#[derive(Debug, Default)]
+pub struct NewestChanges {
+    /// The oldest of them first.
+    pub changes: Vec<JournalEntry>,
+    /// After the last of them.
+    pub cursor: String,
+}
+
+impl History {
+    /// The newest changes, at most so many.
+    pub(in crate::graph) async fn newest_changes(&self, most: usize) -> Result<NewestChanges> {
+        let query = WatchQuery {
+            since: Since::Newest(i64::try_from(most).unwrap_or(i64::MAX)),
+            ..WatchQuery::default()
+        };
+        let mut watch = Watch::begin(self, query).await?;
+        let mut changes = Vec::new();
+        let mut commits = 0;
+        // A row is a commit, or a part of one. Those after as many are newer than this read.
+        while commits < most {
+            let page = watch.read_page().await?;
+            watch.advance(&page);
+            if page.rows.is_empty() {
+                break;
+            }
+            commits += page.rows.len();
+            changes.extend(page.rows.iter().flat_map(|row| row.changes.iter().cloned()));
+            let older = changes.len().saturating_sub(most);
+            changes.drain(..older);
+        }
+        let cursor = watch.cursor();
+        Ok(NewestChanges { changes, cursor })
+    }
+}
+
 impl Watch {
     /// Begins a watch.
     ///
@@ -159,6 +197,7 @@ impl Watch {
         let given = match &query.since {
             Since::Now => at(newest),
             Since::Beginning => at(oldest - 1),
+            Since::Newest(commits) => at((newest - commits).max(oldest - 1)),
             Since::Cursor(cursor) => place(cursor, &store_id)?,
         };
         if given.position < oldest - 1 {

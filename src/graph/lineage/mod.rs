@@ -5,13 +5,14 @@
 //! * `columns`: `TraceColumns`, the lineage of columns.
 //! * `subgraph`, `neighborhood`: `GetLineageSubgraph` and `GetLineageGraph`, each in one response;
 //!   `answer`: the response of both.
-//! * `stream`: `Trace`, to any depth and in parts.
+//! * `stream`: `Trace`, to any depth and in parts; `path`: the shortest ways between two nodes.
 
 pub(in crate::graph) mod answer;
 pub(in crate::graph) mod boundary;
 pub(in crate::graph) mod columns;
 pub(in crate::graph) mod named_inputs;
 pub(in crate::graph) mod neighborhood;
+pub(in crate::graph) mod path;
 pub(in crate::graph) mod stream;
 pub(in crate::graph) mod subgraph;
 pub(in crate::graph) mod traverse;

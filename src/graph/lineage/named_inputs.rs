@@ -16,6 +16,8 @@ use crate::storage::tables::run_lineage;
 #[derive(Debug, Default)]
 pub(super) struct NamedInputs {
     runs: HashMap<i64, RunInputs>,
+    /// Of the artifacts of [`Self::of_events`].
+    datasets: DatasetsOf,
 }
 
 /// The ids of the datasets of each artifact, as far as facets name them.
@@ -48,6 +50,23 @@ impl NamedInputs {
             }
         }
         Ok(())
+    }
+
+    /// What facets say of the runs of events, and of their artifacts.
+    pub(super) async fn of_events(tx: &mut Tx, events: &[Stored<Event>]) -> Result<Self> {
+        let runs: BTreeSet<i64> = events.iter().map(|it| it.value.execution_id).collect();
+        let runs: Vec<i64> = runs.into_iter().collect();
+        let mut named_inputs = Self::default();
+        named_inputs.load(tx, &runs, false).await?;
+        named_inputs.datasets = named_inputs.datasets_of(tx, events).await?;
+        Ok(named_inputs)
+    }
+
+    /// Whether a run has made an output from an input, of those that [`Self::of_events`] was given.
+    pub(super) fn has_made(&self, run: i64, output: i64, input: i64) -> bool {
+        let of = |artifact: i64| self.datasets.get(&artifact).map_or(&[][..], Vec::as_slice);
+        let run = self.runs.get(&run);
+        run.is_none_or(|run| run.has_made(of(output), of(input)))
     }
 
     /// Notes that the traversal has come from the artifact of an event to its run, which it has

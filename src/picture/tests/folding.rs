@@ -53,6 +53,39 @@ fn repeated_steps_are_one_figure() {
 }
 
 #[test]
+fn a_crowd_on_an_opened_side_is_folded_by_type() {
+    let mut pipeline = Pipeline::default();
+    let raw = pipeline.artifact("events", "Dataset");
+    let model = pipeline.step("train", &[raw], "Model");
+    for first in 'a'..='f' {
+        for second in 'a'..='g' {
+            pipeline.run(&format!("job {first}{second}"), &[model]);
+        }
+    }
+    let lineage = pipeline.around(raw);
+    let near = FoldRules {
+        hops: 2,
+        ..rules(raw)
+    };
+    assert_eq!(fold(&lineage, &near).figures.len(), 3);
+    let opened = FoldRules {
+        opened_after: BTreeSet::from([model]),
+        ..near.clone()
+    };
+    let scene = fold(&lineage, &opened);
+    let crowd = scene.figures.iter().find(|it| it.is_fold()).unwrap();
+    assert_eq!((scene.figures.len(), crowd.members.len()), (4, 42));
+    // Asked for, all are drawn; and what was near before is never folded.
+    let all = FoldRules {
+        unfolded: BTreeSet::from([crowd.key]),
+        ..opened.clone()
+    };
+    assert_eq!(fold(&lineage, &all).figures.len(), 45);
+    let far = FoldRules { hops: 3, ..opened };
+    assert_eq!(fold(&lineage, &far).figures.len(), 45);
+}
+
+#[test]
 fn an_opened_fold_is_drawn_as_its_members() {
     let (lineage, model) = scored();
     let folded = fold(&lineage, &rules(model));

@@ -52,12 +52,15 @@ pub(in crate::server) async fn receive<P: Protocol, F: Future<Output = Response>
     let received = match shape {
         RequestShape::Message(method) => arrivals.message(request, method, &mut reserved).await,
         RequestShape::Messages(method) => arrivals.messages(request, method),
-        RequestShape::Document if !request.body().is_end_stream() => {
+        RequestShape::Document | RequestShape::Events if !request.body().is_end_stream() => {
             arrivals.document(request, &mut reserved).await
         }
         RequestShape::Upload => arrivals.upload(request),
         RequestShape::OperatorStream => reserved.grow(REQUEST_BYTES).map(|()| request),
-        RequestShape::Document | RequestShape::Operator | RequestShape::Unknown => Ok(request),
+        RequestShape::Document
+        | RequestShape::Events
+        | RequestShape::Operator
+        | RequestShape::Unknown => Ok(request),
     };
     match received {
         Ok(request) => follow(next(request).await, Guard(reserved)),

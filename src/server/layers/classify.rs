@@ -84,6 +84,8 @@ pub(in crate::server) enum RequestShape {
     Document,
     /// The bytes of a file.
     Upload,
+    /// A request without a body, whose response is a stream of events.
+    Events,
     /// One message.
     Message(&'static MethodShape),
     /// A stream of messages.
@@ -96,7 +98,7 @@ impl RequestShape {
     /// Whether the request, or its response, is a stream.
     pub(in crate::server) const fn is_stream(self) -> bool {
         match self {
-            Self::Messages(_) | Self::OperatorStream | Self::Upload => true,
+            Self::Messages(_) | Self::OperatorStream | Self::Upload | Self::Events => true,
             Self::Message(method) => method.streams_responses,
             Self::Operator | Self::Document | Self::Unknown => false,
         }
@@ -108,6 +110,9 @@ const HEALTH_CHECK: &str = "/grpc.health.v1.Health/Check";
 
 /// The stream of health checks.
 const HEALTH_WATCH: &str = "/grpc.health.v1.Health/Watch";
+
+/// The stream of changes, for web pages.
+const EVENT_STREAM: &str = "/activity/stream";
 
 /// Methods for operators. They are served beyond the limits of concurrent requests.
 const OPERATOR_METHODS: [&str; 4] = [
@@ -259,8 +264,11 @@ impl Protocol for Http {
     }
 
     fn shape(request: &Request) -> RequestShape {
-        if mlflow::is_upload(request.method(), request.uri().path()) {
+        let path = request.uri().path();
+        if mlflow::is_upload(request.method(), path) {
             RequestShape::Upload
+        } else if path == EVENT_STREAM {
+            RequestShape::Events
         } else {
             RequestShape::Document
         }

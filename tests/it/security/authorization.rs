@@ -172,6 +172,8 @@ async fn denial(
             Some((method, route)) => (method, route.replace(['{', '}', '*'], "")),
             None => ("POST", path.to_owned()),
         };
+        // A stream after an unknown place ends at once.
+        let path = path.replace("/activity/stream", "/activity/stream?after=none");
         let head = format!(
             "{method} {path} HTTP/1.1\r\nAuthorization: {bearer}\r\nX-Pedigree-Tenant: {tenant}"
         );

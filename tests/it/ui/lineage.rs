@@ -10,6 +10,9 @@ on_every_database! {
     repeated_steps_are_one_figure_that_opens,
     directions_and_hops_decide_what_is_drawn,
     what_is_not_drawn_is_a_link,
+    a_fold_of_many_opens_as_a_list,
+    the_panel_is_a_part_of_its_own,
+    a_path_is_the_shortest_way,
     a_list_has_the_same_nodes,
     files_have_what_was_found,
     a_context_has_lineage,
@@ -86,6 +89,79 @@ async fn what_is_not_drawn_is_a_link(store: Store) {
         link.starts_with(&format!("/lineage/artifacts/{model}?")) && !link.contains("open=")
     });
     assert!(closed.is_some(), "Fold again: {opened}");
+}
+
+async fn a_fold_of_many_opens_as_a_list(store: Store) {
+    let type_id = store.put_type::<Artifact>("Model", &[]).await;
+    let model = store.put_named::<Artifact>(type_id, &["model"]).await[0];
+    let type_id = store.put_type::<Execution>("Score", &[]).await;
+    let names: Vec<String> = (0..160).map(|run| format!("score {run}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let runs = store.put_named::<Execution>(type_id, &names).await;
+    let input = pb::event::Type::Input;
+    let events = runs.iter().map(|run| event(model, *run, input));
+    store.ask(put_events(events.collect())).await;
+    let path = format!("/lineage/artifacts/{model}");
+    let folded = page(&store, &path).await;
+    assert_eq!(figures(&folded), 2, "{folded}");
+    let selected = format!("{path}?selected={}", fold_key(&folded, "160"));
+    let selected = page(&store, &selected).await;
+    assert!(selected.contains("List all 160"), "{selected}");
+    let list = links(&selected)
+        .into_iter()
+        .find(|link| link.contains("open=") && link.contains("view=list"));
+    let list = page(&store, &list.unwrap()).await;
+    assert_eq!(list.matches("<tr><td class=\"d").count(), 161, "{list}");
+}
+
+async fn the_panel_is_a_part_of_its_own(store: Store) {
+    let model = put_tour(&store).await;
+    let path = format!("/lineage/artifacts/{model}");
+    let runs = fold_key(&page(&store, &path).await, "12");
+    let shown = page(&store, &format!("{path}?selected={runs}")).await;
+    let part = page(&store, &format!("{path}/panel?selected={runs}")).await;
+    assert!(part.starts_with("<aside"), "{part}");
+    assert!(shown.contains(part.trim_end()), "{part} is not in {shown}");
+    let nothing = format!("/lineage/artifacts/{}/panel", model + 1000);
+    assert_eq!(visit(store.port(), &nothing).await.status, 404);
+}
+
+async fn a_path_is_the_shortest_way(store: Store) {
+    let model = put_tour(&store).await;
+    let raw = store.find::<Artifact>("name = 'events'").await[0];
+    let report = store.find::<Artifact>("name = 'report'").await[0];
+    let scores = store.find::<Artifact>("name = 'scores-1'").await[0];
+    let run = store.find::<Execution>("name = 'score-nightly 1'").await[0];
+    let base = format!("/lineage/artifacts/{model}?path=");
+    for (path, expected, ends) in [
+        (format!("a{raw}.a{report}"), "4 events", 3),
+        // The other way round it is the same one.
+        (format!("a{report}.a{raw}"), "4 events", 3),
+        (format!("a{model}.e{run}"), "1 event", 2),
+        (format!("a{model}.a{model}"), "0 events", 1),
+        (format!("a{report}.a{scores}"), "No data went", 0),
+    ] {
+        let shown = page(&store, &format!("{base}{path}")).await;
+        assert!(shown.contains(expected), "{path}: {shown}");
+        assert_eq!(figures(&shown), ends, "{path}: {shown}");
+    }
+    // Two runs made the report from the model: two ways of the same length.
+    let type_id = store.put_type::<Execution>("Review", &[]).await;
+    let review = store.put_named::<Execution>(type_id, &["review"]).await[0];
+    let ends = [
+        event(model, review, pb::event::Type::Input),
+        event(report, review, pb::event::Type::Output),
+    ];
+    store.ask(put_events(ends.into())).await;
+    let path = format!("{base}a{raw}.a{report}");
+    let first = page(&store, &path).await;
+    assert!(first.contains("1 of 2 paths"), "{first}");
+    let next = links(&first).into_iter().find(|link| link.ends_with(".2"));
+    let second = page(&store, &next.unwrap()).await;
+    assert!(second.contains("2 of 2 paths"), "{second}");
+    assert_ne!(first.contains(">review<"), second.contains(">review<"));
+    let missing = format!("{base}a{raw}.a999999");
+    assert_eq!(visit(store.port(), &missing).await.status, 404);
 }
 
 async fn a_list_has_the_same_nodes(store: Store) {
@@ -169,6 +245,7 @@ async fn wrong_views_are_refused_by_their_fields(store: Store) {
         "open=x",
         "selected=c1",
         "view=map",
+        "path=a1",
     ] {
         let answer = visit(store.port(), &format!("/lineage/artifacts/{model}?{query}")).await;
         assert_eq!(answer.status, 400, "{query}");

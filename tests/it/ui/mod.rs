@@ -1,5 +1,6 @@
 //! The web pages, as browsers ask for them.
 
+mod activity;
 mod compare;
 mod diff;
 mod hostile;

@@ -24,6 +24,9 @@ const PATHS: [&str; 11] = [
     "/models",
     "/lineage/artifacts/1",
     "/lineage/artifacts/1.csv",
+    "/lineage/artifacts/1/panel",
+    "/lineage/artifacts/1?path=a1.a3",
+    "/activity",
 ];
 
 /// A browser's request behind a proxy that adds a token.
@@ -62,6 +65,8 @@ async fn a_caller_without_rights_gets_a_page_that_says_so(backend: Backend) {
     assert!(home.contains("token:reader"), "{home}");
     assert_eq!(ask("/types", types.bearer()).await.status, 200);
     assert_eq!(ask("/artifacts", types.bearer()).await.status, 403);
+    let stream = ask("/activity/stream", none.bearer()).await;
+    assert_eq!(stream.status, 403);
     // Without a security file everybody may read.
     assert_eq!(visit(store.port(), "/artifacts").await.status, 200);
 }

@@ -1,5 +1,7 @@
 //! What is drawn of a trace.
 
+use std::collections::BTreeSet;
+
 use super::LineageSubject;
 use super::query::{LineageView, MAX_AUTO_HOPS};
 use super::walk::{self, MAX_TRACED_NODES, WalkPlan};
@@ -8,7 +10,7 @@ use crate::api::ui::text;
 use crate::error::Result;
 use crate::picture::fold::fold_within;
 use crate::picture::layout::PictureLayout;
-use crate::picture::{FoldRules, Scene, TracedLineage, fold};
+use crate::picture::{FigureKey, FoldRules, Scene, TracedLineage, fold};
 
 /// The most figures that are drawn unless hops are asked for.
 const MAX_AUTO_FIGURES: usize = 60;
@@ -19,11 +21,12 @@ const MAX_ROWS: usize = 500;
 /// Hops of a list unless they are asked for.
 const LIST_HOPS: u32 = 50;
 
-/// A trace, and the picture of it.
+/// A trace, and what is drawn of it.
 pub(super) struct Drawn {
     pub lineage: TracedLineage,
+    /// What was drawn before each opening.
+    earlier: Vec<Scene>,
     pub scene: Scene,
-    pub layout: PictureLayout,
     pub hops: u32,
 }
 
@@ -48,46 +51,59 @@ impl Drawn {
             };
             walk::trace(call, &walk).await?
         };
-        let focus = subject.focus();
-        let closed = FoldRules {
+        Ok(Self::of(lineage, &subject.focus(), view, hops))
+    }
+
+    /// What a view draws of a trace. `most_hops` are those of the view, or the most that it draws.
+    fn of(
+        lineage: TracedLineage,
+        focus: &BTreeSet<FigureKey>,
+        view: &LineageView,
+        most_hops: u32,
+    ) -> Self {
+        let rules = |hops, openings| FoldRules {
             hops,
-            max_figures: if view.is_list {
-                MAX_ROWS
-            } else {
-                FoldRules::default().max_figures
-            },
-            ..view.rules(&focus, 0)
-        };
-        let (mut scene, hops) = if view.hops.is_none() && !view.is_list {
-            fold_within(&lineage, &closed, MAX_AUTO_HOPS, MAX_AUTO_FIGURES)
-        } else {
-            (fold(&lineage, &closed), hops)
+            ..view.rules(focus, openings)
         };
         if view.is_list {
-            return Ok(Self {
-                lineage,
-                scene,
-                layout: PictureLayout::default(),
-                hops,
-            });
-        }
-        // Each opening keeps the order of the picture before it.
-        let mut layout = scene.layout(None);
-        for openings in 1..=view.open.len() {
             let rules = FoldRules {
-                hops,
-                ..view.rules(&focus, openings)
+                max_figures: MAX_ROWS,
+                ..rules(most_hops, view.open.len())
             };
-            let next = fold(&lineage, &rules);
-            layout = next.layout(Some((&scene, &layout)));
-            scene = next;
+            let scene = fold(&lineage, &rules);
+            return Self {
+                lineage,
+                earlier: Vec::new(),
+                scene,
+                hops: most_hops,
+            };
         }
-        Ok(Self {
+        let (mut scene, hops) = if view.hops.is_some() {
+            (fold(&lineage, &rules(most_hops, 0)), most_hops)
+        } else {
+            fold_within(&lineage, &rules(0, 0), most_hops, MAX_AUTO_FIGURES)
+        };
+        let mut earlier = Vec::with_capacity(view.open.len());
+        for openings in 1..=view.open.len() {
+            let next = fold(&lineage, &rules(hops, openings));
+            earlier.push(std::mem::replace(&mut scene, next));
+        }
+        Self {
             lineage,
+            earlier,
             scene,
-            layout,
             hops,
-        })
+        }
+    }
+
+    /// Where everything stands. Each opening keeps the order of what was drawn before it.
+    pub fn layout(&self) -> PictureLayout {
+        let mut before: Option<(&Scene, PictureLayout)> = None;
+        for scene in self.earlier.iter().chain([&self.scene]) {
+            let seeds = before.as_ref().map(|(scene, layout)| (*scene, layout));
+            before = Some((scene, scene.layout(seeds)));
+        }
+        before.map(|(_, layout)| layout).unwrap_or_default()
     }
 
     /// How much is drawn, as a sentence.

@@ -78,7 +78,7 @@ impl Format {
         let text = match self {
             Self::Svg => {
                 let title = format!("Lineage of {label}");
-                svg::document(&drawn.scene, &drawn.layout, &title, &drawn.summary())
+                svg::document(&drawn.scene, &drawn.layout(), &title, &drawn.summary())
             }
             Self::Json => json_text(drawn).to_string(),
             Self::Dot => dot::document(&drawn.scene),

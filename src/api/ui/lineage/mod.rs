@@ -3,6 +3,7 @@
 //!
 //! * `query`: the URL, both ways; `walk`: the traces; `draw`: what is drawn of them.
 //! * `diff`: the lineage beside another one, `against=`.
+//! * `path`: the way of data between two nodes, instead of the lineage.
 //! * `panel`: the selected node or fold; `list`: the same lineage as a tree of rows.
 //! * `export`: `.svg`, `.json`, `.dot` and `.csv` behind the id.
 
@@ -11,6 +12,7 @@ mod draw;
 mod export;
 mod list;
 mod panel;
+mod path;
 pub(super) mod query;
 pub(super) mod walk;
 
@@ -34,6 +36,7 @@ use draw::Drawn;
 use export::Format;
 use list::{Card, ListRow};
 use panel::Panel;
+use path::PathPage;
 use query::{FigureOpening, LineageView, OpenPart};
 use walk::WalkDirection;
 
@@ -128,13 +131,24 @@ struct LineagePage {
     rows: Vec<ListRow>,
     is_empty: bool,
     summary: String,
+    /// The stream of changes, and the keys of the nodes whose changes matter here.
+    stream: String,
+    traced: String,
     cut: String,
     artifact_glyph: &'static str,
     execution_glyph: &'static str,
 }
 
+/// The panel alone.
+#[derive(Template)]
+#[template(path = "ui/panel.html")]
+struct PanelPart {
+    panel: Panel,
+}
+
 /// The page of a picture: where its figures lead.
 struct PageLinks<'p> {
+    links: &'p Links,
     base: &'p str,
     view: &'p LineageView,
     selected: Option<FigureKey>,
@@ -166,6 +180,17 @@ impl SceneLinks for PageLinks<'_> {
         Some(self.link(&self.view.toggled(FigureOpening { key, part })))
     }
 
+    fn of_node(&self, figure: &Figure) -> Option<(String, String)> {
+        if figure.is_fold() {
+            return None;
+        }
+        let (kind, id) = (kind_of(figure.key), figure.key.id);
+        Some((
+            self.links.node(kind, id),
+            centred(self.links, figure, self.view),
+        ))
+    }
+
     fn selected(&self) -> Option<FigureKey> {
         self.selected
     }
@@ -175,6 +200,15 @@ impl SceneLinks for PageLinks<'_> {
         let has = |text: &str| text.to_lowercase().contains(&wanted);
         !wanted.is_empty() && !has(&figure.label) && !has(&figure.type_name)
     }
+}
+
+/// The same view of the lineage of another node.
+fn centred(links: &Links, figure: &Figure, view: &LineageView) -> String {
+    let view = changed(view, |view| {
+        view.selected = None;
+        view.open.clear();
+    });
+    with_query(&links.lineage(kind_of(figure.key), figure.key.id), &view)
 }
 
 /// The address of a view.
@@ -192,14 +226,43 @@ pub(super) async fn page(visit: Visit) -> Result<Response, Problem> {
     if let Some(other) = visit.asked("against").filter(|_| format.is_none()) {
         return Ok(diff::page(&visit, &subject, &view, other).await?);
     }
+    let base = visit.links().lineage(subject.kind, subject.node.id);
+    if let (Some(asked), None) = (view.path, format) {
+        let shown = PathPage::new(&visit, &subject, (&base, &view), asked).await?;
+        return Ok(html(StatusCode::OK, &shown)?);
+    }
     let drawn = Drawn::new(&visit.call, &subject, &view).await?;
     let label = label(&subject.node);
     if let Some(format) = format {
         return Ok(format.answer(&drawn, &label));
     }
-    let base = visit.links().lineage(subject.kind, subject.node.id);
     let shown = show(&visit, &subject, &view, &drawn, (&base, &label)).await?;
     Ok(html(StatusCode::OK, &shown)?)
+}
+
+/// `GET /lineage/{kind}/{id}/panel`: the panel of the page with the same query.
+pub(super) async fn panel_part(visit: Visit) -> Result<Response, Problem> {
+    let subject = LineageSubject::find(&visit, parse_id(visit.segment(1))?).await?;
+    let view = LineageView::parse(visit.query())?;
+    let drawn = Drawn::new(&visit.call, &subject, &view).await?;
+    let base = visit.links().lineage(subject.kind, subject.node.id);
+    let figure = selected(&subject, &view, &drawn)
+        .ok_or_else(|| Error::NotFound("nothing in this picture is selected".into()))?;
+    let panel = Panel::new(&visit, &subject, figure, (&base, &view)).await?;
+    Ok(html(StatusCode::OK, &PanelPart { panel })?)
+}
+
+/// The figure that the panel tells about: the selected one, or the node that the picture is about.
+fn selected<'d>(
+    subject: &LineageSubject,
+    view: &LineageView,
+    drawn: &'d Drawn,
+) -> Option<&'d Figure> {
+    let figure_of = |key| drawn.scene.figure_of(key);
+    let selected = view.selected.and_then(figure_of);
+    let default = || subject.focus().first().copied().and_then(figure_of);
+    let place = selected.or_else(default)?;
+    drawn.scene.figures.get(place)
 }
 
 async fn show(
@@ -210,12 +273,9 @@ async fn show(
     (base, label): (&str, &str),
 ) -> Result<LineagePage> {
     let links = visit.links();
-    let default = subject.focus().first().copied();
-    let figure_of = |key| drawn.scene.figure_of(key);
-    let selected = view.selected.and_then(figure_of);
-    let selected = selected.or_else(|| default.and_then(figure_of));
-    let selected = selected.map(|place| &drawn.scene.figures[place]);
+    let selected = selected(subject, view, drawn);
     let page_links = PageLinks {
+        links,
         base,
         view,
         selected: selected.map(|figure| figure.key),
@@ -226,7 +286,7 @@ async fn show(
         WalkDirection::Impact => "Impact of",
     };
     let panel = match selected.filter(|_| !view.is_list) {
-        Some(figure) => Some(Panel::new(visit, figure, (base, view)).await?),
+        Some(figure) => Some(Panel::new(visit, subject, figure, (base, view)).await?),
         None => None,
     };
     let section = Section::Nodes(subject.kind);
@@ -264,7 +324,7 @@ async fn show(
         } else {
             svg::element(
                 &drawn.scene,
-                &drawn.layout,
+                &drawn.layout(),
                 &format!("{title} {label}"),
                 &page_links,
             )
@@ -282,6 +342,8 @@ async fn show(
         },
         is_empty: drawn.lineage.nodes.len() <= 1,
         summary: drawn.summary(),
+        stream: links.to("/activity/stream"),
+        traced: drawn.lineage.key_ranges(),
         cut: if drawn.lineage.is_cut {
             let most = text::number(walk::MAX_TRACED_NODES);
             format!("There is more: a walk ends after {most} nodes. What is nearest is shown.")

@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::query::{FigureOpening, LineageView, OpenPart};
-use super::{changed, with_query};
+use super::query::{AskedPath, FigureOpening, LineageView, OpenPart};
+use super::{LineageSubject, centred, changed, with_query};
 use crate::api::ui::page::kind_of;
 use crate::api::ui::text;
 use crate::api::ui::views::{NodeView, PropertyView, kind_glyph, properties, value_text};
 use crate::api::ui::visit::Visit;
 use crate::error::Result;
 use crate::model::Node;
+use crate::picture::fold::MAX_FIGURES;
 use crate::picture::{Figure, Mark};
 
 /// The most members of a fold that are compared, and that are listed.
@@ -42,14 +43,17 @@ pub(super) struct Panel {
     /// The node, if it is one.
     pub node: Option<NodeView>,
     pub centre: String,
+    /// The path between the node that the picture is about and this one, where that is another one.
+    pub path: Option<String>,
     pub properties: Vec<PropertyView>,
     pub has_more_properties: bool,
     pub states: Vec<StateCount>,
     pub differences: Vec<Difference>,
     pub compared: usize,
     pub latest: Vec<NodeView>,
-    /// The picture with the members of the fold.
+    /// The picture with the members of the fold, or the list of more than a picture has.
     pub unfold: String,
+    pub unfold_words: &'static str,
     /// The pictures with what is not drawn around it, each with its words.
     pub openings: Vec<(String, String)>,
 }
@@ -57,6 +61,7 @@ pub(super) struct Panel {
 impl Panel {
     pub async fn new(
         visit: &Visit,
+        subject: &LineageSubject,
         figure: &Figure,
         (base, view): (&str, &LineageView),
     ) -> Result<Self> {
@@ -72,9 +77,14 @@ impl Panel {
         properties.truncate(MAX_PROPERTIES);
         let listed = nodes.iter().take(MAX_LISTED_NODES);
         let listed = listed.filter(|_| figure.is_fold());
+        let is_for_list = figure.members.len() > MAX_FIGURES;
         let open = |part| {
             let key = figure.key;
-            with_query(base, &view.toggled(FigureOpening { key, part }))
+            let opened = view.toggled(FigureOpening { key, part });
+            let opened = changed(&opened, |view| {
+                view.is_list |= is_for_list && part == OpenPart::Members;
+            });
+            with_query(base, &opened)
         };
         let more = [
             (figure.more_before, OpenPart::Before, "before"),
@@ -90,13 +100,19 @@ impl Panel {
             type_name: text::cell(&figure.type_name),
             members: figure.members.len(),
             node: single.map(|node| NodeView::new(links, kind, node)),
-            centre: {
-                let view = changed(view, |view| {
-                    view.selected = None;
-                    view.open.clear();
-                });
-                with_query(&links.lineage(kind, figure.key.id), &view)
-            },
+            centre: centred(links, figure, view),
+            path: subject.focus().first().and_then(|focus| {
+                let ends = (*focus, figure.key);
+                let (from, to) = if figure.hop < 0 {
+                    (ends.1, ends.0)
+                } else {
+                    ends
+                };
+                let number = 1;
+                let path = AskedPath { from, to, number };
+                let view = changed(view, |view| view.path = Some(path));
+                (from != to && single.is_some()).then(|| with_query(base, &view))
+            }),
             properties,
             has_more_properties,
             states: figure
@@ -117,6 +133,7 @@ impl Panel {
                 .map(|node| NodeView::new(links, kind, node))
                 .collect(),
             unfold: open(OpenPart::Members),
+            unfold_words: if is_for_list { "List all" } else { "Show all" },
             openings: more
                 .map(|(count, part, word)| (open(part), format!("{count} more {word} it")))
                 .collect(),

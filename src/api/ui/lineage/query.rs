@@ -8,6 +8,7 @@ use url::form_urlencoded;
 
 use super::walk::WalkDirection;
 use crate::error::{Error, Result};
+use crate::picture::lineage::NoFigureKey;
 use crate::picture::{FigureKey, FoldRules, Grouping};
 
 /// The most hops that can be asked for, and that are drawn unasked.
@@ -50,7 +51,7 @@ impl fmt::Display for FigureOpening {
 }
 
 impl FromStr for FigureOpening {
-    type Err = crate::picture::lineage::NoFigureKey;
+    type Err = NoFigureKey;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (key, part) = if let Some(key) = text.strip_suffix('l') {
@@ -62,6 +63,43 @@ impl FromStr for FigureOpening {
         };
         let key = key.parse()?;
         Ok(Self { key, part })
+    }
+}
+
+/// A path between two nodes, as `a42.e77`, or `a42.e77.2` for the second one of the same length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AskedPath {
+    pub from: FigureKey,
+    pub to: FigureKey,
+    /// From 1 on.
+    pub number: usize,
+}
+
+impl fmt::Display for AskedPath {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}.{}", self.from, self.to)?;
+        if self.number > 1 {
+            write!(out, ".{}", self.number)?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for AskedPath {
+    type Err = NoFigureKey;
+
+    fn from_str(text: &str) -> Result<Self, NoFigureKey> {
+        let mut parts = text.split('.');
+        let mut key = || parts.next().ok_or(NoFigureKey)?.parse();
+        let (from, to) = (key()?, key()?);
+        let number = match parts.next() {
+            None => 1,
+            Some(number) => number.parse().map_err(|_| NoFigureKey)?,
+        };
+        if number == 0 || parts.next().is_some() {
+            return Err(NoFigureKey);
+        }
+        Ok(Self { from, to, number })
     }
 }
 
@@ -77,6 +115,8 @@ pub struct LineageView {
     pub selected: Option<FigureKey>,
     /// A part of the names that stand out; empty for none.
     pub highlight: String,
+    /// A path that is drawn instead of the lineage.
+    pub path: Option<AskedPath>,
     pub is_list: bool,
 }
 
@@ -132,6 +172,10 @@ impl LineageView {
                     }
                     text.clone_into(&mut view.highlight);
                 }
+                "path" => {
+                    let rule = "path: must be two nodes with a dot between, such as a42.e77";
+                    view.path = Some(text.parse().map_err(|_| Error::invalid(rule))?);
+                }
                 "view" => {
                     view.is_list = named(name, text, &[("graph", false), ("list", true)])?;
                 }
@@ -161,6 +205,9 @@ impl LineageView {
         }
         if !self.highlight.is_empty() {
             query.append_pair("highlight", &self.highlight);
+        }
+        if let Some(path) = self.path {
+            query.append_pair("path", &path.to_string());
         }
         if self.is_list {
             query.append_pair("view", "list");
@@ -261,6 +308,9 @@ mod url_tests {
             "open=e1..e2",
             "selected=c1",
             "selected=a99999999999999999999",
+            "path=a1",
+            "path=a1.a2.0",
+            "path=a1.a2.1.1",
             "view=map",
         ] {
             let field = query.split('=').next().unwrap();
@@ -299,6 +349,7 @@ mod url_tests {
             open in proptest::collection::btree_set(opening(), 0..20),
             selected in proptest::option::of(key()),
             highlight in "[^\\s\\x00](.{0,30}[^\\s])?",
+            path in proptest::option::of((key(), key(), 1..30_usize)),
             is_list in any::<bool>(),
         ) {
             let view = LineageView {
@@ -308,6 +359,7 @@ mod url_tests {
                 open: open.into_iter().collect(),
                 selected,
                 highlight: highlight.trim().to_owned(),
+                path: path.map(|(from, to, number)| AskedPath { from, to, number }),
                 is_list,
             };
             prop_assert_eq!(parse(&view.write()).unwrap(), view);

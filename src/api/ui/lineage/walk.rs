@@ -126,7 +126,8 @@ async fn follow(
     Ok(())
 }
 
-fn traced(key: FigureKey, node: &Node, hop: i64) -> TracedNode {
+/// A node as a picture needs it.
+pub(super) fn traced(key: FigureKey, node: &Node, hop: i64) -> TracedNode {
     TracedNode {
         key,
         label: label(node),
