@@ -2,8 +2,8 @@
 //!
 //! The map, from the outside in; each layer knows only those below it:
 //!
-//! * [`cli`]: the commands: serve, migrate and reconcile; record, watch and trace as clients; token
-//!   and policy for security files.
+//! * [`cli`]: the commands: serve, migrate, reconcile and adopt; record, watch and trace as
+//!   clients; token and policy for security files.
 //! * [`config`]: flags, environment and file become one validated configuration.
 //! * [`telemetry`]: logs, metrics, traces.
 //! * [`server`]: the listeners, the router with the layers around every request, health, start and
@@ -18,6 +18,7 @@
 //! * [`storage`]: SQL for three databases.
 //! * [`blobs`]: bytes of files, by their digests.
 //! * [`picture`]: lineage as a picture: folds, positions, SVG.
+//! * [`proof`]: commitments to what the history has.
 //! * [`model`]: the vocabulary; [`error`]: what can go wrong; [`proto`]: generated code;
 //!   [`certificates`]: certificate authorities; [`reloaded`]: values made of files;
 //!   `fair_queue`: a queue in which callers take turns; [`web_client`]: a client of HTTPS;
@@ -37,6 +38,7 @@ pub mod identity;
 pub mod model;
 pub mod picture;
 pub mod policy;
+pub mod proof;
 pub mod proto;
 pub mod provenance;
 pub mod reloaded;

@@ -81,6 +81,14 @@ CREATE TABLE IF NOT EXISTS PedigreeOutbox (
     changes LONGBLOB NOT NULL
 ) ENGINE = InnoDB;
 
+-- What is too large for the rows of the history, in parts. All parts of a row have the id with which the row begins, and go with it.
+CREATE TABLE IF NOT EXISTS PedigreeLargeValue (
+    id BINARY(16) NOT NULL,
+    part_number BIGINT NOT NULL,
+    content MEDIUMBLOB NOT NULL,
+    PRIMARY KEY (id, part_number)
+) ENGINE = InnoDB;
+
 -- The ids of recorded messages, with what was answered.
 CREATE TABLE IF NOT EXISTS PedigreeMessage (
     id VARBINARY(255) PRIMARY KEY,
@@ -272,6 +280,14 @@ CREATE TABLE IF NOT EXISTS PedigreeLock (
 
 INSERT INTO PedigreeLock (name, counter)
 SELECT 'structure', 0 FROM (SELECT COUNT(*) AS locks FROM PedigreeLock WHERE name = 'structure') AS counted
+WHERE locks = 0;
+
+INSERT INTO PedigreeLock (name, counter)
+SELECT 'adopted', 0 FROM (SELECT COUNT(*) AS locks FROM PedigreeLock WHERE name = 'adopted') AS counted
+WHERE locks = 0;
+
+INSERT INTO PedigreeLock (name, counter)
+SELECT 'adoption', 0 FROM (SELECT COUNT(*) AS locks FROM PedigreeLock WHERE name = 'adoption') AS counted
 WHERE locks = 0;
 
 -- One row: what tells this database from others, and the lock of who gives positions.

@@ -26,6 +26,14 @@ CREATE TABLE IF NOT EXISTS PedigreeOutbox (
     changes BLOB NOT NULL
 );
 
+-- What is too large for the rows of the history, in parts. All parts of a row have the id with which the row begins, and go with it.
+CREATE TABLE IF NOT EXISTS PedigreeLargeValue (
+    id BLOB NOT NULL,
+    part_number INT NOT NULL,
+    content BLOB NOT NULL,
+    PRIMARY KEY (id, part_number)
+);
+
 -- The ids of recorded messages, with what was answered.
 CREATE TABLE IF NOT EXISTS PedigreeMessage (
     id TEXT PRIMARY KEY,
@@ -224,7 +232,7 @@ CREATE TABLE IF NOT EXISTS PedigreeLock (
     counter INT NOT NULL
 );
 
-INSERT INTO PedigreeLock (name, counter) VALUES ('structure', 0)
+INSERT INTO PedigreeLock (name, counter) VALUES ('structure', 0), ('adoption', 0), ('adopted', 0)
 ON CONFLICT DO NOTHING;
 
 -- One row: what tells this database from others.

@@ -57,6 +57,8 @@ pub(super) enum Invocation {
     Reconcile(Box<ReconcileArgs>),
     /// Take over what another system has recorded
     Import(ImportArgs),
+    /// Add to the change history what is older than it, and exit
+    Adopt(Box<ConfigArgs>),
     /// Send a file of JSON lines to a server's Record method, each line a `RecordRequest`
     Record(RecordArgs),
     /// Print every change of a server's graph
@@ -109,7 +111,7 @@ impl Invocation {
 
     fn options(&self) -> Option<&ConfigArgs> {
         match self {
-            Self::Serve(options) => Some(options),
+            Self::Serve(options) | Self::Adopt(options) => Some(options),
             Self::Migrate(args) => Some(&args.options),
             Self::Reconcile(args) => Some(&args.options),
             Self::Import(args) => Some(args.options()),

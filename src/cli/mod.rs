@@ -1,7 +1,8 @@
-//! The commands. `serve`, `migrate`, `reconcile` and `import` use a database; `record`, `watch`,
-//! `trace`, `facets`, `models`, `audit`, `run`, `reproduce`, `export-provenance` and `report` are
-//! clients of a server; `token` and `policy` need neither.
+//! The commands. `serve`, `migrate`, `reconcile`, `adopt` and `import` use a database; `record`,
+//! `watch`, `trace`, `facets`, `models`, `audit`, `run`, `reproduce`, `export-provenance` and
+//! `report` are clients of a server; `token` and `policy` need neither.
 
+mod adopt;
 mod args;
 mod audit;
 mod blob_store;
@@ -10,6 +11,7 @@ mod digests;
 mod draw;
 mod export_provenance;
 mod facets;
+mod history;
 mod import;
 mod json;
 mod migrate;
@@ -116,6 +118,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCo
             let command = async |config: &Config| reconcile::run(&args, config).await;
             with_config(&args.options, &process, command).await
         }
+        Invocation::Adopt(options) => with_config(&options, &process, adopt::run).await,
         Invocation::Import(args) => {
             let command = async |config: &Config| import::run(&args, config).await;
             with_config(args.options(), &process, command).await

@@ -1,15 +1,10 @@
 //! `pedigree reconcile`: adds to the change history what other programs wrote to the database.
 
-use std::io::stdout;
-
 use clap::Args;
 
-use super::output::report;
-use super::{Failure, migrate};
+use super::{Failure, history, migrate};
 use crate::config::{Config, ConfigArgs};
-use crate::graph::{Clock, Graph, ReconcileScope};
-use crate::model::{Caller, Door};
-use crate::server;
+use crate::graph::ReconcileScope;
 
 #[derive(Debug, Args)]
 pub struct ReconcileArgs {
@@ -31,19 +26,8 @@ pub(super) async fn run(args: &ReconcileArgs, config: &Config) -> Result<(), Fai
     } else {
         ReconcileScope::SinceOldestChange
     };
-    let caller = Caller::anonymous(Door::Command);
-    let done = async {
-        let database = server::open(config).await?;
-        let graph = Graph::new(database.clone(), config.history, Clock::default());
-        let added = graph.reconcile(&caller, scope).await;
-        database.close().await;
-        added
-    };
-    let address = &config.database.address;
-    let added = done
-        .await
-        .map_err(|error| config.database.unusable(error))?;
-    let line = format!("{address}: {added} changes added to the history");
-    report(&mut stdout(), line);
-    Ok(())
+    history::add(config, async |graph, caller| {
+        graph.reconcile(caller, scope).await
+    })
+    .await
 }

@@ -22,7 +22,8 @@ pub struct WatchArgs {
     #[arg(long, value_name = "SUBJECT", value_parser = subject)]
     subject: Vec<Subject>,
 
-    /// Only this operation: created, updated, reconciled or deleted; may be repeated
+    /// Only this operation, such as created, updated or adopted; may be repeated. Without it all
+    /// but adopted
     #[arg(long, value_name = "OPERATION", value_parser = operation)]
     operation: Vec<Operation>,
 

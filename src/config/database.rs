@@ -89,7 +89,7 @@ pub(super) fn standby(
                 .into(),
         );
     }
-    if options.change_retention.is_zero() {
+    if options.change_retention.0.is_zero() {
         problems.push(
             "database-read-url needs the history, which tells how far the standby is: \
              change-retention must not be 0"
@@ -114,8 +114,8 @@ pub(super) fn migration(options: &Options) -> Migration {
 
 pub(super) fn history(options: &Options) -> Retention {
     Retention {
-        changes: options.change_retention,
-        audit: options.audit_retention,
+        changes: options.change_retention.0,
+        audit: options.audit_retention.map(|time| time.0),
         messages: options.dedup_window,
     }
 }

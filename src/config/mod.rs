@@ -202,7 +202,7 @@ fn load(mut given: GivenOptions, upstream: UpstreamSettings) -> Result<LoadedCon
     let login = database::login(&options, &mut problems);
     let database = database::connect(&options, &upstream, &login, &mut problems);
     let standby = database::standby(&options, &database, &login, &mut problems);
-    if options.openlineage_targets.is_some() && options.change_retention.is_zero() {
+    if options.openlineage_targets.is_some() && options.change_retention.0.is_zero() {
         let rule = "openlineage-targets needs a history: change-retention must not be 0";
         problems.push(rule.to_owned());
     }

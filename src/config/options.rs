@@ -10,7 +10,9 @@ use secrecy::SecretString;
 use super::log::{LogFormat, LogLevel};
 use super::spec::OptionDefault::{Unset, Value};
 use super::spec::options;
-use super::values::{AtLeast, AtMost, Bytes, HostNames, OnOff, Origins, Positive, WebPrefix};
+use super::values::{
+    AtLeast, AtMost, Bytes, HostNames, KeepTime, OnOff, Origins, Positive, WebPrefix,
+};
 use crate::storage::connect::Address;
 
 options! {
@@ -108,12 +110,13 @@ options! {
     }
 
     "History and streams" {
-        /// Retention of the change history, which Watch reads; 0 keeps no history
-        change_retention: Duration, "DURATION", Value("7d"), was "history";
+        /// Retention of the change history, which Watch reads; all keeps everything and adopts what
+        /// is older, 0 keeps no history
+        change_retention: KeepTime, "DURATION", Value("7d"), was "history";
 
         /// Retention of the audit (docs/security.md), at least that of the change history: the
         /// records of writes are its changes
-        audit_retention: Option<Duration>, "DURATION", Unset("as --change-retention");
+        audit_retention: Option<KeepTime>, "DURATION", Unset("as --change-retention");
 
         /// Deduplication window: a message id that Record sees again within it is not stored again
         dedup_window: Duration, "DURATION", Value("7d"), was "record_memory";

@@ -264,11 +264,30 @@ fn the_audit_is_kept_for_at_least_as_long_as_changes() {
     assert_eq!(history(&["--audit-retention=365d"]).audit, Some(year));
     let alone = history(&["--change-retention=0", "--audit-retention=365d"]);
     assert_eq!((alone.changes, alone.audit), (Duration::ZERO, Some(year)));
-    let refused = refusal(&["--audit-retention=6d"]);
-    assert!(
-        refused.contains("audit-retention must not be shorter than change-retention"),
-        "{refused}"
+    let all = history(&["--change-retention=all"]);
+    assert_eq!((all.changes, all.audit), (Duration::MAX, None));
+    assert_eq!(
+        history(&["--audit-retention=all"]).audit,
+        Some(Duration::MAX)
     );
+    for (arguments, rule) in [
+        (
+            &["--audit-retention=6d"][..],
+            "audit-retention must not be shorter than change-retention",
+        ),
+        (
+            &["--change-retention=all", "--audit-retention=365d"],
+            "audit-retention must not be shorter than change-retention",
+        ),
+        (
+            &["--change-retention=everything"],
+            "or a number of seconds, or all, not 'everything'",
+        ),
+        (&["--dedup-window=all"], "--dedup-window must be a duration"),
+    ] {
+        let refused = refusal(arguments);
+        assert!(refused.contains(rule), "{refused}");
+    }
 }
 
 /// The options that were renamed: the name before, and the name now.

@@ -133,6 +133,20 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     duration.ok_or_else(|| rule.to_owned())
 }
 
+/// How long something is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+pub(super) struct KeepTime(pub Duration);
+
+impl OptionValue for KeepTime {
+    fn parse(text: &str) -> Result<Self, String> {
+        if text == "all" {
+            return Ok(Self(Duration::MAX));
+        }
+        let duration = parse_duration(text).map_err(|rule| format!("{rule}, or all"));
+        duration.map(Self)
+    }
+}
+
 /// A size in bytes, read from a number with a unit (`64MiB`, `1GB`) or a number of bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Bytes(pub usize);

@@ -17,8 +17,9 @@
 //! * `tracking`: experiments, their runs and models, and series of metrics.
 //! * `registered`: registered models, their versions and aliases.
 //! * `write`: what every change of the graph is; `commit`: how it becomes durable; `changes`: the
-//!   history of what was written.
+//!   history of what was written; `adoption`: what is older than the history.
 
+mod adoption;
 mod browse;
 mod catalog;
 mod changes;
@@ -57,6 +58,7 @@ use commit::engine::Engine;
 use ingest::batch::Batch;
 use ingest::queue::MessageQueue;
 
+pub use adoption::GraphAdoption;
 pub use browse::{FoundNodes, GraphBrowse, LinkedContexts, NodeCount, NodeEvents};
 pub use catalog::{CatalogQuery, CountedNodes, GraphCatalog, PropertyText};
 pub use changes::audit::{AuditEntry, AuditPage, AuditRecord};
@@ -200,9 +202,12 @@ impl Graph {
         self.queue.store(caller, messages).await
     }
 
-    /// Assigns positions to committed changes and prunes old ones, until `stop` is cancelled.
+    /// Assigns positions to committed changes and prunes old ones, until `stop` is cancelled. Where
+    /// all changes are kept, what is older than the history is added to it once.
     pub async fn maintain_history(&self, stop: &CancellationToken) {
-        self.history.maintain(stop).await;
+        let adoption = self.adoption();
+        let adopting = stop.run_until_cancelled(Box::pin(adoption.adopt_once()));
+        tokio::join!(self.history.maintain(stop), adopting);
     }
 
     /// Stores records of requests that changed nothing. Nothing is stored without a history.

@@ -1,6 +1,7 @@
 //! The parts of a graph that have methods of their own.
 
 use crate::graph::Graph;
+use crate::graph::adoption::GraphAdoption;
 use crate::graph::browse::GraphBrowse;
 use crate::graph::catalog::GraphCatalog;
 use crate::graph::comparison::GraphComparison;
@@ -10,6 +11,12 @@ use crate::graph::registered::GraphRegistry;
 use crate::graph::tracking::GraphTracking;
 
 impl Graph {
+    /// What is older than the history.
+    #[must_use]
+    pub fn adoption(&self) -> GraphAdoption {
+        GraphAdoption::new(self.history.clone(), self.engine.clone())
+    }
+
     /// What is sent to other systems.
     #[must_use]
     pub fn export(&self) -> GraphExport {

@@ -241,11 +241,11 @@ impl<'t> Indexed<'t> {
         }
         let by_type = self.type_colours();
         for added in sides.into_values() {
-            let mut sizes: HashMap<usize, usize> = HashMap::new();
+            let mut members: HashMap<usize, usize> = HashMap::new();
             for place in &added {
-                *sizes.entry(classes[*place]).or_default() += 1;
+                *members.entry(classes[*place]).or_default() += 1;
             }
-            let figures = sizes.into_values();
+            let figures = members.into_values();
             let figures = figures.map(|size| if size < MIN_FOLD_MEMBERS { size } else { 1 });
             if figures.sum::<usize>() > MAX_OPENED_FIGURES {
                 for place in added {

@@ -139,8 +139,8 @@ fn write_run(out: &mut String, from: usize, run: &TracedNode, links: &dyn SceneL
         (middle, y + FIGURE_HEIGHT / 2.0, LABEL_GAP - 12.0)
     };
     let figure = Figure::from(run);
-    let link = links.of_figure(&figure);
-    if let Some(link) = &link {
+    let address = links.of_figure(&figure);
+    if let Some(link) = &address {
         out.push_str("<a class=\"run\" href=\"");
         push_escaped(out, link);
         out.push_str("\"><title>");
@@ -162,9 +162,9 @@ fn write_run(out: &mut String, from: usize, run: &TracedNode, links: &dyn SceneL
         "<text class=\"type run {tone}\" x=\"{middle:.1}\" y=\"{:.1}\">",
         line + 16.0
     );
-    push_escaped(out, &TYPE_PEN.cut_end(word, room));
+    push_escaped(out, &TYPE_PEN.cut_middle(word, room));
     out.push_str("</text>");
-    out.push_str(if link.is_some() { "</a>" } else { "" });
+    out.push_str(if address.is_some() { "</a>" } else { "" });
 }
 
 #[cfg(test)]

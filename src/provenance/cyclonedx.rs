@@ -125,8 +125,8 @@ fn subject(provenance: &Provenance, model: &PlannedArtifact) -> Value {
 /// The metrics of the steps that made an artifact.
 fn metrics(provenance: &Provenance, artifact: i64) -> Vec<Value> {
     let makes = |step: &&PlannedStep| step.outputs.iter().any(|it| it.artifact_id == artifact);
-    let makers = provenance.plan.steps.iter().filter(makes);
-    let nodes = makers.filter_map(|step| provenance.executions.get(&step.execution_id));
+    let steps = provenance.plan.steps.iter().filter(makes);
+    let nodes = steps.filter_map(|step| provenance.executions.get(&step.execution_id));
     let found = nodes.flat_map(|node| {
         node.custom_properties.keys().filter_map(|name| {
             let metric = name.strip_prefix("metric.")?;

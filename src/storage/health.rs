@@ -31,6 +31,7 @@ const SERVER_RIGHTS: &str = "
     INSERT INTO Attribution SELECT * FROM Attribution WHERE 1 = 0;
     INSERT INTO PedigreeChange SELECT * FROM PedigreeChange WHERE 1 = 0;
     INSERT INTO PedigreeOutbox SELECT * FROM PedigreeOutbox WHERE 1 = 0;
+    INSERT INTO PedigreeLargeValue SELECT * FROM PedigreeLargeValue WHERE 1 = 0;
     INSERT INTO PedigreeMessage SELECT * FROM PedigreeMessage WHERE 1 = 0;
     INSERT INTO PedigreeDatasetWrite SELECT * FROM PedigreeDatasetWrite WHERE 1 = 0;
     INSERT INTO PedigreeDatasetRead SELECT * FROM PedigreeDatasetRead WHERE 1 = 0;
@@ -67,6 +68,7 @@ const SERVER_RIGHTS: &str = "
     DELETE FROM ContextProperty WHERE 1 = 0;
     DELETE FROM PedigreeChange WHERE 1 = 0;
     DELETE FROM PedigreeOutbox WHERE 1 = 0;
+    DELETE FROM PedigreeLargeValue WHERE 1 = 0;
     DELETE FROM PedigreeMessage WHERE 1 = 0;
     DELETE FROM PedigreeRunLineage WHERE 1 = 0;
     DELETE FROM PedigreeColumnLineage WHERE 1 = 0";
@@ -79,6 +81,7 @@ const SQLITE_TABLES: &str = "
     SELECT 1 FROM Event, EventPath WHERE 0;
     SELECT 1 FROM PedigreeChange, PedigreeOutbox, PedigreeMessage, PedigreeLock, PedigreeStore
     WHERE 0;
+    SELECT 1 FROM PedigreeLargeValue WHERE 0;
     SELECT 1 FROM PedigreeDatasetWrite, PedigreeDatasetRead, PedigreeDatasetName WHERE 0;
     SELECT 1 FROM PedigreeRunLineage, PedigreeColumnLineage, PedigreeColumnEdge WHERE 0;
     SELECT 1 FROM PedigreeFacet WHERE 0;

@@ -57,6 +57,12 @@ impl Tx {
         });
     }
 
+    /// The changes in the journal.
+    #[must_use]
+    pub fn noted(&self) -> &[JournalEntry] {
+        &self.journal.taken.entries
+    }
+
     /// The number of changes in the journal.
     #[must_use]
     pub const fn noted_changes(&self) -> usize {

@@ -134,14 +134,14 @@ def test_the_server_is_told_of_streams(name):
 
     assert told() == STREAMS
     values = {
-        "changeRetention": "30d",
+        "changeRetention": "all",
         "dedupWindow": 2592000,
         "recordBatch": 1,
         "recordBatchLinger": 0.5,
         "slowReaderTimeout": "2.5s",
     }
     arguments = ("--set-json", "server=" + json.dumps(values))
-    assert list(told(*arguments).values()) == ["30d", "2592000", "1", "0.5", "2.5s"]
+    assert list(told(*arguments).values()) == ["all", "2592000", "1", "0.5", "2.5s"]
     # By the names of the version before.
     values = {"history": 2592000, "recordMemory": 0, "recordBatch": 1, "recordBatchAge": 0.5, "streamPatience": 2.5}
     arguments = ("--set-json", "server=" + json.dumps(values))

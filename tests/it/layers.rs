@@ -59,7 +59,7 @@ const PURE_OF_MESSAGES: &[&str] = &[
 ];
 
 /// A part of `src/`, and what its files must not name.
-const FORBIDDEN: [(&str, &[&str]); 28] = [
+const FORBIDDEN: [(&str, &[&str]); 29] = [
     (
         "graph",
         &[
@@ -117,6 +117,18 @@ const FORBIDDEN: [(&str, &[&str]); 28] = [
             "crate::graph",
             "crate::storage",
             "crate::model",
+            "crate::proto",
+            "crate::config",
+        ],
+    ),
+    (
+        "proof",
+        &[
+            "crate::api",
+            "crate::server",
+            "crate::graph",
+            "crate::storage",
+            "crate::error",
             "crate::proto",
             "crate::config",
         ],

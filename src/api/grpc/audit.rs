@@ -140,6 +140,9 @@ const fn operation(operation: Operation) -> &'static str {
         Operation::Updated => "updated",
         Operation::Reconciled => "reconciled",
         Operation::Deleted => "deleted",
+        Operation::Erased => "erased",
+        Operation::Restored => "restored",
+        Operation::Adopted => "adopted",
     }
 }
 

@@ -70,6 +70,9 @@ const fn operation_word(operation: Operation) -> &'static str {
         Operation::Updated => "changed",
         Operation::Reconciled => "found",
         Operation::Deleted => "deleted",
+        Operation::Erased => "erased",
+        Operation::Restored => "restored",
+        Operation::Adopted => "adopted",
     }
 }
 

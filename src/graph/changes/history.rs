@@ -22,7 +22,7 @@ const MAX_RACES: usize = 16;
 /// The time for which stored data is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Of changes. With zero there is nothing to watch.
+    /// Of changes. With zero there is nothing to watch; [`Duration::MAX`] keeps all.
     pub changes: Duration,
     /// Of the records of the audit, if it is longer than that of changes.
     pub audit: Option<Duration>,
@@ -90,7 +90,7 @@ impl History {
     /// # Errors
     ///
     /// `FailedPrecondition` when a reader with this retention has nothing to read.
-    pub(super) fn require(retention: Duration) -> Result<()> {
+    pub(in crate::graph) fn require(retention: Duration) -> Result<()> {
         if !retention.is_zero() {
             return Ok(());
         }
@@ -133,7 +133,7 @@ impl History {
     /// # Errors
     ///
     /// Those of the database.
-    pub(super) async fn sequence_outbox(&self) -> Result<()> {
+    pub(in crate::graph) async fn sequence_outbox(&self) -> Result<()> {
         let mut tx = self.database.read().await?;
         let mut has_more = changes::has_outbox_rows(&mut tx).await?;
         let mut range = changes::positions(&mut tx).await?;

@@ -171,7 +171,7 @@ async fn with_edges(
 
 /// The edges of nodes, each at one of its ends only: events at their executions, memberships at
 /// the members of contexts.
-async fn edges(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Subject>> {
+pub(in crate::graph) async fn edges(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Subject>> {
     let members = memberships::find(tx, kind, MembershipEnd::Node, ids).await?;
     let member = |member| Subject::Membership(kind, member);
     let mut found: Vec<Subject> = members.into_iter().map(member).collect();

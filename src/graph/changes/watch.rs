@@ -57,11 +57,21 @@ impl Topic {
 pub struct WatchQuery {
     pub since: Since,
     pub topics: Vec<Topic>,
+    /// Empty for all but [`Operation::Adopted`], which is no news.
     pub operations: Vec<Operation>,
     /// Names of types.
     pub types: Vec<String>,
     pub context_ids: Vec<i64>,
     pub filter_query: String,
+}
+
+impl WatchQuery {
+    fn wants(&self, operation: Operation) -> bool {
+        match self.operations.as_slice() {
+            [] => operation != Operation::Adopted,
+            named => named.contains(&operation),
+        }
+    }
 }
 
 /// Changes, and the cursor after them.
@@ -296,7 +306,7 @@ impl Watch {
         let query = &self.query;
         let wanted = |change: &Change| {
             (query.topics.is_empty() || query.topics.contains(&Topic::of(&change.subject)))
-                && (query.operations.is_empty() || query.operations.contains(&change.operation))
+                && query.wants(change.operation)
         };
         let mut changes: Vec<JournalEntry> = rows
             .iter()

@@ -7,9 +7,10 @@ use crate::storage::Tx;
 use crate::storage::tables::schema::MLMD_TABLES;
 
 /// Tables and indexes that `pedigree.sql` creates.
-const OWN_TABLES_AND_INDEXES: [&str; 28] = [
+const OWN_TABLES_AND_INDEXES: [&str; 29] = [
     "PedigreeChange",
     "PedigreeOutbox",
+    "PedigreeLargeValue",
     "PedigreeMessage",
     "PedigreeLock",
     "PedigreeStore",

@@ -218,7 +218,8 @@ fn downgrade(scripts: &Scripts, found: Option<i64>, target: i64) -> Result<Plan>
 async fn has_own_rows(tx: &mut Tx) -> Result<bool> {
     let query = tx.sql(
         "migrate::has_own_rows",
-        "SELECT COUNT(*) FROM PedigreeStore, PedigreeLock WHERE name = 'structure'",
+        // The last one of the locks.
+        "SELECT COUNT(*) FROM PedigreeStore, PedigreeLock WHERE name = 'adoption'",
     );
     let rows: Option<i64> = tx.first(query).await?;
     Ok(rows.is_some_and(|count| count > 0))

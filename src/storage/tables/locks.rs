@@ -29,6 +29,20 @@ pub async fn nodes(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<bool> {
     Ok(true)
 }
 
+/// Locks the events of executions against deletion, in the order of their ids.
+///
+/// # Errors
+///
+/// As [`nodes`].
+pub async fn events(tx: &mut Tx, execution_ids: &[i64]) -> Result<()> {
+    if execution_ids.is_empty() || !tx.dialect().has_row_locks() {
+        return Ok(());
+    }
+    let mut query = tx.sql("locks::events", "SELECT id FROM Event WHERE execution_id");
+    query.push_in(execution_ids).push(" ORDER BY id FOR UPDATE");
+    tx.all::<i64>(query).await.map(|_| ())
+}
+
 /// Locks the set of types and the hierarchy of contexts, which no unique key guards, against other
 /// writers on any node: by a change of a row, not by a row lock alone. Returns the same as
 /// [`nodes`].

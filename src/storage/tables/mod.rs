@@ -1,6 +1,7 @@
 //! The statements, a file per family of tables. Functions take the transaction that they run in.
 //! Rules of the graph and differences between databases do not belong here.
 
+pub mod adoption;
 pub mod alias_moves;
 pub mod artifact_files;
 pub mod browse;

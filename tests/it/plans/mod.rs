@@ -16,7 +16,7 @@ use crate::binary::Server;
 use crate::openlineage;
 use crate::serving::http;
 use crate::sql::{connect, run_sql};
-use crate::streams::{Watcher, from_the_beginning};
+use crate::streams::{Watcher, from_now, from_the_beginning};
 use crate::support::prelude::*;
 use crate::support::{Backend, Client, TestDatabase, Then};
 
@@ -36,6 +36,7 @@ const LARGE: [&str; 27] = [
     "Attribution",
     "ParentContext",
     "PedigreeChange",
+    "PedigreeLargeValue",
     "PedigreeDatasetWrite",
     "PedigreeDatasetRead",
     "PedigreeDatasetName",
@@ -533,6 +534,31 @@ const LONG_HISTORY: &str = "INSERT INTO PedigreeChange (position, time_since_epo
      JOIN (SELECT MAX(position) AS position FROM PedigreeChange) newest ON 1 = 1 \
      JOIN (SELECT * FROM PedigreeChange ORDER BY LENGTH(changes) LIMIT 1) small ON 1 = 1";
 
+/// Values of other rows of the history than there are, with ids as random as those of a server.
+const fn large_values(backend: Backend) -> &'static str {
+    match backend {
+        Backend::Postgres => {
+            "INSERT INTO PedigreeLargeValue SELECT decode(md5(id::text), 'hex'), 0, '' FROM Artifact"
+        }
+        Backend::MySql => {
+            "INSERT INTO PedigreeLargeValue SELECT UNHEX(MD5(id)), 0, '' FROM Artifact"
+        }
+        Backend::SqliteFile | Backend::SqliteMemory => {
+            "INSERT INTO PedigreeLargeValue SELECT randomblob(16), 0, '' FROM Artifact"
+        }
+    }
+}
+
+/// Writes a large value, and watches it.
+async fn watch_large(server: &Server) {
+    let asking = Asking::to(server).await;
+    let mut watcher = Watcher::start(server.connect().await, from_now()).await;
+    let stored = asking.ask(Artifact::by_ids(&[8])).await.remove(0);
+    let changed = stored.with_custom("much", text("x".repeat(100_000)));
+    asking.ask(Artifact::put(vec![changed])).await;
+    watcher.take(1).await;
+}
+
 /// Lets the planner know how large the tables are.
 async fn analyze(database: &TestDatabase) {
     let sql = match database.backend {
@@ -550,6 +576,7 @@ async fn frequent_statements_use_indexes(backend: Backend) {
     tracking::begin(server.port).await;
     server.stop();
     run_sql(&database.url, LONG_HISTORY).await;
+    run_sql(&database.url, large_values(backend)).await;
     tracking::fill(&database.url).await;
     analyze(&database).await;
     let level = [
@@ -568,6 +595,7 @@ async fn frequent_statements_use_indexes(backend: Backend) {
     read_pages(server.port).await;
     let watched = Watcher::start(server.connect().await, from_the_beginning()).await;
     drop(watched);
+    watch_large(&server).await;
     tracking::track(server.port).await;
     for event_type in ["COMPLETE", "FAIL"] {
         let mut late = lineage_event(NODES);

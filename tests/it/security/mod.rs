@@ -14,7 +14,7 @@ mod limits;
 mod observe;
 mod proxies;
 mod refusals;
-mod retention;
+pub mod retention;
 mod sinks;
 mod streams;
 mod tenants;

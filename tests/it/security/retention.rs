@@ -79,7 +79,7 @@ fn written(records: &[AuditRecord]) -> Vec<i64> {
 }
 
 /// Prunes what has no retention left this long after now.
-async fn prune(url: &str, later: Duration) {
+pub async fn prune(url: &str, later: Duration) {
     let old = "INSERT INTO PedigreeMessage (id, time_since_epoch, answer) VALUES ('old', 0, '')";
     run_sql(url, old).await;
     let database = Database::open(url, 4).await.unwrap();

@@ -1,7 +1,9 @@
 //! Lineage as a stream: recorded, watched.
 
+mod adopt;
 mod heartbeats;
 mod killed;
+mod large;
 mod order;
 mod origins;
 mod proxies;
@@ -179,6 +181,9 @@ pub fn brief(change: &Change) -> String {
         Operation::Updated => "updated",
         Operation::Reconciled => "reconciled",
         Operation::Deleted => "deleted",
+        Operation::Erased => "erased",
+        Operation::Restored => "restored",
+        Operation::Adopted => "adopted",
         Operation::Unspecified => "?",
     };
     let subject = match change.subject.as_ref().unwrap() {

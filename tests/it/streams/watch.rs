@@ -19,7 +19,6 @@ on_every_database!(
     contexts_are_chosen,
     a_filter_chooses_nodes,
     questions_that_make_no_sense,
-    a_large_node_comes_as_it_is_now,
     a_large_request_comes_in_parts,
 );
 
@@ -339,16 +338,6 @@ async fn questions_that_make_no_sense(store: Store) {
     let status = refused.err().unwrap();
     assert_eq!(status.code(), Code::OutOfRange);
     assert!(status.message().contains("watch from now on"), "{status:?}");
-}
-
-async fn a_large_node_comes_as_it_is_now(store: Store) {
-    let kind = store.ask(Artifact::put_type("Data", &[])).await;
-    let mut watcher = Watcher::start(store.channel.clone(), from_now()).await;
-    let node = Artifact::new(kind, "large").with_custom("much", text("x".repeat(2_000_000)));
-    let id = store.ask(Artifact::put(vec![node])).await[0];
-    let changes = watcher.until_quiet().await;
-    let stored = store.ask(Artifact::by_ids(&[id])).await.pop().unwrap();
-    assert_eq!(changes[0].subject, Some(change::Subject::Artifact(stored)));
 }
 
 async fn a_large_request_comes_in_parts(store: Store) {

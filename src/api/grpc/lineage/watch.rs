@@ -147,6 +147,9 @@ fn operation(number: i32) -> Result<model::Operation> {
         Ok(Operation::Updated) => Ok(model::Operation::Updated),
         Ok(Operation::Reconciled) => Ok(model::Operation::Reconciled),
         Ok(Operation::Deleted) => Ok(model::Operation::Deleted),
+        Ok(Operation::Erased) => Ok(model::Operation::Erased),
+        Ok(Operation::Restored) => Ok(model::Operation::Restored),
+        Ok(Operation::Adopted) => Ok(model::Operation::Adopted),
         Ok(Operation::Unspecified) | Err(_) => Err(Error::invalid(format!(
             "{number} is not a number of Operation"
         ))),
@@ -159,6 +162,9 @@ fn convert(time: i64, change: model::Change) -> Result<Change> {
         model::Operation::Updated => Operation::Updated,
         model::Operation::Reconciled => Operation::Reconciled,
         model::Operation::Deleted => Operation::Deleted,
+        model::Operation::Erased => Operation::Erased,
+        model::Operation::Restored => Operation::Restored,
+        model::Operation::Adopted => Operation::Adopted,
     };
     let subject = match change.subject {
         model::Subject::Node(Kind::Artifact, node) => Subject::Artifact(node.into()),

@@ -1,4 +1,5 @@
-//! The tables `PedigreeChange`, `PedigreeOutbox` and `PedigreeStore`: the history of the graph.
+//! The tables `PedigreeChange`, `PedigreeOutbox`, `PedigreeLargeValue` and `PedigreeStore`: the
+//! history of the graph.
 //!
 //! The history has every change, at positions in the order of the commits. A number that a
 //! transaction draws before it commits says nothing about that order. Databases with concurrent
@@ -9,12 +10,16 @@
 //! waited for the commit of the earlier one before it drew its id.
 
 mod codec;
+mod large;
 mod origins;
 mod page;
 mod subject;
 
-pub use page::{HistoryPage, HistoryRow, PageRows, RowDigest, digest_at, newest, page_after};
+pub use page::{
+    HistoryPage, HistoryRow, PageRows, RowDigest, digest_at, newest, outbox_after, page_after,
+};
 
+use self::codec::EncodedRow;
 use super::nodes;
 use crate::error::{Error, Result};
 use crate::model::{AccessRecord, Change, Kind, Operation, Subject};
@@ -28,6 +33,9 @@ const MAX_INLINE_BYTES: usize = 8 << 10;
 
 /// The most rows that one transaction moves out of the outbox.
 const MAX_MOVED_ROWS: i64 = 256;
+
+/// The most rows with parts that one transaction deletes.
+const MAX_PRUNED_ROWS_WITH_PARTS: i64 = 16;
 
 static OUTBOX: Table = Table {
     name: "PedigreeOutbox",
@@ -57,17 +65,21 @@ pub struct PositionRange {
 ///
 /// As [`Tx::commit`].
 pub async fn commit(tx: Tx, journal: TakenJournal, now: i64) -> Result<()> {
-    let encoded = codec::encode_rows(journal);
+    let encoded = codec::encode_rows(journal)?;
     let has_outbox = tx.dialect().has_row_locks();
     if let [only] = encoded.as_slice()
         && has_outbox
-        && only.len() <= MAX_INLINE_BYTES
+        && only.parts().is_none()
+        && only.bytes.len() <= MAX_INLINE_BYTES
     {
         let mut last = tx.sql(
             "PedigreeOutbox",
             "INSERT INTO PedigreeOutbox (time_since_epoch, changes) VALUES (",
         );
-        last.push_int(now).push(", ").push_bytes(only).push(")");
+        last.push_int(now)
+            .push(", ")
+            .push_bytes(&only.bytes)
+            .push(")");
         return tx.commit_with(last).await;
     }
     insert(tx, encoded, now).await
@@ -79,15 +91,16 @@ pub async fn commit(tx: Tx, journal: TakenJournal, now: i64) -> Result<()> {
 ///
 /// As [`Tx::commit`].
 pub async fn commit_accesses(tx: Tx, accesses: Vec<AccessRecord>, now: i64) -> Result<()> {
-    insert(tx, vec![codec::encode_accesses(accesses)], now).await
+    insert(tx, vec![codec::encode_accesses(accesses)?], now).await
 }
 
-/// Inserts rows and commits.
-async fn insert(mut tx: Tx, encoded: Vec<Vec<u8>>, now: i64) -> Result<()> {
+/// Inserts rows with their parts and commits.
+async fn insert(mut tx: Tx, encoded: Vec<EncodedRow>, now: i64) -> Result<()> {
+    large::insert(&mut tx, encoded.iter().filter_map(EncodedRow::parts)).await?;
     let has_outbox = tx.dialect().has_row_locks();
     let mut rows = Rows::new(if has_outbox { &OUTBOX } else { &CHANGE });
     for row in encoded {
-        rows.push([now.into(), row.into()]);
+        rows.push([now.into(), row.bytes.into()]);
     }
     tx.insert_rows(&rows).await?;
     tx.commit().await
@@ -237,7 +250,8 @@ pub async fn first_since(tx: &mut Tx, time: i64) -> Result<Option<i64>> {
 }
 
 /// Deletes the oldest rows if they were committed before a time in milliseconds since epoch, except
-/// the newest row. Returns the number of deleted rows: unless it is 0, there may be more to delete.
+/// the newest row, and the parts of large values with them. Returns the number of deleted rows:
+/// unless it is 0, there may be more to delete.
 ///
 /// # Errors
 ///
@@ -257,7 +271,7 @@ pub async fn prune(tx: &mut Tx, before: i64) -> Result<u64> {
     let Some(Some(last)) = last else {
         return Ok(0);
     };
-    let last = last.min(range.newest - 1);
+    let last = delete_parts(tx, last.min(range.newest - 1)).await?;
     // Where the history is append-only, no other row can be deleted.
     let mut give_up = tx.sql(
         "changes::give_up",
@@ -271,4 +285,24 @@ pub async fn prune(tx: &mut Tx, before: i64) -> Result<u64> {
     );
     query.bind(last).takes_long();
     tx.run(query).await
+}
+
+/// Deletes the parts of the rows up to a position. Returns the position up to which that is done:
+/// values can be large, so that one transaction deletes those of few rows.
+async fn delete_parts(tx: &mut Tx, last: i64) -> Result<i64> {
+    let mut query = tx.sql(
+        "changes::with_parts",
+        "SELECT position, SUBSTR(changes, 3, 16) FROM PedigreeChange \
+         WHERE position <= ? AND SUBSTR(changes, 1, 2) = ? \
+         ORDER BY position \
+         LIMIT ?",
+    );
+    query.bind(last).bind(&large::ID_PREFIX[..]);
+    query.bind(MAX_PRUNED_ROWS_WITH_PARTS + 1);
+    let mut rows: Vec<(i64, Vec<u8>)> = tx.all(query).await?;
+    let more = usize::try_from(MAX_PRUNED_ROWS_WITH_PARTS).ok();
+    let more = more.and_then(|most| rows.drain(most.min(rows.len())..).next());
+    let ids: Vec<Vec<u8>> = rows.into_iter().map(|(_, id)| id).collect();
+    large::delete(tx, &ids).await?;
+    Ok(more.map_or(last, |(position, _)| position - 1))
 }

@@ -5,12 +5,12 @@ use std::str::FromStr;
 
 use aws_lc_rs::digest::{Context, SHA256};
 
-use super::codec::{self, DecodedChange};
-use super::current_node;
+use super::codec::{self, DecodedChange, DecodedRow, RowDefect};
+use super::{current_node, large};
 use crate::error::{Error, Result};
 use crate::model::{AccessRecord, JournalEntry, Subject};
-use crate::storage::Tx;
 use crate::storage::column::{FromRow, FromRows, Row};
+use crate::storage::{Query, Tx};
 
 /// The leading bytes of a row that its digest covers. They have the ids and the times of the first
 /// changes in it. The statements have this number too.
@@ -152,8 +152,8 @@ impl FromRows for StoredRows {
     }
 }
 
-/// The rows after a position. A node that was too large to be stored with its change is read from
-/// its own table, as it is now.
+/// The rows after a position, with their large values. A node of which an older version stored only
+/// the id is read from its own table, as it is now.
 ///
 /// # Errors
 ///
@@ -169,6 +169,25 @@ pub async fn page_after(tx: &mut Tx, position: i64, rows: PageRows) -> Result<Hi
          LIMIT ?",
     );
     query.bind(position).bind(position).bind(rows.0 + 1);
+    fetch(tx, query, position).await
+}
+
+/// The rows of the outbox after an id, which stands for their position.
+///
+/// # Errors
+///
+/// As [`page_after`].
+pub async fn outbox_after(tx: &mut Tx, id: i64, rows: PageRows) -> Result<HistoryPage> {
+    let mut query = tx.sql(
+        "changes::outbox_after",
+        "SELECT id, time_since_epoch, changes FROM PedigreeOutbox WHERE id > ? ORDER BY id LIMIT ?",
+    );
+    query.bind(id).bind(rows.0);
+    fetch(tx, query, id).await
+}
+
+/// The rows that a query finds after a position, and the digest of the row at it.
+async fn fetch(tx: &mut Tx, query: Query, position: i64) -> Result<HistoryPage> {
     let stored: StoredRows = tx.gather(query).await?;
     let mut page = HistoryPage {
         before: None,
@@ -179,13 +198,34 @@ pub async fn page_after(tx: &mut Tx, position: i64, rows: PageRows) -> Result<Hi
     for row in stored.rows {
         if row.position == position {
             page.before = Some(RowDigest::of(row.time, &row.changes));
-        } else {
-            let (row, read_bytes) = decode(tx, row).await?;
-            page.rows.push(row);
-            page.bytes += read_bytes;
+            continue;
+        }
+        let parts = match large::parts_id(&row.changes) {
+            Some(id) => large::parts(tx, id).await?,
+            None => Vec::new(),
+        };
+        let decoded = match codec::decode_row(&row.changes, row.time, &parts) {
+            Ok(decoded) => decoded,
+            // Its retention has just ended.
+            Err(RowDefect::MissingPart) if digest_at(tx, row.position).await?.is_none() => break,
+            Err(defect) => return Err(unreadable(row.position, &defect)),
+        };
+        let (row, read_bytes) = whole(tx, row, decoded).await?;
+        page.rows.push(row);
+        page.bytes += read_bytes + parts.iter().map(Vec::len).sum::<usize>();
+        // Large values of one row are enough for a page.
+        if !parts.is_empty() {
+            page.is_full = true;
+            break;
         }
     }
     Ok(page)
+}
+
+fn unreadable(position: i64, defect: &RowDefect) -> Error {
+    Error::DataLoss(format!(
+        "PedigreeChange, position {position}: it cannot be read: {defect}"
+    ))
 }
 
 /// The digest of the row at a position, if there is that row.
@@ -223,17 +263,7 @@ pub async fn newest(tx: &mut Tx) -> Result<Option<(i64, RowDigest)>> {
 }
 
 /// A row, and about how much memory the nodes take that are read from their own tables, in bytes.
-async fn decode(tx: &mut Tx, row: StoredRow) -> Result<(HistoryRow, usize)> {
-    let StoredRow {
-        position,
-        time,
-        changes: bytes,
-    } = row;
-    let decoded = codec::decode_row(&bytes, time).map_err(|error| {
-        Error::DataLoss(format!(
-            "PedigreeChange, position {position}: it cannot be read: {error}"
-        ))
-    })?;
+async fn whole(tx: &mut Tx, row: StoredRow, decoded: DecodedRow) -> Result<(HistoryRow, usize)> {
     let mut changes = Vec::with_capacity(decoded.changes.len());
     let mut read_bytes = 0;
     for decoded in decoded.changes {
@@ -251,9 +281,9 @@ async fn decode(tx: &mut Tx, row: StoredRow) -> Result<(HistoryRow, usize)> {
         changes.extend(change.map(|change| JournalEntry { origin, change }));
     }
     let row = HistoryRow {
-        position,
-        time,
-        digest: RowDigest::of(time, &bytes),
+        position: row.position,
+        time: row.time,
+        digest: RowDigest::of(row.time, &row.changes),
         changes,
         accesses: decoded.accesses,
         part: decoded.part,

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use prost::{Message, Oneof};
 use prost_types::{Any, Struct};
 
+use super::codec::RowDefect;
+use super::large::{LargeFields, put_back};
 use crate::model::{
     BaseType, Event, EventType, Kind, Membership, Node, NodeContent, NodeState, NodeType,
     Properties, PropertyType, SIMPLE_TYPES, Step, Stored, Value,
@@ -34,9 +36,12 @@ pub(super) struct NodeFields {
     create_time: Option<i64>,
     #[prost(int64, optional, tag = "11")]
     update_time: Option<i64>,
-    /// The other fields were left out: the node is too large.
+    /// The other fields were left out, by a version that stored no more of a large node.
     #[prost(bool, tag = "12")]
     pub id_only: bool,
+    /// Where the large values are, by the names of their fields.
+    #[prost(btree_map = "string, message", tag = "13")]
+    pub large: BTreeMap<String, LargeFields>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -119,17 +124,6 @@ pub(super) struct MembershipFields {
     node_id: i64,
 }
 
-impl NodeFields {
-    /// A node of which only the id is stored.
-    pub(super) fn id_only(id: Option<i64>) -> Self {
-        Self {
-            id,
-            id_only: true,
-            ..Self::default()
-        }
-    }
-}
-
 impl From<Node> for NodeFields {
     fn from(node: Node) -> Self {
         let content = node.content;
@@ -146,15 +140,20 @@ impl From<Node> for NodeFields {
             create_time: Some(node.create_time),
             update_time: Some(node.update_time),
             id_only: false,
+            large: BTreeMap::new(),
         }
     }
 }
 
 impl NodeFields {
-    /// The node of a kind; `None` without a field that every node has.
-    pub(super) fn into_node(self, kind: Kind) -> Option<Node> {
+    /// The node of a kind, in a row with these parts; `None` without a field that every node has.
+    pub(super) fn into_node(
+        self,
+        kind: Kind,
+        parts: &[Vec<u8>],
+    ) -> Result<Option<Node>, RowDefect> {
         let state = self.state;
-        let content = NodeContent {
+        let mut content = NodeContent {
             name: self.name,
             external_id: self.external_id,
             uri: self.uri,
@@ -162,14 +161,18 @@ impl NodeFields {
             properties: values_of(self.properties),
             custom_properties: values_of(self.custom_properties),
         };
-        Some(Node {
-            id: self.id?,
-            type_id: self.type_id?,
-            type_name: self.type_name,
-            content,
-            create_time: self.create_time?,
-            update_time: self.update_time?,
-        })
+        put_back(&mut content, self.large, parts)?;
+        let node = |content| {
+            Some(Node {
+                id: self.id?,
+                type_id: self.type_id?,
+                type_name: self.type_name,
+                content,
+                create_time: self.create_time?,
+                update_time: self.update_time?,
+            })
+        };
+        Ok(node(content))
     }
 }
 

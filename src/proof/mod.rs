@@ -1,0 +1,3 @@
+//! Proofs of what the history has, in pure functions.
+
+pub mod commitment;
