@@ -75,7 +75,8 @@ impl Pen {
             return text.to_owned();
         }
         let ends = text.match_indices(['/', '.', ':']);
-        let mut ends = ends.map(|(at, _)| ["…", &text[at..]].concat());
+        let mut ends =
+            ends.map(|(at, _)| ["…", text[at..].trim_start_matches(['.', ':'])].concat());
         let fits = |end: &String| (width / 2.0..=width).contains(&self.width(end));
         ends.find(fits)
             .unwrap_or_else(|| self.cut_middle(text, width))
@@ -194,9 +195,9 @@ mod text_tests {
         let cut = PEN.cut_middle("s3://models/churn/2026/11/28/run-000218", 120.0);
         assert!(cut.starts_with("s3://") && cut.ends_with("218"), "{cut}");
         let cut = PEN.cut_parts("dbt-prod/shop.main.customer_orders", 170.0);
-        assert_eq!(cut, "….customer_orders");
+        assert_eq!(cut, "…customer_orders");
         let cut = PEN.cut_parts("a_long_name_without_any_parts.csv", 140.0);
-        assert!(cut.starts_with("a_long") && cut.ends_with(".csv"), "{cut}");
+        assert!(cut.starts_with("a_long") && cut.ends_with("csv"), "{cut}");
     }
 
     #[test]

@@ -175,7 +175,7 @@ fn steps_of_pipelines_with_ids_in_their_names_fold() {
     let raw = pipeline.artifact("raw", "Dataset");
     for run in 0..9_u128 {
         let id = uuid::Uuid::from_u128(run * 0x1234_5678_9abc_def0_1234_5678_9abc);
-        let step = pipeline.run(&format!("run/{id}/split"), &[raw]);
+        let step = pipeline.run(&format!("split {id}/part"), &[raw]);
         let output = pipeline.artifact(
             &format!("taxi:2026-01-0{run}T02:00:Trainer:model:0"),
             "Model",
@@ -195,6 +195,6 @@ fn steps_of_pipelines_with_ids_in_their_names_fold() {
         .collect();
     assert_eq!(
         labels,
-        [("raw", 1), ("taxi…Trainer:model", 9), ("run…split", 9)]
+        [("raw", 1), ("taxi…Trainer:model", 9), ("split…part", 9)]
     );
 }

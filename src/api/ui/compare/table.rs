@@ -33,12 +33,8 @@ pub struct ComparedRow {
     pub link: String,
     /// One for each node.
     pub cells: Vec<ComparedCell>,
-}
-
-impl ComparedRow {
-    pub fn differs(&self) -> bool {
-        self.cells.iter().any(|cell| cell.differs)
-    }
+    /// Whether the nodes differ in it.
+    pub differs: bool,
 }
 
 /// A part of a comparison.
@@ -86,7 +82,7 @@ const PREFIXES: [(&str, FactSort, bool); 10] = [
 /// What the tags that are facts of code and environment keep of their names.
 const TAG_PREFIX: &str = "tag.";
 
-/// What a property says, and its short name.
+/// What a property says, and its brief name.
 pub fn sort_of(name: &str) -> (FactSort, &str) {
     let found = PREFIXES
         .iter()
@@ -102,9 +98,10 @@ pub fn sort_of(name: &str) -> (FactSort, &str) {
     }
 }
 
-/// Marks the cells that are not what most nodes have. Of texts that are as frequent, the first one
-/// counts.
-fn mark_differences(cells: &mut [ComparedCell]) {
+/// Marks the cells that are not what most nodes have, and returns whether there are any. Of two
+/// texts that are as frequent, the first one counts. Where every one of many nodes has another
+/// text, none stands out.
+fn mark_differences(cells: &mut [ComparedCell]) -> bool {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for cell in cells.iter() {
         *counts.entry(cell.text.as_str()).or_default() += 1;
@@ -114,11 +111,16 @@ fn mark_differences(cells: &mut [ComparedCell]) {
         .iter()
         .find(|cell| counts.get(cell.text.as_str()) == Some(&most));
     let Some(usual) = usual.map(|cell| (cell.text.clone(), cell.is_missing)) else {
-        return;
+        return false;
     };
+    let stands_out = most > 1 || cells.len() == 2;
+    let mut differ = false;
     for cell in cells {
-        cell.differs = cell.text != usual.0 || cell.is_missing != usual.1;
+        let is_other = cell.text != usual.0 || cell.is_missing != usual.1;
+        differ |= is_other;
+        cell.differs = is_other && stands_out;
     }
+    differ
 }
 
 fn row(name: &str, texts: Vec<Option<String>>) -> ComparedRow {
@@ -129,7 +131,7 @@ fn row(name: &str, texts: Vec<Option<String>>) -> ComparedRow {
     };
     let mut cells: Vec<ComparedCell> = texts.into_iter().map(cell).collect();
     // Long values that begin alike may differ further on.
-    mark_differences(&mut cells);
+    let differs = mark_differences(&mut cells);
     for cell in &mut cells {
         let letters = cell.text.chars().count();
         if letters > MAX_VALUE_LETTERS {
@@ -141,6 +143,7 @@ fn row(name: &str, texts: Vec<Option<String>>) -> ComparedRow {
         name: text::cell(name),
         link: String::new(),
         cells,
+        differs,
     }
 }
 
@@ -148,7 +151,7 @@ fn row(name: &str, texts: Vec<Option<String>>) -> ComparedRow {
 fn part(title: &'static str, mut rows: Vec<ComparedRow>, is_all: bool) -> Option<ComparedPart> {
     let found = rows.len();
     if !is_all {
-        rows.retain(ComparedRow::differs);
+        rows.retain(|row| row.differs);
     }
     let same = found - rows.len();
     let cut = rows.len().saturating_sub(MAX_ROWS);
@@ -178,8 +181,8 @@ pub fn parts(compared: &ComparedNodes, is_all: bool) -> Vec<ComparedPart> {
             .keys()
             .chain(content.custom_properties.keys())
         {
-            let (sort, short) = sort_of(name);
-            names.entry(sort).or_default().insert((short, name));
+            let (sort, brief) = sort_of(name);
+            names.entry(sort).or_default().insert((brief, name));
         }
     }
     let mut parts = Vec::new();
@@ -194,12 +197,12 @@ pub fn parts(compared: &ComparedNodes, is_all: bool) -> Vec<ComparedPart> {
             .iter()
             .map(|it| it.latest.key.as_str())
             .collect();
-        for (short, name) in known {
-            if sort == FactSort::Metric && has_series.contains(short) {
+        for (brief, name) in known {
+            if sort == FactSort::Metric && has_series.contains(brief) {
                 continue;
             }
             let value = |node: &Node| property(node, name).map(|it| value_text(it).0);
-            rows.push(row(short, nodes.iter().map(value).collect()));
+            rows.push(row(brief, nodes.iter().map(value).collect()));
         }
         parts.extend(part(title, rows, is_all));
     }
@@ -402,6 +405,6 @@ mod table_tests {
             nodes,
             ..ComparedNodes::default()
         };
-        assert!(parts(&compared, false)[0].rows[0].differs());
+        assert!(parts(&compared, false)[0].rows[0].differs);
     }
 }

@@ -221,8 +221,8 @@ fn facts(node: &Node, is_asked: fn(FactSort) -> bool) -> BTreeMap<String, String
     let content = &node.content;
     let all = content.properties.iter().chain(&content.custom_properties);
     let asked = all.filter_map(|(name, value)| {
-        let (sort, short) = sort_of(name);
-        is_asked(sort).then(|| (short.to_owned(), value_text(value).0))
+        let (sort, brief) = sort_of(name);
+        is_asked(sort).then(|| (brief.to_owned(), value_text(value).0))
     });
     asked.collect()
 }
