@@ -25,7 +25,7 @@ use tokio_util::io::ReaderStream;
 
 pub use self::digest::BlobDigest;
 pub use self::directory::BlobDirectory;
-pub use self::new_blob::{NewBlob, StoredBlob};
+pub use self::new_blob::{NewBlob, WrittenBlob};
 use crate::error::{Error, Result};
 
 /// Where the blobs of tenants beside the default one are, each in a folder with its name.

@@ -34,7 +34,7 @@ struct HashedFile {
 
 /// A blob that is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredBlob {
+pub struct WrittenBlob {
     pub digest: BlobDigest,
     pub bytes: u64,
 }
@@ -91,7 +91,7 @@ impl NewBlob {
     /// # Errors
     ///
     /// As [`Self::write`].
-    pub async fn finish(mut self) -> Result<StoredBlob> {
+    pub async fn finish(mut self) -> Result<WrittenBlob> {
         let mut written = self.take()?;
         let Self {
             directory,
@@ -106,7 +106,7 @@ impl NewBlob {
             Ok(digest)
         };
         let digest = blocking(work).await?;
-        Ok(StoredBlob { digest, bytes })
+        Ok(WrittenBlob { digest, bytes })
     }
 
     fn take(&mut self) -> Result<HashedFile> {

@@ -69,11 +69,11 @@ impl Default for FoldRules {
 }
 
 impl FoldRules {
-    /// Whether a node is drawn although no neighbour is opened.
+    /// Whether a node is drawn although nothing is opened.
     fn is_near(&self, node: &TracedNode) -> bool {
         let before = -i64::from(self.hops);
         let after = i64::from(self.hops_after.unwrap_or(self.hops));
-        (before..=after).contains(&node.hop) || self.has_opened(node.key)
+        (before..=after).contains(&node.hop)
     }
 
     fn has_opened(&self, key: FigureKey) -> bool {
@@ -186,7 +186,7 @@ impl<'t> Indexed<'t> {
 
     /// Which nodes are drawn: those that are near, and those that something opens.
     fn shown(&self, rules: &FoldRules) -> Vec<bool> {
-        let is_near = |node| rules.is_near(node);
+        let is_near = |node: &TracedNode| rules.is_near(node) || rules.has_opened(node.key);
         let mut shown: Vec<bool> = self.nodes.iter().map(is_near).collect();
         for &(from, to, _) in &self.edges {
             let (before, after) = (self.nodes[from].key, self.nodes[to].key);
@@ -241,12 +241,12 @@ impl<'t> Indexed<'t> {
         }
         let by_type = self.type_colours();
         for added in sides.into_values() {
-            let mut members: HashMap<usize, usize> = HashMap::new();
+            let mut counts: HashMap<usize, usize> = HashMap::new();
             for place in &added {
-                *members.entry(classes[*place]).or_default() += 1;
+                *counts.entry(classes[*place]).or_default() += 1;
             }
-            let figures = members.into_values();
-            let figures = figures.map(|size| if size < MIN_FOLD_MEMBERS { size } else { 1 });
+            let figures = counts.into_values();
+            let figures = figures.map(|count| if count < MIN_FOLD_MEMBERS { count } else { 1 });
             if figures.sum::<usize>() > MAX_OPENED_FIGURES {
                 for place in added {
                     classes[place] = self.wide_class(by_type[place]);

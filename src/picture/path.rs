@@ -130,7 +130,7 @@ fn outline(from: usize) -> String {
 /// The name and the state of a run at the middle of its edge, as a link to it.
 fn write_run(out: &mut String, from: usize, run: &TracedNode, links: &dyn SceneLinks) {
     let (x, y) = place(from);
-    let (middle, line, room) = if ends_row(from) {
+    let (middle, height, room) = if ends_row(from) {
         let (left, below) = place(from + 1);
         let middle = f64::midpoint(left, x + ARTIFACT_WIDTH);
         (middle, below - ROW_GAP / 2.0, 2.0 * ARTIFACT_WIDTH)
@@ -150,7 +150,7 @@ fn write_run(out: &mut String, from: usize, run: &TracedNode, links: &dyn SceneL
     push!(
         out,
         "<text class=\"label run\" x=\"{middle:.1}\" y=\"{:.1}\">",
-        line - 7.0
+        height - 7.0
     );
     push_escaped(out, &LABEL_PEN.cut_middle(&run.label, room));
     out.push_str("</text>");
@@ -160,7 +160,7 @@ fn write_run(out: &mut String, from: usize, run: &TracedNode, links: &dyn SceneL
     push!(
         out,
         "<text class=\"type run {tone}\" x=\"{middle:.1}\" y=\"{:.1}\">",
-        line + 16.0
+        height + 16.0
     );
     push_escaped(out, &TYPE_PEN.cut_middle(word, room));
     out.push_str("</text>");

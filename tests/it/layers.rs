@@ -59,7 +59,7 @@ const PURE_OF_MESSAGES: &[&str] = &[
 ];
 
 /// A part of `src/`, and what its files must not name.
-const FORBIDDEN: [(&str, &[&str]); 29] = [
+const FORBIDDEN: [(&str, &[&str]); 30] = [
     (
         "graph",
         &[
@@ -92,6 +92,18 @@ const FORBIDDEN: [(&str, &[&str]); 29] = [
         ],
     ),
     ("model", &["crate::", "sqlx::"]),
+    (
+        "blobs",
+        &[
+            "sqlx::",
+            "crate::api",
+            "crate::server",
+            "crate::graph",
+            "crate::storage",
+            "crate::config",
+            "crate::proto",
+        ],
+    ),
     (
         "api",
         &["sqlx::", "crate::storage", "crate::server", "crate::config"],

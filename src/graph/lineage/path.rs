@@ -105,7 +105,8 @@ pub(in crate::graph) async fn find(history: &History, query: PathQuery) -> Resul
     let mut back = PathSearch::start(tx, query.to, Direction::Upstream).await?;
     let mut events = Vec::new();
     loop {
-        if !ahead.reached.is_disjoint(&back.reached) {
+        let has_met = !ahead.reached.is_disjoint(&back.reached);
+        if has_met {
             let named_inputs = if has_named_inputs {
                 NamedInputs::of_events(tx, &events).await?
             } else {
@@ -122,12 +123,16 @@ pub(in crate::graph) async fn find(history: &History, query: PathQuery) -> Resul
         }
         let reached = ahead.reached.len() + back.reached.len();
         let room = query.max_nodes.saturating_sub(reached);
-        let next = match (ahead.traversal.is_done(), back.traversal.is_done()) {
-            (true, true) => return Ok(FoundPaths::default()),
-            (true, false) => &mut back,
-            (false, true) => &mut ahead,
-            (false, false) if ahead.front <= back.front => &mut ahead,
-            (false, false) => &mut back,
+        let (ends_ahead, ends_back) = (ahead.traversal.is_done(), back.traversal.is_done());
+        // All that is before or after an end is known, and the other end is not among it.
+        let is_apart = !has_met && (ends_ahead || ends_back);
+        if is_apart || ends_ahead && ends_back {
+            return Ok(FoundPaths::default());
+        }
+        let next = if ends_back || !ends_ahead && ahead.front <= back.front {
+            &mut ahead
+        } else {
+            &mut back
         };
         if next.hop(tx, room, &mut events).await? {
             return Ok(FoundPaths {

@@ -10,11 +10,11 @@ use http::header::{
 };
 use http::{HeaderMap, StatusCode, Uri};
 
-use super::super::fields::Fields;
-use super::super::refusal::MlflowRefusal;
-use super::super::runs::required_id;
 use super::paths::{checked, joined};
 use super::{ArtifactPath, BytesRequest, lists};
+use crate::api::mlflow::fields::Fields;
+use crate::api::mlflow::refusal::MlflowRefusal;
+use crate::api::mlflow::runs::required_id;
 use crate::blobs::BlobDigest;
 use crate::error::Error;
 use crate::graph::ArtifactFile;

@@ -6,13 +6,13 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
-use super::super::fields::Fields;
-use super::super::refusal::MlflowRefusal;
-use super::super::runs::required_id;
-use super::super::{Answer, TrackingRequest};
 use super::as_artifact_path;
 use super::paths::{checked, joined};
 use crate::api::call::Call;
+use crate::api::mlflow::fields::Fields;
+use crate::api::mlflow::refusal::MlflowRefusal;
+use crate::api::mlflow::runs::required_id;
+use crate::api::mlflow::{Answer, TrackingRequest};
 use crate::graph::ArtifactEntry;
 
 /// The most entries of a page of files of a run or a model.

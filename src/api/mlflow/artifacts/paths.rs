@@ -4,7 +4,7 @@ use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
 use percent_encoding::percent_decode_str;
 
-use super::super::refusal::MlflowRefusal;
+use crate::api::mlflow::refusal::MlflowRefusal;
 
 /// The most bytes of a path, as in object stores.
 const MAX_PATH_BYTES: usize = 1024;

@@ -9,8 +9,8 @@ use http::{HeaderMap, StatusCode};
 use http_body::Body as _;
 use tokio_util::bytes::Bytes;
 
-use super::super::refusal::MlflowRefusal;
 use super::{ArtifactPath, BytesRequest};
+use crate::api::mlflow::refusal::MlflowRefusal;
 use crate::error::{Error, Result};
 use crate::graph::PutArtifactFile;
 
