@@ -1,6 +1,7 @@
 //! What an execution says about itself, by the names that all doors give its facts.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::{ArtifactLineage, BLOB_TYPE, CODE_DIFF, ENVIRONMENT_LOCK};
 use crate::model::{Node, Value};
@@ -65,13 +66,13 @@ pub struct PlannedEnvironment {
 }
 
 impl PlannedEnvironment {
-    /// Whether a recipe can make the environment. It cannot run images yet.
+    /// Whether a recipe can make the environment, or run a container of it.
     pub(super) const fn has_recipe(&self) -> bool {
-        self.lock.is_some() && !self.python.is_empty()
+        (self.lock.is_some() && !self.python.is_empty()) || !self.image.is_empty()
     }
 }
 
-/// Facts for which clients have names of their own: the tags of MLflow's client, and the image of
+/// Facts for which clients have names of their own: the tags of `MLflow`'s client, and the image of
 /// KFP's launcher.
 const OTHER_NAMES: [(&str, &str); 3] = [
     ("code.repository", "tag.mlflow.source.git.repoURL"),
@@ -79,8 +80,8 @@ const OTHER_NAMES: [(&str, &str); 3] = [
     ("environment.image", "image"),
 ];
 
-/// The tag of MLflow's client that has the file of a script, and the one that says whether its work
-/// tree differs from the commit.
+/// The tag of `MLflow`'s client that has the file of a script, and the one that says whether the
+/// work tree differs from its commit.
 const SCRIPT_TAG: &str = "tag.mlflow.source.name";
 const DIRTY_TAG: &str = "tag.mlflow.source.git.dirty";
 
@@ -124,6 +125,10 @@ pub(super) fn digest(node: &Node) -> String {
     text(node, "digest").or_else(version).unwrap_or_default()
 }
 
+fn is_python(script: &str) -> bool {
+    Path::new(script).extension().is_some_and(|end| end == "py")
+}
+
 /// The facts whose names begin with a prefix, by the rest of their names.
 pub(super) fn texts_below(node: &Node, prefix: &str) -> BTreeMap<String, String> {
     let content = &node.content;
@@ -142,11 +147,11 @@ pub(super) fn words(node: &Node, name: &str) -> Vec<String> {
     serde_json::from_str(&text).unwrap_or_default()
 }
 
-/// The command of a step. Of a script that MLflow's client names, only the file is known.
+/// The command of a step. Of a script that `MLflow`'s client names, only the file is known.
 pub(super) fn command(node: &Node) -> Vec<String> {
     let words = words(node, "command");
     match property_text(node, SCRIPT_TAG) {
-        Some(script) if words.is_empty() && script.ends_with(".py") => {
+        Some(script) if words.is_empty() && is_python(&script) => {
             vec!["python".to_owned(), script]
         }
         _ => words,
@@ -177,7 +182,7 @@ pub(super) fn environment(node: &Node, blobs: &[PlannedBlob]) -> PlannedEnvironm
             .unwrap_or_default(),
         lock: blob(node, ENVIRONMENT_LOCK, blobs),
         image: Some(fact("environment.image"))
-            .filter(|it| it.contains("@sha256:"))
+            .filter(|it| is_image(it))
             .unwrap_or_default(),
         variables,
     }
@@ -214,6 +219,13 @@ fn blob(node: &Node, name: &str, blobs: &[PlannedBlob]) -> Option<PlannedBlob> {
 fn is_version(text: &str) -> bool {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || ".+".contains(c);
     text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(is_allowed)
+}
+
+/// Whether a text is the name of an image with a digest. It becomes a word of a command.
+fn is_image(text: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
+    let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric());
+    begins && text.contains("@sha256:") && text.chars().all(is_allowed)
 }
 
 fn is_commit(text: &str) -> bool {

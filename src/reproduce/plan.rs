@@ -437,7 +437,7 @@ impl Planner<'_> {
             let text = "no environment.lock, and no environment.image with a digest";
             self.add_gap(GapId::Environment, subject, text);
         } else if !environment.has_recipe() {
-            let text = "no environment.lock with environment.python; images cannot be run yet";
+            let text = "no environment.python for environment.lock, and no environment.image";
             self.add_gap(GapId::Environment, subject, text);
         }
         has_environment

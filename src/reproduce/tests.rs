@@ -159,8 +159,8 @@ fn what_is_missing_is_a_gap_and_lowers_the_level() {
         ),
         (
             "environment.python",
-            "Train (execution 11): no environment.lock with environment.python; images cannot be \
-             run yet",
+            "Train (execution 11): no environment.python for environment.lock, and no \
+             environment.image",
             2,
         ),
         (

@@ -41,7 +41,8 @@ pub struct ReproduceArgs {
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     format: PlanFormat,
 
-    /// Print a recipe instead of the plan, for a shell or for make; to be run in an empty folder
+    /// Print a recipe instead of the plan, for a shell, for make, or as dvc.yaml; to be run in an
+    /// empty folder
     #[arg(long, value_enum, value_name = "FORMAT", conflicts_with_all = ["run", "format"])]
     recipe: Option<RecipeFormat>,
 
@@ -71,6 +72,7 @@ enum PlanFormat {
 enum RecipeFormat {
     Sh,
     Make,
+    Dvc,
 }
 
 impl ReproduceArgs {
@@ -83,6 +85,7 @@ impl ReproduceArgs {
                 return Ok(ExitCode::from(GAPS_CODE));
             }
             (Some(RecipeFormat::Sh), _) => Recipe::new(&plan)?.script(),
+            (Some(RecipeFormat::Dvc), _) => Recipe::new(&plan)?.dvc(),
             (Some(RecipeFormat::Make), _) => Recipe::new(&plan)?.makefile(),
             (None, PlanFormat::Text) => print::plan(&plan),
             (None, PlanFormat::Json) => {

@@ -19,6 +19,11 @@ pub(super) fn quote(text: &str) -> String {
     quoted
 }
 
+/// A path from the folder of the recipe, as a word.
+pub(super) fn in_root(path: &str) -> String {
+    quote(&format!("{ROOT}/{path}"))
+}
+
 /// Words, each quoted, with a space between two.
 pub(super) fn quote_all<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let words: Vec<String> = words.into_iter().map(quote).collect();

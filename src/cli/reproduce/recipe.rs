@@ -5,9 +5,10 @@ use std::collections::btree_map::Entry;
 use std::fmt::Write;
 use std::path::Path;
 
+use serde_json::json;
 use url::Url;
 
-use super::quote::{ROOT, quote, quote_all};
+use super::quote::{ROOT, in_root, quote, quote_all};
 use crate::cli::Failure;
 use crate::cli::digests::file_name;
 use crate::proto::pedigree::reproduction::v1::{
@@ -17,6 +18,13 @@ use crate::reproduce::{PASSES_CHECK, Placeholder, expand, is_inner_path};
 
 /// Functions that the lines of every recipe use.
 const HELPERS: &str = include_str!("helpers.sh");
+
+/// What scripts begin with: an error ends them; a line feed, and the folder of the recipe.
+const PREAMBLE: &str = "set -eu\nnl='\n'\nroot=$(pwd)\n";
+
+/// What runs a container that sees the folder of the recipe, and writes there as this user.
+const CONTAINER: &str = "\"${CONTAINER_ENGINE:-docker}\" run --rm \
+     --user \"$(id -u):$(id -g)\" --volume \"$root:$root\"";
 
 /// Some lines of a shell, of which each is complete.
 pub(super) struct RecipeTask {
@@ -73,7 +81,7 @@ impl Recipe {
 
     /// A script for a POSIX shell, to be run in an empty folder.
     pub(super) fn script(&self) -> String {
-        let mut text = format!("#!/bin/sh\nset -eu\nnl='\n'\nroot=$(pwd)\n{HELPERS}");
+        let mut text = format!("#!/bin/sh\n{PREAMBLE}{HELPERS}");
         for task in &self.tasks {
             let title = quote(&task.title);
             let _ = writeln!(text, "\nprintf '%s\\n' {title}");
@@ -82,6 +90,32 @@ impl Recipe {
             }
         }
         text
+    }
+
+    /// A `dvc.yaml`, for `dvc repro` in a folder where only `dvc init` was run. JSON is YAML.
+    pub(super) fn dvc(&self) -> String {
+        let mut stages = serde_json::Map::new();
+        let mut before: Option<String> = None;
+        for task in &self.tasks {
+            let done = format!(".done-{}", task.name);
+            let lines = task.lines.join("\n");
+            let script = format!(
+                "{PREAMBLE}{HELPERS}printf '%s\\n' {}\n{lines}\n: > {done}",
+                quote(&task.title)
+            );
+            // DVC runs each line of a command in a shell of its own, which may be any.
+            let line = quote(&script);
+            let command = format!("nl=$(printf '\\n.'); nl=${{nl%.}}; exec sh -c {line}");
+            let stage = json!({
+                // Otherwise DVC reads it as a value to fill in.
+                "cmd": command.replace("${", "\\${"),
+                "deps": before.iter().collect::<Vec<_>>(),
+                "outs": [{ (done.clone()): { "cache": false } }],
+            });
+            stages.insert(task.name.clone(), stage);
+            before = Some(done);
+        }
+        format!("{:#}\n", json!({ "stages": stages }))
     }
 
     /// A file for GNU make, to be run in a folder with nothing else.
@@ -206,11 +240,11 @@ impl<'a> Builder<'a> {
     fn step(&mut self, step: &'a PlannedStep, number: usize) -> Result<RecipeTask, Failure> {
         let code = step.code.clone().unwrap_or_default();
         let environment = step.environment.as_ref();
-        if environment.is_none_or(|it| environment_key(it).is_none()) {
+        if environment.is_none_or(|it| environment_key(it).is_none() && it.image.is_empty()) {
             let id = step.execution_id;
             return Err(Failure(format!(
-                "execution {id}: a recipe needs environment.lock and environment.python; images \
-                 cannot be run yet"
+                "execution {id}: a recipe needs environment.lock and environment.python, or \
+                 environment.image"
             )));
         }
         let folder = StepFolder::new(number, &code);
@@ -268,23 +302,39 @@ impl<'a> Builder<'a> {
     /// A line that runs a program in the directory and the environment of a step. It is no function
     /// and no built-in command of the shell, whatever its name is.
     fn command(&self, step: &PlannedStep, folder: &StepFolder, words: &[String]) -> String {
-        let mut line = format!("(cd {}", in_root(&folder.directory));
-        if let Some(environment) = &step.environment {
-            for (name, value) in &environment.variables {
-                let _ = write!(line, " && export {}", quote(&format!("{name}={value}")));
-            }
-            let key = environment_key(environment).map(|(key, _)| key);
-            if let Some(place) = key.and_then(|key| self.environments.get(&key)) {
-                let _ = write!(
-                    line,
-                    " && PATH={}:\"$PATH\"",
-                    in_root(&format!("{place}/bin"))
-                );
-            }
+        let directory = in_root(&folder.directory);
+        let mut line = format!("(cd {directory}");
+        let environment = step.environment.clone().unwrap_or_default();
+        let key = environment_key(&environment).map(|(key, _)| key);
+        let place = key.and_then(|key| self.environments.get(&key));
+        let mut engine = String::new();
+        if place.is_none() {
+            engine.push_str(CONTAINER);
+            let _ = write!(engine, " --workdir {directory}");
+        }
+        for (name, value) in &environment.variables {
+            let variable = quote(&format!("{name}={value}"));
+            let _ = match place {
+                Some(_) => write!(line, " && export {variable}"),
+                None => write!(engine, " --env {variable}"),
+            };
         }
         let words = quote_all(words.iter().map(String::as_str));
-        let _ = write!(line, " && export PATH && exec {words} < /dev/null)");
-        line
+        let _ = match place {
+            Some(place) => {
+                let path = in_root(&format!("{place}/bin"));
+                write!(
+                    line,
+                    " && PATH={path}:\"$PATH\" && export PATH && exec {words}"
+                )
+            }
+            None => write!(
+                line,
+                " && exec {engine} {} {words}",
+                quote(&environment.image)
+            ),
+        };
+        line + " < /dev/null)"
     }
 
     /// A line that compares an output with what was recorded.
@@ -385,11 +435,6 @@ impl StepFolder {
             ))),
         }
     }
-}
-
-/// A path from the folder of the recipe, as a word.
-fn in_root(path: &str) -> String {
-    quote(&format!("{ROOT}/{path}"))
 }
 
 /// A line that ends the recipe unless a file has its digest.

@@ -171,7 +171,7 @@ async fn each_door_gives_the_facts_that_its_clients_have(store: Store) {
     let [metadata, events, tracking] = &plans[..] else {
         unreachable!();
     };
-    assert_eq!(gaps(metadata), ["no-environment"]);
+    assert!(metadata.gaps.is_empty(), "{metadata:?}");
     let environment = events.steps[0].environment.clone().unwrap();
     assert_eq!(
         environment.variables,

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Project, fact, gap_ids};
 use crate::binary;
@@ -15,6 +15,7 @@ blocking_once! {
     a_check_can_accept_what_differs,
     what_is_missing_is_named_and_nothing_runs,
     recipes_for_shell_and_make_give_the_same_bytes,
+    a_step_of_an_image_runs_in_a_container,
     hostile_facts_run_nothing,
     links_of_the_repository_lead_nowhere_else,
 }
@@ -245,6 +246,81 @@ fn what_is_missing_is_named_and_nothing_runs() {
     assert!(plan["level"].is_null(), "{plan}");
 }
 
+/// What takes the place of an engine of containers: it runs the command on this machine.
+const ENGINE: &str = "#!/bin/sh
+set -eu
+[ \"$1 $2\" = 'run --rm' ] && shift 2
+while :; do
+  case $1 in
+    --workdir) cd \"$2\" ;;
+    --env) export \"${2?}\" ;;
+    --user | --volume) ;;
+    *) break ;;
+  esac
+  shift 2
+done
+printf 'image %s, TZ %s\\n' \"$1\" \"$TZ\"
+shift
+exec \"$@\"
+";
+
+fn a_step_of_an_image_runs_in_a_container() {
+    let project = Project::new(&[APPEND]);
+    project.write("data/raw", "raw");
+    project.write("data/new", "raw'!");
+    project.write("data/engine.sh", ENGINE);
+    let digest = |name: &str| {
+        let printed = project.shell(&format!("sha256sum < {name}"));
+        format!("sha256:{}", printed.split_whitespace().next().unwrap())
+    };
+    let file = |role: &str, name: &str| {
+        json!({
+            "type": "Data",
+            "content": {
+                "uri": format!("file://{}", project.path(name).display()), "digest": digest(name),
+            },
+            "path": { "steps": [{ "key": role }] },
+        })
+    };
+    let text = |text: &str| json!({ "stringValue": text });
+    let command = r#"["python3", "append.py", "{in:from}", "{out:to}", "'!"]"#;
+    let mut run = json!({
+        "eventType": "COMPLETE", "typePolicy": "CREATE", "type": "Append", "name": "in an image",
+        "inputs": [file("from", "data/raw")], "outputs": [file("to", "data/new")],
+        "customProperties": {
+            "command": text(command),
+            "code.repository": text(&format!("file://{}", project.path("").display())),
+            "code.commit": text(project.shell("git rev-parse HEAD").trim()),
+            "environment.image": text("host/python@sha256:00"),
+            "environment.variables": text(r#"{"TZ": "UTC"}"#),
+        },
+    });
+    project.write(
+        "data/run.jsonl",
+        &json!({ "id": "1", "run": run }).to_string(),
+    );
+    project.succeed(&["record", "data/run.jsonl"]);
+    let recipe = project.succeed(&["reproduce", "data/new", "--recipe", "sh"]);
+    project.write("out/again/recipe.sh", &recipe);
+    let engine = "CONTAINER_ENGINE=\"$PWD/data/engine.sh\"; export CONTAINER_ENGINE";
+    project.shell("chmod +x data/engine.sh");
+    let told = project.shell(&format!("{engine}; cd out/again && sh recipe.sh"));
+    assert!(
+        told.contains("image host/python@sha256:00, TZ UTC"),
+        "{told}"
+    );
+    assert_eq!(told.matches("identical").count(), 1, "{told}");
+    // What begins as an option is no image.
+    run["name"] = json!("with an option");
+    run["customProperties"]["environment.image"] = text("--privileged@sha256:00");
+    project.write(
+        "data/run.jsonl",
+        &json!({ "id": "2", "run": run }).to_string(),
+    );
+    project.succeed(&["record", "data/run.jsonl"]);
+    assert_eq!(gap_ids(&project.plan("data/new")), ["no-environment"]);
+}
+
 fn recipes_for_shell_and_make_give_the_same_bytes() {
     let project = Project::new(&[APPEND]);
     project.write("data/it's $HOME/raw.txt", "raw");
@@ -266,7 +342,24 @@ fn recipes_for_shell_and_make_give_the_same_bytes() {
         assert_eq!(told.matches("identical").count(), 2, "{told}");
         made.push(project.read(&format!("out/{format}/steps/2/tree/out/c/raw.txt")));
     }
-    assert_eq!(made, ["raw$(line)\n'two' # \\%"; 2]);
+    // DVC fills its own placeholders in, and runs each line of a command by itself.
+    let recipe = project.succeed(&["reproduce", "out/c", "--recipe", "dvc"]);
+    let recipe: Value = serde_json::from_str(&recipe).unwrap();
+    project.write("out/dvc/empty", "");
+    for stage in [
+        "sources",
+        "repositories",
+        "environments",
+        "step-1",
+        "step-2",
+    ] {
+        let command = recipe["stages"][stage]["cmd"].as_str().unwrap();
+        assert_eq!(command.lines().count(), 1, "{command}");
+        let command = command.replace("\\${", "${");
+        project.shell(&format!("cd out/dvc && ({command})"));
+    }
+    made.push(project.read("out/dvc/steps/2/tree/out/c/raw.txt"));
+    assert_eq!(made, ["raw$(line)\n'two' # \\%"; 3]);
 }
 
 /// Everything in the graph is data: a recipe with such names fails or runs the recorded command,
