@@ -1,6 +1,7 @@
 //! The web pages, as browsers ask for them.
 
 mod activity;
+mod browser;
 mod compare;
 mod diff;
 mod hostile;
