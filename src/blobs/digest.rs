@@ -43,6 +43,17 @@ impl BlobDigest {
     }
 }
 
+/// The digest of a folder, of the digests of its files and their paths below it: the SHA-256 of its
+/// manifest, a line `DIGEST  ./PATH` for each file, as `sha256sum` prints it, sorted by bytes.
+#[must_use]
+pub fn folder_digest<'a>(files: impl Iterator<Item = (&'a str, &'a str)>) -> BlobDigest {
+    let mut lines: Vec<String> = files
+        .map(|(digest, path)| format!("{digest}  ./{path}\n"))
+        .collect();
+    lines.sort_unstable();
+    BlobDigest::of(lines.concat().as_bytes())
+}
+
 impl fmt::Display for BlobDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -1,31 +1,40 @@
 //! Blobs: bytes of any length, each stored once, by their SHA-256.
 //!
 //! A blob has its place, `sha256/AB/DIGEST`, when all of it is durable, and never changes. Until
-//! then it is an unfinished file below `uploads`. `pedigree run` stores what belongs to its runs in
-//! the same way, so that both can use one directory.
+//! then its bytes are below `uploads`. `pedigree run` stores what belongs to its runs in the same
+//! way, so that both can use one directory.
 //!
-//! * `digest`: names and places of blobs.
-//! * `directory`: blobs in a directory.
-//! * `new_blob`: a blob that arrives in parts.
+//! * `digest`: names and places of blobs, and the digest of a folder.
+//! * `directory`: blobs in a directory; `new_file`: one that arrives in parts.
+//! * `objects`: blobs in an object store; `connector`: the connections to it.
+//! * `sweep`: the removal of blobs that nobody needs.
 
+mod connector;
 mod digest;
 mod directory;
-mod new_blob;
+mod new_file;
+mod objects;
+mod sweep;
 
+use std::fmt;
 use std::io::{self, ErrorKind, SeekFrom};
 use std::ops::Range;
-use std::path::Path;
+use std::path::PathBuf;
 use std::pin::Pin;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_stream::Stream;
 use tokio_util::bytes::Bytes;
 use tokio_util::io::ReaderStream;
+use url::Url;
 
-pub use self::digest::BlobDigest;
+pub use self::digest::{BlobDigest, folder_digest};
 pub use self::directory::BlobDirectory;
-pub use self::new_blob::{NewBlob, WrittenBlob};
+use self::new_file::NewFile;
+use self::objects::{NewObject, ObjectFolder};
+pub use self::sweep::{SweepRule, Swept};
 use crate::error::{Error, Result};
 
 /// Where the blobs of tenants beside the default one are, each in a folder with its name.
@@ -34,25 +43,103 @@ const TENANTS_FOLDER: &str = "tenants";
 /// The size of the parts in which a blob is read, in bytes.
 const READ_BYTES: usize = 64 << 10;
 
+/// The schemes of URLs of object stores.
+const SCHEMES: [&str; 3] = ["s3", "gs", "az"];
+
 /// The bytes of a blob, in parts.
 pub type BlobStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
+/// Where a store of blobs is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BlobPlace {
+    /// A directory, which the first blob creates.
+    Directory(PathBuf),
+    /// A folder of a bucket.
+    Bucket(Url),
+}
+
+impl FromStr for BlobPlace {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let problem = "must be a directory, or a URL such as s3://BUCKET/FOLDER, gs:// or az://";
+        if !text.contains("://") {
+            return if text.is_empty() {
+                Err(problem)
+            } else {
+                Ok(Self::Directory(text.into()))
+            };
+        }
+        let url = Url::parse(text).map_err(|_| problem)?;
+        let is_plain = url.username().is_empty() && url.password().is_none();
+        let is_known = SCHEMES.contains(&url.scheme()) && url.has_host() && url.query().is_none();
+        (is_plain && is_known)
+            .then_some(Self::Bucket(url))
+            .ok_or(problem)
+    }
+}
+
+impl fmt::Display for BlobPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(path) => path.display().fmt(f),
+            Self::Bucket(url) => url.fmt(f),
+        }
+    }
+}
+
 /// A store of blobs. Clones share it.
 #[derive(Clone, Debug)]
-pub struct BlobStore(Arc<BlobDirectory>);
+pub struct BlobStore(Backing);
+
+#[derive(Clone, Debug)]
+enum Backing {
+    Directory(Arc<BlobDirectory>),
+    Bucket(ObjectFolder),
+}
+
+/// A blob that is not stored yet. Nothing is left of it when this is dropped.
+#[derive(Debug)]
+pub struct NewBlob(NewBytes);
+
+#[derive(Debug)]
+enum NewBytes {
+    File(NewFile),
+    Object(Box<NewObject>),
+}
+
+/// A blob that is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrittenBlob {
+    pub digest: BlobDigest,
+    pub bytes: u64,
+}
 
 impl BlobStore {
-    /// The store in a directory, which the first blob creates.
-    #[must_use]
-    pub fn in_directory(path: &Path) -> Self {
-        Self(Arc::new(BlobDirectory::new(path)))
+    /// The store at a place. It is not asked for anything yet.
+    ///
+    /// # Errors
+    ///
+    /// `FailedPrecondition` when the place cannot be one, or the environment lacks what it takes.
+    pub fn open(place: &BlobPlace) -> Result<Self> {
+        Ok(Self(match place {
+            BlobPlace::Directory(path) => Backing::Directory(Arc::new(BlobDirectory::new(path))),
+            BlobPlace::Bucket(url) => Backing::Bucket(ObjectFolder::open(url)?),
+        }))
     }
 
     /// The blobs of a tenant beside the default one. No other tenant has them.
     #[must_use]
     pub fn of_tenant(&self, tenant: &str) -> Self {
-        let path = self.0.root().join(TENANTS_FOLDER).join(tenant);
-        Self::in_directory(&path)
+        Self(match &self.0 {
+            Backing::Directory(directory) => {
+                let path = directory.root().join(TENANTS_FOLDER).join(tenant);
+                Backing::Directory(Arc::new(BlobDirectory::new(&path)))
+            }
+            Backing::Bucket(folder) => {
+                Backing::Bucket(folder.below(&[TENANTS_FOLDER, "/", tenant].concat()))
+            }
+        })
     }
 
     /// Begins a blob.
@@ -61,7 +148,12 @@ impl BlobStore {
     ///
     /// `Exhausted` when the store is full, `FailedPrecondition` when it may not be written.
     pub async fn begin(&self) -> Result<NewBlob> {
-        NewBlob::begin(self.0.clone()).await
+        Ok(NewBlob(match &self.0 {
+            Backing::Directory(directory) => {
+                NewBytes::File(NewFile::begin(directory.clone()).await?)
+            }
+            Backing::Bucket(folder) => NewBytes::Object(Box::new(folder.begin())),
+        }))
     }
 
     /// Some bytes of a blob, which has all of them.
@@ -70,18 +162,66 @@ impl BlobStore {
     ///
     /// `DataLoss` when the store does not have the blob.
     pub async fn read(&self, digest: &BlobDigest, range: Range<u64>) -> Result<BlobStream> {
-        let opened = tokio::fs::File::open(self.0.path_of(digest)).await;
-        let mut file = opened.map_err(|error| match error.kind() {
-            ErrorKind::NotFound => {
-                Error::DataLoss(format!("the artifact store has no blob sha256:{digest}"))
-            }
-            _ => unusable(error),
-        })?;
-        let sought = file.seek(SeekFrom::Start(range.start)).await;
-        sought.map_err(unusable)?;
-        let part = file.take(range.end.saturating_sub(range.start));
-        Ok(Box::pin(ReaderStream::with_capacity(part, READ_BYTES)))
+        match &self.0 {
+            Backing::Directory(directory) => read_file(directory, digest, range).await,
+            Backing::Bucket(folder) => folder.read(digest, range).await,
+        }
     }
+}
+
+impl NewBlob {
+    /// The number of bytes so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        match &self.0 {
+            NewBytes::File(file) => file.bytes(),
+            NewBytes::Object(object) => object.bytes(),
+        }
+    }
+
+    /// Adds bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`BlobStore::begin`].
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        match &mut self.0 {
+            NewBytes::File(file) => file.write(bytes).await,
+            NewBytes::Object(object) => object.write(bytes).await,
+        }
+    }
+
+    /// Stores the blob. After this it is durable.
+    ///
+    /// # Errors
+    ///
+    /// As [`BlobStore::begin`].
+    pub async fn finish(self) -> Result<WrittenBlob> {
+        match self.0 {
+            NewBytes::File(file) => file.finish().await,
+            NewBytes::Object(object) => object.finish().await,
+        }
+    }
+}
+
+async fn read_file(
+    directory: &BlobDirectory,
+    digest: &BlobDigest,
+    range: Range<u64>,
+) -> Result<BlobStream> {
+    let opened = tokio::fs::File::open(directory.path_of(digest)).await;
+    let mut file = opened.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => missing(digest),
+        _ => unusable(error),
+    })?;
+    let sought = file.seek(SeekFrom::Start(range.start)).await;
+    sought.map_err(unusable)?;
+    let part = file.take(range.end.saturating_sub(range.start));
+    Ok(Box::pin(ReaderStream::with_capacity(part, READ_BYTES)))
+}
+
+fn missing(digest: &BlobDigest) -> Error {
+    Error::DataLoss(format!("the artifact store has no blob sha256:{digest}"))
 }
 
 /// An error of the file system, by what can be done about it.

@@ -2,11 +2,16 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use tempfile::TempDir;
 use tokio_stream::StreamExt;
 
 use super::*;
+
+fn store_in(path: &Path) -> BlobStore {
+    BlobStore::open(&BlobPlace::Directory(path.to_owned())).unwrap()
+}
 
 /// All files below a directory.
 fn files(folder: &Path) -> Vec<String> {
@@ -34,7 +39,7 @@ async fn bytes_of(store: &BlobStore, digest: &BlobDigest, range: Range<u64>) -> 
 #[tokio::test]
 async fn a_blob_is_what_was_written_and_is_stored_once() {
     let folder = TempDir::new().unwrap();
-    let store = BlobStore::in_directory(&folder.path().join("a/b"));
+    let store = store_in(&folder.path().join("a/b"));
     let bytes: Vec<u8> = (0_u32..300_000).flat_map(u32::to_le_bytes).collect();
     let mut digests = Vec::new();
     for part_bytes in [1 << 20, 70_001] {
@@ -61,7 +66,7 @@ async fn a_blob_is_what_was_written_and_is_stored_once() {
 #[tokio::test]
 async fn nothing_is_left_of_a_blob_that_is_not_finished() {
     let folder = TempDir::new().unwrap();
-    let store = BlobStore::in_directory(folder.path());
+    let store = store_in(folder.path());
     let mut blob = store.begin().await.unwrap();
     blob.write(&vec![7; 1 << 20]).await.unwrap();
     assert_eq!(files(folder.path()).len(), 1);
@@ -72,7 +77,7 @@ async fn nothing_is_left_of_a_blob_that_is_not_finished() {
 #[tokio::test]
 async fn tenants_do_not_see_the_blobs_of_others() {
     let folder = TempDir::new().unwrap();
-    let store = BlobStore::in_directory(folder.path());
+    let store = store_in(folder.path());
     let mut blob = store.begin().await.unwrap();
     blob.write(b"x").await.unwrap();
     let stored = blob.finish().await.unwrap();
@@ -85,7 +90,7 @@ async fn a_place_that_is_no_directory_is_named_in_the_error() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
-    let refused = BlobStore::in_directory(&file).begin().await.unwrap_err();
+    let refused = store_in(&file).begin().await.unwrap_err();
     assert!(
         matches!(refused, Error::FailedPrecondition(_)),
         "{refused:?}"
@@ -101,4 +106,34 @@ fn digests_are_lower_case_hexadecimal_digits() {
     for text in ["", "e3", &"E3".repeat(32), &"/.".repeat(32)] {
         assert_eq!(BlobDigest::parse(text), None);
     }
+}
+
+#[test]
+fn places_are_directories_and_buckets() {
+    for text in ["s3://bucket/folder", "gs://bucket", "az://container/a/b"] {
+        let place: BlobPlace = text.parse().unwrap();
+        assert!(matches!(place, BlobPlace::Bucket(_)), "{text}");
+        assert_eq!(place.to_string(), text);
+    }
+    for text in ["pedigree-artifacts", "/data/artifacts", "./s3:/x"] {
+        let place: BlobPlace = text.parse().unwrap();
+        assert_eq!(place, BlobPlace::Directory(text.into()));
+    }
+    for text in [
+        "",
+        "ftp://x",
+        "s3://user:secret@bucket",
+        "s3://",
+        "s3://b?x=1",
+    ] {
+        assert!(text.parse::<BlobPlace>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn the_digest_of_a_folder_is_that_of_its_manifest() {
+    let (a, b) = ("a".repeat(64), "b".repeat(64));
+    let manifest = format!("{a}  ./z\n{b}  ./c/d\n");
+    let digest = folder_digest([(&*b, "c/d"), (&*a, "z")].into_iter());
+    assert_eq!(digest, BlobDigest::of(manifest.as_bytes()));
 }

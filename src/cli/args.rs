@@ -6,6 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::Failure;
+use super::artifacts::ArtifactsArgs;
 use super::audit::AuditArgs;
 use super::export_provenance::ExportProvenanceArgs;
 use super::facets::FacetsArgs;
@@ -59,6 +60,8 @@ pub(super) enum Invocation {
     Import(ImportArgs),
     /// Add to the change history what is older than it, and exit
     Adopt(Box<ConfigArgs>),
+    /// Look after the bytes of files that clients upload
+    Artifacts(ArtifactsArgs),
     /// Send a file of JSON lines to a server's Record method, each line a `RecordRequest`
     Record(RecordArgs),
     /// Print every change of a server's graph
@@ -115,6 +118,7 @@ impl Invocation {
             Self::Migrate(args) => Some(&args.options),
             Self::Reconcile(args) => Some(&args.options),
             Self::Import(args) => Some(args.options()),
+            Self::Artifacts(args) => Some(args.options()),
             Self::Record(_)
             | Self::Watch(_)
             | Self::Trace(_)

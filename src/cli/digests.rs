@@ -1,7 +1,6 @@
 //! Digests of files and folders, with a cache of those of files that did not change.
 //!
-//! The digest of a file is the SHA-256 of its bytes. That of a folder is the SHA-256 of its
-//! manifest: a line `HEX  ./PATH` for each file, as `sha256sum` prints it, sorted by bytes.
+//! The digest of a file is the SHA-256 of its bytes, that of a folder the one of its manifest.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -12,10 +11,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-use aws_lc_rs::digest::{Context, SHA256, digest};
+use aws_lc_rs::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
 use super::Failure;
+use crate::blobs::folder_digest;
 
 /// The size of the buffer that files are read with.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -138,20 +138,22 @@ impl Digests {
             let path = path.display();
             return Err(Failure(format!("{path}: neither a file nor a folder")));
         }
-        let mut lines = Vec::new();
+        let mut files = Vec::new();
         let mut bytes = 0;
         for file in files_below(&path)? {
             let metadata = fs::metadata(&file).map_err(|error| problem(&file, &error))?;
             let hex = self.hex(&file, &metadata)?;
             let name = file.strip_prefix(&path).unwrap_or(&file);
-            lines.push(format!("{hex}  ./{}\n", manifest_name(name)?));
+            files.push((hex, manifest_name(name)?.to_owned()));
             bytes += metadata.len();
         }
-        lines.sort_unstable();
+        let named = files
+            .iter()
+            .map(|(hex, name)| (hex.as_str(), name.as_str()));
         Ok(Contents {
-            digest: format!("sha256:{}", hex_of(lines.concat().as_bytes())),
+            digest: format!("sha256:{}", folder_digest(named)),
             bytes,
-            files: u64::try_from(lines.len()).ok(),
+            files: u64::try_from(files.len()).ok(),
         })
     }
 
@@ -188,11 +190,6 @@ pub(super) fn stamps(path: &Path) -> Vec<(PathBuf, FileStamp)> {
         Some((file, FileStamp::of(&metadata)))
     };
     files.into_iter().filter_map(stamp).collect()
-}
-
-/// Hexadecimal digits of the SHA-256 of some bytes.
-pub(super) fn hex_of(bytes: &[u8]) -> String {
-    to_digits(digest(&SHA256, bytes).as_ref())
 }
 
 /// A folder of this user: where the variable says, or this one in the home folder.

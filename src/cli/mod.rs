@@ -1,9 +1,10 @@
-//! The commands. `serve`, `migrate`, `reconcile`, `adopt` and `import` use a database; `record`,
-//! `watch`, `trace`, `facets`, `models`, `audit`, `run`, `reproduce`, `export-provenance` and
-//! `report` are clients of a server; `token` and `policy` need neither.
+//! The commands. `serve`, `migrate`, `reconcile`, `adopt`, `import` and `artifacts` use a database;
+//! `record`, `watch`, `trace`, `facets`, `models`, `audit`, `run`, `reproduce`,
+//! `export-provenance` and `report` are clients of a server; `token` and `policy` need neither.
 
 mod adopt;
 mod args;
+mod artifacts;
 mod audit;
 mod blob_store;
 mod client;
@@ -121,6 +122,10 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCo
         Invocation::Adopt(options) => with_config(&options, &process, adopt::run).await,
         Invocation::Import(args) => {
             let command = async |config: &Config| import::run(&args, config).await;
+            with_config(args.options(), &process, command).await
+        }
+        Invocation::Artifacts(args) => {
+            let command = async |config: &Config| artifacts::run(&args, config).await;
             with_config(args.options(), &process, command).await
         }
         Invocation::Record(args) => args.run().await,

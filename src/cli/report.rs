@@ -183,9 +183,9 @@ async fn versions(server: &ServerArgs, artifact: i64) -> Result<Vec<RegisteredEv
             Entry::Vacant(entry) => entry.insert(alias_moves(server, &model).await?).clone(),
         };
         versions.push(RegisteredEvidence {
-            moves,
             model,
             version,
+            moves,
         });
     }
     Ok(versions)

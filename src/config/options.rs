@@ -13,6 +13,7 @@ use super::spec::options;
 use super::values::{
     AtLeast, AtMost, Bytes, HostNames, KeepTime, OnOff, Origins, Positive, WebPrefix,
 };
+use crate::blobs::BlobPlace;
 use crate::storage::connect::Address;
 
 options! {
@@ -136,8 +137,9 @@ options! {
     }
 
     "Artifacts" {
-        /// Directory of the files that clients of MLflow upload, created by the first one
-        artifact_store: PathBuf, "DIR", Value("pedigree-artifacts");
+        /// Directory of the files that clients of MLflow upload, created by the first one, or a
+        /// folder of a bucket: s3://BUCKET/FOLDER, gs://… or az://…
+        artifact_store: BlobPlace, "PLACE", Value("pedigree-artifacts");
 
         /// Maximum size of an uploaded file
         max_artifact_bytes: Bytes, "SIZE", Value("64GiB");

@@ -10,8 +10,7 @@ use super::options::Options;
 use super::resources;
 use super::tls::{Certificates, Pem};
 use super::values::{Bytes, HostNames};
-use crate::api::mlflow::ArtifactSettings;
-use crate::blobs::BlobStore;
+use crate::blobs::BlobPlace;
 
 /// How clients reach the server.
 #[derive(Clone, Debug)]
@@ -52,7 +51,9 @@ pub struct Serving {
     /// Whether secrets in facets of `OpenLineage` are stored.
     pub keeps_facet_secrets: bool,
     /// Where uploaded files are.
-    pub artifacts: ArtifactSettings,
+    pub artifact_store: BlobPlace,
+    /// The maximum size of an uploaded file, in bytes.
+    pub max_artifact: u64,
     /// The web pages; `None` for none.
     pub ui: Option<WebPages>,
 }
@@ -184,10 +185,8 @@ impl Serving {
             admin_hosts: Hosts::new(options.hosts.as_ref(), options.admin_host),
             web_origins: options.web_origins.0.clone(),
             keeps_facet_secrets: options.keep_facet_secrets,
-            artifacts: ArtifactSettings {
-                store: BlobStore::in_directory(&options.artifact_store),
-                max_file: options.max_artifact_bytes.0.try_into().unwrap_or(u64::MAX),
-            },
+            artifact_store: options.artifact_store.clone(),
+            max_artifact: options.max_artifact_bytes.0.try_into().unwrap_or(u64::MAX),
             ui: options.ui.0.then(|| WebPages {
                 prefix: options.web_prefix.0.clone(),
                 deadline: options.ui_deadline.0,

@@ -9,6 +9,7 @@ use bytesize::ByteSize;
 use http::HeaderValue;
 use secrecy::SecretString;
 
+use crate::blobs::BlobPlace;
 use crate::storage::connect::Address;
 
 /// A type that an option can have.
@@ -91,6 +92,12 @@ impl OptionValue for String {
 impl OptionValue for PathBuf {
     fn parse(text: &str) -> Result<Self, String> {
         Ok(text.into())
+    }
+}
+
+impl OptionValue for BlobPlace {
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|rule: &str| rule.to_owned())
     }
 }
 

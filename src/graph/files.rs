@@ -1,11 +1,19 @@
 //! Files that clients uploaded, by their paths. Their bytes are in the artifact store; a file is
 //! known here when they are durable there.
 
+use crate::blobs::folder_digest;
 use crate::error::{Error, Result};
 use crate::graph::write::Write;
 use crate::model::Origin;
 use crate::storage::tables::artifact_files::{self, ArtifactRow};
+use crate::storage::tables::properties;
 use crate::storage::{Database, Tx};
+
+/// What precedes the digits of a SHA-256 in properties.
+const DIGEST_PREFIX: &str = "sha256:";
+
+/// The most files of a folder whose digest is computed.
+const MAX_DIGESTED_FILES: i64 = 10_000;
 
 /// The uploaded files of a graph.
 #[derive(Clone, Debug)]
@@ -73,6 +81,74 @@ impl GraphFiles {
         let found = artifact_files::in_folder(&mut tx, folder, after, limit).await?;
         Ok(found.into_iter().map(ArtifactEntry::of).collect())
     }
+}
+
+impl GraphFiles {
+    /// Those of some digests that a file has, or an artifact of any door as its property `digest`.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn named(&self, digests: &[&str]) -> Result<Vec<String>> {
+        let mut tx = self.0.read().await?;
+        let mut named = artifact_files::with_digests(&mut tx, digests).await?;
+        let texts: Vec<String> = digests
+            .iter()
+            .map(|it| [DIGEST_PREFIX, it].concat())
+            .collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let of_artifacts = properties::artifact_digests(&mut tx, &texts).await?;
+        let of_artifacts = of_artifacts.iter();
+        let digests = of_artifacts.filter_map(|it| it.strip_prefix(DIGEST_PREFIX));
+        named.extend(digests.map(str::to_owned));
+        Ok(named)
+    }
+
+    /// Whether there is no file.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn is_empty(&self) -> Result<bool> {
+        let mut tx = self.0.single_read().await?;
+        artifact_files::is_empty(&mut tx).await
+    }
+}
+
+/// What the files of a folder are together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::graph) struct FolderContents {
+    /// `sha256:` and the digest of the folder, see [`folder_digest`].
+    pub digest: String,
+    /// The size of all files.
+    pub bytes: i64,
+    /// The number of files.
+    pub files: i64,
+}
+
+/// The contents of a folder that has files, but not more than [`MAX_DIGESTED_FILES`].
+///
+/// # Errors
+///
+/// Those of the database.
+pub(in crate::graph) async fn contents(
+    tx: &mut Tx,
+    folder: &str,
+) -> Result<Option<FolderContents>> {
+    let rows = artifact_files::files_below(tx, folder, MAX_DIGESTED_FILES + 1).await?;
+    let files = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    if rows.is_empty() || files > MAX_DIGESTED_FILES {
+        return Ok(None);
+    }
+    let named = rows.iter().map(|row| {
+        let inner = row.path.strip_prefix(folder).unwrap_or(&row.path);
+        (row.digest.as_str(), inner.trim_start_matches('/'))
+    });
+    Ok(Some(FolderContents {
+        digest: format!("{DIGEST_PREFIX}{}", folder_digest(named)),
+        bytes: rows.iter().map(|row| row.bytes).sum(),
+        files,
+    }))
 }
 
 /// Stores a file, in place of one at the same path, and the folders that it is in.
@@ -153,7 +229,7 @@ fn is_file(row: &ArtifactRow) -> bool {
 }
 
 /// Deletes what is at a path, and if it is a folder, what is in it at any depth. Nothing need be
-/// there.
+/// there. The artifact store keeps the bytes until its next sweep.
 #[derive(Clone, Debug)]
 pub struct DeleteArtifacts {
     /// Segments with slashes between them.

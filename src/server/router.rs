@@ -37,6 +37,7 @@ use crate::api::grpc::reproduction::ReproductionHandler;
 use crate::api::grpc::{lineage, mlmd};
 use crate::api::ui::{self, UiSettings};
 use crate::api::{http as http_api, marquez, mlflow, openlineage};
+use crate::blobs::BlobStore;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::proto::DESCRIPTORS;
@@ -49,7 +50,7 @@ use crate::proto::pedigree::reproduction::v1::reproduction_service_server::Repro
 ///
 /// # Errors
 ///
-/// `Internal` when the descriptors of the services cannot be read.
+/// `Internal` when the descriptors of the services cannot be read; those of [`BlobStore::open`].
 pub(super) fn router(
     config: &Config,
     calls: &Calls,
@@ -71,13 +72,17 @@ pub(super) fn router(
         budgets: CallerBudgets::new(serving.max_requests, serving.max_streams),
         limit: Limit::new(serving.max_requests, serving.max_streams),
     });
+    let artifacts = mlflow::ArtifactSettings {
+        store: BlobStore::open(&serving.artifact_store)?,
+        max_file: serving.max_artifact,
+    };
     let over_http = http_api::routes().merge(openlineage::routes(
         calls.clone(),
         serving.keeps_facet_secrets,
     ));
     let over_http = over_http
         .merge(marquez::routes(calls.clone()))
-        .merge(mlflow::routes(calls.clone(), serving.artifacts.clone()));
+        .merge(mlflow::routes(calls.clone(), artifacts));
     let pages = serving.ui.as_ref().map(|pages| UiSettings {
         prefix: pages.prefix.as_str().into(),
         deadline: pages.deadline,

@@ -17,7 +17,10 @@
 - name: PEDIGREE_MAX_REQUEST_BYTES
   value: {{ include "pedigree.quantity" $server.maxRequestBytes | quote }}
 {{- end }}
-{{- if .Values.artifacts.existingClaim }}
+{{- if .Values.artifacts.store }}
+- name: PEDIGREE_ARTIFACT_STORE
+  value: {{ .Values.artifacts.store | quote }}
+{{- else if .Values.artifacts.existingClaim }}
 - name: PEDIGREE_ARTIFACT_STORE
   value: /artifacts
 {{- else if eq .Values.database.type "sqlite" }}

@@ -6,13 +6,14 @@ use super::experiments;
 use super::fields::{int, set_texts, text, texts_after};
 use super::log::set_params;
 use super::names::{
-    self, ARTIFACT_LOCATION, EXPERIMENT_ID, MODEL_NAME, MODEL_TYPE, PARAM_PREFIX, SOURCE_RUN_ID,
-    TAG_PREFIX, tag_property,
+    self, ARTIFACT_LOCATION, BYTES, DIGEST, EXPERIMENT_ID, FILES, MODEL_NAME, MODEL_TYPE,
+    PARAM_PREFIX, SOURCE_RUN_ID, TAG_PREFIX, tag_property,
 };
 use super::runs::find;
 use super::schema::TrackingTypes;
 use crate::error::{Error, Result};
 use crate::graph::edges::{events, memberships};
+use crate::graph::files;
 use crate::graph::nodes::locked::LockedNode;
 use crate::graph::nodes::writer::{NodeWriter, PutOptions};
 use crate::graph::write::Write;
@@ -221,7 +222,8 @@ pub struct EditModel {
 /// A change of a model.
 #[derive(Clone, Debug)]
 pub enum ModelChange {
-    /// `None` for a state that is not known.
+    /// `None` for a state that is not known. A model that is ready has all its files, and the
+    /// artifact their digest.
     SetState(Option<ArtifactState>),
     /// Parameters never change.
     AddParams(Vec<(String, String)>),
@@ -249,7 +251,12 @@ impl Write for EditModel {
         let mut edit = edit.ok_or_else(|| unknown(&self.id))?;
         let content = &mut edit.content;
         match &self.change {
-            ModelChange::SetState(state) => content.state = state.map(Into::into),
+            ModelChange::SetState(state) => {
+                content.state = state.map(Into::into);
+                if *state == Some(ArtifactState::Live) {
+                    set_contents(tx, content).await?;
+                }
+            }
             ModelChange::AddParams(params) => {
                 let conflicts = set_params(content, params);
                 if let Some(conflict) = conflicts.first() {
@@ -276,6 +283,21 @@ impl Write for EditModel {
         let model = with_metrics(tx, &stored).await?.pop();
         model.ok_or_else(|| unknown(&self.id))
     }
+}
+
+/// Says in an artifact what the files of its model are, if this server has them.
+async fn set_contents(tx: &mut Tx, content: &mut NodeContent) -> Result<()> {
+    let folder = content.uri.as_deref().and_then(names::served_path);
+    let Some(folder) = folder.map(str::to_owned) else {
+        return Ok(());
+    };
+    if let Some(contents) = files::contents(tx, &folder).await? {
+        let custom = &mut content.custom_properties;
+        custom.insert(DIGEST.to_owned(), Value::String(contents.digest));
+        custom.insert(BYTES.to_owned(), Value::Int(contents.bytes));
+        custom.insert(FILES.to_owned(), Value::Int(contents.files));
+    }
+    Ok(())
 }
 
 /// The artifacts of models by their ids, as far as they are known.

@@ -39,6 +39,13 @@ pub(super) const EXPERIMENT_ID: &str = "experiment_id";
 /// The name of a run, which others may have. Declared.
 pub(super) const RUN_NAME: &str = "run_name";
 
+/// The scheme of URIs of files that this server has.
+const SERVED_SCHEME: &str = "mlflow-artifacts:";
+
+/// The size and the number of the files of a model.
+pub(super) const BYTES: &str = "bytes";
+pub(super) const FILES: &str = "files";
+
 /// Who runs a run.
 pub(super) const OWNER: &str = "owner";
 
@@ -97,6 +104,17 @@ pub fn param_property(key: &str) -> PropertyName {
 #[must_use]
 pub fn tag_property(key: &str) -> PropertyName {
     custom([TAG_PREFIX, key].concat())
+}
+
+/// The path of what a URI names, if it is one of files that this server has.
+#[must_use]
+pub fn served_path(uri: &str) -> Option<&str> {
+    let rest = uri.strip_prefix(SERVED_SCHEME)?;
+    Some(match rest.strip_prefix("//") {
+        // A host may follow.
+        Some(rest) => rest.split_once('/').map_or("", |(_, path)| path),
+        None => rest.trim_start_matches('/'),
+    })
 }
 
 /// The name of a run.

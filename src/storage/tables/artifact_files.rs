@@ -131,6 +131,49 @@ pub async fn in_folder(
     tx.all(query).await
 }
 
+/// So many files in a folder, at any depth, in the order of their paths.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn files_below(tx: &mut Tx, folder: &str, limit: i64) -> Result<Vec<ArtifactRow>> {
+    let [begin, end] = bounds(folder);
+    let mut query = tx.sql(
+        "artifact_files::files_below",
+        "SELECT path, digest, bytes, time_since_epoch FROM PedigreeArtifactFile \
+         WHERE path > ? AND path < ? AND digest <> '' ORDER BY path LIMIT ?",
+    );
+    query.bind(begin).bind(end).bind(limit);
+    tx.all(query).await
+}
+
+/// Those of some digests that a file has.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn with_digests(tx: &mut Tx, digests: &[&str]) -> Result<Vec<String>> {
+    let mut query = tx.sql(
+        "artifact_files::with_digests",
+        "SELECT digest FROM PedigreeArtifactFile WHERE digest",
+    );
+    query.push_in_texts(digests).push(" GROUP BY digest");
+    tx.all(query).await
+}
+
+/// Whether there is no file.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn is_empty(tx: &mut Tx) -> Result<bool> {
+    let query = tx.sql(
+        "artifact_files::is_empty",
+        "SELECT digest FROM PedigreeArtifactFile WHERE digest > '' LIMIT 1",
+    );
+    Ok(tx.first::<String>(query).await?.is_none())
+}
+
 /// The bounds of the paths of what is in a folder, at any depth: `0` is the character after `/`.
 fn bounds(folder: &str) -> [String; 2] {
     [[folder, "/"].concat(), [folder, "0"].concat()]

@@ -301,3 +301,25 @@ pub async fn update(tx: &mut Tx, kind: Kind, changes: &[(&Node, &Node)]) -> Resu
     let updated = tx.upsert_rows(&new).await;
     updated.map_err(|error| on_look_alikes(tx.dialect(), error))
 }
+
+/// Those of some texts that are the property `digest` of an artifact.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn artifact_digests(tx: &mut Tx, digests: &[&str]) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for is_custom in [true, false] {
+        let mut query = tx.sql(
+            "properties::artifact_digests",
+            "SELECT DISTINCT p.string_value FROM ArtifactProperty p WHERE p.name = 'digest' \
+             AND p.is_custom_property = ?",
+        );
+        query
+            .bind(is_custom)
+            .push(" AND ")
+            .push_in_long_texts(|query| _ = query.push("p.string_value"), digests);
+        found.extend(tx.all::<String>(query).await?);
+    }
+    Ok(found)
+}

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use pedigree::blobs::BlobDigest;
+use pedigree::proto::ml_metadata::Artifact;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -18,6 +20,7 @@ on_every_database! {
     a_refused_or_cut_upload_leaves_nothing,
     folders_stay_listed_while_others_delete_them,
     files_elsewhere_are_not_on_this_server,
+    a_ready_model_has_the_digest_of_its_files,
 }
 
 /// What the paths of bytes begin with.
@@ -269,4 +272,32 @@ async fn files_elsewhere_are_not_on_this_server(store: Store) {
         "{}",
         answer.text()
     );
+}
+
+async fn a_ready_model_has_the_digest_of_its_files(store: Store) {
+    let number = experiment(&store, "e").await;
+    let new = json!({"experiment_id": number, "name": "m"});
+    let created = tell(&store, "/logged-models", new).await;
+    let id = created["model"]["info"]["model_id"].as_str().unwrap();
+    let root = format!("{number}/models/{id}/artifacts");
+    put(&store, &format!("{root}/MLmodel"), b"flavors: {}\n").await;
+    put(&store, &format!("{root}/data/model.pkl"), b"x").await;
+    let head =
+        format!("PATCH {PREFIX}/logged-models/{id} HTTP/1.1\r\nContent-Type: application/json");
+    let body = json!({"model_id": id, "status": "LOGGED_MODEL_READY"}).to_string();
+    let answer = http(store.port(), &head, body.as_bytes()).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    // As `pedigree run` has it of a folder: what `sha256sum` prints of its files, sorted.
+    let line = |bytes: &[u8], path| format!("{}  ./{path}\n", BlobDigest::of(bytes));
+    let mut manifest = [
+        line(b"flavors: {}\n", "MLmodel"),
+        line(b"x", "data/model.pkl"),
+    ];
+    manifest.sort();
+    let digest = BlobDigest::of(manifest.concat().as_bytes());
+    let filter = format!(
+        "name = '{id}' AND custom_properties.digest.string_value = 'sha256:{digest}' \
+         AND custom_properties.bytes.int_value = 13 AND custom_properties.files.int_value = 2"
+    );
+    assert_eq!(store.find::<Artifact>(&filter).await.len(), 1);
 }

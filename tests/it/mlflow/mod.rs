@@ -4,6 +4,7 @@
 //! server, see [`replay`].
 
 pub mod artifacts;
+mod bucket;
 mod client;
 mod door;
 mod graph;
@@ -15,6 +16,7 @@ mod models;
 mod registry;
 mod replay;
 mod search;
+mod sweep;
 
 pub use models::send;
 use serde_json::{Value, json};

@@ -152,6 +152,11 @@ async fn models(port: u16, experiment: &str, run: &str) -> String {
         "dataset_name": "d", "dataset_digest": "1",
     });
     ask(port, "/runs/log-metric", &metric).await;
+    let ready = json!({"model_id": model, "status": "LOGGED_MODEL_READY"}).to_string();
+    let head = format!(
+        "PATCH /api/2.0/mlflow/logged-models/{model} HTTP/1.1\r\nContent-Type: application/json"
+    );
+    assert_eq!(http(port, &head, ready.as_bytes()).await.status, 200);
     read(port, &format!("/logged-models/{model}")).await;
     read(port, &format!("/runs/get?run_id={run}")).await;
     let dataset = json!({"dataset_name": "d", "dataset_digest": "1"});

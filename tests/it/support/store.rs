@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pedigree::blobs::BlobStore;
+use pedigree::blobs::BlobPlace;
 use pedigree::config::Config;
 use pedigree::graph::Clock;
 use pedigree::proto::ml_metadata::metadata_store_service_client::MetadataStoreServiceClient;
@@ -151,9 +151,9 @@ impl Store {
     /// On a database that is there.
     pub async fn on(database: TestDatabase, configure: impl FnOnce(&mut Config)) -> Self {
         let clock = Clock::stopped();
-        let artifacts = BlobStore::in_directory(&artifact_folder(&database));
+        let artifacts = BlobPlace::Directory(artifact_folder(&database));
         let configure = |config: &mut Config| {
-            config.serving.artifacts.store = artifacts;
+            config.serving.artifact_store = artifacts;
             configure(config);
         };
         let (channel, port, guard) = serve(&database.url, clock.clone(), configure).await;

@@ -5,15 +5,13 @@ use http::request::Parts;
 use percent_encoding::percent_decode_str;
 
 use crate::api::mlflow::refusal::MlflowRefusal;
+use crate::graph::tracking::names::served_path;
 
 /// The most bytes of a path, as in object stores.
 const MAX_PATH_BYTES: usize = 1024;
 
 /// The most bytes of a segment of a path, as in file systems.
 const MAX_SEGMENT_BYTES: usize = 255;
-
-/// The scheme of URIs of files that this server has.
-const SCHEME: &str = "mlflow-artifacts:";
 
 /// The path of a file or a folder that the path of a request names.
 pub(super) struct ArtifactPath(pub String);
@@ -62,13 +60,7 @@ pub(super) fn checked(path: &str) -> Result<String, MlflowRefusal> {
 
 /// The path of what a URI names, if this server has it.
 pub(super) fn as_artifact_path(uri: &str) -> Option<String> {
-    let rest = uri.strip_prefix(SCHEME)?;
-    let path = match rest.strip_prefix("//") {
-        // A host may follow.
-        Some(rest) => rest.split_once('/').map_or("", |(_, path)| path),
-        None => rest.trim_start_matches('/'),
-    };
-    checked(path).ok()
+    checked(served_path(uri)?).ok()
 }
 
 /// The path of something in a folder.

@@ -1,4 +1,4 @@
-//! A blob that arrives in parts. Only a part of it is ever in memory.
+//! A blob that arrives in parts for a directory. Only a part of it is ever in memory.
 
 use std::io;
 use std::mem;
@@ -8,15 +8,15 @@ use aws_lc_rs::digest::{Context, SHA256};
 use tokio::task::spawn_blocking;
 
 use super::directory::UnfinishedFile;
-use super::{BlobDigest, BlobDirectory, unusable};
+use super::{BlobDigest, BlobDirectory, WrittenBlob, unusable};
 use crate::error::{Error, Result};
 
 /// The bytes that are collected before they are written.
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// A blob that is not stored yet. Nothing is left of it when this is dropped.
+/// A file that becomes a blob.
 #[derive(Debug)]
-pub struct NewBlob {
+pub(super) struct NewFile {
     directory: Arc<BlobDirectory>,
     /// None while a thread has it, and after an error.
     written: Option<HashedFile>,
@@ -32,20 +32,13 @@ struct HashedFile {
     hash: Context,
 }
 
-/// A blob that is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WrittenBlob {
-    pub digest: BlobDigest,
-    pub bytes: u64,
-}
-
 impl std::fmt::Debug for HashedFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.file.fmt(f)
     }
 }
 
-impl NewBlob {
+impl NewFile {
     pub(super) async fn begin(directory: Arc<BlobDirectory>) -> Result<Self> {
         let creator = directory.clone();
         let file = blocking(move || creator.begin()).await?;
@@ -58,18 +51,11 @@ impl NewBlob {
         })
     }
 
-    /// The number of bytes so far.
-    #[must_use]
-    pub const fn bytes(&self) -> u64 {
+    pub(super) const fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Adds bytes.
-    ///
-    /// # Errors
-    ///
-    /// `Exhausted` when the store is full.
-    pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.bytes += bytes.len() as u64;
         self.buffer.extend_from_slice(bytes);
         if self.buffer.len() < BUFFER_BYTES {
@@ -86,12 +72,7 @@ impl NewBlob {
         Ok(())
     }
 
-    /// Stores the blob. After this it is durable.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::write`].
-    pub async fn finish(mut self) -> Result<WrittenBlob> {
+    pub(super) async fn finish(mut self) -> Result<WrittenBlob> {
         let mut written = self.take()?;
         let Self {
             directory,

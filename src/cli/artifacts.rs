@@ -1,0 +1,89 @@
+//! `pedigree artifacts`: the bytes of files that clients upload.
+
+use std::io::stdout;
+use std::time::{Duration, SystemTime};
+
+use clap::{Args, Subcommand};
+
+use super::Failure;
+use super::output::report;
+use crate::blobs::{BlobDigest, BlobStore, SweepRule};
+use crate::config::{Config, ConfigArgs, parse_duration};
+use crate::error::Error;
+use crate::graph::{Clock, Graph};
+use crate::server;
+
+#[derive(Debug, Args)]
+pub struct ArtifactsArgs {
+    #[command(subcommand)]
+    command: ArtifactsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ArtifactsCommand {
+    /// Remove bytes from the artifact store that the database names nowhere, and uploads that were
+    /// never finished
+    Sweep(Box<SweepArgs>),
+}
+
+#[derive(Debug, Args)]
+struct SweepArgs {
+    /// Print what would be removed, and remove nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Remove nothing that was written within this time: an upload may not be recorded yet
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "24h")]
+    older_than: Duration,
+
+    #[command(flatten)]
+    options: ConfigArgs,
+}
+
+impl ArtifactsArgs {
+    pub(super) fn options(&self) -> &ConfigArgs {
+        let ArtifactsCommand::Sweep(args) = &self.command;
+        &args.options
+    }
+}
+
+/// Runs the command, and prints what was removed.
+pub(super) async fn run(args: &ArtifactsArgs, config: &Config) -> Result<(), Failure> {
+    let ArtifactsCommand::Sweep(args) = &args.command;
+    let before = SystemTime::now().checked_sub(args.older_than);
+    let rule = SweepRule {
+        before: before.unwrap_or(SystemTime::UNIX_EPOCH),
+        is_dry: args.dry_run,
+    };
+    let swept = async {
+        let database = server::open(config).await?;
+        let graph = Graph::new(database.clone(), config.history, Clock::default());
+        let files = graph.files();
+        if files.is_empty().await? {
+            let text = "the database names no file: is it that of this artifact store?";
+            return Err(Error::FailedPrecondition(text.into()));
+        }
+        let needed = async |digests: Vec<BlobDigest>| {
+            let texts: Vec<&str> = digests.iter().map(BlobDigest::as_str).collect();
+            let named = files.named(&texts).await?;
+            Ok(named
+                .iter()
+                .filter_map(|it| BlobDigest::parse(it))
+                .collect())
+        };
+        let store = BlobStore::open(&config.serving.artifact_store)?;
+        let swept = store.sweep(rule, needed).await;
+        database.close().await;
+        swept
+    };
+    let swept = swept
+        .await
+        .map_err(|error| config.database.unusable(error))?;
+    let verb = if args.dry_run { "would be" } else { "were" };
+    let line = format!(
+        "{} blobs and {} unfinished uploads, {} bytes, {verb} removed",
+        swept.blobs, swept.unfinished, swept.bytes
+    );
+    report(&mut stdout(), line);
+    Ok(())
+}
