@@ -58,6 +58,10 @@ impl BlobDirectory {
 
     /// Gives a file with all bytes of a blob its place, in place of any that is there. After this
     /// the blob is durable.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "nothing may be written after it"
+    )]
     pub(super) fn keep(&self, unfinished: UnfinishedFile, digest: &BlobDigest) -> io::Result<()> {
         unfinished.file.sync_all()?;
         let path = self.path_of(digest);

@@ -76,7 +76,7 @@ impl ObjectFolder {
 
     fn path(&self, names: &str) -> ObjectPath {
         let names = names.split('/');
-        names.fold(self.root.clone(), |path, name| path.join(name))
+        names.fold(self.root.clone(), ObjectPath::join)
     }
 
     pub(super) fn begin(&self) -> NewObject {

@@ -50,9 +50,9 @@ impl ArtifactsArgs {
 /// Runs the command, and prints what was removed.
 pub(super) async fn run(args: &ArtifactsArgs, config: &Config) -> Result<(), Failure> {
     let ArtifactsCommand::Sweep(args) = &args.command;
-    let before = SystemTime::now().checked_sub(args.older_than);
+    let now = Duration::from_millis(Clock::default().now().unsigned_abs());
     let rule = SweepRule {
-        before: before.unwrap_or(SystemTime::UNIX_EPOCH),
+        before: SystemTime::UNIX_EPOCH + now.saturating_sub(args.older_than),
         is_dry: args.dry_run,
     };
     let swept = async {

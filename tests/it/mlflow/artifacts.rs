@@ -76,23 +76,23 @@ async fn bytes_come_back_whole_and_in_ranges(store: Store) {
     assert_eq!(whole.header("x-content-type-options"), Some("nosniff"));
     assert!(whole.body == bytes);
     let tag = whole.header("etag").unwrap().to_owned();
-    let part = async |lines: &str| ask(port, "GET", "again/same.bin", lines, b"").await;
-    let middle = part("\r\nRange: bytes=70000-140001").await;
+    let range = async |lines: &str| ask(port, "GET", "again/same.bin", lines, b"").await;
+    let middle = range("\r\nRange: bytes=70000-140001").await;
     assert_eq!(middle.status, 206);
     assert_eq!(
         middle.header("content-range"),
         Some("bytes 70000-140001/800000")
     );
     assert!(middle.body == bytes[70_000..=140_001]);
-    assert!(part("\r\nRange: bytes=-5").await.body == bytes[799_995..]);
-    let outside = part("\r\nRange: bytes=800000-").await;
+    assert!(range("\r\nRange: bytes=-5").await.body == bytes[799_995..]);
+    let outside = range("\r\nRange: bytes=800000-").await;
     assert_eq!(outside.status, 416);
     assert_eq!(outside.header("content-range"), Some("bytes */800000"));
-    let same = part(&format!("\r\nRange: bytes=0-3\r\nIf-Range: {tag}")).await;
+    let same = range(&format!("\r\nRange: bytes=0-3\r\nIf-Range: {tag}")).await;
     assert_eq!((same.status, same.body.len()), (206, 4));
-    let other = part("\r\nRange: bytes=0-3\r\nIf-Range: \"x\"").await;
+    let other = range("\r\nRange: bytes=0-3\r\nIf-Range: \"x\"").await;
     assert_eq!((other.status, other.body.len()), (200, bytes.len()));
-    let known = part(&format!("\r\nIf-None-Match: {tag}")).await;
+    let known = range(&format!("\r\nIf-None-Match: {tag}")).await;
     assert_eq!((known.status, known.body.len()), (304, 0));
     // Equal bytes are stored once, and the first file keeps them.
     let digest = tag.trim_matches('"').to_owned();

@@ -82,7 +82,7 @@ async fn files_are_kept_in_a_bucket() {
         assert_eq!(read.status, 200, "{}", server.process.log());
         assert!(read.body == bytes, "{path}");
     }
-    let part = ask(
+    let range = ask(
         port,
         "GET",
         "r/large",
@@ -90,8 +90,8 @@ async fn files_are_kept_in_a_bucket() {
         b"",
     )
     .await;
-    assert_eq!(part.status, 206);
-    assert!(part.body == large[20_000_000..20_000_100]);
+    assert_eq!(range.status, 206);
+    assert!(range.body == large[20_000_000..20_000_100]);
     let listed: Value =
         serde_json::from_slice(&serving::get(port, &format!("{BYTES}?path=r")).await.body).unwrap();
     assert_eq!(listed["files"][1]["file_size"], LARGE_BYTES);

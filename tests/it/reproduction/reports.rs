@@ -52,7 +52,8 @@ fn validate_page(page: &PathBuf) {
     let validator = root.join("node_modules/html-validate/bin/html-validate.mjs");
     assert!(
         validator.exists(),
-        "there is no {validator:?}: run tests/setup"
+        "there is no {}: run tests/setup",
+        validator.display()
     );
     let mut command = Command::new("node");
     command.arg(validator).arg("--config");

@@ -104,10 +104,10 @@ fn count_adopted(changes: &[Change]) -> usize {
 async fn put_runs(client: &Client, types: [i64; 3], names: std::ops::Range<usize>) {
     let [artifact, execution, context] = types;
     let put = async |nodes: Vec<Artifact>| Artifact::put(nodes).ask(client.clone()).await;
-    let named = names
+    let texts = names
         .clone()
         .flat_map(|name| [format!("{name} in"), format!("{name} out")]);
-    let artifacts = named.map(|name| Artifact::new(artifact, &name)).collect();
+    let artifacts = texts.map(|name| Artifact::new(artifact, &name)).collect();
     let artifacts = put(artifacts).await.unwrap();
     let executions = names
         .clone()
@@ -215,10 +215,10 @@ async fn what_is_older_is_adopted_once_by_two_at_once(backend: Backend) {
         adopted += one.await.unwrap();
     }
     stop.store(true, Ordering::Relaxed);
-    let writes = writer.await.unwrap();
+    let written = writer.await.unwrap();
     let news = until_now(watcher, &client, types[0]).await;
     assert_eq!(count_adopted(&news), 0);
-    assert!(news.len() > writes, "{writes} writes");
+    assert!(news.len() > written, "{written} writes");
 
     assert_eq!(check_records(&server, &database, types[0]).await, adopted);
     assert!(adopted > 5000, "{adopted}");

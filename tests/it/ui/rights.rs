@@ -12,7 +12,7 @@ on_every_database! {
     a_caller_without_rights_gets_a_page_that_says_so,
 }
 
-const PATHS: [&str; 11] = [
+const PATHS: [&str; 14] = [
     "/",
     "/artifacts",
     "/artifacts/1",

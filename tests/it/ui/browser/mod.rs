@@ -24,7 +24,7 @@ use tokio::net::TcpStream;
 use crate::binary::{Process, wait_for};
 use crate::support::Store;
 
-/// Keys as WebDriver names them.
+/// Keys as `WebDriver` names them.
 pub const TAB: char = '\u{e004}';
 pub const ENTER: char = '\u{e007}';
 pub const ESCAPE: char = '\u{e00c}';
@@ -118,7 +118,7 @@ async fn exchange(port: u16, head: &str, body: &[u8]) -> (bool, Vec<u8>) {
 }
 
 impl Browser {
-    /// The answer to a command of WebDriver, or the message of its refusal.
+    /// The answer to a command of `WebDriver`, or the message of its refusal.
     async fn ask(&self, method: &str, command: &str, body: &Json) -> Result<Json, String> {
         let head = format!("{method} /session{}{command} HTTP/1.1", self.session);
         let body = match body {
