@@ -1,7 +1,7 @@
 """Trains a toy model with MLflow's automatic logging, and registers it.
 
-Takes the URL of a server, http://HOST:PORT. Writes its data and the files of the model into the
-current folder, and prints the id of the model.
+Takes the URL of a server, http://HOST:PORT. Writes its data into the current folder, and prints the
+id of the model, whose files are at the server.
 """
 
 import pathlib
@@ -23,9 +23,6 @@ def main() -> None:
     customers.to_csv(DATA, index=False)
 
     mlflow.set_tracking_uri(sys.argv[1])
-    if mlflow.get_experiment_by_name("churn") is None:
-        location = pathlib.Path("models").absolute().as_uri()
-        mlflow.create_experiment("churn", artifact_location=location)
     mlflow.set_experiment("churn")
     mlflow.sklearn.autolog(registered_model_name="churn", log_datasets=False)
     with mlflow.start_run() as run:

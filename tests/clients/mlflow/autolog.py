@@ -1,6 +1,6 @@
 """Trains with the automatic logging of the released client of MLflow, and checks what was logged.
 
-Takes the URI of a server, and a folder for the files of models. Says on its last line the id of a
+Takes the URI of a server, which gets the files of the models. Says on its last line the id of a
 run, and the id of the model that it made.
 """
 
@@ -31,11 +31,10 @@ def examples() -> tuple[pandas.DataFrame, pandas.Series]:
 
 def main() -> None:
     """Runs every step, in order."""
-    server, folder = sys.argv[1:]
+    server = sys.argv[1]
     mlflow.set_tracking_uri(server)
     client = MlflowClient()
-    location = pathlib.Path(folder).as_uri()
-    experiment = client.create_experiment("auto", artifact_location=location)
+    experiment = client.create_experiment("auto")
     mlflow.set_experiment("auto")
     features, labels = examples()
 
