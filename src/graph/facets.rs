@@ -20,39 +20,51 @@ pub struct NodeFacet {
     pub bytes: Option<usize>,
 }
 
-/// The facets of a node, by key. `keys` are those to look for; empty for all.
-///
-/// # Errors
-///
-/// `NotFound` when there is no such node.
-pub(in crate::graph) async fn of_node(
-    database: &Database,
-    (kind, id): (Kind, i64),
-    keys: &[String],
-) -> Result<Vec<NodeFacet>> {
-    let mut tx = database.read().await?;
-    let found = nodes::by_ids(&mut tx, kind, &[id]).await?;
-    let Some(node) = found.first() else {
-        return Err(Error::NotFound(format!("there is no {} {id}", kind.noun())));
-    };
-    let is_asked_for = |key: &String| keys.is_empty() || keys.contains(key);
-    let asked_for = known(&node.content).filter(|(key, _, _)| is_asked_for(key));
-    let asked_for: Vec<(String, i64, Option<String>)> = asked_for.collect();
-    let digests: Vec<&str> = asked_for
-        .iter()
-        .filter_map(|(_, _, digest)| digest.as_deref())
-        .collect();
-    let mut sizes: HashMap<String, usize> = HashMap::new();
-    for (digest, size) in facets::part_sizes(&mut tx, &digests).await? {
-        *sizes.entry(digest).or_default() += usize::try_from(size).unwrap_or_default();
+/// The reads.
+#[derive(Clone, Debug)]
+pub struct GraphFacets(pub(in crate::graph) Database);
+
+impl GraphFacets {
+    /// The facets of a node, by key: those with one of these keys, or all without any
+    /// (`GetFacets`).
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` when there is no such node.
+    pub async fn of_node(&self, kind: Kind, id: i64, keys: &[String]) -> Result<Vec<NodeFacet>> {
+        let mut tx = self.0.read().await?;
+        let found = nodes::by_ids(&mut tx, kind, &[id]).await?;
+        let Some(node) = found.first() else {
+            return Err(Error::NotFound(format!("there is no {} {id}", kind.noun())));
+        };
+        let is_asked_for = |key: &String| keys.is_empty() || keys.contains(key);
+        let asked_for = known(&node.content).filter(|(key, _, _)| is_asked_for(key));
+        let asked_for: Vec<(String, i64, Option<String>)> = asked_for.collect();
+        let digests: Vec<&str> = asked_for
+            .iter()
+            .filter_map(|(_, _, digest)| digest.as_deref())
+            .collect();
+        let mut sizes: HashMap<String, usize> = HashMap::new();
+        for (digest, size) in facets::part_sizes(&mut tx, &digests).await? {
+            *sizes.entry(digest).or_default() += usize::try_from(size).unwrap_or_default();
+        }
+        let facet = |(key, microseconds, digest): (String, i64, Option<String>)| NodeFacet {
+            key,
+            microseconds,
+            bytes: digest.as_ref().and_then(|it| sizes.get(it).copied()),
+            digest,
+        };
+        Ok(asked_for.into_iter().map(facet).collect())
     }
-    let facet = |(key, microseconds, digest): (String, i64, Option<String>)| NodeFacet {
-        key,
-        microseconds,
-        bytes: digest.as_ref().and_then(|it| sizes.get(it).copied()),
-        digest,
-    };
-    Ok(asked_for.into_iter().map(facet).collect())
+
+    /// The texts of facets with these digests, as far as they were kept, by digest.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn texts(&self, digests: &[&str]) -> Result<BTreeMap<String, String>> {
+        texts(&mut self.0.single_read().await?, digests).await
+    }
 }
 
 /// The stored texts with these digests, by digest.

@@ -78,7 +78,7 @@ pub use edges::parents::{PutParentContexts, Relatives};
 pub use export::GraphExport;
 pub use export::runs::{PlacedRun, RunWithData};
 pub use export::target::TargetSlot;
-pub use facets::NodeFacet;
+pub use facets::{GraphFacets, NodeFacet};
 pub use files::{ArtifactEntry, ArtifactFile, DeleteArtifacts, GraphFiles, PutArtifactFile};
 pub use ingest::missing_right::{MissingTypeRight, no_right};
 pub use ingest::runs::{
@@ -471,25 +471,6 @@ impl Graph {
     /// `InvalidArgument` for negative limits; `NotFound` for an unknown start.
     pub async fn column_lineage(&self, query: &ColumnQuery) -> Result<ColumnLineage> {
         lineage::columns::trace(&self.database, query).await
-    }
-
-    /// The facets of a node, by key: those with one of these keys, or all without any
-    /// (`GetFacets`).
-    ///
-    /// # Errors
-    ///
-    /// `NotFound` when there is no such node.
-    pub async fn facets(&self, kind: Kind, id: i64, keys: &[String]) -> Result<Vec<NodeFacet>> {
-        facets::of_node(&self.database, (kind, id), keys).await
-    }
-
-    /// The texts of facets with these digests, as far as they were kept, by digest.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
-    pub async fn facet_texts(&self, digests: &[&str]) -> Result<BTreeMap<String, String>> {
-        facets::texts(&mut self.database.single_read().await?, digests).await
     }
 
     /// Begins a traversal of lineage to any depth, in parts.

@@ -6,6 +6,7 @@ use crate::graph::browse::GraphBrowse;
 use crate::graph::catalog::GraphCatalog;
 use crate::graph::comparison::GraphComparison;
 use crate::graph::export::GraphExport;
+use crate::graph::facets::GraphFacets;
 use crate::graph::files::GraphFiles;
 use crate::graph::registered::GraphRegistry;
 use crate::graph::tracking::GraphTracking;
@@ -51,6 +52,12 @@ impl Graph {
     #[must_use]
     pub fn registry(&self) -> GraphRegistry {
         GraphRegistry(self.database.clone())
+    }
+
+    /// Groups of facts about nodes, as they were sent.
+    #[must_use]
+    pub fn facets(&self) -> GraphFacets {
+        GraphFacets(self.database.clone())
     }
 
     /// Files that clients uploaded.

@@ -29,13 +29,13 @@ impl LineageRpc for GetFacetsRequest {
             Some(Node::ContextId(id)) => (Kind::Context, id),
             None => return Err(Error::invalid("no node: give the id of one")),
         };
-        let facets = call.graph.facets(kind, id, &self.keys).await?;
+        let facets = call.graph.facets().of_node(kind, id, &self.keys).await?;
         let graph = call.graph.clone();
         let work = move |mut sink: ResponseSink<GetFacetsResponse>| async move {
             for group in groups(&facets) {
                 let kept = group.iter().filter(|facet| facet.bytes.is_some());
                 let digests: Vec<&str> = kept.filter_map(|it| it.digest.as_deref()).collect();
-                let texts = graph.facet_texts(&digests).await?;
+                let texts = graph.facets().texts(&digests).await?;
                 for facet in group {
                     let text = facet.digest.as_ref().and_then(|it| texts.get(it));
                     send(&mut sink, facet, text.map_or("", String::as_str)).await?;

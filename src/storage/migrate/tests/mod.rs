@@ -81,7 +81,7 @@ async fn what_is_missing_of_ours_is_made_again() {
     let store = Store::load(LATEST).await;
     store.prepare(Migration::default()).await.unwrap();
     let ours = store.texts(OURS).await;
-    assert_eq!(ours.len(), 41);
+    assert_eq!(ours.len(), 44);
     for drop in [
         "DROP INDEX idx_pedigree_context_type",
         "DROP TABLE PedigreeMessage",
