@@ -1,5 +1,6 @@
 //! `pedigree serve`: the server, until it is asked to stop.
 
+use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +18,9 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let failed = |error| Failure(format!("cannot listen for signals: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    // A file that reaches the limit of its size fails one write; unhandled, it ends the process.
+    let file_size = SignalKind::from_raw(Signal::XFSZ.as_raw());
+    let _file_size_exceeded = signal(file_size).map_err(failed)?;
     let stop = CancellationToken::new();
     let mut serving = Box::pin(server::run(
         config,
