@@ -78,7 +78,7 @@ pub(super) enum Invocation {
     Run(Box<RunArgs>),
     /// Say what it takes to make an artifact again, write it as a recipe, or do it
     Reproduce(Box<ReproduceArgs>),
-    /// Print what an artifact was made from, for other tools: SLSA, `CycloneDX`, PROV, RO-Crate
+    /// Print what an artifact was made from, for other tools: SLSA, ML-BOM, PROV, RO-Crate
     ExportProvenance(Box<ExportProvenanceArgs>),
     /// Print what the graph says about an artifact for an audit, and what is missing
     Report(Box<ReportArgs>),
