@@ -32,10 +32,23 @@ const MIN_SERIES_BUCKETS: u64 = 64;
 pub struct MetricSummary {
     pub execution_id: i64,
     pub latest: MetricPoint,
+    series_id: i64,
+    /// `None` if there were too many points to read them.
+    extent: Option<SeriesExtent>,
+}
+
+impl MetricSummary {
     /// How many points there are; `None` if there were too many to read them.
-    pub points: Option<i64>,
+    #[must_use]
+    pub fn points(&self) -> Option<i64> {
+        self.extent.map(|extent| extent.points)
+    }
+
     /// The smallest and the greatest value that is no NaN.
-    pub values: Option<(f64, f64)>,
+    #[must_use]
+    pub fn values(&self) -> Option<(f64, f64)> {
+        self.extent.and_then(|extent| extent.values)
+    }
 }
 
 /// Nodes of a kind, side by side.
@@ -118,26 +131,29 @@ impl GraphComparison {
         Ok(compared)
     }
 
-    /// The curves of a metric of executions, thinned so that they fit into a chart.
+    /// The curves of a metric of several executions, thinned so that they fit into a chart.
     ///
     /// # Errors
     ///
     /// Those of the database.
     pub async fn curves(
         &self,
-        executions: &[i64],
-        key: &str,
+        metrics: &[&MetricSummary],
         axis: CurveAxis,
     ) -> Result<Vec<MetricCurve>> {
-        let mut tx = self.0.read().await?;
-        let found = curves::series_with_key(&mut tx, executions, key).await?;
-        let by_series: HashMap<i64, i64> = found.into_iter().collect();
-        let ids: Vec<i64> = by_series.keys().copied().collect();
+        let executions = metrics.iter().map(|it| (it.series_id, it.execution_id));
+        let executions: HashMap<i64, i64> = executions.collect();
+        let ids: Vec<i64> = metrics.iter().map(|metric| metric.series_id).collect();
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let extents = curves::extents(&mut tx, &ids, MAX_READ_POINTS).await?;
-        let Some(extents) = extents else {
+        let mut tx = self.0.read().await?;
+        // All metrics together may have had too many points, and these not.
+        let extents = match metrics.iter().map(|metric| metric.extent).collect() {
+            Some(known) => Some(known),
+            None => curves::extents(&mut tx, &ids, MAX_READ_POINTS).await?,
+        };
+        let Some(extents): Option<Vec<SeriesExtent>> = extents else {
             return Ok(Vec::new());
         };
         let ends = |extent: &SeriesExtent| match axis {
@@ -164,7 +180,7 @@ impl GraphComparison {
             let mut buckets = of_series.remove(&extent.series_id).unwrap_or_default();
             buckets.sort_by_key(|bucket| bucket.places);
             MetricCurve {
-                execution_id: by_series
+                execution_id: executions
                     .get(&extent.series_id)
                     .copied()
                     .unwrap_or_default(),
@@ -195,14 +211,11 @@ async fn add_metrics(tx: &mut Tx, executions: &[i64], compared: &mut ComparedNod
     let extents = curves::extents(tx, &ids, MAX_READ_POINTS).await?;
     let extents = extents.unwrap_or_default().into_iter();
     let extents: HashMap<i64, _> = extents.map(|extent| (extent.series_id, extent)).collect();
-    let summary = |series: MetricSeries| {
-        let extent = extents.get(&series.id);
-        MetricSummary {
-            execution_id: series.execution_id,
-            latest: series.latest,
-            points: extent.map(|extent| extent.points),
-            values: extent.and_then(|extent| extent.values),
-        }
+    let summary = |series: MetricSeries| MetricSummary {
+        execution_id: series.execution_id,
+        latest: series.latest,
+        series_id: series.id,
+        extent: extents.get(&series.id).copied(),
     };
     compared.metrics = series.into_iter().map(summary).collect();
     Ok(())

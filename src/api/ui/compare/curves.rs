@@ -37,7 +37,7 @@ pub struct CurveChoice {
 fn metrics_with_curves(compared: &ComparedNodes) -> Vec<&str> {
     let mut nodes: BTreeMap<&str, usize> = BTreeMap::new();
     for metric in &compared.metrics {
-        if metric.points.is_none_or(|points| points > 1) {
+        if metric.points().is_none_or(|points| points > 1) {
             *nodes.entry(&metric.latest.key).or_default() += 1;
         }
     }
@@ -89,7 +89,9 @@ pub async fn charts(
     let comparison = visit.call.graph.comparison();
     let mut charts = Vec::new();
     for key in &drawn {
-        let curves = comparison.curves(&ids, key, axis).await?;
+        let metrics = compared.metrics.iter();
+        let metrics: Vec<_> = metrics.filter(|it| it.latest.key == *key).collect();
+        let curves = comparison.curves(&metrics, axis).await?;
         let alone = CompareQuery {
             metrics: vec![(*key).to_owned()],
             ..query.clone()

@@ -210,7 +210,7 @@ pub fn parts(compared: &ComparedNodes, is_all: bool) -> Vec<ComparedPart> {
 }
 
 /// A property: a custom one, or one that the type declares.
-fn property<'n>(node: &'n Node, name: &str) -> Option<&'n Value> {
+pub fn property<'n>(node: &'n Node, name: &str) -> Option<&'n Value> {
     let content = &node.content;
     let custom = content.custom_properties.get(name);
     custom.or_else(|| content.properties.get(name))
@@ -240,7 +240,7 @@ fn metric_rows(nodes: &[Node], metrics: &[MetricSummary]) -> Vec<ComparedRow> {
 }
 
 fn metric_note(metric: &MetricSummary) -> String {
-    match (metric.points, metric.values) {
+    match (metric.points(), metric.values()) {
         (Some(points), Some((least, greatest))) if points > 1 => {
             let points = text::count(usize::try_from(points).unwrap_or(usize::MAX), "point");
             format!("min {least}, max {greatest}, {points}")

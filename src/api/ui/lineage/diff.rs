@@ -10,7 +10,7 @@ use http::StatusCode;
 use super::query::LineageView;
 use super::walk::{self, WalkDirection, WalkPlan};
 use super::{LineageSubject, with_query};
-use crate::api::ui::compare::{FactSort, sort_of};
+use crate::api::ui::compare::{FactSort, property, sort_of};
 use crate::api::ui::page::{Links, Section, Shell, html, kind_of};
 use crate::api::ui::text;
 use crate::api::ui::views::{kind_glyph, label, mark, value_text};
@@ -195,7 +195,7 @@ fn marks(union: &LineageUnion, nodes: &HashMap<FigureKey, Node>) -> HashMap<Figu
     union.pairs.iter().filter_map(mark).collect()
 }
 
-/// Whether the state of two executions differs, or what they were told or ran with.
+/// Whether two executions differ in their state, parameters, code or environment.
 fn is_another_run(new: &Node, old: &Node) -> bool {
     mark(new) != mark(old) || causes(new) != causes(old)
 }
@@ -210,10 +210,7 @@ fn is_another_artifact(new: &Node, old: &Node, is_made: bool) -> bool {
 }
 
 fn value(node: &Node, name: &str) -> Option<String> {
-    let content = &node.content;
-    let custom = content.custom_properties.get(name);
-    let found = custom.or_else(|| content.properties.get(name))?;
-    Some(value_text(found).0)
+    property(node, name).map(|value| value_text(value).0)
 }
 
 /// Properties of a sort by their short names.

@@ -25,24 +25,6 @@ pub async fn series_among(
     tx.all(query).await
 }
 
-/// The series of a metric of runs, each with its execution.
-///
-/// # Errors
-///
-/// Those of the database.
-pub async fn series_with_key(
-    tx: &mut Tx,
-    executions: &[i64],
-    key: &str,
-) -> Result<Vec<(i64, i64)>> {
-    let mut query = tx.sql(
-        "curves::series_with_key",
-        "SELECT id, execution_id FROM PedigreeMetricSeries WHERE metric_key = ? AND execution_id",
-    );
-    query.bind(key).push_in(executions);
-    tx.all(query).await
-}
-
 /// What the points of a series lie between.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SeriesExtent {
