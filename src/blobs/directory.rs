@@ -1,7 +1,7 @@
 //! Blobs in a directory.
 //!
-//! A file is durable before it gets the name of its digest, and its name before anybody is told of
-//! it. Nothing is ever written to a file with such a name.
+//! A file is synced before it is renamed to its digest, and its folder before the blob counts as
+//! stored. Nothing is ever written to a file with such a name.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};

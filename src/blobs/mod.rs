@@ -7,7 +7,7 @@
 //! * `digest`: names and places of blobs, and the digest of a folder.
 //! * `directory`: blobs in a directory; `new_file`: one that arrives in parts.
 //! * `objects`: blobs in an object store; `connector`: the connections to it.
-//! * `sweep`: the removal of blobs that nobody needs.
+//! * `sweep`: the removal of blobs that no row names.
 
 mod connector;
 mod digest;

@@ -1,9 +1,9 @@
-//! The removal of blobs that nobody needs, and of files that were never finished.
+//! The removal of blobs that no row names, and of uploads that were not finished.
 //!
-//! An upload writes its bytes anew, even if the store has them, and is recorded after that. So a
-//! blob that is old and not recorded is needed by nobody, unless an upload of the same bytes comes
-//! in between: then its file is new. A blob is first moved away, so that an upload which comes
-//! after this writes a new file, and is removed only if what was moved away is old.
+//! An upload writes its bytes anew, even if the store has them, and then stores its row. So a blob
+//! that is old and that no row names can go, unless an upload of the same bytes replaced its file
+//! meanwhile: such a file is new. A blob is moved away first: a later upload then writes another
+//! file. It is removed only if the file that was moved is old.
 
 use std::fs::{self, DirEntry, Metadata};
 use std::io::{self, ErrorKind};

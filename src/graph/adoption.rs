@@ -1,9 +1,9 @@
 //! Adoption: adds to the history what is older than it, so that every node, edge and type has a
 //! record.
 //!
-//! The history itself tells what is done. Adoption that was interrupted, or that two servers do at
-//! once, writes nothing twice: each batch is a write, which first waits for the one before, reads
-//! what has got a record meanwhile, and leaves that out.
+//! The records of the history show what is adopted. Adoption that was interrupted, or that two
+//! servers do at once, writes nothing twice: each batch is a write, which waits for the one before,
+//! reads what got a record meanwhile, and leaves that out.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -84,7 +84,7 @@ impl GraphAdoption {
         Ok(adopted)
     }
 
-    /// Adopts where all changes are kept and nobody has adopted yet. Goes on after errors.
+    /// Adopts where all changes are kept and no adoption was completed. Goes on after errors.
     pub(in crate::graph) async fn adopt_once(&self) {
         if self.history.retention.changes != Duration::MAX {
             return;
@@ -130,7 +130,7 @@ struct RecordedSubjects {
     size: PageRows,
 }
 
-/// What tells a subject from others.
+/// The identity of a subject.
 #[derive(Debug, PartialEq, Eq, Hash)]
 enum SubjectKey {
     Node(Kind, i64),

@@ -31,7 +31,7 @@ impl DiffMark {
         }
     }
 
-    /// A sign for people who see it.
+    /// The sign in pictures and tables.
     #[must_use]
     pub const fn sign(self) -> &'static str {
         match self {

@@ -1,5 +1,5 @@
-//! Commitments: SHA-256 of a random salt and a value. A commitment hides the value from who has not
-//! got the salt, and nobody finds another value for it.
+//! Commitments: SHA-256 of a random salt and a value. Without the salt, a commitment does not show
+//! the value. No other value with the same commitment can be found.
 
 use std::fmt::Write;
 

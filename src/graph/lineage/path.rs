@@ -11,7 +11,7 @@ use crate::model::{Event, Node, PerSide, Side, Stored};
 use crate::storage::Tx;
 use crate::storage::tables::{dataset_uses, nodes, run_lineage};
 
-/// The most paths that are told of.
+/// The most paths of an answer.
 const MAX_PATHS: usize = 20;
 
 /// An artifact or an execution, by its id.

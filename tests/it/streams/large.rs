@@ -1,5 +1,5 @@
-//! Values that are too large for the rows of the history: who watches gets them as they were, and
-//! they go with their rows.
+//! Values that are too large for the rows of the history: watchers get them as they were, and they
+//! are deleted with their rows.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -129,7 +129,7 @@ async fn large_values_go_with_their_rows(store: Store) {
 }
 
 /// Takes away what the version before had not, and adds a row as it wrote them: an update of
-/// artifact 1, whose id alone it stored as the node was large, and an operation that nobody knows.
+/// artifact 1, whose id alone it stored as the node was large, and an unknown operation.
 async fn make_older(database: &TestDatabase, backend: Backend) {
     let (before, after) = match backend {
         Backend::Postgres => ("'\\x", "'"),

@@ -252,7 +252,7 @@ pub(super) async fn panel_part(visit: Visit) -> Result<Response, Problem> {
     Ok(html(StatusCode::OK, &PanelPart { panel })?)
 }
 
-/// The figure that the panel tells about: the selected one, or the node that the picture is about.
+/// The figure that the panel describes: the selected one, or that of the node in focus.
 fn selected<'d>(
     subject: &LineageSubject,
     view: &LineageView,
