@@ -107,7 +107,7 @@ impl Drop for UnfinishedFile {
 }
 
 /// Creates a folder, and those that it is in, so that they survive a crash.
-fn create_folder(folder: &Path) -> io::Result<()> {
+pub(super) fn create_folder(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }

@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::directory::UPLOADS_FOLDER;
+use super::directory::{UPLOADS_FOLDER, create_folder};
 use super::new_file::blocking;
 use super::{Backing, BlobDigest, BlobDirectory, BlobStore};
 use crate::error::Result;
@@ -145,7 +145,7 @@ impl BlobDirectory {
     fn remove_old(&self, digest: &BlobDigest, before: SystemTime) -> io::Result<bool> {
         let path = self.path_of(digest);
         let uploads = self.root().join(UPLOADS_FOLDER);
-        fs::create_dir_all(&uploads)?;
+        create_folder(&uploads)?;
         let moved = uploads.join(format!("{digest}{MOVED_END}"));
         if let Err(error) = fs::rename(&path, &moved) {
             let is_gone = error.kind() == ErrorKind::NotFound;
@@ -160,12 +160,17 @@ impl BlobDirectory {
         Ok(is_old)
     }
 
-    /// Puts back what a sweep has moved away that was ended in between.
+    /// Puts back the files that an interrupted sweep had moved away. A newer file with the same
+    /// bytes stays: its upload may not have stored its row yet.
     fn put_moved_back(&self) -> io::Result<()> {
         let uploads = self.root().join(UPLOADS_FOLDER);
         for name in names(&uploads)? {
             if let Some(digest) = name.strip_suffix(MOVED_END).and_then(BlobDigest::parse) {
-                fs::rename(uploads.join(&name), self.path_of(&digest))?;
+                let moved = uploads.join(&name);
+                match fs::hard_link(&moved, self.path_of(&digest)) {
+                    Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+                    _ => fs::remove_file(moved)?,
+                }
             }
         }
         Ok(())

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 use tokio_stream::StreamExt;
@@ -136,4 +137,24 @@ fn the_digest_of_a_folder_is_that_of_its_manifest() {
     let manifest = format!("{a}  ./z\n{b}  ./c/d\n");
     let digest = folder_digest([(&*b, "c/d"), (&*a, "z")].into_iter());
     assert_eq!(digest, BlobDigest::of(manifest.as_bytes()));
+}
+
+/// A sweep was killed after it had moved an old file away, and then the bytes were uploaded again.
+#[tokio::test]
+async fn a_newer_file_stays_where_a_sweep_was_interrupted() {
+    let folder = TempDir::new().unwrap();
+    let digest = BlobDirectory::new(folder.path()).put(b"bytes").unwrap();
+    let moved = folder.path().join(format!("uploads/{digest}.swept"));
+    let file = fs::File::create(&moved).unwrap();
+    file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    let rule = SweepRule {
+        before: SystemTime::UNIX_EPOCH + Duration::from_secs(1),
+        is_dry: false,
+    };
+    let swept = store_in(folder.path())
+        .sweep(rule, async |_| Ok(Vec::new()))
+        .await;
+    assert_eq!(swept.unwrap(), Swept::default());
+    assert!(folder.path().join(digest.place()).exists());
+    assert!(!moved.exists());
 }

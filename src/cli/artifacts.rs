@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::Failure;
 use super::output::report;
-use crate::blobs::{BlobDigest, BlobStore, SweepRule};
+use crate::blobs::{BlobDigest, BlobStore, SweepRule, Swept};
 use crate::config::{Config, ConfigArgs, parse_duration};
 use crate::error::Error;
 use crate::graph::{Clock, Graph};
@@ -58,21 +58,7 @@ pub(super) async fn run(args: &ArtifactsArgs, config: &Config) -> Result<(), Fai
     let swept = async {
         let database = server::open(config).await?;
         let graph = Graph::new(database.clone(), config.history, Clock::default());
-        let files = graph.files();
-        if files.is_empty().await? {
-            let text = "the database names no file: is it that of this artifact store?";
-            return Err(Error::FailedPrecondition(text.into()));
-        }
-        let needed = async |digests: Vec<BlobDigest>| {
-            let texts: Vec<&str> = digests.iter().map(BlobDigest::as_str).collect();
-            let named = files.named(&texts).await?;
-            Ok(named
-                .iter()
-                .filter_map(|it| BlobDigest::parse(it))
-                .collect())
-        };
-        let store = BlobStore::open(&config.serving.artifact_store)?;
-        let swept = store.sweep(rule, needed).await;
+        let swept = sweep(&graph, rule, config).await;
         database.close().await;
         swept
     };
@@ -86,4 +72,22 @@ pub(super) async fn run(args: &ArtifactsArgs, config: &Config) -> Result<(), Fai
     );
     report(&mut stdout(), line);
     Ok(())
+}
+
+async fn sweep(graph: &Graph, rule: SweepRule, config: &Config) -> Result<Swept, Error> {
+    let files = graph.files();
+    if files.is_empty().await? {
+        let text = "the database names no file: is it that of this artifact store?";
+        return Err(Error::FailedPrecondition(text.into()));
+    }
+    let needed = async |digests: Vec<BlobDigest>| {
+        let texts: Vec<&str> = digests.iter().map(BlobDigest::as_str).collect();
+        let named = files.named(&texts).await?;
+        Ok(named
+            .iter()
+            .filter_map(|it| BlobDigest::parse(it))
+            .collect())
+    };
+    let store = BlobStore::open(&config.serving.artifact_store)?;
+    store.sweep(rule, needed).await
 }
