@@ -56,13 +56,16 @@ fn predicate(provenance: &Provenance, step: &PlannedStep) -> Value {
     add(&mut internal, "python", &json!(environment.python));
     add(&mut internal, "variables", &json!(environment.variables));
     for name in ["environment.platform", "environment.hardware"] {
-        let fact = provenance.step_fact(step, name).unwrap_or_default();
-        add(&mut internal, name, &json!(fact));
+        add(
+            &mut internal,
+            name,
+            &json!(provenance.step_fact(step, name)),
+        );
     }
     let mut metadata = json!({ "invocationId": node_urn("execution", step.execution_id) });
     for (name, fact) in [("startedOn", "started_at"), ("finishedOn", "ended_at")] {
         let time = provenance.step_time(step, fact).map(utc_text);
-        add(&mut metadata, name, &json!(time.unwrap_or_default()));
+        add(&mut metadata, name, &json!(time));
     }
     json!({
         "buildDefinition": {
@@ -84,7 +87,8 @@ fn add(object: &mut Value, key: &str, value: &Value) {
         Value::String(text) => text.is_empty(),
         Value::Array(items) => items.is_empty(),
         Value::Object(fields) => fields.is_empty(),
-        _ => false,
+        Value::Null => true,
+        Value::Bool(_) | Value::Number(_) => false,
     };
     if !is_empty {
         object[key] = value.clone();
