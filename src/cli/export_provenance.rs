@@ -9,9 +9,9 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use super::client::ServerArgs;
-use super::digests::Digests;
 use super::reproduce::{local_path, planned};
 use super::{Failure, output};
+use crate::blobs::BlobDigest;
 use crate::proto::ml_metadata::{GetArtifactsByIdRequest, GetExecutionsByIdRequest};
 use crate::proto::pedigree::reproduction::v1::PlanResponse;
 use crate::provenance::{
@@ -137,11 +137,10 @@ fn packages(plan: &PlanResponse) -> BTreeMap<String, Vec<Package>> {
         .map(|lock| (lock.digest.as_str(), lock.uri.as_str()))
         .collect();
     let found = locks.into_iter().filter_map(|(digest, uri)| {
-        let path = local_path(uri)?;
-        // The digest is that of the graph: what is read is what was recorded.
-        let is_same = Digests::default().of(&path).ok()?.digest == digest;
-        let text = fs::read_to_string(path).ok().filter(|_| is_same)?;
-        Some((digest.to_owned(), Package::list(&text)))
+        let text = fs::read_to_string(local_path(uri)?).ok()?;
+        // What is parsed is what the graph has the digest of.
+        let is_same = digest.strip_prefix("sha256:")? == BlobDigest::of(text.as_bytes()).as_str();
+        is_same.then(|| (digest.to_owned(), Package::list(&text)))
     });
     found.collect()
 }

@@ -228,6 +228,9 @@ impl<'t> Indexed<'t> {
     /// Gives what an opened side adds the colours of types, if it is more than
     /// [`MAX_OPENED_FIGURES`].
     fn widen_crowds(&self, classes: &mut [usize], rules: &FoldRules) {
+        if rules.opened_before.is_empty() && rules.opened_after.is_empty() {
+            return;
+        }
         let mut sides: BTreeMap<(usize, bool), BTreeSet<usize>> = BTreeMap::new();
         for &(from, to, _) in &self.edges {
             for (place, is_open, added, is_after) in [

@@ -283,12 +283,11 @@ impl RowBuilder {
             self.row.large_changes = Some(self.parts.keep(&list.encode_to_vec()));
         }
         let RowParts(parts) = self.parts;
-        let mut bytes = Vec::new();
+        let mut bytes = self.row.encode_to_vec();
         if !parts.is_empty() {
             let parts_id = random_bytes(ID_BYTES.into())?;
-            bytes = RowHead { parts_id }.encode_to_vec();
+            bytes = [RowHead { parts_id }.encode_to_vec(), bytes].concat();
         }
-        bytes.extend(self.row.encode_to_vec());
         Ok(EncodedRow { bytes, parts })
     }
 
