@@ -25,6 +25,7 @@ pub use slsa::{Statements, statements};
 
 use crate::proto::ml_metadata::{Artifact, Execution, Value, value};
 use crate::proto::pedigree::reproduction::v1::{PlanResponse, PlannedArtifact, PlannedStep};
+use crate::reproduce::sha256_hex;
 
 /// What an export is made of.
 #[derive(Clone, Debug, Default)]
@@ -108,13 +109,6 @@ pub(crate) fn text(properties: &BTreeMap<String, Value>, name: &str) -> Option<S
         value::Value::BoolValue(is) => Some(is.to_string()),
         value::Value::StructValue(_) | value::Value::ProtoValue(_) => None,
     }
-}
-
-/// The hexadecimal digits of a SHA-256, `sha256:HEX`. `None` for a weaker digest.
-fn sha256_hex(digest: &str) -> Option<&str> {
-    let hex = digest.strip_prefix("sha256:")?;
-    let is_hex = hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_hex.then_some(hex)
 }
 
 /// What RFC 3987 does not allow in a path, a query or a fragment, although URLs of users have it.

@@ -106,12 +106,16 @@ fn version(registered: &RegisteredEvidence) -> ReportEntry {
     }
 }
 
-fn purpose(evidence: &Evidence) -> Vec<ReportEntry> {
-    let models: BTreeMap<i64, &RegisteredEvidence> = evidence
-        .versions
-        .iter()
+/// The registered models that the artifact is a version of, by their ids.
+fn models(evidence: &Evidence) -> BTreeMap<i64, &RegisteredEvidence> {
+    let versions = evidence.versions.iter();
+    versions
         .map(|version| (version.model.id(), version))
-        .collect();
+        .collect()
+}
+
+fn purpose(evidence: &Evidence) -> Vec<ReportEntry> {
+    let models = models(evidence);
     if models.is_empty() {
         let id = evidence.provenance.plan.artifact_id;
         let source = FactSource::new("artifact", id, "attributions");
@@ -302,12 +306,7 @@ fn deployment(evidence: &Evidence) -> Vec<ReportEntry> {
             }
         })
         .collect();
-    let models: BTreeMap<i64, &RegisteredEvidence> = evidence
-        .versions
-        .iter()
-        .map(|version| (version.model.id(), version))
-        .collect();
-    for (id, registered) in models {
+    for (id, registered) in models(evidence) {
         for (alias, moves) in &registered.moves {
             let source = || FactSource::new("context", id, format!("alias.{alias}"));
             let facts = moves

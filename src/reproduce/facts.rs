@@ -243,8 +243,15 @@ pub(super) fn is_version_only(digest: &str) -> bool {
     digest.starts_with(VERSION_PREFIX)
 }
 
-/// Whether a digest is a SHA-256, `sha256:HEX`. A weaker digest can be that of two contents.
+/// The hexadecimal digits of a SHA-256, `sha256:HEX`. `None` for a weaker digest, which can be that
+/// of two contents.
+pub(crate) fn sha256_hex(digest: &str) -> Option<&str> {
+    let hex = digest.strip_prefix("sha256:")?;
+    let is_hex = hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hex.then_some(hex)
+}
+
+/// Whether a digest is a SHA-256, `sha256:HEX`.
 pub(super) fn is_strong(digest: &str) -> bool {
-    let hex = digest.strip_prefix("sha256:").unwrap_or_default();
-    hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
+    sha256_hex(digest).is_some()
 }

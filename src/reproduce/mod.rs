@@ -16,6 +16,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(crate) use facts::sha256_hex;
 pub use facts::{PlannedBlob, PlannedCode, PlannedEnvironment, RECORDED_VARIABLES};
 pub use places::is_inner_path;
 pub use plan::{Gap, GapId, GapSubject, PlannedArtifact, PlannedStep, ReproductionPlan, RoleUse};

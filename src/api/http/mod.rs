@@ -8,7 +8,7 @@ use axum::body::{Bytes, to_bytes};
 use axum::extract::Request;
 use axum::routing::get;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 
 use crate::error::{Error, Result};
 use problem::Problem;
@@ -31,6 +31,16 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
     let essence = content_type.and_then(|it| it.split(';').next());
     essence.is_some_and(|it| it.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// Whether a header names an entity tag, or any. Weak and strong tags are compared weakly.
+pub(super) fn has_tag(headers: &HeaderMap, name: &HeaderName, tag: &str) -> bool {
+    let opaque = |tag: &'_ str| tag.trim().trim_start_matches("W/").to_owned();
+    let tag = opaque(tag);
+    let values = headers.get_all(name).iter();
+    let values = values.filter_map(|value| value.to_str().ok());
+    let mut given = values.flat_map(|value| value.split(',')).map(opaque);
+    given.any(|it| it == tag || it == "*")
 }
 
 /// The body of a request, whose size the server has limited.

@@ -6,8 +6,9 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 
+use crate::api::http::has_tag;
 use crate::api::http::problem::Problem;
 use crate::error::Error;
 use crate::model::to_hex;
@@ -37,21 +38,11 @@ pub(super) async fn not_sent_again(request: Request, next: Next) -> Response {
     if let Ok(value) = HeaderValue::from_str(&tag) {
         parts.headers.insert(ETAG, value);
     }
-    if !has(&known, &tag) {
+    if !has_tag(&known, &IF_NONE_MATCH, &tag) {
         return Response::from_parts(parts, Body::from(bytes));
     }
     parts.status = StatusCode::NOT_MODIFIED;
     parts.headers.remove(CONTENT_LENGTH);
     parts.headers.remove(CONTENT_TYPE);
     Response::from_parts(parts, Body::empty())
-}
-
-/// Whether a request names what the browser has, and this is it.
-fn has(headers: &HeaderMap, tag: &str) -> bool {
-    let values = headers.get_all(IF_NONE_MATCH).iter();
-    let mut values = values.filter_map(|value| value.to_str().ok());
-    values.any(|value| {
-        let mut tags = value.split(',').map(str::trim);
-        tags.any(|known| known == tag || known == "*")
-    })
 }

@@ -13,8 +13,8 @@ use crate::error::{Error, Result};
 use crate::graph::commit::engine::Engine;
 use crate::graph::nodes::read::in_order;
 use crate::model::{
-    Caller, Door, ExperimentField, Kind, LifecycleView, MetricPoint, ModelField, Node, OffsetPage,
-    RunField, RunPoint, TrackingQuery, distinct_ids,
+    Caller, Door, ExperimentField, Kind, LifecycleView, MetricPoint, ModelField, Node, NodeKey,
+    OffsetPage, RunField, RunPoint, TrackingQuery, distinct_ids,
 };
 use crate::storage::tables::nodes;
 use crate::storage::tables::tracking::{
@@ -200,8 +200,7 @@ impl GraphTracking {
     pub async fn experiment_context(&self, number: i64) -> Result<Option<i64>> {
         let mut tx = self.database.read().await?;
         let key = names::experiment_id(number);
-        let found = nodes::ids_by_external_ids(&mut tx, Kind::Context, &[&key]).await?;
-        Ok(found.into_values().next())
+        nodes::find(&mut tx, Kind::Context, NodeKey::ExternalId(&key)).await
     }
 
     /// A model that is not deleted.

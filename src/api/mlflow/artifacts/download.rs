@@ -12,6 +12,7 @@ use http::{HeaderMap, StatusCode, Uri};
 
 use super::paths::{checked, joined};
 use super::{ArtifactPath, BytesRequest, lists};
+use crate::api::http::has_tag;
 use crate::api::mlflow::fields::Fields;
 use crate::api::mlflow::refusal::MlflowRefusal;
 use crate::api::mlflow::runs::required_id;
@@ -92,10 +93,10 @@ async fn respond(
     })?;
     let tag = format!("\"{}\"", file.digest);
     let shared = [(ETAG, tag.clone()), (ACCEPT_RANGES, "bytes".to_owned())];
-    if names(headers, &IF_NONE_MATCH, &tag) {
+    if has_tag(headers, &IF_NONE_MATCH, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, shared).into_response());
     }
-    let is_same = !headers.contains_key(IF_RANGE) || names(headers, &IF_RANGE, &tag);
+    let is_same = !headers.contains_key(IF_RANGE) || has_tag(headers, &IF_RANGE, &tag);
     let asked = headers.get(RANGE).and_then(|it| it.to_str().ok());
     let (status, range) = match asked.filter(|_| is_same).map(|it| range(it, file.bytes)) {
         None | Some(AskedRange::Whole) => (StatusCode::OK, 0..file.bytes),
@@ -130,16 +131,6 @@ async fn body(
     let unreadable = || Error::DataLoss(format!("{} is not a digest", file.digest));
     let digest = BlobDigest::parse(&file.digest).ok_or_else(unreadable)?;
     Ok(Body::from_stream(request.blobs.read(&digest, range).await?))
-}
-
-/// Whether a header names a tag of an entity, or any.
-fn names(headers: &HeaderMap, name: &http::HeaderName, tag: &str) -> bool {
-    let mut given = headers.get_all(name).into_iter();
-    given.any(|value| {
-        let tags = value.to_str().unwrap_or_default().split(',').map(str::trim);
-        tags.map(|it| it.strip_prefix("W/").unwrap_or(it))
-            .any(|it| it == tag || it == "*")
-    })
 }
 
 /// The type of a file, by its name. Nothing that a browser would run has a type of its own.

@@ -23,7 +23,7 @@ use crate::picture::chart::curve_class;
 use curves::{CurveChart, CurveChoice};
 use query::{CompareQuery, CurveX, MAX_COMPARED_NODES};
 use table::ComparedPart;
-pub(super) use table::{FactSort, property, sort_of};
+pub(super) use table::{FactSort, sort_of};
 
 /// How many nodes are offered to be compared with.
 const OFFERED_NODES: usize = 10;

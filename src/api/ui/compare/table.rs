@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::api::openlineage::out::value::property;
 use crate::api::ui::text;
 use crate::api::ui::views::{NodeView, value_text};
 use crate::graph::{ComparedNodes, MetricSummary};
-use crate::model::{Event, Node, Value};
+use crate::model::{Event, Node};
 
 /// The most rows of a part of a comparison.
 const MAX_ROWS: usize = 300;
@@ -185,6 +186,8 @@ pub fn parts(compared: &ComparedNodes, is_all: bool) -> Vec<ComparedPart> {
             names.entry(sort).or_default().insert((brief, name));
         }
     }
+    let series = compared.metrics.iter();
+    let has_series: BTreeSet<&str> = series.map(|it| it.latest.key.as_str()).collect();
     let mut parts = Vec::new();
     for (sort, title) in FACT_SORTS {
         let known = names.remove(&sort).unwrap_or_default();
@@ -192,28 +195,16 @@ pub fn parts(compared: &ComparedNodes, is_all: bool) -> Vec<ComparedPart> {
         if sort == FactSort::Metric {
             rows.extend(metric_rows(nodes, &compared.metrics));
         }
-        let has_series: BTreeSet<&str> = compared
-            .metrics
-            .iter()
-            .map(|it| it.latest.key.as_str())
-            .collect();
         for (brief, name) in known {
             if sort == FactSort::Metric && has_series.contains(brief) {
                 continue;
             }
-            let value = |node: &Node| property(node, name).map(|it| value_text(it).0);
+            let value = |node: &Node| property(&node.content, name).map(|it| value_text(it).0);
             rows.push(row(brief, nodes.iter().map(value).collect()));
         }
         parts.extend(part(title, rows, is_all));
     }
     parts
-}
-
-/// A property: a custom one, or one that the type declares.
-pub fn property<'n>(node: &'n Node, name: &str) -> Option<&'n Value> {
-    let content = &node.content;
-    let custom = content.custom_properties.get(name);
-    custom.or_else(|| content.properties.get(name))
 }
 
 /// The last value of each metric, with the smallest and the greatest one.
@@ -306,7 +297,7 @@ pub fn links(
 #[cfg(test)]
 mod table_tests {
     use super::*;
-    use crate::model::NodeContent;
+    use crate::model::{NodeContent, Value};
 
     fn node(id: i64, properties: &[(&str, &str)]) -> Node {
         let property =

@@ -10,7 +10,8 @@ use http::StatusCode;
 use super::query::LineageView;
 use super::walk::{self, WalkDirection, WalkPlan};
 use super::{LineageSubject, with_query};
-use crate::api::ui::compare::{FactSort, property, sort_of};
+use crate::api::openlineage::out::value::property;
+use crate::api::ui::compare::{FactSort, sort_of};
 use crate::api::ui::page::{Links, Section, Shell, html, kind_of};
 use crate::api::ui::text;
 use crate::api::ui::views::{kind_glyph, label, mark, value_text};
@@ -210,7 +211,7 @@ fn is_another_artifact(new: &Node, old: &Node, is_made: bool) -> bool {
 }
 
 fn value(node: &Node, name: &str) -> Option<String> {
-    property(node, name).map(|value| value_text(value).0)
+    property(&node.content, name).map(|value| value_text(value).0)
 }
 
 /// Properties of a sort by their short names.
