@@ -2,17 +2,17 @@
 //!
 //! The map, from the outside in; each layer knows only those below it:
 //!
-//! * [`cli`]: the commands: serve, migrate, reconcile and adopt; record, watch and trace as
-//!   clients; token and policy for security files.
+//! * [`cli`]: the commands: serve, migrate, reconcile, adopt, artifacts and import use a database;
+//!   token and policy use files; all others are clients.
 //! * [`config`]: flags, environment and file become one validated configuration.
 //! * [`telemetry`]: logs, metrics, traces.
 //! * [`server`]: the listeners, the router with the layers around every request, health, start and
 //!   stop.
 //! * [`security`]: the security file; [`identity`]: who calls; [`policy`]: what callers may do.
 //! * [`api`]: the doors, one folder per protocol: convert, call the graph, convert back.
-//! * [`reproduce`]: plans of making an artifact again, from its lineage.
 //! * [`report`]: what the graph says about an artifact for an audit; [`provenance`]: what an
 //!   artifact was made from, for other tools.
+//! * [`reproduce`]: plans of making an artifact again, from its lineage.
 //! * [`graph`]: the metadata graph and its rules.
 //! * [`filter`]: the filter language, from text to SQL with bound values.
 //! * [`storage`]: SQL for three databases.
