@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use pedigree::config::Config;
 use pedigree::proto::pedigree::lineage::v1::lineage_service_client::LineageServiceClient;
 use pedigree::telemetry::Metrics;
 use tempfile::TempDir;
@@ -189,6 +190,12 @@ async fn a_tenant_whose_database_is_away_disturbs_no_other(backend: Backend) {
     }
 }
 
+/// Many databases are created at once, which takes long on a busy machine: calls wait for it.
+fn wait_long(config: &mut Config) {
+    config.database.wait = PATIENCE * 2;
+    config.serving.startup_wait = PATIENCE * 2;
+}
+
 /// Twelve tenants work at the same time with fewer connections than there are tenants.
 async fn busy_tenants_share_few_connections(backend: Backend) {
     let names: Vec<String> = (0..12).map(|number| format!("team-{number}")).collect();
@@ -197,7 +204,7 @@ async fn busy_tenants_share_few_connections(backend: Backend) {
         .map(|name| (name.clone(), TestDatabase::new(backend)));
     let tenants = Tenants::on(backend, databases, "", |config| {
         config.database.connections = 8;
-        config.database.wait = Duration::from_secs(30);
+        wait_long(config);
     })
     .await;
     let mut callers = JoinSet::new();
@@ -214,7 +221,7 @@ async fn busy_tenants_share_few_connections(backend: Backend) {
             });
         }
     }
-    let done = tokio::time::timeout(PATIENCE * 3, callers.join_all()).await;
+    let done = tokio::time::timeout(PATIENCE * 5, callers.join_all()).await;
     assert!(done.is_ok(), "somebody waits for ever");
     for name in &names {
         let request = tenants.to(name, pb::GetArtifactTypesRequest::default());
@@ -340,8 +347,7 @@ async fn hundreds_of_tenants_are_served() {
     });
     let mut tenants = Tenants::on(Backend::Postgres, databases, "", |config| {
         config.database.connections = CONNECTIONS;
-        config.database.wait = Duration::from_mins(2);
-        config.serving.startup_wait = Duration::from_mins(2);
+        wait_long(config);
     })
     .await;
     let databases = tenants.databases.iter().map(|(_, database)| database);
