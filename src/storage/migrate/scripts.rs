@@ -108,7 +108,7 @@ static SQLITE: Scripts = Scripts {
         step!(10, "sqlite/0010_proto_and_bool_values"),
     ],
     widening: None,
-    append_only: append_only!("sqlite", 3),
+    append_only: append_only!("sqlite", 6),
     lock: None,
     atomic: true,
     no_version: Error::Contention,
@@ -123,7 +123,7 @@ static POSTGRES: Scripts = Scripts {
         narrow: include_str!("../../../migrations/postgres/narrow.sql"),
         script: script!("postgres/widen.sql"),
     }),
-    append_only: append_only!("postgres", 3),
+    append_only: append_only!("postgres", 6),
     // The key of the advisory lock is arbitrary: "pedigree" in ASCII.
     lock: Some(Lock {
         // The wait has no timeout here; `connect` limits other waits.
@@ -156,7 +156,7 @@ static MYSQL: Scripts = Scripts {
         narrow: include_str!("../../../migrations/mysql/narrow.sql"),
         script: script!("mysql/widen.sql"),
     }),
-    append_only: append_only!("mysql", 2),
+    append_only: append_only!("mysql", 4),
     lock: Some(Lock {
         take: "SELECT GET_LOCK(CONCAT('pedigree ', LEFT(SHA2(DATABASE(), 256), 32)), 3600)",
         release: Some("SELECT RELEASE_LOCK(CONCAT('pedigree ', LEFT(SHA2(DATABASE(), 256), 32)))"),

@@ -271,14 +271,15 @@ pub async fn prune(tx: &mut Tx, before: i64) -> Result<u64> {
     let Some(Some(last)) = last else {
         return Ok(0);
     };
-    let last = delete_parts(tx, last.min(range.newest - 1)).await?;
-    // Where the history is append-only, no other row can be deleted.
+    let (last, with_parts) = up_to(tx, last.min(range.newest - 1)).await?;
+    // Where the history is append-only, no other rows can be deleted, and no parts of others.
     let mut give_up = tx.sql(
         "changes::give_up",
         "UPDATE PedigreeLock SET counter = ? WHERE name = 'retention'",
     );
     give_up.bind(last);
     tx.run(give_up).await?;
+    large::delete(tx, &with_parts).await?;
     let mut query = tx.sql(
         "changes::prune",
         "DELETE FROM PedigreeChange WHERE position <= ?",
@@ -287,9 +288,9 @@ pub async fn prune(tx: &mut Tx, before: i64) -> Result<u64> {
     tx.run(query).await
 }
 
-/// Deletes the parts of the rows up to a position. Returns the position up to which that is done:
-/// values can be large, so that one transaction deletes those of few rows.
-async fn delete_parts(tx: &mut Tx, last: i64) -> Result<i64> {
+/// The position up to which one transaction deletes rows, which is at most `last`, and the ids of
+/// their parts: values can be large, so that it deletes those of few rows.
+async fn up_to(tx: &mut Tx, last: i64) -> Result<(i64, Vec<Vec<u8>>)> {
     let mut query = tx.sql(
         "changes::with_parts",
         "SELECT position, SUBSTR(changes, 3, 16) FROM PedigreeChange \
@@ -302,7 +303,6 @@ async fn delete_parts(tx: &mut Tx, last: i64) -> Result<i64> {
     let mut rows: Vec<(i64, Vec<u8>)> = tx.all(query).await?;
     let more = usize::try_from(MAX_PRUNED_ROWS_WITH_PARTS).ok();
     let more = more.and_then(|most| rows.drain(most.min(rows.len())..).next());
-    let ids: Vec<Vec<u8>> = rows.into_iter().map(|(_, id)| id).collect();
-    large::delete(tx, &ids).await?;
-    Ok(more.map_or(last, |(position, _)| position - 1))
+    let ids = rows.into_iter().map(|(_, id)| id).collect();
+    Ok((more.map_or(last, |(position, _)| position - 1), ids))
 }
