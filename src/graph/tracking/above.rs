@@ -4,8 +4,8 @@
 //! Nodes never leave contexts: a run whose tag changes is in the contexts of both values.
 
 use super::experiments::context_id;
-use super::fields::texts_after;
-use super::names::{self, PARENT_RUN_TAG, PIPELINE_RUN_TAG, PIPELINE_RUN_TYPE, TAG_PREFIX};
+use super::fields::text;
+use super::names::{self, PARENT_RUN_TAG, PIPELINE_RUN_TAG, PIPELINE_RUN_TYPE, tag_property};
 use super::runs::{TrackedRun, unknown};
 use super::schema::TrackingTypes;
 use crate::error::Result;
@@ -37,15 +37,15 @@ pub(super) async fn named(
     experiment: i64,
     now: i64,
 ) -> Result<Vec<i64>> {
-    let mut contexts: Vec<i64> = pipeline(tx, tags).await?.into_iter().collect();
+    let of_run = pipeline(tx, last_tag(tags, PIPELINE_RUN_TAG)).await?;
+    let mut contexts: Vec<i64> = of_run.into_iter().collect();
     let Some(parent) = last_tag(tags, PARENT_RUN_TAG) else {
         return Ok(contexts);
     };
     let Some(parent) = nodes::by_name(tx, Kind::Execution, types.run, parent).await? else {
         return Ok(contexts);
     };
-    let tags = texts_after(&parent.content.custom_properties, TAG_PREFIX);
-    contexts.extend(pipeline(tx, &tags).await?);
+    contexts.extend(pipeline_of(tx, &parent.content).await?);
     contexts.push(family(tx, types, &parent, experiment, now).await?);
     Ok(contexts)
 }
@@ -68,13 +68,19 @@ pub(super) async fn join(tx: &mut Tx, id: &str, tags: &[Tag], origin: &Origin) -
     memberships::put_all(tx, Kind::Execution, &contexts, &[run.id], Nodes::Any).await
 }
 
-/// The context of the run of Kubeflow Pipelines that tags name, if it has written one.
+/// The context of the run of Kubeflow Pipelines that a run is about, if that has written one.
 ///
 /// # Errors
 ///
 /// Those of the database.
-pub(super) async fn pipeline(tx: &mut Tx, tags: &[Tag]) -> Result<Option<i64>> {
-    let Some(run) = last_tag(tags, PIPELINE_RUN_TAG) else {
+pub(super) async fn pipeline_of(tx: &mut Tx, content: &NodeContent) -> Result<Option<i64>> {
+    let tag = tag_property(PIPELINE_RUN_TAG).name;
+    let run = text(&content.custom_properties, &tag);
+    pipeline(tx, Some(run.as_str()).filter(|run| !run.is_empty())).await
+}
+
+async fn pipeline(tx: &mut Tx, run: Option<&str>) -> Result<Option<i64>> {
+    let Some(run) = run else {
         return Ok(None);
     };
     match stored_types::id(tx, Kind::Context, PIPELINE_RUN_TYPE, None).await? {

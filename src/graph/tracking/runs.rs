@@ -204,8 +204,7 @@ impl Write for EditRun {
         let content = &edit.content;
         check_active(&self.id, content)?;
         // The pipeline may have begun after its run here.
-        let tags = texts_after(&content.custom_properties, TAG_PREFIX);
-        if let Some(pipeline) = above::pipeline(tx, &tags).await? {
+        if let Some(pipeline) = above::pipeline_of(tx, content).await? {
             let run = [edit.stored().id];
             memberships::put_all(tx, Kind::Execution, &[pipeline], &run, Nodes::Any).await?;
         }
