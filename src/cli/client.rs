@@ -10,7 +10,7 @@ use tonic::metadata::{AsciiMetadataValue, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request, Response, Status};
 use url::Url;
 
 use super::Failure;
@@ -262,6 +262,15 @@ pub(super) fn describe(status: &Status) -> String {
         cause = error.source();
     }
     line
+}
+
+/// An answer of ML Metadata's service, which is `NOT_FOUND` where there are none.
+pub(in crate::cli) fn found<T: Default>(answer: Result<Response<T>, Status>) -> Result<T, Failure> {
+    match answer {
+        Ok(response) => Ok(response.into_inner()),
+        Err(status) if status.code() == Code::NotFound => Ok(T::default()),
+        Err(status) => Err(status.into()),
+    }
 }
 
 #[cfg(test)]

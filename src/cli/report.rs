@@ -2,18 +2,14 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{Read, stdout};
+use std::io::stdout;
 use std::path::{Path, PathBuf};
 
-use askama::Template;
-use clap::{Args, ValueEnum};
-use tonic::{Code, Response, Status};
-
-use super::client::ServerArgs;
+use super::client::{ServerArgs, found};
 use super::export_provenance::provenance_of;
 use super::reproduce::planned;
 use super::{Failure, output};
+use crate::config::read_text;
 use crate::proto::ml_metadata::{
     Context, GetContextsByArtifactRequest, GetParentContextsByContextRequest, Value,
 };
@@ -23,6 +19,8 @@ use crate::proto::pedigree::registry::v1::{AliasHistoryRequest, AliasMove};
 use crate::report::{
     Evidence, MAX_MAPPING_BYTES, RegisteredEvidence, Report, ReportLineage, ReportMapping,
 };
+use askama::Template;
+use clap::{Args, ValueEnum};
 
 /// The most nodes of a report's lineage.
 const MAX_LINEAGE_NODES: i64 = 20_000;
@@ -84,15 +82,7 @@ impl ReportArgs {
 /// Reads a mapping from a file.
 fn mapping(path: &Path) -> Result<ReportMapping, Failure> {
     let problem = |problem: String| Failure(format!("{}: {problem}", path.display()));
-    let file = File::open(path).map_err(|error| problem(error.to_string()))?;
-    let mut text = String::new();
-    let read = file.take(MAX_MAPPING_BYTES + 1).read_to_string(&mut text);
-    let bytes = read.map_err(|error| problem(error.to_string()))?;
-    if u64::try_from(bytes).is_ok_and(|bytes| bytes > MAX_MAPPING_BYTES) {
-        return Err(problem(format!(
-            "it has more than {MAX_MAPPING_BYTES} bytes"
-        )));
-    }
+    let text = read_text(path, MAX_MAPPING_BYTES).map_err(|error| problem(error.to_string()))?;
     ReportMapping::parse(&text).map_err(problem)
 }
 
@@ -147,15 +137,6 @@ async fn add(
         }
     }
     Ok(())
-}
-
-/// An answer of ML Metadata's service, which is `NOT_FOUND` where there are none.
-fn found<T: Default>(answer: Result<Response<T>, Status>) -> Result<T, Failure> {
-    match answer {
-        Ok(response) => Ok(response.into_inner()),
-        Err(status) if status.code() == Code::NotFound => Ok(T::default()),
-        Err(status) => Err(status.into()),
-    }
 }
 
 /// The versions of registered models that an artifact is.

@@ -35,6 +35,7 @@ pub use self::log::{Log, LogFormat};
 use self::options::Options;
 pub use self::redact::without_logins;
 use self::serving::Serving;
+pub(crate) use self::sources::read_text;
 use self::sources::{GivenOptions, OptionSource};
 pub use self::values::parse_duration;
 use crate::api::grpc::lineage::Batches;

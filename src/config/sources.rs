@@ -133,7 +133,7 @@ impl GivenOptions {
                 "cannot use the configuration file {path}: {problem}"
             ))
         };
-        let text = read_file(path).map_err(|error| refused(error.to_string()))?;
+        let text = read_text(path, MAX_FILE_BYTES).map_err(|error| refused(error.to_string()))?;
         let line_at = |offset: usize| text[..offset].matches('\n').count() + 1;
         let table: BTreeMap<Spanned<String>, toml::Value> =
             toml::from_str(&text).map_err(|error| {
@@ -163,14 +163,19 @@ impl GivenOptions {
     }
 }
 
-/// The text of a configuration file.
-fn read_file(path: &Path) -> io::Result<String> {
+/// The text of a file that has at most so many bytes.
+///
+/// # Errors
+///
+/// Those of the file, one for a larger file, and one for what is no UTF-8.
+pub(crate) fn read_text(path: &Path, max_bytes: u64) -> io::Result<String> {
     let mut text = String::new();
     let file = fs::File::open(path)?;
-    file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > MAX_FILE_BYTES {
+    file.take(max_bytes.saturating_add(1))
+        .read_to_string(&mut text)?;
+    if text.len() as u64 > max_bytes {
         return Err(io::Error::other(format!(
-            "it has more than {MAX_FILE_BYTES} bytes"
+            "it has more than {max_bytes} bytes"
         )));
     }
     Ok(text)

@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use tonic::Code;
 use url::Url;
 
 use super::presence::observe;
-use crate::cli::client::ServerArgs;
+use crate::cli::client::{ServerArgs, found};
 use crate::cli::output::printable;
 use crate::cli::run::real_path;
 use crate::cli::{Failure, json};
@@ -57,12 +56,8 @@ pub(in crate::cli) async fn artifact_id(server: &ServerArgs, model: &str) -> Res
             artifact_name: Some(name.to_owned()),
             ..GetArtifactByTypeAndNameRequest::default()
         };
-        let found = match client.get_artifact_by_type_and_name(request).await {
-            Ok(response) => response.into_inner().artifact,
-            Err(status) if status.code() == Code::NotFound => None,
-            Err(status) => return Err(status.into()),
-        };
-        if let Some(id) = found.and_then(|artifact| artifact.id) {
+        let answer = found(client.get_artifact_by_type_and_name(request).await)?;
+        if let Some(id) = answer.artifact.and_then(|artifact| artifact.id) {
             return Ok(id);
         }
     }
@@ -73,8 +68,8 @@ pub(in crate::cli) async fn artifact_id(server: &ServerArgs, model: &str) -> Res
         uris: vec![uri],
         has_retired_uri: false,
     };
-    let found = client.get_artifacts_by_uri(request).await?.into_inner();
-    let newest = found
+    let at_uri = client.get_artifacts_by_uri(request).await?.into_inner();
+    let newest = at_uri
         .artifacts
         .iter()
         .filter_map(|artifact| artifact.id)
