@@ -4,6 +4,7 @@
 
 mod live;
 mod picture;
+mod report;
 mod screens;
 mod scripts;
 mod tour;
@@ -254,6 +255,12 @@ impl Browser {
             {"name": "prefers-reduced-motion", "value": motion},
         ]});
         self.dev_tools("Emulation.setEmulatedMedia", features).await;
+    }
+
+    /// Shows the page as on a `screen` or in `print`.
+    pub async fn show_as(&self, medium: &str) {
+        let medium = json!({"media": medium});
+        self.dev_tools("Emulation.setEmulatedMedia", medium).await;
     }
 
     /// The width of the screen, in pixels.
