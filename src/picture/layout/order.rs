@@ -7,6 +7,11 @@ use super::rows::LayerRows;
 /// How often all layers are ordered.
 const SWEEPS_COUNT: usize = 24;
 
+/// Fewer sweeps order what is too large to be looked at: this many stops are visited, at most, but
+/// in as many sweeps as try each way to sort a layer.
+const MAX_STOP_VISITS: usize = 2_000_000;
+const MIN_SWEEPS_COUNT: usize = 6;
+
 /// How often all neighbours are tried in one turn of switches.
 const SWITCH_ROUNDS_COUNT: usize = 4;
 
@@ -14,7 +19,8 @@ const SWITCH_ROUNDS_COUNT: usize = 4;
 pub(super) fn arrange(rows: &mut LayerRows) -> usize {
     let mut best = crossings(rows);
     let mut kept = rows.rows.clone();
-    for sweep in 0..SWEEPS_COUNT {
+    let affordable = MAX_STOP_VISITS / rows.stops.len().max(1);
+    for sweep in 0..affordable.clamp(MIN_SWEEPS_COUNT, SWEEPS_COUNT) {
         if best == 0 {
             break;
         }
@@ -77,28 +83,30 @@ fn sort_layers(rows: &mut LayerRows, sweep: usize) {
     let goes_right = sweep.is_multiple_of(2);
     let uses_median = sweep % 4 > 1;
     let uses_both = sweep % 6 > 3;
+    let mut wishes = Vec::new();
+    let mut places = Vec::new();
     for step in 1..depth {
         let layer = if goes_right { step } else { depth - 1 - step };
-        let wishes: Vec<f64> = rows.rows[layer]
-            .iter()
-            .map(|stop| {
-                let (near, far) = if goes_right {
-                    (&rows.before[*stop], &rows.after[*stop])
-                } else {
-                    (&rows.after[*stop], &rows.before[*stop])
-                };
-                let far = far.iter().filter(|_| uses_both);
-                let mut places: Vec<usize> =
-                    near.iter().chain(far).map(|it| rows.order[*it]).collect();
-                if places.is_empty() {
-                    as_float(rows.order[*stop])
-                } else if uses_median {
-                    median(&mut places)
-                } else {
-                    mean(&places)
-                }
-            })
-            .collect();
+        wishes.clear();
+        for stop in &rows.rows[layer] {
+            let (near, far) = if goes_right {
+                (&rows.before[*stop], &rows.after[*stop])
+            } else {
+                (&rows.after[*stop], &rows.before[*stop])
+            };
+            places.clear();
+            places.extend(near.iter().map(|it| rows.order[*it]));
+            if uses_both {
+                places.extend(far.iter().map(|it| rows.order[*it]));
+            }
+            wishes.push(if places.is_empty() {
+                as_float(rows.order[*stop])
+            } else if uses_median {
+                median(&mut places)
+            } else {
+                mean(&places)
+            });
+        }
         sort_row(rows, layer, &wishes);
     }
 }
