@@ -9,6 +9,9 @@ import { figureOf, neighbour, Picture, rove } from "./picture.js";
 /** When a page takes longer than this, it is said to be busy. */
 const BUSY_MILLISECONDS = 150;
 
+/** How long a zoom lasts before it is in the address. */
+const ZOOM_MILLISECONDS = 200;
+
 const main = /** @type {HTMLElement} */ (document.querySelector("main"));
 /** @type {Picture | null} */
 let picture = null;
@@ -88,8 +91,30 @@ function begin(anchor) {
   if (!picture || !svg) return;
   const start = selected() ?? svg.querySelector(".focus") ?? svg.querySelector(".figure");
   if (before) morph(before, picture, anchor);
-  else picture.open(/** @type {SVGGElement | null} */ (start));
+  else picture.open(/** @type {SVGGElement | null} */ (start), Number(askedZoom()) / 100);
+  picture.onZoom = noteZoom;
   rove(svg, figureOf(svg, anchor) ?? start);
+}
+
+const askedZoom = () => new URL(location.href).searchParams.get("zoom");
+let zoomTimer = 0;
+
+/** Puts the scale of the picture into the address, when it has come to rest. */
+function noteZoom() {
+  clearTimeout(zoomTimer);
+  zoomTimer = setTimeout(() => {
+    if (picture) replaceInAddress("zoom", String(Math.round(picture.scale * 100)));
+  }, ZOOM_MILLISECONDS);
+}
+
+/** Changes the address without a step to go back to. @param {string} name @param {string} value */
+function replaceInAddress(name, value) {
+  const url = new URL(location.href);
+  url.hash = "";
+  url.searchParams.set(name, value);
+  history.replaceState(null, "", url);
+  shown = url.pathname + url.search;
+  return url;
 }
 
 /** What has the focus, in words that find the same in the next page. */
@@ -118,6 +143,8 @@ function focusMark() {
  */
 async function show(url, { anchor, isBack = false }) {
   url.hash = "";
+  const zoom = askedZoom();
+  if (zoom && !isBack) url.searchParams.set("zoom", zoom);
   reading.abort();
   reading = new AbortController();
   const { signal } = reading;
@@ -176,11 +203,7 @@ async function select(figure) {
   for (const other of picture.svg.querySelectorAll(".selected")) other.classList.remove("selected");
   figure.classList.add("selected");
   rove(picture.svg, figure);
-  const url = new URL(location.href);
-  url.hash = "";
-  url.searchParams.set("selected", key);
-  history.replaceState(null, "", url);
-  shown = url.pathname + url.search;
+  const url = replaceInAddress("selected", key);
   reading.abort();
   reading = new AbortController();
   const { signal } = reading;

@@ -82,6 +82,8 @@ export class Picture {
     /** What of the picture is in the upper left corner of the frame. */
     this.x = x;
     this.y = y;
+    /** What happens after the reader has zoomed. */
+    this.onZoom = () => {};
     frame.classList.add("moves");
     frame.tabIndex = -1;
     this.seen = rectangle("seen", this.natural);
@@ -123,6 +125,7 @@ export class Picture {
     this.x = left - x / this.scale;
     this.y = top - y / this.scale;
     this.draw();
+    this.onZoom();
   }
 
   /** Puts a point of the picture into the middle of the frame. @param {number} x @param {number} y */
@@ -145,10 +148,21 @@ export class Picture {
     this.centre(x + width / 2, y + height / 2);
   }
 
-  /** Shows a picture for the first time: all of it, or what is around a figure. @param {SVGGElement | null} figure */
-  open(figure) {
-    if (this.fittingScale >= READABLE_SCALE || !figure) this.fit();
-    else this.centreOn(figure);
+  /**
+   * Shows a picture for the first time: all of it, or what is around a figure.
+   * @param {SVGGElement | null} figure @param {number} [scale] the asked one
+   */
+  open(figure, scale) {
+    if (scale) this.scale = Math.min(MOST_SCALE, Math.max(LEAST_SCALE, scale));
+    const isSmall = this.fittingScale >= READABLE_SCALE;
+    if (figure && (scale || !isSmall)) this.centreOn(figure);
+    else this.fit();
+  }
+
+  /** Shows all of the picture, as the reader asks. */
+  fitAsAsked() {
+    this.fit();
+    this.onZoom();
   }
 
   /** @param {SVGGElement} figure */
@@ -234,7 +248,7 @@ export class Picture {
     for (const [word, name, act] of /** @type {[string, string, () => void][]} */ ([
       ["+", "Zoom in", () => this.zoom(STEP_FACTOR)],
       ["−", "Zoom out", () => this.zoom(1 / STEP_FACTOR)],
-      ["Fit", "Fit the whole picture", () => this.fit()],
+      ["Fit", "Fit the whole picture", () => this.fitAsAsked()],
     ])) {
       const button = document.createElement("button");
       button.type = "button";
@@ -250,7 +264,7 @@ export class Picture {
   press(key) {
     if (key === "+") this.zoom(STEP_FACTOR);
     else if (key === "-") this.zoom(1 / STEP_FACTOR);
-    else if (key === "f") this.fit();
+    else if (key === "f") this.fitAsAsked();
     else return false;
     return true;
   }

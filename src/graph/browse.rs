@@ -12,7 +12,7 @@ use crate::graph::nodes::scope::ListScope;
 use crate::model::{Event, Kind, Node, NodeType, Side, Stored, distinct_ids};
 use crate::storage::Tx;
 use crate::storage::tables::browse::{self, MAX_NEWEST_NODES};
-use crate::storage::tables::{events, nodes, types};
+use crate::storage::tables::{events, lists, nodes, types};
 
 /// How many nodes there are of a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +137,24 @@ impl GraphBrowse {
         let count = browse::count_up_to(&mut tx, kind, scope, filter.as_ref(), limit).await?;
         drop(permit);
         Ok(count)
+    }
+
+    /// Which of some nodes match a filter, ascending.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` for a malformed filter.
+    pub async fn matching(&self, kind: Kind, filter: &str, among: &[i64]) -> Result<Vec<i64>> {
+        let filter = parse_filter(kind, Some(filter))?;
+        if among.is_empty() {
+            return Ok(Vec::new());
+        }
+        let permit = permit_for(&self.history.database, filter.as_ref()).await?;
+        let mut tx = self.history.database.read().await?;
+        let filter = filter.map(|filter| filter.predicate(tx.dialect()));
+        let found = lists::ids(&mut tx, kind, Some(among), filter.as_ref(), None).await?;
+        drop(permit);
+        Ok(found)
     }
 
     /// Nodes that have a text, which is an id, a name, a URI, an external id or a digest, or a part

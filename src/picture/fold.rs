@@ -16,8 +16,9 @@ use super::{Figure, Scene, SceneEdge};
 /// Fewer nodes than this are not worth a fold.
 pub const MIN_FOLD_MEMBERS: usize = 4;
 
-/// The most figures of a picture.
+/// The most figures of a picture, and of one in which nothing is to be folded.
 pub const MAX_FIGURES: usize = 150;
+pub const MAX_UNFOLDED_FIGURES: usize = 500;
 
 /// What an opened side adds is folded by type alone if it is more figures than this.
 pub const MAX_OPENED_FIGURES: usize = 30;

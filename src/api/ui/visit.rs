@@ -60,10 +60,10 @@ impl Visit {
         &self.links
     }
 
-    /// The text of a name in the query, without spaces around it.
+    /// The text of a name in the query, without spaces around it. Of several texts the last counts.
     pub fn asked(&self, name: &str) -> Option<&str> {
         let mut pairs = self.query.iter();
-        let found = pairs.find(|(given, _)| given == name);
+        let found = pairs.rfind(|(given, _)| given == name);
         found.map(|(_, text)| text.trim())
     }
 

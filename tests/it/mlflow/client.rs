@@ -16,11 +16,17 @@ once! {
     the_example_prints_where_a_model_came_from,
 }
 
-/// Runs a script against a server, in a folder, and returns its last line.
-async fn run(store: &Store, script: &'static str, folder: &Path) -> String {
+/// Runs a script against a server, in a folder, and returns what it printed.
+pub async fn print(store: &Store, script: &'static str, folder: &Path) -> String {
     let (port, folder) = (store.port(), folder.to_owned());
     let printed = tokio::task::spawn_blocking(move || run_script(port, script, &folder));
     printed.await.unwrap()
+}
+
+/// Runs a script, and returns its last line.
+async fn run(store: &Store, script: &'static str, folder: &Path) -> String {
+    let printed = print(store, script, folder).await;
+    printed.lines().last().unwrap().to_owned()
 }
 
 fn run_script(port: u16, script: &str, folder: &Path) -> String {
@@ -44,8 +50,7 @@ fn run_script(port: u16, script: &str, folder: &Path) -> String {
         .unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
-    let printed = String::from_utf8(output.stdout).unwrap();
-    printed.lines().last().unwrap().to_owned()
+    String::from_utf8(output.stdout).unwrap()
 }
 
 async fn the_released_client_is_served(store: Store) {

@@ -5,7 +5,7 @@
 
 pub mod artifacts;
 mod bucket;
-mod client;
+pub mod client;
 mod door;
 mod graph;
 mod history;

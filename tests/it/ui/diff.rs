@@ -1,10 +1,14 @@
 //! Two lineages side by side.
 
-use super::{page, put_tour, visit};
+use serde_json::Value as Json;
+
+use super::{links, page, put_tour, visit};
+use crate::serving::get;
 use crate::support::prelude::*;
 
 on_every_database! {
     two_runs_differ_in_what_they_used_and_did,
+    differences_are_files,
     a_lineage_does_not_differ_from_itself,
     wrong_others_are_refused,
 }
@@ -122,6 +126,65 @@ async fn two_runs_differ_in_what_they_used_and_did(store: Store) {
         new.train, old.train
     );
     assert_eq!(differences(&page(&store, &path).await).len(), 2);
+}
+
+async fn differences_are_files(store: Store) {
+    let types = [
+        store.put_type::<Artifact>("Data", &[]).await,
+        store.put_type::<Execution>("Step", &[]).await,
+        store.put_type::<Context>("Pipeline", &[]).await,
+    ];
+    let raw = store.put(Artifact::new(types[0], "raw")).await;
+    let old = put_run(&store, types, raw, 1, (10, "evaluate")).await;
+    let new = put_run(&store, types, raw, 2, (12, "=audit\"")).await;
+    let path = format!("/lineage/contexts/{}?against={}", new.context, old.context);
+    let shown = page(&store, &path).await;
+    let files = links(&shown).into_iter();
+    let [json, table] = files
+        .filter(|link| link.contains(".json?") || link.contains(".csv?"))
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap();
+
+    let answer = get(store.port(), &json).await;
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let found: Json = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(found["new"]["id"], new.context, "{found}");
+    assert_eq!(found["old"]["label"], "run 1", "{found}");
+    let listed = found["differences"].as_array().unwrap();
+    let marks: Vec<&str> = listed.iter().filter_map(|it| it["mark"].as_str()).collect();
+    assert_eq!(
+        marks,
+        ["changed", "changed", "added", "added", "gone", "gone"]
+    );
+    let train = listed.iter().find(|it| it["id"] == new.train).unwrap();
+    assert_eq!(train["old"]["id"], old.train, "{train}");
+    let values = serde_json::json!([
+        {"name": "epochs", "old": "10", "new": "12"},
+        {"name": "loss", "old": "0.5", "new": "0.25"},
+    ]);
+    assert_eq!(train["values"], values, "{train}");
+
+    let answer = get(store.port(), &table).await;
+    let table = answer.text();
+    let head = "mark,kind,id,old_id,name,type,property,old,new\r\n";
+    assert!(table.starts_with(head), "{table}");
+    assert_eq!(table.lines().count(), 9, "{table}");
+    let values = format!(
+        "changed,execution,{},{},\"train 2\",\"Step\",\"epochs\",\"10\",\"12\"\r\n",
+        new.train, old.train
+    );
+    assert!(table.contains(&values), "{table}");
+    assert!(table.contains("\"'=audit\"\" 2\""), "{table}");
+
+    // The picture of both is no file.
+    for ending in ["svg", "dot"] {
+        let path = format!(
+            "/lineage/contexts/{}.{ending}?against={}",
+            new.context, old.context
+        );
+        assert_eq!(get(store.port(), &path).await.status, 400, "{ending}");
+    }
 }
 
 async fn a_lineage_does_not_differ_from_itself(store: Store) {

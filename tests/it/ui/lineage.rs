@@ -1,5 +1,6 @@
 //! Lineage as a picture, as a list and as files.
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value as Json;
 
 use super::{links, page, put_tour, visit};
@@ -9,6 +10,7 @@ use crate::support::prelude::*;
 on_every_database! {
     repeated_steps_are_one_figure_that_opens,
     directions_and_hops_decide_what_is_drawn,
+    filters_highlight,
     what_is_not_drawn_is_a_link,
     a_fold_of_many_opens_as_a_list,
     the_panel_is_a_part_of_its_own,
@@ -23,6 +25,13 @@ on_every_database! {
 /// How many figures a picture has.
 fn figures(text: &str) -> usize {
     text.matches("data-key=\"").count()
+}
+
+/// How many figures of a picture do not stand back.
+fn bright_figures(text: &str) -> usize {
+    let figures = text.split(" class=\"figure ").skip(1);
+    let classes = figures.filter_map(|figure| figure.split('"').next());
+    classes.filter(|class| !class.contains("faded")).count()
 }
 
 /// The key of the figure that stands for this many executions.
@@ -74,6 +83,35 @@ async fn directions_and_hops_decide_what_is_drawn(store: Store) {
     }
     let faded = page(&store, &format!("{path}?highlight=train&hops=1")).await;
     assert!(faded.matches(" faded\"").count() > 0, "{faded}");
+}
+
+async fn filters_highlight(store: Store) {
+    let model = put_tour(&store).await;
+    let path = format!("/lineage/artifacts/{model}?highlight=");
+    for (asked, bright, words) in [
+        // A fold stands out for one of its members.
+        (
+            "last_known_state = FAILED",
+            1,
+            "1 figure with 1 node that match",
+        ),
+        ("type = 'Model'", 1, "1 figure with 1 node that match"),
+        // Only some have such a property.
+        (
+            "properties.day.int_value > 3",
+            1,
+            "1 figure with 9 nodes that match",
+        ),
+        ("name = 'nothing'", 0, "0 figures with 0 nodes that match"),
+        // What is no filter is a part of a name.
+        ("score", 2, "2 figures with this text"),
+        ("date = 2024", 0, "0 figures with this text"),
+    ] {
+        let encoded = utf8_percent_encode(asked, NON_ALPHANUMERIC).to_string();
+        let shown = page(&store, &format!("{path}{encoded}")).await;
+        assert_eq!(bright_figures(&shown), bright, "{asked}: {shown}");
+        assert!(shown.contains(words), "{asked}: {shown}");
+    }
 }
 
 async fn what_is_not_drawn_is_a_link(store: Store) {
@@ -246,6 +284,7 @@ async fn wrong_views_are_refused_by_their_fields(store: Store) {
         "selected=c1",
         "view=map",
         "path=a1",
+        "zoom=500",
     ] {
         let answer = visit(store.port(), &format!("/lineage/artifacts/{model}?{query}")).await;
         assert_eq!(answer.status, 400, "{query}");

@@ -13,6 +13,7 @@ on_every_database! {
     a_context_shows_its_members_and_relatives,
     types_are_counted,
     what_is_not_there_is_a_page_too,
+    names_that_pages_do_not_know_mean_nothing,
 }
 
 async fn an_empty_store_says_how_to_fill_it(store: Store) {
@@ -222,4 +223,36 @@ async fn what_is_not_there_is_a_page_too(store: Store) {
         let id = answer.header("x-request-id").unwrap();
         assert!(text.contains(id), "{path}: {text}");
     }
+}
+
+async fn names_that_pages_do_not_know_mean_nothing(store: Store) {
+    let model = put_tour(&store).await;
+    let context = store.find::<Context>("name = 'churn'").await[0];
+    for path in [
+        "/".to_owned(),
+        "/search?q=churn".to_owned(),
+        "/artifacts".to_owned(),
+        format!("/artifacts/{model}"),
+        format!("/contexts/{context}"),
+        "/types".to_owned(),
+        "/types/artifact/Model".to_owned(),
+        format!("/lineage/artifacts/{model}"),
+        format!("/lineage/contexts/{context}?against={context}"),
+        format!("/compare?artifacts={model}"),
+        "/experiments".to_owned(),
+        "/models".to_owned(),
+        "/activity".to_owned(),
+        "/about".to_owned(),
+    ] {
+        let known = page(&store, &path).await;
+        let sign = if path.contains('?') { '&' } else { '?' };
+        let with_more = page(&store, &format!("{path}{sign}utm_source=chat&x")).await;
+        assert!(known == with_more, "{path}: {with_more}");
+    }
+    // Of two values the last counts.
+    let twice = page(&store, "/artifacts?order=newest&order=oldest").await;
+    assert!(
+        twice == page(&store, "/artifacts?order=oldest").await,
+        "{twice}"
+    );
 }

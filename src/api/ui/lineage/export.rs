@@ -84,6 +84,11 @@ impl Format {
             Self::Dot => dot::document(&drawn.scene),
             Self::Csv => csv_text(drawn),
         };
+        self.response(text)
+    }
+
+    /// A file with a text of this format.
+    pub fn response(self, text: String) -> Response {
         let mut response = text.into_response();
         let headers = response.headers_mut();
         let content_type = HeaderValue::from_static(self.content_type());

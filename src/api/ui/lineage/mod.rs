@@ -4,12 +4,14 @@
 //! * `query`: the URL, both ways; `walk`: the traces; `draw`: what is drawn of them.
 //! * `diff`: the lineage beside another one, `against=`.
 //! * `path`: the way of data between two nodes, instead of the lineage.
+//! * `highlight`: what stands out in the picture.
 //! * `panel`: the selected node or fold; `list`: the same lineage as a tree of rows.
 //! * `export`: `.svg`, `.json`, `.dot` and `.csv` behind the id.
 
 pub(super) mod diff;
 mod draw;
 mod export;
+mod highlight;
 mod list;
 mod panel;
 mod path;
@@ -34,6 +36,7 @@ use crate::picture::svg::{MoreSide, SceneLinks};
 use crate::picture::{Figure, FigureKey, Grouping, svg};
 use draw::Drawn;
 use export::Format;
+use highlight::Highlight;
 use list::{Card, ListRow};
 use panel::Panel;
 use path::PathPage;
@@ -122,6 +125,8 @@ struct LineagePage {
     direction: &'static str,
     open: String,
     highlight: String,
+    /// How much stands out.
+    highlighted: String,
     is_list: bool,
     reset: Option<String>,
     /// An `svg` element, made of escaped texts only.
@@ -152,6 +157,7 @@ struct PageLinks<'p> {
     base: &'p str,
     view: &'p LineageView,
     selected: Option<FigureKey>,
+    highlight: &'p Highlight,
 }
 
 impl PageLinks<'_> {
@@ -196,9 +202,7 @@ impl SceneLinks for PageLinks<'_> {
     }
 
     fn is_faded(&self, figure: &Figure) -> bool {
-        let wanted = self.view.highlight.to_lowercase();
-        let has = |text: &str| text.to_lowercase().contains(&wanted);
-        !wanted.is_empty() && !has(&figure.label) && !has(&figure.type_name)
+        self.highlight.is_faded(figure)
     }
 }
 
@@ -223,8 +227,8 @@ pub(super) async fn page(visit: Visit) -> Result<Response, Problem> {
     let (id, format) = Format::split(visit.segment(1));
     let subject = LineageSubject::find(&visit, parse_id(id)?).await?;
     let view = LineageView::parse(visit.query())?;
-    if let Some(other) = visit.asked("against").filter(|_| format.is_none()) {
-        return Ok(diff::page(&visit, &subject, &view, other).await?);
+    if let Some(other) = visit.asked("against") {
+        return Ok(diff::answer(&visit, &subject, &view, (other, format)).await?);
     }
     let base = visit.links().lineage(subject.kind, subject.node.id);
     if let (Some(asked), None) = (view.path, format) {
@@ -274,11 +278,14 @@ async fn show(
 ) -> Result<LineagePage> {
     let links = visit.links();
     let selected = selected(subject, view, drawn);
+    let asked = if view.is_list { "" } else { &view.highlight };
+    let highlight = Highlight::of(visit, asked, &drawn.scene).await?;
     let page_links = PageLinks {
         links,
         base,
         view,
         selected: selected.map(|figure| figure.key),
+        highlight: &highlight,
     };
     let title = match view.direction {
         WalkDirection::Both => "Lineage of",
@@ -311,6 +318,7 @@ async fn show(
         direction: view.direction_name(),
         open: view.open_text(),
         highlight: text::visible(&view.highlight),
+        highlighted: highlight.summary(&drawn.scene),
         is_list: view.is_list,
         reset: (!view.open.is_empty()).then(|| {
             let closed = LineageView {

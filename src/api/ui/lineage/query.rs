@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use url::form_urlencoded;
 
 use super::walk::WalkDirection;
 use crate::error::{Error, Result};
+use crate::picture::fold::{MAX_FIGURES, MAX_UNFOLDED_FIGURES};
 use crate::picture::lineage::NoFigureKey;
 use crate::picture::{FigureKey, FoldRules, Grouping};
 
@@ -20,6 +22,9 @@ const MAX_OPENINGS: usize = 20;
 
 /// The most letters of what is highlighted.
 const MAX_HIGHLIGHT_LETTERS: usize = 200;
+
+/// The sizes of a picture on a screen, in percent.
+const ZOOM_PERCENTS: RangeInclusive<u32> = 10..=200;
 
 /// What of a figure is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -176,6 +181,8 @@ impl LineageView {
                     let rule = "path: must be two nodes with a dot between, such as a42.e77";
                     view.path = Some(text.parse().map_err(|_| Error::invalid(rule))?);
                 }
+                // The scripts of the page read it; links do not repeat it.
+                "zoom" => check_zoom(text)?,
                 "view" => {
                     view.is_list = named(name, text, &[("graph", false), ("list", true)])?;
                 }
@@ -253,6 +260,11 @@ impl LineageView {
             unfolded: opened(OpenPart::Members),
             opened_before: opened(OpenPart::Before),
             opened_after: opened(OpenPart::After),
+            max_figures: if self.group == Grouping::Nothing {
+                MAX_UNFOLDED_FIGURES
+            } else {
+                MAX_FIGURES
+            },
             ..FoldRules::default()
         }
     }
@@ -268,6 +280,13 @@ fn hops(text: &str) -> Result<Option<u32>> {
         .filter(|hops| (1..=MAX_HOPS).contains(hops));
     let rule = || Error::invalid(format!("hops: must be auto or 1 to {MAX_HOPS}"));
     hops.map(Some).ok_or_else(rule)
+}
+
+fn check_zoom(text: &str) -> Result<()> {
+    let percent = text.parse().ok();
+    let is_known = percent.is_some_and(|percent| ZOOM_PERCENTS.contains(&percent));
+    let rule = || Error::invalid("zoom: must be 10 to 200");
+    is_known.then_some(()).ok_or_else(rule)
 }
 
 fn openings(text: &str) -> Result<Vec<FigureOpening>> {
@@ -312,6 +331,8 @@ mod url_tests {
             "path=a1.a2.0",
             "path=a1.a2.1.1",
             "view=map",
+            "zoom=9",
+            "zoom=x",
         ] {
             let field = query.split('=').next().unwrap();
             let error = parse(query).unwrap_err().to_string();
@@ -320,7 +341,8 @@ mod url_tests {
         let many: Vec<String> = (0..21).map(|id| format!("e{id}")).collect();
         assert!(parse(&format!("open={}", many.join("."))).is_err());
         assert!(parse(&format!("highlight={}", "x".repeat(201))).is_err());
-        assert_eq!(parse("unknown=1&x").unwrap(), LineageView::default());
+        let unknown = parse("unknown=1&x&zoom=150").unwrap();
+        assert_eq!(unknown, LineageView::default());
     }
 
     fn key() -> impl Strategy<Value = FigureKey> {

@@ -4,6 +4,7 @@
 
 mod live;
 mod picture;
+mod printed;
 mod report;
 mod screens;
 mod scripts;
@@ -50,10 +51,10 @@ pub struct Browser {
     pub port: u16,
 }
 
-/// Runs a case in a new browser, at the pages of a store.
-pub async fn browse<T>(name: &str, store: &Store, case: impl FnOnce(Browser) -> T)
+/// Runs a case in a new browser, at the pages of a store. Returns what the case does.
+pub async fn browse<T>(name: &str, store: &Store, case: impl FnOnce(Browser) -> T) -> T::Output
 where
-    T: Future<Output = ()> + Send + 'static,
+    T: Future<Output: Send> + Send + 'static,
 {
     let mut command = Command::new("chromedriver");
     command.arg("--port=0");
@@ -86,9 +87,7 @@ where
         eprintln!("the screen is in {}", file.display());
     }
     browser.ask("DELETE", "", &Json::Null).await.unwrap();
-    if let Err(error) = result {
-        std::panic::resume_unwind(error.into_panic());
-    }
+    result.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
 
 /// Whether the driver has done what a request asks for, and its answer. It closes no connection.

@@ -8,6 +8,7 @@ use crate::support::prelude::*;
 once! {
     pages_answer_without_scripts,
     expanding_keeps_what_is_on_the_screen,
+    the_zoom_is_in_the_address,
     everything_can_be_done_with_keys,
 }
 
@@ -79,7 +80,7 @@ async fn expanding_keeps_what_is_on_the_screen() {
     let store = Store::open(Backend::SqliteFile).await;
     let model = put_churn(&store).await;
     let path = format!("/lineage/artifacts/{model}?hops=2");
-    browse("expanding", &store, async move |browser| {
+    let shown = browse("expanding", &store, async move |browser| {
         browser.open_picture(&path).await;
         browser.press(['f']).await;
         let (first, count) = (browser.js(PICTURE).await, browser.js(FIGURES).await);
@@ -137,6 +138,46 @@ async fn expanding_keeps_what_is_on_the_screen() {
             .run(&script.replace("COUNT", &count.to_string()))
             .await;
         assert_eq!(moving, 0);
+        (address, expanded)
+    })
+    .await;
+    let (address, expanded) = shown;
+    // A browser that has never been here shows the same.
+    browse("new-browser", &store, async move |browser| {
+        browser.open_picture(&address).await;
+        assert_eq!(browser.js(PICTURE).await, expanded);
+    })
+    .await;
+}
+
+async fn the_zoom_is_in_the_address() {
+    let store = Store::open(Backend::SqliteFile).await;
+    let model = put_churn(&store).await;
+    let path = format!("/lineage/artifacts/{model}?hops=2");
+    let width = "document.querySelector('.scene').viewBox.baseVal.width";
+    let zoomed = browse("zoom", &store, async move |browser| {
+        browser.open_picture(&path).await;
+        browser.press(['+', '+']).await;
+        browser.until("location.search.includes('zoom=')").await;
+        // It survives another view.
+        browser.click_link("Provenance").await;
+        browser
+            .until("location.search.includes('direction=provenance')")
+            .await;
+        let address = browser.path().await;
+        assert!(address.contains("zoom="), "{address}");
+        (address, browser.js(width).await.as_f64().unwrap())
+    })
+    .await;
+    let (address, shown) = zoomed;
+    browse("zoom-again", &store, async move |browser| {
+        browser.open_picture(&address).await;
+        let again = browser.js(width).await.as_f64().unwrap();
+        // The address has whole percents.
+        assert!(
+            (again - shown).abs() <= shown / 50.0,
+            "{shown}, then {again}"
+        );
     })
     .await;
 }
