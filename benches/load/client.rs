@@ -107,6 +107,14 @@ impl Connection {
         Ok((began.elapsed(), answer))
     }
 
+    /// Gets a page of the web interface; returns the duration.
+    pub async fn visit(&self, path: &str) -> Result<Duration> {
+        let began = Instant::now();
+        let visited = self.caller.visit(path).await;
+        visited.map_err(|error| format!("{path}: {error}"))?;
+        Ok(began.elapsed())
+    }
+
     /// Posts JSON to a path of the server's HTTP interface; returns the duration.
     pub async fn post(&self, path: &str, body: Vec<u8>) -> Result<Duration> {
         let began = Instant::now();

@@ -1,8 +1,9 @@
-//! Calls of gRPC and requests of JSON over HTTP/2 without the layers of a client library: the load
+//! Calls of gRPC and other requests over HTTP/2 without the layers of a client library: the load
 //! tool shares the processors with the server, so it has to be cheap.
 
 use h2::client::SendRequest;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, TE};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, TE};
+use http::request::Builder;
 use http::response::Parts;
 use http::{HeaderMap, Request};
 use prost::bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -57,8 +58,10 @@ impl Caller {
         body.put_u8(0);
         body.put_u32(u32::try_from(message.len())?);
         body.put_slice(message);
-        let (head, mut answer, trailers) =
-            self.send(path, "application/grpc", body.freeze()).await?;
+        let request = Request::post(self.url(path))
+            .header(CONTENT_TYPE, "application/grpc")
+            .header(TE, "trailers");
+        let (head, mut answer, trailers) = self.send(request, body.freeze()).await?;
         // An answer without a message has everything in its head.
         check(&trailers.unwrap_or(head.headers))?;
         if answer.len() < HEADER_BYTES {
@@ -70,32 +73,39 @@ impl Caller {
 
     /// Posts JSON to a path, which must succeed.
     pub async fn post(&self, path: &str, body: Bytes) -> Result<()> {
-        let (head, answer, _) = self.send(path, "application/json", body).await?;
-        if head.status.is_success() {
-            return Ok(());
-        }
-        let text = String::from_utf8_lossy(&answer);
-        Err([head.status.as_str(), ": ", &text].concat().into())
+        let request = Request::post(self.url(path)).header(CONTENT_TYPE, "application/json");
+        let (head, answer, _) = self.send(request, body).await?;
+        succeeded(&head, &answer)
+    }
+
+    /// Gets a page as a browser does, which must succeed.
+    pub async fn visit(&self, path: &str) -> Result<()> {
+        let request = Request::get(self.url(path))
+            .header(ACCEPT, "text/html")
+            .header(ACCEPT_ENCODING, "gzip");
+        let (head, answer, _) = self.send(request, Bytes::new()).await?;
+        succeeded(&head, &answer)
+    }
+
+    fn url(&self, path: &str) -> String {
+        ["http://", &self.authority, path].concat()
     }
 
     /// Sends a request; returns the head, the body and the trailers of its response.
     async fn send(
         &self,
-        path: &str,
-        content_type: &'static str,
+        mut request: Builder,
         body: Bytes,
     ) -> Result<(Parts, BytesMut, Option<HeaderMap>)> {
-        let mut request = Request::post(["http://", &self.authority, path].concat())
-            .header(CONTENT_TYPE, content_type)
-            .header(TE, "trailers");
         if self.has_token {
             request = request.header(AUTHORIZATION, BEARER);
         }
         let request = request.body(())?;
         let mut sender = self.sender.clone().ready().await?;
-        let (response, mut sending) = sender.send_request(request, false)?;
-        sending.send_data(body, true)?;
-
+        let (response, mut sending) = sender.send_request(request, body.is_empty())?;
+        if !body.is_empty() {
+            sending.send_data(body, true)?;
+        }
         let (head, mut body) = response.await?.into_parts();
         let mut answer = BytesMut::new();
         while let Some(part) = body.data().await {
@@ -105,6 +115,14 @@ impl Caller {
         }
         Ok((head, answer, body.trailers().await?))
     }
+}
+
+fn succeeded(head: &Parts, answer: &[u8]) -> Result<()> {
+    if head.status.is_success() {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(answer);
+    Err([head.status.as_str(), ": ", &text].concat().into())
 }
 
 fn check(trailers: &HeaderMap) -> Result<()> {

@@ -79,6 +79,9 @@ struct Arguments {
     /// The number of runs of OpenLineage in the store of each server.
     #[arg(long, default_value_t = 0)]
     lineage_runs: u64,
+    /// The number of browsers that reload pages of lineage meanwhile.
+    #[arg(long, default_value_t = 0)]
+    browsers: usize,
     /// The duration of a run, in seconds.
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
@@ -117,7 +120,9 @@ impl Arguments {
             &self.clients
         };
         for &count in peer.counts(clients, &self.wheels) {
+            let browsers = peer.browsers(self.browsers).await?;
             let run = Run::of(peer, workload, count, self.seconds, self.rate).await?;
+            drop(browsers);
             table.add(peer.name, workload.name, count, run);
             if let Some(beside) = workload.beside.filter(|_| peer.name == "pedigree") {
                 let run = Run::of(peer, beside, count, self.seconds, self.rate).await?;

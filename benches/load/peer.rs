@@ -2,12 +2,13 @@
 //! the database's own tool.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor};
+use tokio::task::JoinSet;
 
 use crate::Result;
 use crate::client::{Client, Connection, Start, Worker};
@@ -319,6 +320,25 @@ impl Peer {
                 }))
             }
         }
+    }
+
+    /// Browsers that reload pages of lineage of a server, until they are dropped.
+    pub async fn browsers(self: &Arc<Self>, count: usize) -> Result<JoinSet<()>> {
+        let mut browsers = JoinSet::new();
+        for number in (0..count).filter(|_| self.is_server()) {
+            let client = self.client().await?;
+            let peer = self.clone();
+            browsers.spawn(async move {
+                while let Ok(connection) = client.connection() {
+                    let path = workloads::lineage_page(peer.turn(number));
+                    if let Err(error) = connection.visit(&path).await {
+                        eprintln!("a browser: {error}");
+                        return;
+                    }
+                }
+            });
+        }
+        Ok(browsers)
     }
 
     /// Keeps a worker for the next run.

@@ -18,12 +18,14 @@ use crate::client::Client;
 mod lineage;
 mod lists;
 mod openlineage;
+mod pages;
 mod store;
 mod streams;
 mod task;
 mod writes;
 
 pub use openlineage::batches;
+pub use pages::lineage as lineage_page;
 pub use store::{EXECUTIONS, more, seed};
 pub use streams::Stream;
 
@@ -158,6 +160,8 @@ enum Operation {
     Watch,
     /// Changes of the past.
     History,
+    /// A page of the web interface, by its path.
+    WebPage(fn(Turn) -> String),
 }
 
 /// A round trip without work.
@@ -189,6 +193,10 @@ impl Workload {
 
     const fn call(name: &'static str, call: fn(Turn) -> Call) -> Self {
         Self::of(name, Operation::Call(call))
+    }
+
+    const fn page(name: &'static str, path: fn(Turn) -> String) -> Self {
+        Self::of(name, Operation::WebPage(path)).ours()
     }
 
     const fn slow(mut self) -> Self {
@@ -259,6 +267,7 @@ impl Workload {
             Operation::JobLineage => openlineage::lineage(client, turn).await,
             Operation::Watch => streams::watch(client.connection()?, turn).await,
             Operation::History => streams::history(client.connection()?).await,
+            Operation::WebPage(path) => client.connection()?.visit(&path(turn)).await,
         }
     }
 }
@@ -266,6 +275,7 @@ impl Workload {
 /// All workloads.
 pub fn all() -> Vec<Workload> {
     let mut all = reads();
+    all.extend(pages::all());
     all.extend(writes());
     all
 }
