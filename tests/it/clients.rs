@@ -49,6 +49,11 @@ fn the_parts_of_kubeflow_pipelines_get_the_answers_they_rely_on() {
     });
 }
 
+/// Makes the calls of the driver and the launcher of Kubeflow Pipelines, which write a run.
+pub fn kubeflow_run(address: &str) {
+    GO.run("bin/kfp.test", &["-address", address]);
+}
+
 /// Makes the calls of Kubeflow Pipelines to a new store, with TLS where there is a file with the
 /// authorities to trust.
 pub fn kubeflow_pipelines(address: &str, ca: Option<&Path>) {

@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use super::Project;
-use crate::openlineage;
+use crate::{clients, openlineage};
 
 blocking_once! {
     public_validators_take_every_export,
+    public_validators_take_a_run_of_kubeflow_pipelines,
     exports_that_cannot_be_made_are_refused,
 }
 
@@ -24,6 +25,15 @@ const KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
 const PUBLIC_KEY: &str = "-----BEGIN PUBLIC KEY-----\n\
                           MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n\
                           -----END PUBLIC KEY-----\n";
+
+/// The formats of exports, and the options that ask for them.
+const FORMATS: [(&str, &str); 5] = [
+    ("slsa", "slsa"),
+    ("cyclonedx", "cyclonedx"),
+    ("cyclonedx", "cyclonedx-1.7"),
+    ("prov", "prov"),
+    ("ro-crate", "ro-crate"),
+];
 
 /// The steps of the large graph: with their artifacts, 1,001 nodes.
 const CHAIN_STEPS: usize = 500;
@@ -232,13 +242,7 @@ fn public_validators_take_every_export() {
         ("openlineage", "s3://lake/model"),
         ("chain", &last),
     ] {
-        for (format, option) in [
-            ("slsa", "slsa"),
-            ("cyclonedx", "cyclonedx"),
-            ("cyclonedx", "cyclonedx-1.7"),
-            ("prov", "prov"),
-            ("ro-crate", "ro-crate"),
-        ] {
+        for (format, option) in FORMATS {
             let mut arguments = vec!["export-provenance", model, "--format", option];
             let key = (format == "slsa").then(|| project.path("data/public.pem"));
             if key.is_some() && name == "toy" {
@@ -274,6 +278,61 @@ fn public_validators_take_every_export() {
         }
     }
     check(&cases);
+}
+
+/// A run as the driver and the launcher of Kubeflow Pipelines write it. They give no digests.
+fn public_validators_take_a_run_of_kubeflow_pipelines() {
+    let project = Project::new(&[COPY]);
+    clients::kubeflow_run(&format!("127.0.0.1:{}", project.port()));
+    let model = "minio://mlpipeline/training/4f1c9a52/model";
+    let plan = project.plan(model);
+    let steps = plan["steps"].as_array().unwrap();
+    let types: Vec<_> = steps.iter().map(|step| &step["type"]).collect();
+    assert_eq!(
+        types,
+        ["system.ImporterExecution", "system.ContainerExecution"],
+        "{plan}"
+    );
+    let roles = |side: &str| &steps[1][side][0]["role"];
+    assert_eq!(
+        (roles("inputs"), roles("outputs")),
+        (&json!("images"), &json!("model"))
+    );
+    let parameters = &steps[1]["parameters"];
+    assert_eq!(parameters["epochs"], "3", "{plan}");
+    assert_eq!(parameters["rate"], "0.125", "{plan}");
+    // The lowest level, which JSON leaves out.
+    assert!(plan["level"].is_null(), "{plan}");
+    let mut cases = Vec::new();
+    for (format, option) in FORMATS {
+        let text = project.succeed(&["export-provenance", model, "--format", option]);
+        if format == "slsa" {
+            assert_eq!(text, "");
+            continue;
+        }
+        assert!(
+            text.contains("epochs") || format == "prov",
+            "{option}: {text}"
+        );
+        for (end, text, is_accepted) in [
+            ("whole", text.clone(), true),
+            ("broken", broken(format, &text), false),
+        ] {
+            let file = project.path(&format!("out/kfp-{option}-{end}.json"));
+            fs::write(&file, text).unwrap();
+            cases.push(Case {
+                format,
+                file,
+                key: None,
+                is_accepted,
+            });
+        }
+    }
+    check(&cases);
+    // A report has its facts too.
+    let report = project.succeed(&["report", model, "--format", "json"]);
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["level"], 0);
 }
 
 fn exports_that_cannot_be_made_are_refused() {

@@ -1,6 +1,7 @@
 //! `pedigree run`, `pedigree reproduce`, the plans of `ReproductionService`, and exports of them.
 
 mod doors;
+mod dvc;
 mod exports;
 mod plan;
 mod reports;

@@ -21,7 +21,7 @@ blocking_once! {
 }
 
 /// Copies a file or a folder and adds a word to each file.
-const APPEND: (&str, &str) = (
+pub const APPEND: (&str, &str) = (
     "append.py",
     "import pathlib, sys\n\
      source, target, word = map(str, sys.argv[1:])\n\
@@ -33,7 +33,7 @@ const APPEND: (&str, &str) = (
 );
 
 /// Runs a step of a script that reads one file or folder and writes another.
-fn append(project: &Project, from: &str, to: &str, word: &str) {
+pub fn append(project: &Project, from: &str, to: &str, word: &str) {
     let (from, to) = (format!("from={from}"), format!("to={to}"));
     project.succeed(&[
         "run",
