@@ -1,6 +1,8 @@
 //! Files that clients uploaded, by their paths. Their bytes are in the artifact store; a file is
 //! known here when they are durable there.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::blobs::folder_digest;
 use crate::error::{Error, Result};
 use crate::graph::write::Write;
@@ -11,6 +13,11 @@ use crate::storage::{Database, Tx};
 
 /// What precedes the digits of a SHA-256 in properties.
 const DIGEST_PREFIX: &str = "sha256:";
+
+/// The digits of a SHA-256 as a property has them.
+pub(in crate::graph) fn sha256_text(digits: &str) -> String {
+    [DIGEST_PREFIX, digits].concat()
+}
 
 /// The most files of a folder whose digest is computed.
 const MAX_DIGESTED_FILES: i64 = 10_000;
@@ -92,10 +99,7 @@ impl GraphFiles {
     pub async fn named(&self, digests: &[&str]) -> Result<Vec<String>> {
         let mut tx = self.0.read().await?;
         let mut named = artifact_files::with_digests(&mut tx, digests).await?;
-        let texts: Vec<String> = digests
-            .iter()
-            .map(|it| [DIGEST_PREFIX, it].concat())
-            .collect();
+        let texts: Vec<String> = digests.iter().map(|it| sha256_text(it)).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let of_artifacts = properties::artifact_digests(&mut tx, &texts).await?;
         let of_artifacts = of_artifacts.iter();
@@ -145,10 +149,30 @@ pub(in crate::graph) async fn contents(
         (row.digest.as_str(), inner.trim_start_matches('/'))
     });
     Ok(Some(FolderContents {
-        digest: format!("{DIGEST_PREFIX}{}", folder_digest(named)),
+        digest: sha256_text(folder_digest(named).as_str()),
         bytes: rows.iter().map(|row| row.bytes).sum(),
         files,
     }))
+}
+
+/// The digests of those of some paths at which a file is, as properties have them.
+///
+/// # Errors
+///
+/// Those of the database.
+pub(in crate::graph) async fn digests(
+    tx: &mut Tx,
+    paths: &BTreeSet<&str>,
+) -> Result<BTreeMap<String, String>> {
+    if paths.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let paths: Vec<&str> = paths.iter().copied().collect();
+    let found = artifact_files::at(tx, &paths).await?.into_iter();
+    let found = found.filter(is_file);
+    Ok(found
+        .map(|row| (row.path, sha256_text(&row.digest)))
+        .collect())
 }
 
 /// Stores a file, in place of one at the same path, and the folders that it is in.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{ArtifactLineage, BLOB_TYPE, CODE_DIFF, ENVIRONMENT_LOCK};
-use crate::model::{Node, Value};
+use crate::model::{ENVIRONMENT_PYTHON, Node, Value};
 
 /// The lengths of the names of git's commits, in hexadecimal digits.
 const COMMIT_LENGTHS: [usize; 2] = [40, 64];
@@ -119,10 +119,14 @@ pub(super) fn parameters(node: &Node) -> BTreeMap<String, String> {
     parameters
 }
 
-/// The digest of an artifact, or its version after `version:`. Empty if it has neither.
+/// The digest of an artifact. If it has no SHA-256, its version after `version:`, or else a weaker
+/// digest. Empty if it has nothing of that.
 pub(super) fn digest(node: &Node) -> String {
-    let version = || Some([VERSION_PREFIX, &text(node, "version")?].concat());
-    text(node, "digest").or_else(version).unwrap_or_default()
+    let known = text(node, "digest").unwrap_or_default();
+    match text(node, "version") {
+        Some(version) if !is_strong(&known) => [VERSION_PREFIX, &version].concat(),
+        _ => known,
+    }
 }
 
 fn is_python(script: &str) -> bool {
@@ -177,7 +181,7 @@ pub(super) fn environment(node: &Node, blobs: &[PlannedBlob]) -> PlannedEnvironm
     let mut variables: BTreeMap<String, String> = variables.unwrap_or_default();
     variables.retain(|name, _| RECORDED_VARIABLES.contains(&name.as_str()));
     PlannedEnvironment {
-        python: Some(fact("environment.python"))
+        python: Some(fact(ENVIRONMENT_PYTHON))
             .filter(|it| is_version(it))
             .unwrap_or_default(),
         lock: blob(node, ENVIRONMENT_LOCK, blobs),

@@ -23,10 +23,8 @@ pub use plan::{Gap, GapId, GapSubject, PlannedArtifact, PlannedStep, Reproductio
 pub use score::{ReproductionLevel, Score};
 pub use template::{Placeholder, expand, mentions};
 
+pub use crate::model::{BLOB_TYPE, ENVIRONMENT_LOCK};
 use crate::model::{Event, Node};
-
-/// The type of artifacts that belong to a run and are no data: locks, differences of code.
-pub const BLOB_TYPE: &str = "pedigree.Blob";
 
 /// The type of executions that tell how a rerun ended.
 pub const REPRODUCTION_TYPE: &str = "pedigree.Reproduction";
@@ -44,9 +42,6 @@ pub const DIFFERS: &str = "differs";
 
 /// The fact that has the digest of what differs from the commit, and the role of that blob.
 pub const CODE_DIFF: &str = "code.diff";
-
-/// The fact that has the digest of the list of packages, and the role of that blob.
-pub const ENVIRONMENT_LOCK: &str = "environment.lock";
 
 /// The lineage of an artifact: everything upstream of it, the outputs of these executions, and
 /// the reproductions of these outputs.

@@ -408,6 +408,12 @@ fn the_facts_of_each_door_are_read_by_their_own_names() {
             ReproductionLevel::Traced,
         ),
         (
+            "MLflow with its own digests and versions",
+            &script,
+            &[weak[0], version[0]],
+            ReproductionLevel::Pinned,
+        ),
+        (
             "MLflow with a changed work tree",
             &dirty,
             strong,

@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
+use super::above::last_tag;
 use super::experiments::context_id;
 use super::fields::text;
 use super::names::{
-    self, DIGEST, DIGEST_PREFIX, INPUT_CONTEXT_TAG, INPUT_NAME, PROFILE_DIGEST, SCHEMA_DIGEST,
-    SOURCE, SOURCE_TYPE, input_digest,
+    self, CLIENT_DIGEST, DIGEST, INPUT_CONTEXT_TAG, INPUT_DIGEST_TAG, INPUT_NAME, PROFILE_DIGEST,
+    SCHEMA_DIGEST, SOURCE, SOURCE_TYPE, VERSION, weak_digest,
 };
 use super::outputs::links;
 use super::runs::{TrackedRun, check_active, find, unknown};
@@ -20,6 +21,7 @@ use super::schema::TrackingTypes;
 use crate::error::Result;
 use crate::graph::datasets::named;
 use crate::graph::edges::{events, memberships};
+use crate::graph::files;
 use crate::graph::names::hex_digest;
 use crate::graph::nodes::locked::LockedNode;
 use crate::graph::nodes::writer::{NodeWriter, OnConflict, PutOptions};
@@ -45,6 +47,29 @@ pub struct RunInput {
 }
 
 impl RunInput {
+    /// A member of the source.
+    fn of_source(&self, key: &str) -> Option<Json> {
+        let source: Json = serde_json::from_str(&self.source).ok()?;
+        source.get(key).cloned()
+    }
+
+    /// The version of a table of Delta Lake, whose versions do not change.
+    fn version(&self) -> Option<String> {
+        match self.of_source("delta_table_version")? {
+            Json::Number(version) => Some(version.to_string()),
+            Json::String(version) => Some(version).filter(|version| !version.is_empty()),
+            _ => None,
+        }
+    }
+
+    /// The SHA-256 that a tag of its use gives.
+    fn tagged_digest(&self) -> Option<&str> {
+        let digest = last_tag(&self.tags, INPUT_DIGEST_TAG)?;
+        let digits = digest.strip_prefix("sha256:")?;
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        (digits.len() == 64 && digits.bytes().all(is_digit)).then_some(digest)
+    }
+
     /// Where the data is, if the source says it. An absolute path is that of a local file.
     fn uri(&self) -> Option<String> {
         let source: Json = serde_json::from_str(&self.source).ok()?;
@@ -58,28 +83,41 @@ impl RunInput {
         }
     }
 
-    fn node(&self, type_id: i64, external_id: &str, uri: Option<&String>) -> NodeInput {
+    /// The artifact. `stored` is the digest of the file that this server has at its URI.
+    fn node(
+        &self,
+        type_id: i64,
+        external_id: &str,
+        uri: Option<&String>,
+        stored: Option<&String>,
+    ) -> NodeInput {
         let texts = [
             (INPUT_NAME, &self.name),
             (SOURCE_TYPE, &self.source_type),
             (SOURCE, &self.source),
         ];
         let texts = texts.map(|(name, text)| (name.to_owned(), Value::String(text.clone())));
-        let digest = (DIGEST, Some(input_digest(&self.digest)));
-        let digests = [
-            digest,
+        let known = stored.cloned();
+        let known = known.or_else(|| self.tagged_digest().map(str::to_owned));
+        let facts = [
+            (CLIENT_DIGEST, Some(self.digest.clone())),
+            (
+                DIGEST,
+                Some(known.unwrap_or_else(|| weak_digest(&self.digest))),
+            ),
+            (VERSION, self.version()),
             (SCHEMA_DIGEST, self.schema.as_deref().map(digest_of)),
             (PROFILE_DIGEST, self.profile.as_deref().map(digest_of)),
         ];
-        let digests = digests.into_iter();
-        let digests = digests.filter_map(|(name, it)| Some((name.to_owned(), Value::String(it?))));
+        let facts = facts.into_iter();
+        let facts = facts.filter_map(|(name, it)| Some((name.to_owned(), Value::String(it?))));
         NodeInput {
             type_id: Some(type_id),
             content: NodeContent {
                 external_id: Some(external_id.to_owned()),
                 uri: uri.cloned(),
                 properties: texts.into(),
-                custom_properties: digests.collect(),
+                custom_properties: facts.collect(),
                 ..NodeContent::default()
             },
             ..NodeInput::default()
@@ -90,11 +128,10 @@ impl RunInput {
     pub(super) fn of(node: &Node, texts: &BTreeMap<String, String>) -> Self {
         let content = &node.content;
         let (declared, custom) = (&content.properties, &content.custom_properties);
-        let digest = text(custom, DIGEST);
         let kept = |name: &str| texts.get(&text(custom, name)).cloned();
         Self {
             name: text(declared, INPUT_NAME),
-            digest: digest.trim_start_matches(DIGEST_PREFIX).to_owned(),
+            digest: text(custom, CLIENT_DIGEST),
             source_type: text(declared, SOURCE_TYPE),
             source: text(declared, SOURCE),
             schema: kept(SCHEMA_DIGEST),
@@ -200,7 +237,13 @@ async fn put_artifacts(
     let texts: BTreeMap<String, &str> = texts.map(|text| (digest_of(text), text)).collect();
     let texts: BTreeMap<&str, &str> = texts.iter().map(|(key, text)| (&**key, *text)).collect();
     facets::put(tx, &texts).await?;
-    let nodes = new.map(|(key, (input, uri))| (key, input.node(types.input, key, *uri)));
+    let paths = new.clone();
+    let paths = paths.filter_map(|(_, (_, uri))| names::served_path((*uri)?));
+    let stored = files::digests(tx, &paths.collect()).await?;
+    let nodes = new.map(|(key, (input, uri))| {
+        let stored = uri.and_then(|uri| stored.get(names::served_path(uri)?));
+        (key, input.node(types.input, key, *uri, stored))
+    });
     let nodes: Vec<(&String, NodeInput)> = nodes.collect();
     let options = PutOptions {
         on_conflict: OnConflict::Retry,

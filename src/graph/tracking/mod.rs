@@ -7,13 +7,15 @@
 //! * `names`: types, external ids and properties; `schema`: the types, and the first experiment.
 //! * `experiments`, `runs`: what is stored of them, and how it changes.
 //! * `above`: the contexts into which tags of runs put them.
-//! * `log`: metrics, parameters and tags of runs; `inputs`: datasets that runs used.
+//! * `log`: metrics, parameters and tags of runs; `inputs`: datasets that runs used; `environment`:
+//!   what their files say about their environments.
 //! * `models`: logged models; `outputs`: which runs made and used them; `links`: how both are
 //!   read.
 //! * `fields`: properties; `lookup`: what other parts of the graph find.
 //! * `read`: experiments and runs, found by their ids or by a search.
 
 mod above;
+mod environment;
 mod experiments;
 pub(in crate::graph) mod fields;
 mod inputs;
@@ -27,6 +29,7 @@ mod read;
 mod runs;
 mod schema;
 
+pub use environment::{EnvironmentFact, LogEnvironmentFile};
 pub use experiments::{EditExperiment, Experiment, ExperimentChange, NewExperiment};
 pub use inputs::{LogInputs, RunInput};
 pub use log::{ExtendTag, LogRun, ModelPoint, ParamConflict};

@@ -79,12 +79,22 @@ pub(super) const MODEL_NAME: &str = "name";
 pub(super) const MODEL_TYPE: &str = "model_type";
 pub(in crate::graph) const SOURCE_RUN_ID: &str = "source_run_id";
 
-/// The name and the digest of a dataset. The first is declared; the digest has [`DIGEST_PREFIX`].
+/// The name of a dataset. Declared.
 pub(super) const INPUT_NAME: &str = "name";
-pub(super) const DIGEST: &str = "digest";
 
-/// What digests begin with that are those of a client of experiment tracking.
-pub(super) const DIGEST_PREFIX: &str = "mlflow:";
+/// The digest of a dataset as its client says it, which is short.
+pub(super) const CLIENT_DIGEST: &str = "mlflow.digest";
+
+/// The digest of content: `sha256:` and its digits. That of a client begins with
+/// [`CLIENT_DIGEST_PREFIX`], where no other is known.
+pub(super) const DIGEST: &str = "digest";
+const CLIENT_DIGEST_PREFIX: &str = "mlflow:";
+
+/// The version of a dataset, as its system names it.
+pub(super) const VERSION: &str = "version";
+
+/// The tag of an input that has the SHA-256 of the dataset, as `sha256:` and its digits.
+pub const INPUT_DIGEST_TAG: &str = "pedigree.digest";
 
 /// Where a dataset comes from, as its client says it. Declared.
 pub(super) const SOURCE_TYPE: &str = "source_type";
@@ -115,6 +125,11 @@ pub fn served_path(uri: &str) -> Option<&str> {
         Some(rest) => rest.split_once('/').map_or("", |(_, path)| path),
         None => rest.trim_start_matches('/'),
     })
+}
+
+/// The URI of the file at a path of this server.
+pub(super) fn served_uri(path: &str) -> String {
+    [SERVED_SCHEME, "/", path].concat()
 }
 
 /// The name of a run.
@@ -165,16 +180,15 @@ pub fn input_name_property() -> PropertyName {
     declared(INPUT_NAME)
 }
 
-/// The digest of a dataset, which is stored as [`input_digest`] makes it.
+/// The digest of a dataset as its client says it.
 #[must_use]
 pub fn input_digest_property() -> PropertyName {
-    custom(DIGEST.to_owned())
+    custom(CLIENT_DIGEST.to_owned())
 }
 
-/// A digest as it is stored.
-#[must_use]
-pub fn input_digest(digest: &str) -> String {
-    [DIGEST_PREFIX, digest].concat()
+/// The digest of a client where no other is known.
+pub(super) fn weak_digest(digest: &str) -> String {
+    [CLIENT_DIGEST_PREFIX, digest].concat()
 }
 
 fn custom(name: String) -> PropertyName {
@@ -236,6 +250,11 @@ pub(super) fn run_id(id: &str) -> String {
 /// The external id of a model.
 pub(super) fn model_id(id: &str) -> String {
     ["mlflow:model:", id].concat()
+}
+
+/// The external id of the blob with a digest.
+pub(super) fn blob_id(digest: &str) -> String {
+    ["pedigree:blob:", digest].concat()
 }
 
 /// The external id of the context of a run and the runs below it.

@@ -7,6 +7,7 @@ pub mod artifacts;
 mod bucket;
 pub mod client;
 mod door;
+mod environment;
 mod graph;
 mod history;
 mod import;

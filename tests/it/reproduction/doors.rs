@@ -111,9 +111,10 @@ async fn open_lineage(store: &Store) {
     openlineage::tell(store, &end).await;
 }
 
-/// A run of `MLflow` with the tags that its client sets in a work tree of git.
-async fn ml_flow(store: &Store) {
-    let experiment = mlflow::experiment(store, "e").await;
+/// A run of `MLflow` with the tags that its client sets in a work tree of git, a dataset with this
+/// source, and a model that is ready with the files that its client stores.
+async fn ml_flow(store: &Store, name: &str, source: &str) {
+    let experiment = mlflow::experiment(store, name).await;
     let run = mlflow::run(store, &experiment, "train", 5).await;
     for (key, value) in [
         ("mlflow.source.git.repoURL", REPOSITORY),
@@ -127,18 +128,32 @@ async fn ml_flow(store: &Store) {
     mlflow::tell(store, "/runs/log-parameter", body).await;
     let dataset = json!({
         "name": "raw", "digest": "0a1b2c3d", "source_type": "s3",
-        "source": r#"{"uri": "s3://mlflow/raw"}"#,
+        "source": json!({ "uri": source }).to_string(),
     });
     let body = json!({ "run_id": run, "datasets": [{ "dataset": dataset }] });
     mlflow::tell(store, "/runs/log-inputs", body).await;
-    let model = json!({ "experiment_id": experiment, "name": "m", "source_run_id": run });
-    mlflow::tell(store, "/logged-models", model).await;
+    let model = json!({ "experiment_id": experiment, "name": name, "source_run_id": run });
+    let created = mlflow::tell(store, "/logged-models", model).await;
+    let id = created["model"]["info"]["model_id"].as_str().unwrap();
+    let root = format!("{experiment}/models/{id}/artifacts");
+    for (file, text) in [
+        ("MLmodel", "flavors: {}\n"),
+        ("python_env.yaml", "python: 3.12.1\n"),
+        ("requirements.txt", "mlflow==3.17.2\n"),
+    ] {
+        mlflow::artifacts::put(store, &format!("{root}/{file}"), text.as_bytes()).await;
+    }
+    let ready = json!({ "model_id": id, "status": "LOGGED_MODEL_READY" });
+    let path = format!("/logged-models/{id}");
+    assert_eq!(mlflow::send(store, "PATCH", &path, &ready).await.0, 200);
 }
 
 async fn each_door_gives_the_facts_that_its_clients_have(store: Store) {
     ml_metadata(&store).await;
     open_lineage(&store).await;
-    ml_flow(&store).await;
+    mlflow::artifacts::put(&store, "data/raw.csv", b"1,2\n").await;
+    ml_flow(&store, "here", "mlflow-artifacts:/data/raw.csv").await;
+    ml_flow(&store, "elsewhere", "s3://mlflow/raw").await;
     let mut plans = Vec::new();
     for (door, filter, level) in [
         ("ML Metadata", "uri = 's3://mlmd/model'", Level::Runnable),
@@ -147,8 +162,18 @@ async fn each_door_gives_the_facts_that_its_clients_have(store: Store) {
             "uri = 's3://openlineage/model'",
             Level::Pinned,
         ),
-        // Its digests have 8 digits, and models have none.
-        ("MLflow", "type = 'mlflow.LoggedModel'", Level::Traced),
+        // Where a rerun writes the model is not known.
+        (
+            "MLflow, with data that is on the server",
+            "properties.name.string_value = 'here'",
+            Level::Pinned,
+        ),
+        // Its client's digests have 8 digits.
+        (
+            "MLflow, with data that is elsewhere",
+            "properties.name.string_value = 'elsewhere'",
+            Level::Traced,
+        ),
     ] {
         let made = plan(&store, filter).await;
         println!(
@@ -168,7 +193,7 @@ async fn each_door_gives_the_facts_that_its_clients_have(store: Store) {
         );
         plans.push(made);
     }
-    let [metadata, events, tracking] = &plans[..] else {
+    let [metadata, events, tracking, elsewhere] = &plans[..] else {
         unreachable!();
     };
     assert!(metadata.gaps.is_empty(), "{metadata:?}");
@@ -180,11 +205,9 @@ async fn each_door_gives_the_facts_that_its_clients_have(store: Store) {
     let step = &tracking.steps[0];
     assert_eq!(step.command, ["python", "train.py"]);
     assert_eq!(step.parameters["seed"], "7");
-    assert_eq!(
-        gaps(tracking)
-            .iter()
-            .filter(|id| **id == "no-digest")
-            .count(),
-        2
-    );
+    let environment = step.environment.clone().unwrap();
+    assert_eq!(environment.python, "3.12.1");
+    assert!(environment.lock.unwrap().artifact_id.is_some());
+    assert_eq!(gaps(tracking), ["no-path", "no-path"]);
+    assert_eq!(gaps(elsewhere), ["no-digest", "no-path", "no-path"]);
 }

@@ -1,10 +1,12 @@
 //! Files of runs and models: their bytes below `/api/2.0/mlflow-artifacts`, and lists of them.
 //!
 //! * `paths`: what paths may be.
-//! * `upload`, `download`: bytes, which are streamed both ways.
+//! * `upload`, `download`: bytes, which are streamed both ways; `environment`: what a file that is
+//!   uploaded says about its run.
 //! * `lists`: what is in a folder.
 
 mod download;
+mod environment;
 mod lists;
 mod paths;
 mod upload;

@@ -9,10 +9,12 @@ use http::{HeaderMap, StatusCode};
 use http_body::Body as _;
 use tokio_util::bytes::Bytes;
 
+use super::environment::EnvironmentFile;
 use super::{ArtifactPath, BytesRequest};
 use crate::api::mlflow::refusal::MlflowRefusal;
 use crate::error::{Error, Result};
 use crate::graph::PutArtifactFile;
+use crate::graph::tracking::LogEnvironmentFile;
 
 /// The most bytes of a refused file that are read on.
 const MAX_DISCARDED_BYTES: usize = 64 << 20;
@@ -37,10 +39,14 @@ pub(super) async fn upload(
     };
     let announced = headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok());
     check(announced.and_then(|it| it.parse().ok()).unwrap_or_default())?;
+    let mut environment = EnvironmentFile::at(&path);
     let received = async {
         let mut blob = blobs.begin().await?;
         while let Some(bytes) = next(&mut body).await? {
             check(blob.bytes().saturating_add(bytes.len() as u64))?;
+            if let Some(environment) = &mut environment {
+                environment.read(&bytes);
+            }
             blob.write(&bytes).await?;
         }
         blob.finish().await
@@ -55,7 +61,13 @@ pub(super) async fn upload(
         digest: stored.digest.as_str().to_owned(),
         bytes: stored.bytes,
     };
-    call.graph.write(&call.caller, file).await?;
+    match environment.and_then(|it| it.fact()) {
+        Some(fact) => {
+            let file = LogEnvironmentFile { file, fact };
+            call.graph.write(&call.caller, file).await?;
+        }
+        None => call.graph.write(&call.caller, file).await?,
+    }
     Ok(StatusCode::OK)
 }
 

@@ -233,13 +233,9 @@ fn run_attribute(key: &str) -> Parsed<(RunField, ComparedKind)> {
 }
 
 fn dataset_field(key: &str) -> Parsed<FoundField<RunField>> {
-    let mut stored: fn(&str) -> String = str::to_owned;
     let field = match key {
         "name" => RunField::InputText(names::input_name_property()),
-        "digest" => {
-            stored = names::input_digest;
-            RunField::InputText(names::input_digest_property())
-        }
+        "digest" => RunField::InputText(names::input_digest_property()),
         "context" => RunField::InputTag(names::INPUT_CONTEXT_TAG.to_owned()),
         _ => {
             let valid = ["name", "digest", "context"];
@@ -247,7 +243,7 @@ fn dataset_field(key: &str) -> Parsed<FoundField<RunField>> {
         }
     };
     let found = FoundField::new("dataset", key, (field, ComparedKind::ListedText));
-    Ok(FoundField { stored, ..found }.not_orderable())
+    Ok(found.not_orderable())
 }
 
 /// The field of experiments with a name.

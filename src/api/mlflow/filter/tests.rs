@@ -51,7 +51,7 @@ fn numbers_keep_what_they_are() {
 #[test]
 fn texts_are_compared_as_they_are_stored() {
     let list = condition("dataset.digest NOT IN ('a', 'b')");
-    let stored = ["a", "b"].map(names::input_digest).to_vec();
+    let stored = ["a", "b"].map(str::to_owned).to_vec();
     assert_eq!(list.test, FieldTest::NoneOf(stored));
     let found = experiment_conditions("experiment_id = '7'").unwrap();
     let stored = names::experiment_external_id("7");
