@@ -24,6 +24,9 @@ import time
 STEPS = 2500
 FRAMES = 90
 
+# So many hops are 145 figures. Another hop adds the outputs of one step to them.
+EXPANDED_HOP = 5
+
 # Arrow keys reach the picture as soon as its script has run.
 READY = """
 const begin = () => {
@@ -134,7 +137,7 @@ class Browser:
     def cpu_milliseconds(self) -> float:
         """The time that the main thread of the page has worked."""
         metrics = self.devtools("Performance.getMetrics")["metrics"]
-        return next(it["value"] for it in metrics if it["name"] == "TaskDuration") * 1000
+        return next(it["value"] for it in metrics if it["name"] == "ThreadTime") * 1000
 
     def close(self) -> None:
         """Ends the browser."""
@@ -151,21 +154,29 @@ def wait(condition):
 
 
 def record(program: str, server: Server, folder: pathlib.Path) -> None:
-    """Stores a lineage: each step reads one to three of the last forty artifacts, most of them."""
+    """
+    Stores a lineage: most steps read one to three of the last forty artifacts, and write one. One
+    step writes twenty more.
+    """
     numbers = random.Random(1)
-    lines = []
+    lines, hops, is_crowded = [], [0], False
     for step in range(1, STEPS):
         reach = step if numbers.randrange(8) == 0 else min(step, 40)
         inputs = {step - 1 - numbers.randrange(reach) for _ in range(numbers.randrange(3) + 1)}
         name = numbers.choice(["ingest", "clean", "train", "evaluate", "score", "audit"])
         named = [{"type": "Dataset", "name": f"data {it}"} for it in sorted(inputs)]
         made = [{"type": "Dataset", "name": f"data {step}"}]
+        nearest = min(hops[it] for it in inputs)
+        hops.append(nearest + 2)
+        if nearest + 1 == EXPANDED_HOP and not is_crowded:
+            made += [{"type": "Dataset", "name": f"part {it}"} for it in range(20)]
+            is_crowded = True
         run = {"eventType": "COMPLETE", "typePolicy": "CREATE", "type": name.title(),
                "name": f"{name} {step}", "inputs": named, "outputs": made}
         lines.append(json.dumps({"id": f"{step}", "run": run}))
     events = folder / "events.jsonl"
     events.write_text("\n".join(lines) + "\n")
-    command = [program, "record", "--address", f"127.0.0.1:{server.port}", str(events)]
+    command = [program, "record", "--server", f"http://127.0.0.1:{server.port}", str(events)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
@@ -256,7 +267,7 @@ def main() -> None:
             all_figures = f"{lineage}&group=nothing&hops=50"
             interactive(driver, all_figures, given.rounds)
             frames(driver, all_figures)
-            expands(driver, f"{lineage}&group=nothing&hops=4", given.rounds)
+            expands(driver, f"{lineage}&group=nothing&hops={EXPANDED_HOP}", given.rounds)
             if given.store:
                 server.stop()
                 server = Server(program, given.store, folder / "large.log")

@@ -1,4 +1,4 @@
-// A picture in its frame: zoom and pan by the view box, and the way from figure to figure.
+// A picture in its frame: zoom and pan, and the way from figure to figure.
 
 const LEAST_SCALE = 0.1;
 const MOST_SCALE = 2;
@@ -96,12 +96,11 @@ export class Picture {
   get width() { return this.frame.clientWidth / this.scale; }
   get height() { return this.frame.clientHeight / this.scale; }
 
+  /** Moves and scales the picture as a whole: another view box would place every text again. */
   draw() {
-    const { svg, frame } = this;
-    svg.setAttribute("width", String(frame.clientWidth));
-    svg.setAttribute("height", String(frame.clientHeight));
-    svg.setAttribute("viewBox", [this.x, this.y, this.width, this.height].join(" "));
-    const { natural } = this;
+    const { svg, natural, scale } = this;
+    const [x, y] = [(natural.x - this.x) * scale, (natural.y - this.y) * scale];
+    svg.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
     place(this.seen, this);
     const isWhole = this.x <= natural.x && this.y <= natural.y && this.x + this.width >= natural.x + natural.width
       && this.y + this.height >= natural.y + natural.height;

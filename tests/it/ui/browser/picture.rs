@@ -17,6 +17,9 @@ const PICTURE: &str = "JSON.stringify([...document.querySelectorAll('.scene .fig
     (it) => [it.dataset.key, it.getAttribute('transform'), it.textContent]).concat(
     [...document.querySelectorAll('.scene .edge')].map((it) => it.getAttribute('d'))))";
 
+/// How wide the first figure is on the screen.
+const WIDTH: &str = "document.querySelector('.scene .figure .body').getBoundingClientRect().width";
+
 const FIGURES: &str = "document.querySelectorAll('.scene .figure').length";
 
 /// The keys of each column of figures, from the top.
@@ -154,7 +157,6 @@ async fn the_zoom_is_in_the_address() {
     let store = Store::open(Backend::SqliteFile).await;
     let model = put_churn(&store).await;
     let path = format!("/lineage/artifacts/{model}?hops=2");
-    let width = "document.querySelector('.scene').viewBox.baseVal.width";
     let zoomed = browse("zoom", &store, async move |browser| {
         browser.open_picture(&path).await;
         browser.press(['+', '+']).await;
@@ -166,13 +168,13 @@ async fn the_zoom_is_in_the_address() {
             .await;
         let address = browser.path().await;
         assert!(address.contains("zoom="), "{address}");
-        (address, browser.js(width).await.as_f64().unwrap())
+        (address, browser.js(WIDTH).await.as_f64().unwrap())
     })
     .await;
     let (address, shown) = zoomed;
     browse("zoom-again", &store, async move |browser| {
         browser.open_picture(&address).await;
-        let again = browser.js(width).await.as_f64().unwrap();
+        let again = browser.js(WIDTH).await.as_f64().unwrap();
         // The address has whole percents.
         assert!(
             (again - shown).abs() <= shown / 50.0,
@@ -260,12 +262,11 @@ async fn everything_can_be_done_with_keys() {
         browser.until(words).await;
         browser.press(['x']).await;
         browser.until(&format!("{FIGURES} === {count}")).await;
-        let scale = "document.querySelector('.scene').viewBox.baseVal.width";
-        let width = browser.js(scale).await;
+        let width = browser.js(WIDTH).await;
         browser.press(['+']).await;
-        browser.until(&format!("{scale} < {width}")).await;
+        browser.until(&format!("{WIDTH} > {width}")).await;
         browser.press(['f']).await;
-        browser.until(&format!("{scale} >= {width}")).await;
+        browser.until(&format!("{WIDTH} <= {width}")).await;
         browser.press(['l']).await;
         browser
             .until("document.querySelector('.tree') !== null")
