@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::fold::stem;
+use super::fold::name_stem;
 use super::lineage::{FigureKey, FigureKind, TracedEdge, TracedLineage, TracedNode};
 
 /// What a node of one lineage is in another one.
@@ -73,7 +73,7 @@ enum NodePlacement<'t> {
 type Looks<'t> = (FigureKind, &'t str, String);
 
 fn looks(node: &TracedNode) -> Looks<'_> {
-    (node.key.kind, node.type_name.as_str(), stem(&node.label))
+    (node.key.kind, node.type_name.as_str(), name_stem(node))
 }
 
 /// The placements of nodes, of one exactness after the other.

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 
 use super::glyph::without_uuids;
-use super::lineage::{FigureKey, TracedLineage, TracedNode};
+use super::lineage::{FigureKey, FigureKind, TracedLineage, TracedNode};
 use super::{Figure, Scene, SceneEdge};
 
 /// Fewer nodes than this are not worth a fold.
@@ -138,6 +138,27 @@ pub fn fold_within(
     best
 }
 
+/// What the names of nodes of one step have in common. MLflow calls a run by two words and a number
+/// unless it is given a name: these say nothing.
+pub(super) fn name_stem(node: &TracedNode) -> String {
+    let is_generated = node.key.kind == FigureKind::Execution && has_generated_name(&node.label);
+    if is_generated {
+        String::new()
+    } else {
+        stem(&node.label)
+    }
+}
+
+/// Whether a label is like `bold-fox-217`.
+fn has_generated_name(label: &str) -> bool {
+    let is_word = |part: &str| part.len() > 2 && part.bytes().all(|it| it.is_ascii_lowercase());
+    let is_number = |part: &str| part.len() < 4 && part.bytes().all(|it| it.is_ascii_digit());
+    match label.split('-').collect::<Vec<_>>()[..] {
+        [first, second, number] => is_word(first) && is_word(second) && is_number(number),
+        _ => false,
+    }
+}
+
 /// A label without what differs from run to run: UUIDs, digits, and words that are hexadecimal
 /// numbers.
 pub(super) fn stem(label: &str) -> String {
@@ -199,7 +220,7 @@ impl<'t> Indexed<'t> {
 
     fn coarse_colours(&self) -> Vec<usize> {
         numbered(self.nodes.iter().map(|node| {
-            let stem = stem(&node.label);
+            let stem = name_stem(node);
             (node.key.kind, node.type_name.as_str(), stem, node.hop)
         }))
     }

@@ -53,6 +53,37 @@ fn repeated_steps_are_one_figure() {
 }
 
 #[test]
+fn runs_with_names_that_mlflow_made_up_are_one_figure() {
+    let mut pipeline = Pipeline::default();
+    let data = pipeline.artifact("customers", "Dataset");
+    for name in [
+        "bold-fox-7",
+        "salty-moth-903",
+        "lively-robin-214",
+        "wise-owl-0",
+    ] {
+        let run = pipeline.run(name, &[data]);
+        pipeline.edge(data, run, "again");
+    }
+    // The types of runs are the first words of their names here.
+    let mut lineage = pipeline.around(data);
+    for node in &mut lineage.nodes {
+        node.type_name = "Run".to_owned();
+    }
+    let scene = fold(&lineage, &rules(data));
+    let sizes: Vec<usize> = scene.figures.iter().map(|it| it.members.len()).collect();
+    assert_eq!(sizes, [1, 4]);
+    // Names that people give stay apart, and so do those of artifacts.
+    for (place, node) in lineage.nodes.iter_mut().enumerate().skip(1) {
+        node.label = format!(
+            "{}-fox-{place}x",
+            ["bold", "wise", "calm", "loud"][place - 1]
+        );
+    }
+    assert_eq!(fold(&lineage, &rules(data)).figures.len(), 5);
+}
+
+#[test]
 fn a_crowd_on_an_opened_side_is_folded_by_type() {
     let mut pipeline = Pipeline::default();
     let raw = pipeline.artifact("events", "Dataset");

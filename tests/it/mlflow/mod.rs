@@ -13,7 +13,7 @@ mod history;
 mod import;
 mod kubeflow;
 mod large;
-mod models;
+pub mod models;
 mod registry;
 mod replay;
 mod search;

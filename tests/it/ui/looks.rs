@@ -6,6 +6,10 @@
 use std::fs;
 use std::path::Path;
 
+use serde_json::json;
+
+use crate::mlflow::models::model;
+use crate::mlflow::{experiment, run, tell};
 use crate::openlineage;
 use crate::serving::get;
 use crate::support::Backend;
@@ -15,6 +19,7 @@ once! {
     kubeflow_pipelines_read_well,
     tfx_reads_well,
     spark_reads_well,
+    mlflow_reads_well,
 }
 
 /// The picture at a path is the one that is kept.
@@ -176,6 +181,43 @@ async fn spark_reads_well() {
         &store,
         &format!("/lineage/artifacts/{start}.svg"),
         "spark.svg",
+    )
+    .await;
+}
+
+async fn mlflow_reads_well() {
+    let store = Store::open(Backend::SqliteFile).await;
+    let churn = experiment(&store, "churn").await;
+    let dataset = json!({
+        "name": "customers", "digest": "80574fc1", "source_type": "local",
+        "source": "/data/customers.csv",
+    });
+    let training = json!([{"key": "mlflow.data.context", "value": "training"}]);
+    let mut models = Vec::new();
+    // What the client calls runs without names, and one with a name.
+    for name in [
+        "lively-robin-214",
+        "bold-fox-7",
+        "salty-moth-903",
+        "intrigued-hen-55",
+        "baseline",
+    ] {
+        let trained = run(&store, &churn, name, 5).await;
+        let datasets = json!([{"dataset": dataset.clone(), "tags": training.clone()}]);
+        let inputs = json!({"run_id": trained, "datasets": datasets});
+        tell(&store, "/runs/log-inputs", inputs).await;
+        models.push(model(&store, &churn, "model", &trained).await);
+        let end = json!({"run_id": trained, "status": "FINISHED", "end_time": 9});
+        tell(&store, "/runs/update", end).await;
+    }
+    let evaluation = run(&store, &churn, "evaluate", 10).await;
+    let used = json!({"run_id": evaluation, "models": [{"model_id": models[4]}]});
+    tell(&store, "/runs/log-inputs", used).await;
+    let start = store.find::<Artifact>("type = 'mlflow.Dataset'").await[0];
+    assert_looks(
+        &store,
+        &format!("/lineage/artifacts/{start}.svg"),
+        "mlflow.svg",
     )
     .await;
 }
