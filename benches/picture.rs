@@ -9,8 +9,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use pedigree::picture::layout::PictureLayout;
 use pedigree::picture::{
-    FigureKey, FoldRules, Grouping, Mark, Scene, TracedEdge, TracedLineage, TracedNode, fold, svg,
+    FigureKey, FoldRules, Grouping, LineageFolder, Mark, Scene, TracedEdge, TracedLineage,
+    TracedNode, fold, svg,
 };
 
 /// The nodes of the lineage, half of them artifacts.
@@ -18,6 +20,9 @@ const TRACED_NODES: i64 = 5000;
 
 /// How many of them the page draws.
 const DRAWN_FIGURES: usize = 500;
+
+/// What a reader has opened, one after the other.
+const OPENINGS: i64 = 100;
 
 /// How often each is measured. The mean is printed.
 const ROUNDS: u32 = 20;
@@ -145,6 +150,29 @@ fn main() {
         .len()
     };
     measure("repeated steps of 5,000 folded; figures", 150.0, folded);
+    let openings = || {
+        let folder = LineageFolder::new(&traced);
+        let mut opened = BTreeSet::new();
+        let mut shown: Option<(Scene, PictureLayout)> = None;
+        for id in 1..=OPENINGS {
+            opened.insert(FigureKey::artifact(id));
+            let rules = FoldRules {
+                hops: 5,
+                opened_after: opened.clone(),
+                ..FoldRules::default()
+            };
+            let scene = folder.fold(&rules);
+            let before = shown.as_ref().map(|(scene, layout)| (scene, layout));
+            let layout = scene.layout(before);
+            shown = Some((scene, layout));
+        }
+        shown.map_or(0, |(scene, _)| scene.figures.len())
+    };
+    measure(
+        "100 openings, one after the other; figures",
+        1000.0,
+        openings,
+    );
     measure("layout of 500; crossings", 40.0, || {
         scene.layout(None).crossings
     });

@@ -42,6 +42,10 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_pedigree");
 /// The security file of [`Rival::Secured`].
 const SECURITY_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/security.toml");
 
+/// How long a browser takes to show a page of lineage, before its reader can load it again: less
+/// than `benches/pages.py` measures.
+const BROWSER_TIME: Duration = Duration::from_millis(250);
+
 /// What peers need besides the server of this build and its database.
 #[derive(Clone, Copy)]
 pub struct Programs<'a> {
@@ -335,6 +339,7 @@ impl Peer {
                         eprintln!("a browser: {error}");
                         return;
                     }
+                    tokio::time::sleep(BROWSER_TIME).await;
                 }
             });
         }

@@ -89,53 +89,7 @@ impl FoldRules {
 /// of the trace.
 #[must_use]
 pub fn fold(lineage: &TracedLineage, rules: &FoldRules) -> Scene {
-    let graph = Indexed::new(lineage);
-    let mut shown = graph.shown(rules);
-    let coarse = graph.coarse_colours();
-    let mut classes = match rules.grouping {
-        Grouping::Nothing => (0..lineage.nodes.len()).collect(),
-        Grouping::Type => graph.type_colours(),
-        Grouping::RepeatedSteps => graph.refined(&coarse, &shown),
-    };
-    if rules.grouping == Grouping::RepeatedSteps {
-        graph.widen_crowds(&mut classes, rules);
-    }
-    if rules.grouping == Grouping::RepeatedSteps
-        && graph.groups(&classes, &shown, rules).len() > rules.max_figures
-    {
-        classes = coarse;
-        graph.widen_far_classes(&mut classes, &shown, rules);
-    }
-    let mut groups = graph.groups(&classes, &shown, rules);
-    graph.hide_farthest(&mut groups, &mut shown, rules);
-    graph.scene(&groups, &shown, rules)
-}
-
-/// The scene of a trace with the most hops, up to `max_hops`, that has at most `max_figures`; with
-/// two hops at least. Returns the hops, too.
-#[must_use]
-pub fn fold_within(
-    lineage: &TracedLineage,
-    rules: &FoldRules,
-    max_hops: u32,
-    max_figures: usize,
-) -> (Scene, u32) {
-    let at = |hops| {
-        let rules = FoldRules {
-            hops,
-            ..rules.clone()
-        };
-        fold(lineage, &rules)
-    };
-    let mut best = (at(2), 2);
-    for hops in 3..=max_hops {
-        let scene = at(hops);
-        if scene.figures.len() > max_figures {
-            break;
-        }
-        best = (scene, hops);
-    }
-    best
+    LineageFolder::new(lineage).fold(rules)
 }
 
 /// What the names of nodes of one step have in common. MLflow calls a run by two words and a number
@@ -185,25 +139,83 @@ fn numbered<T: Eq + Hash>(values: impl IntoIterator<Item = T>) -> Vec<usize> {
     values.into_iter().map(number).collect()
 }
 
-/// A trace whose edges have indexes for ends.
-struct Indexed<'t> {
+/// A normalized trace that is folded by one or by several rules.
+pub struct LineageFolder<'t> {
     nodes: &'t [TracedNode],
-    /// Ends, and the number of the role.
+    /// Ends as indexes, and the number of the role.
     edges: Vec<(usize, usize, usize)>,
+    /// The colours by kind, type, name and hop.
+    coarse: Vec<usize>,
 }
 
-impl<'t> Indexed<'t> {
-    fn new(lineage: &'t TracedLineage) -> Self {
+impl<'t> LineageFolder<'t> {
+    #[must_use]
+    pub fn new(lineage: &'t TracedLineage) -> Self {
         let places = lineage.places();
         let roles = numbered(lineage.edges.iter().map(|edge| edge.role.as_str()));
         let edges = lineage.edges.iter().zip(roles);
         let edges = edges.filter_map(|(edge, role)| {
             Some((*places.get(&edge.from)?, *places.get(&edge.to)?, role))
         });
+        let coarse = lineage.nodes.iter().map(|node| {
+            let stem = name_stem(node);
+            (node.key.kind, node.type_name.as_str(), stem, node.hop)
+        });
         Self {
             nodes: &lineage.nodes,
             edges: edges.collect(),
+            coarse: numbered(coarse),
         }
+    }
+
+    /// The scene of the trace.
+    #[must_use]
+    pub fn fold(&self, rules: &FoldRules) -> Scene {
+        let mut shown = self.shown(rules);
+        let mut classes = match rules.grouping {
+            Grouping::Nothing => (0..self.nodes.len()).collect(),
+            Grouping::Type => self.type_colours(),
+            Grouping::RepeatedSteps => self.refined(&shown),
+        };
+        if rules.grouping == Grouping::RepeatedSteps {
+            self.widen_crowds(&mut classes, rules);
+        }
+        if rules.grouping == Grouping::RepeatedSteps
+            && self.groups(&classes, &shown, rules).len() > rules.max_figures
+        {
+            classes.clone_from(&self.coarse);
+            self.widen_far_classes(&mut classes, &shown, rules);
+        }
+        let mut groups = self.groups(&classes, &shown, rules);
+        self.hide_farthest(&mut groups, &mut shown, rules);
+        self.scene(&groups, &shown, rules)
+    }
+
+    /// The scene with the most hops, up to `max_hops`, that has at most `max_figures`; with two
+    /// hops at least. Returns the hops, too.
+    #[must_use]
+    pub fn fold_within(
+        &self,
+        rules: &FoldRules,
+        max_hops: u32,
+        max_figures: usize,
+    ) -> (Scene, u32) {
+        let at = |hops| {
+            let rules = FoldRules {
+                hops,
+                ..rules.clone()
+            };
+            self.fold(&rules)
+        };
+        let mut best = (at(2), 2);
+        for hops in 3..=max_hops {
+            let scene = at(hops);
+            if scene.figures.len() > max_figures {
+                break;
+            }
+            best = (scene, hops);
+        }
+        best
     }
 
     /// Which nodes are drawn: those that are near, and those that something opens.
@@ -218,20 +230,14 @@ impl<'t> Indexed<'t> {
         shown
     }
 
-    fn coarse_colours(&self) -> Vec<usize> {
-        numbered(self.nodes.iter().map(|node| {
-            let stem = name_stem(node);
-            (node.key.kind, node.type_name.as_str(), stem, node.hop)
-        }))
-    }
-
     fn type_colours(&self) -> Vec<usize> {
         let colour = |node: &'t TracedNode| (node.key.kind, node.type_name.as_str(), node.hop);
         numbered(self.nodes.iter().map(colour))
     }
 
     /// One round of colour refinement over what is drawn, by the neighbours that are nearer.
-    fn refined(&self, colours: &[usize], shown: &[bool]) -> Vec<usize> {
+    fn refined(&self, shown: &[bool]) -> Vec<usize> {
+        let colours = &self.coarse;
         let mut around = vec![BTreeSet::new(); self.nodes.len()];
         let distance = |place: usize| self.nodes[place].hop.unsigned_abs();
         for &(from, to, role) in &self.edges {

@@ -33,7 +33,7 @@ pub mod ticks;
 #[cfg(test)]
 mod tests;
 
-pub use fold::{FoldRules, Grouping, fold};
+pub use fold::{FoldRules, Grouping, LineageFolder, fold};
 pub use lineage::{FigureKey, FigureKind, TracedEdge, TracedLineage, TracedNode};
 pub use mark::Mark;
 pub use scene::{Figure, Scene, SceneEdge};

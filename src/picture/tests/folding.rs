@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::generate::{Pipeline, choices, generated};
-use crate::picture::fold::{MAX_FIGURES, fold_within};
-use crate::picture::{FigureKey, FoldRules, Grouping, TracedLineage, fold};
+use crate::picture::fold::MAX_FIGURES;
+use crate::picture::{FigureKey, FoldRules, Grouping, LineageFolder, TracedLineage, fold};
 
 /// A model that thirteen nights score, all but one with an output, beside one evaluation.
 fn scored() -> (TracedLineage, FigureKey) {
@@ -195,7 +195,7 @@ proptest! {
     #[test]
     fn more_hops_are_drawn_while_there_is_room(choices in choices(120)) {
         let (lineage, focus) = generated(&choices);
-        let (scene, hops) = fold_within(&lineage, &rules(focus), 8, 60);
+        let (scene, hops) = LineageFolder::new(&lineage).fold_within(&rules(focus), 8, 60);
         prop_assert!(hops == 2 || scene.figures.len() <= 60);
     }
 }

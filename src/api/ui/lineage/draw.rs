@@ -8,9 +8,8 @@ use super::walk::{self, MAX_TRACED_NODES, WalkPlan};
 use crate::api::call::Call;
 use crate::api::ui::text;
 use crate::error::Result;
-use crate::picture::fold::fold_within;
 use crate::picture::layout::PictureLayout;
-use crate::picture::{FigureKey, FoldRules, Scene, TracedLineage, fold};
+use crate::picture::{FigureKey, FoldRules, LineageFolder, Scene, TracedLineage};
 
 /// The most figures that are drawn unless hops are asked for.
 const MAX_AUTO_FIGURES: usize = 60;
@@ -65,12 +64,13 @@ impl Drawn {
             hops,
             ..view.rules(focus, openings)
         };
+        let folder = LineageFolder::new(&lineage);
         if view.is_list {
             let rules = FoldRules {
                 max_figures: MAX_ROWS,
                 ..rules(most_hops, view.open.len())
             };
-            let scene = fold(&lineage, &rules);
+            let scene = folder.fold(&rules);
             return Self {
                 lineage,
                 earlier: Vec::new(),
@@ -79,13 +79,13 @@ impl Drawn {
             };
         }
         let (mut scene, hops) = if view.hops.is_some() {
-            (fold(&lineage, &rules(most_hops, 0)), most_hops)
+            (folder.fold(&rules(most_hops, 0)), most_hops)
         } else {
-            fold_within(&lineage, &rules(0, 0), most_hops, MAX_AUTO_FIGURES)
+            folder.fold_within(&rules(0, 0), most_hops, MAX_AUTO_FIGURES)
         };
         let mut earlier = Vec::with_capacity(view.open.len());
         for openings in 1..=view.open.len() {
-            let next = fold(&lineage, &rules(hops, openings));
+            let next = folder.fold(&rules(hops, openings));
             earlier.push(std::mem::replace(&mut scene, next));
         }
         Self {

@@ -18,7 +18,7 @@ const MAX_HOPS: u32 = 50;
 pub const MAX_AUTO_HOPS: u32 = 8;
 
 /// The most folds and sides that are open at once.
-const MAX_OPENINGS: usize = 20;
+const MAX_OPENINGS: usize = 100;
 
 /// The most letters of what is highlighted.
 const MAX_HIGHLIGHT_LETTERS: usize = 200;
@@ -338,7 +338,7 @@ mod url_tests {
             let error = parse(query).unwrap_err().to_string();
             assert!(error.starts_with(field), "{query}: {error}");
         }
-        let many: Vec<String> = (0..21).map(|id| format!("e{id}")).collect();
+        let many: Vec<String> = (0..=MAX_OPENINGS).map(|id| format!("e{id}")).collect();
         assert!(parse(&format!("open={}", many.join("."))).is_err());
         assert!(parse(&format!("highlight={}", "x".repeat(201))).is_err());
         let unknown = parse("unknown=1&x&zoom=150").unwrap();
@@ -368,7 +368,7 @@ mod url_tests {
             direction in 0..3_usize,
             hops in proptest::option::of(1..=MAX_HOPS),
             group in 0..3_usize,
-            open in proptest::collection::btree_set(opening(), 0..20),
+            open in proptest::collection::btree_set(opening(), 0..=MAX_OPENINGS),
             selected in proptest::option::of(key()),
             highlight in "[^\\s\\x00](.{0,30}[^\\s])?",
             path in proptest::option::of((key(), key(), 1..30_usize)),
