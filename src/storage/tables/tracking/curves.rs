@@ -67,20 +67,26 @@ pub async fn extents(
     max_points: i64,
 ) -> Result<Option<Vec<SeriesExtent>>> {
     let mut query = tx.sql(
+        "curves::count_points",
+        "SELECT COUNT(*) FROM (SELECT p.series_id FROM PedigreeMetricPoint p WHERE p.series_id",
+    );
+    query.push_in(series);
+    query.push(" LIMIT ?").bind(max_points.saturating_add(1));
+    query.push(") q").takes_long();
+    if tx.first::<i64>(query).await?.unwrap_or_default() > max_points {
+        return Ok(None);
+    }
+    // The primary key has the points of a series together: nothing is sorted.
+    let mut query = tx.sql(
         "curves::extents",
-        "SELECT q.series_id, COUNT(*), MIN(q.step), MAX(q.step), MIN(q.time_since_epoch), \
-         MAX(q.time_since_epoch), MIN(CASE WHEN q.value_rank < ? THEN q.value_rank END), \
-         MAX(CASE WHEN q.value_rank < ? THEN q.value_rank END) \
-         FROM (SELECT p.series_id, p.step, p.time_since_epoch, p.value_rank \
+        "SELECT p.series_id, COUNT(*), MIN(p.step), MAX(p.step), MIN(p.time_since_epoch), \
+         MAX(p.time_since_epoch), MIN(CASE WHEN p.value_rank < ? THEN p.value_rank END), \
+         MAX(CASE WHEN p.value_rank < ? THEN p.value_rank END) \
          FROM PedigreeMetricPoint p WHERE p.series_id",
     );
     query.bind(NAN_RANK).bind(NAN_RANK).push_in(series);
-    query.push(" LIMIT ?").bind(max_points.saturating_add(1));
-    query.push(") q GROUP BY q.series_id");
-    query.takes_long();
-    let found: Vec<SeriesExtent> = tx.all(query).await?;
-    let points: i64 = found.iter().map(|extent| extent.points).sum();
-    Ok((points <= max_points).then_some(found))
+    query.push(" GROUP BY p.series_id").takes_long();
+    tx.all(query).await.map(Some)
 }
 
 /// Points of a series that are close together.
