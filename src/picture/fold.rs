@@ -140,6 +140,7 @@ fn numbered<T: Eq + Hash>(values: impl IntoIterator<Item = T>) -> Vec<usize> {
 }
 
 /// A normalized trace that is folded by one or by several rules.
+#[derive(Debug)]
 pub struct LineageFolder<'t> {
     nodes: &'t [TracedNode],
     /// Ends as indexes, and the number of the role.
