@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use percent_encoding::percent_decode_str;
+
 use crate::blobs::folder_digest;
 use crate::error::{Error, Result};
 use crate::graph::write::Write;
@@ -21,6 +23,31 @@ pub(in crate::graph) fn sha256_text(digits: &str) -> String {
 
 /// The most files of a folder whose digest is computed.
 const MAX_DIGESTED_FILES: i64 = 10_000;
+
+/// The most bytes of a path, as in object stores.
+const MAX_PATH_BYTES: usize = 1024;
+
+/// The most bytes of a segment of a path, as in file systems.
+const MAX_SEGMENT_BYTES: usize = 255;
+
+/// A path as files have it, without empty segments and `.`; the empty path is the folder of all.
+/// `None` for absolute paths, `..`, characters that no file can have, and what is too long. A
+/// segment that is encoded twice is taken for what it stands for.
+#[must_use]
+pub fn file_path(path: &str) -> Option<String> {
+    if path.starts_with('/') {
+        return None;
+    }
+    let segments = path.split('/').filter(|it| !matches!(*it, "" | "."));
+    let segments: Vec<&str> = segments.collect();
+    let is_safe = |segment: &&str| {
+        let decoded = percent_decode_str(segment).decode_utf8_lossy();
+        let is_odd = |it: char| it.is_control() || matches!(it, '/' | '\\');
+        segment.len() <= MAX_SEGMENT_BYTES && decoded != ".." && !decoded.contains(is_odd)
+    };
+    let joined = segments.join("/");
+    (joined.len() <= MAX_PATH_BYTES && segments.iter().all(is_safe)).then_some(joined)
+}
 
 /// The uploaded files of a graph.
 #[derive(Clone, Debug)]
@@ -268,5 +295,43 @@ impl Write for DeleteArtifacts {
     /// Those of the database.
     async fn apply(&self, tx: &mut Tx, _: &Origin) -> Result<()> {
         artifact_files::delete_tree(tx, &self.path).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_stay_in_their_folder() {
+        for (path, expected) in [
+            ("a/b c.json", "a/b c.json"),
+            ("a//./b/", "a/b"),
+            ("..a/b..", "..a/b.."),
+            ("100%", "100%"),
+            ("ключ/é", "ключ/é"),
+            ("", ""),
+            (".", ""),
+        ] {
+            assert_eq!(file_path(path).unwrap(), expected);
+        }
+        let (long_segment, long_path) = ("s".repeat(256), "s/".repeat(513));
+        for path in [
+            "/etc/x",
+            "..",
+            "a/../b",
+            "a/..",
+            "a/%2e%2E",
+            "a%2fb",
+            "a\\b",
+            "a/b%5C..",
+            "a\0",
+            "a%00",
+            "a\nb",
+            &long_segment,
+            &long_path,
+        ] {
+            assert!(file_path(path).is_none(), "{path:?}");
+        }
     }
 }

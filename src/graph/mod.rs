@@ -79,7 +79,9 @@ pub use export::GraphExport;
 pub use export::runs::{PlacedRun, RunWithData};
 pub use export::target::TargetSlot;
 pub use facets::{GraphFacets, NodeFacet};
-pub use files::{ArtifactEntry, ArtifactFile, DeleteArtifacts, GraphFiles, PutArtifactFile};
+pub use files::{
+    ArtifactEntry, ArtifactFile, DeleteArtifacts, GraphFiles, PutArtifactFile, file_path,
+};
 pub use ingest::missing_right::{MissingTypeRight, no_right};
 pub use ingest::runs::{
     ArtifactIdentity, ArtifactRef, ColumnSource, ContextRef, DatasetUse, EventScope, EventTime,

@@ -106,6 +106,7 @@ pub(super) async fn update(TrackingRequest(call, fields): TrackingRequest) -> An
         state: fields.choice("status", &RUN_STATES),
         end_time: fields.int("end_time")?,
         name: name.map(str::to_owned),
+        artifact_uri: None,
     };
     let run = call.graph.write(&call.caller, edit).await?;
     Ok(Json(UpdatedRun {

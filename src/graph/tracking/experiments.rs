@@ -17,9 +17,6 @@ use crate::storage::tables::{locks, nodes};
 /// How many runs are changed together when their experiment is deleted or restored.
 const RUN_BATCH_SIZE: i64 = 1000;
 
-/// Where files of an experiment are that names no place.
-const DEFAULT_LOCATION: &str = "mlflow-artifacts:/";
-
 /// An experiment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Experiment {
@@ -86,7 +83,7 @@ impl NewExperiment {
 
     fn node(&self, type_id: i64, number: i64) -> NodeInput {
         let location = self.artifact_location.clone();
-        let location = location.unwrap_or_else(|| format!("{DEFAULT_LOCATION}{number}"));
+        let location = location.unwrap_or_else(|| names::served_location(number));
         let mut content = NodeContent {
             name: Some(self.name.clone()),
             external_id: Some(names::experiment_id(number)),
@@ -193,6 +190,8 @@ pub enum ExperimentChange {
     DeleteTag {
         key: String,
     },
+    /// Another place for files of runs that begin later.
+    Relocate(String),
     /// Deletes it with all its runs. Nothing is removed.
     Delete,
     /// Restores it with all its runs, those too that were deleted before it.
@@ -237,6 +236,13 @@ impl Write for EditExperiment {
                         "No tag with name: {key} in experiment with id {number}"
                     )));
                 }
+            }
+            ExperimentChange::Relocate(location) => {
+                check_active(number, content)?;
+                let location = Value::String(location.clone());
+                content
+                    .properties
+                    .insert(ARTIFACT_LOCATION.to_owned(), location);
             }
             ExperimentChange::Delete | ExperimentChange::Restore => {
                 let is_delete = matches!(self.change, ExperimentChange::Delete);

@@ -153,7 +153,7 @@ impl NewModel {
         ];
         let texts = texts.map(|(name, text)| (name.to_owned(), Value::String(text.clone())));
         let uri = self.artifact_uri.clone();
-        let uri = uri.unwrap_or_else(|| format!("{location}/models/{}/artifacts", self.id));
+        let uri = uri.unwrap_or_else(|| names::model_files(location, &self.id));
         let mut content = NodeContent {
             name: Some(self.id.clone()),
             external_id: Some(names::model_id(&self.id)),
@@ -225,6 +225,9 @@ pub enum ModelChange {
     /// `None` for a state that is not known. A model that is ready has all its files, and the
     /// artifact their digest.
     SetState(Option<ArtifactState>),
+    /// Another place of its files. If this server has them and the model is ready, the artifact
+    /// gets their digest.
+    Relocate(String),
     /// Parameters never change.
     AddParams(Vec<(String, String)>),
     /// The last one of a key counts.
@@ -254,6 +257,12 @@ impl Write for EditModel {
             ModelChange::SetState(state) => {
                 content.state = state.map(Into::into);
                 if *state == Some(ArtifactState::Live) {
+                    set_contents(tx, content).await?;
+                }
+            }
+            ModelChange::Relocate(uri) => {
+                content.uri = Some(uri.clone());
+                if self::state(content) == Some(ArtifactState::Live) {
                     set_contents(tx, content).await?;
                 }
             }

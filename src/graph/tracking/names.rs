@@ -116,15 +116,33 @@ pub fn tag_property(key: &str) -> PropertyName {
     custom([TAG_PREFIX, key].concat())
 }
 
-/// The path of what a URI names, if it is one of files that this server has.
+/// The path of what a URI names, if it is one of files that this server has. One with a host is of
+/// another server: an import leaves such.
 #[must_use]
 pub fn served_path(uri: &str) -> Option<&str> {
     let rest = uri.strip_prefix(SERVED_SCHEME)?;
-    Some(match rest.strip_prefix("//") {
-        // A host may follow.
-        Some(rest) => rest.split_once('/').map_or("", |(_, path)| path),
-        None => rest.trim_start_matches('/'),
-    })
+    let has_host = rest
+        .strip_prefix("//")
+        .is_some_and(|host| !host.is_empty() && !host.starts_with('/'));
+    (!has_host).then(|| rest.trim_start_matches('/'))
+}
+
+/// Where files of runs of an experiment are that this server has.
+#[must_use]
+pub fn served_location(experiment: i64) -> String {
+    format!("{SERVED_SCHEME}/{experiment}")
+}
+
+/// Where files of a run are that are in the location of its experiment.
+#[must_use]
+pub fn run_files(location: &str, run: &str) -> String {
+    [location, "/", run, "/artifacts"].concat()
+}
+
+/// Where files of a model are that are in the location of its experiment.
+#[must_use]
+pub fn model_files(location: &str, model: &str) -> String {
+    [location, "/models/", model, "/artifacts"].concat()
 }
 
 /// The URI of the file at a path of this server.

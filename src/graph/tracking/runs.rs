@@ -88,8 +88,7 @@ pub struct NewRun {
 impl NewRun {
     fn node(&self, type_id: i64, location: &str) -> NodeInput {
         let artifact_uri = self.artifact_uri.clone();
-        let artifact_uri =
-            artifact_uri.unwrap_or_else(|| format!("{location}/{}/artifacts", self.id));
+        let artifact_uri = artifact_uri.unwrap_or_else(|| names::run_files(location, &self.id));
         let texts = [(ARTIFACT_URI, artifact_uri), (RUN_NAME, self.name.clone())];
         let texts = texts.map(|(name, text)| (name.to_owned(), Value::String(text)));
         let mut content = NodeContent {
@@ -183,7 +182,7 @@ pub(super) fn check_active(id: &str, content: &NodeContent) -> Result<()> {
     Ok(())
 }
 
-/// Changes the state, the end or the name of a run. What is unset stays.
+/// Changes the state, the end, the name or the place of the files of a run. What is unset stays.
 #[derive(Clone, Debug, Default)]
 pub struct EditRun {
     pub id: String,
@@ -191,6 +190,8 @@ pub struct EditRun {
     /// Milliseconds since epoch.
     pub end_time: Option<i64>,
     pub name: Option<String>,
+    /// Where its files are.
+    pub artifact_uri: Option<String>,
 }
 
 impl Write for EditRun {
@@ -217,6 +218,10 @@ impl Write for EditRun {
             content
                 .custom_properties
                 .insert(ENDED_AT.to_owned(), end_time);
+        }
+        if let Some(uri) = &self.artifact_uri {
+            let uri = Value::String(uri.clone());
+            content.properties.insert(ARTIFACT_URI.to_owned(), uri);
         }
         if let Some(name) = &self.name {
             rename(content, name);

@@ -1,18 +1,25 @@
 //! A tracking server of `MLflow`, from which an import reads.
 
+use std::borrow::Cow;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 use tokio::time::{sleep, timeout};
+use tokio_stream::StreamExt;
+use tokio_util::bytes::Bytes;
 use url::Url;
 
+use crate::blobs::BlobStream;
 use crate::cli::Failure;
+use crate::cli::import::files::FailedFile;
 use crate::cli::output::printable;
 use crate::web_client::{WebClient, WebError, bearer, is_safe};
 
@@ -22,8 +29,14 @@ const MAX_ANSWER_BYTES: usize = 256 << 20;
 /// How long an answer may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(2);
 
+/// What is said of an answer that takes longer.
+const LATE: &str = "no answer came in time";
+
 /// How often a request is sent again that was not answered, or that the server could not serve.
 const MAX_RETRIES: usize = 6;
+
+/// How often a file is asked for again. Others wait for it.
+const MAX_FILE_RETRIES: usize = 3;
 
 /// The server.
 #[derive(Debug)]
@@ -37,7 +50,7 @@ pub(super) struct MlflowSource {
 #[derive(Debug)]
 pub(super) struct SourceList {
     method: Method,
-    path: &'static str,
+    path: Cow<'static, str>,
     /// The member of the answer that has the entries.
     member: &'static str,
     fields: Map<String, Json>,
@@ -50,12 +63,16 @@ pub(super) struct SourceList {
 impl SourceList {
     /// A list that `POST` answers.
     pub(super) fn posted(path: &'static str, member: &'static str, fields: Json) -> Self {
-        Self::of(Method::POST, path, member, fields)
+        Self::of(Method::POST, path.into(), member, fields)
     }
 
     /// A list that `GET` answers.
-    pub(super) fn got(path: &'static str, member: &'static str, fields: Json) -> Self {
-        Self::of(Method::GET, path, member, fields)
+    pub(super) fn got(
+        path: impl Into<Cow<'static, str>>,
+        member: &'static str,
+        fields: Json,
+    ) -> Self {
+        Self::of(Method::GET, path.into(), member, fields)
     }
 
     /// The list, which older servers do not have: theirs is empty.
@@ -66,7 +83,7 @@ impl SourceList {
         }
     }
 
-    fn of(method: Method, path: &'static str, member: &'static str, fields: Json) -> Self {
+    fn of(method: Method, path: Cow<'static, str>, member: &'static str, fields: Json) -> Self {
         let fields = match fields {
             Json::Object(fields) => fields,
             _ => Map::new(),
@@ -143,11 +160,11 @@ impl MlflowSource {
             list.fields
                 .insert("page_token".to_owned(), Json::String(token));
         }
-        let asked = self.ask(&list.method, list.path, &list.fields).await;
+        let asked = self.ask(&list.method, &list.path, &list.fields).await;
         let mut answer = match asked? {
             Some(answer) => answer,
             None if list.is_new => return Ok(None),
-            None => return Err(self.failure(list.path, "the server has no such list")),
+            None => return Err(self.failure(&list.path, "the server has no such list")),
         };
         let next = answer.get("next_page_token").and_then(Json::as_str);
         list.token = next.filter(|token| !token.is_empty()).map(str::to_owned);
@@ -176,19 +193,54 @@ impl MlflowSource {
             }
         }
         let body = serde_json::to_vec(fields)?;
+        let attempt = async || self.answer(method, &url, &body).await;
+        self.retried(path, MAX_RETRIES, attempt).await
+    }
+
+    /// The bytes of a file that the server has at a path, in the hands of `store`. `None` if it has
+    /// no such file.
+    pub(super) async fn fetch(
+        &self,
+        path: &str,
+        store: impl AsyncFn(BlobStream) -> Result<(), FailedFile>,
+    ) -> Result<Option<()>, Failure> {
+        let mut url = self.url.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            let api = ["api", "2.0", "mlflow-artifacts", "artifacts"];
+            segments.pop_if_empty().extend(api).extend(path.split('/'));
+        }
+        let fetch_once = async || {
+            let answer = self.head(&Method::GET, &url, &[]).await?;
+            if answer.status() != StatusCode::OK {
+                return Err(Self::refused(answer).await);
+            }
+            let bytes = Body::new(answer.into_body()).into_data_stream();
+            let stored = store(Box::pin(bytes.map(|part| part.map_err(io::Error::other))));
+            stored.await.map_err(|failed| match failed {
+                FailedFile::Cut(why) => FailedAsk::Later(why),
+                FailedFile::Refused(error) => FailedAsk::Refused(error.to_string()),
+            })
+        };
+        let path = ["/", path].concat();
+        self.retried(&path, MAX_FILE_RETRIES, fetch_once).await
+    }
+
+    /// What an attempt gives in the end, which may be made again. `None` for an unknown path.
+    async fn retried<T>(
+        &self,
+        path: &str,
+        retries: usize,
+        attempt: impl AsyncFn() -> Result<T, FailedAsk>,
+    ) -> Result<Option<T>, Failure> {
         let mut delays = ExponentialBuilder::default()
-            .with_max_times(MAX_RETRIES)
+            .with_max_times(retries)
             .build();
         loop {
-            let unanswered = match timeout(ANSWER_TIMEOUT, self.send(method, &url, &body)).await {
-                Ok(Ok(answer)) => return Ok(Some(answer)),
-                Ok(Err(unanswered)) => unanswered,
-                Err(_) => FailedAsk::Later("no answer came in time".to_owned()),
-            };
-            let (why, delay) = match unanswered {
-                FailedAsk::Later(why) => (why, delays.next()),
-                FailedAsk::Refused(why) => (why, None),
-                FailedAsk::Unknown => return Ok(None),
+            let (why, delay) = match attempt().await {
+                Ok(answer) => return Ok(Some(answer)),
+                Err(FailedAsk::Later(why)) => (why, delays.next()),
+                Err(FailedAsk::Refused(why)) => (why, None),
+                Err(FailedAsk::Unknown) => return Ok(None),
             };
             match delay {
                 Some(delay) => sleep(delay).await,
@@ -201,7 +253,13 @@ impl MlflowSource {
         Failure(printable(&format!("{}{path}: {why}", self.url)))
     }
 
-    async fn send(&self, method: &Method, url: &Url, body: &[u8]) -> Result<Json, FailedAsk> {
+    /// The answer to a request, as soon as its head is there.
+    async fn head(
+        &self,
+        method: &Method,
+        url: &Url,
+        body: &[u8],
+    ) -> Result<Response<Incoming>, FailedAsk> {
         let mut request = Request::builder().method(method.clone()).uri(url.as_str());
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization);
@@ -212,26 +270,43 @@ impl MlflowSource {
             request = request.header(CONTENT_TYPE, "application/json");
             Body::from(body.to_vec())
         };
-        let refused = |error: &dyn std::fmt::Display| FailedAsk::Refused(error.to_string());
-        let request = request.body(body).map_err(|error| refused(&error))?;
-        let answer = self.client.request(request).await;
-        let answer = answer.map_err(|error| FailedAsk::Later(error.to_string()))?;
+        let request = request.body(body);
+        let request = request.map_err(|error| FailedAsk::Refused(error.to_string()))?;
+        let answer = timeout(ANSWER_TIMEOUT, self.client.request(request)).await;
+        let answer = answer.map_err(|_| FailedAsk::Later(LATE.to_owned()))?;
+        answer.map_err(|error| FailedAsk::Later(error.to_string()))
+    }
+
+    async fn answer(&self, method: &Method, url: &Url, body: &[u8]) -> Result<Json, FailedAsk> {
+        let answer = self.head(method, url, body).await?;
+        if answer.status() != StatusCode::OK {
+            return Err(Self::refused(answer).await);
+        }
+        let body = Self::collected(answer).await?;
+        serde_json::from_slice(&body).map_err(|error| FailedAsk::Refused(error.to_string()))
+    }
+
+    async fn collected(answer: Response<Incoming>) -> Result<Bytes, FailedAsk> {
+        let body = to_bytes(Body::new(answer.into_body()), MAX_ANSWER_BYTES);
+        let body = timeout(ANSWER_TIMEOUT, body).await;
+        let body = body.map_err(|_| FailedAsk::Later(LATE.to_owned()))?;
+        body.map_err(|error| FailedAsk::Later(error.to_string()))
+    }
+
+    /// Why an answer has not what was asked for.
+    async fn refused(answer: Response<Incoming>) -> FailedAsk {
         let status = answer.status();
-        let body = to_bytes(Body::new(answer.into_body()), MAX_ANSWER_BYTES).await;
-        let body = body.map_err(|error| FailedAsk::Later(error.to_string()))?;
-        if status == StatusCode::OK {
-            return serde_json::from_slice(&body).map_err(|error| refused(&error));
-        }
         if status == StatusCode::NOT_FOUND {
-            return Err(FailedAsk::Unknown);
+            return FailedAsk::Unknown;
         }
+        let body = Self::collected(answer).await.unwrap_or_default();
         let told: Json = serde_json::from_slice(&body).unwrap_or_default();
         let message = told["message"].as_str().unwrap_or_default();
         let why = format!("{status} {message}");
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-            return Err(FailedAsk::Later(why));
+            return FailedAsk::Later(why);
         }
-        Err(FailedAsk::Refused(why))
+        FailedAsk::Refused(why)
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::Value as Json;
 
+use crate::cli::import::target::RunEnd;
 use crate::graph::tracking::RunInput;
 use crate::model::{ArtifactState, ExecutionState, MetricPoint};
 
@@ -106,12 +107,18 @@ struct SourceModelLink {
 }
 
 impl SourceRun {
-    pub(super) fn is_deleted(&self) -> bool {
-        self.info.lifecycle_stage == "deleted"
+    /// How it ended.
+    pub(super) fn end(&self) -> RunEnd {
+        RunEnd {
+            id: self.info.run_id.clone(),
+            state: self.state(),
+            end_time: self.info.end_time,
+            is_deleted: self.info.lifecycle_stage == "deleted",
+        }
     }
 
     /// The state of its execution.
-    pub(super) fn state(&self) -> ExecutionState {
+    fn state(&self) -> ExecutionState {
         match self.info.status.as_str() {
             "SCHEDULED" => ExecutionState::New,
             "FINISHED" => ExecutionState::Complete,
@@ -148,6 +155,16 @@ impl SourceRun {
         let model = |model: &SourceModelLink| (model.model_id.clone(), model.step);
         models.map(model).collect()
     }
+}
+
+/// A file or a folder, with its path below the files of its run or model.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct SourceFile {
+    pub path: String,
+    pub is_dir: bool,
+    /// Of a file that is not empty.
+    pub file_size: Option<u64>,
 }
 
 /// A point of a metric; one of a model says of which run and dataset.

@@ -1,32 +1,30 @@
-//! The way of experiments, runs and models into the graph.
-//!
-//! Every write can be made again without a difference, and what shows that a run or a model is
-//! complete is written last. So an import that was cut off goes on where it ended, and a second one
-//! adds what is new.
+//! The way of experiments, runs and models of a server into the graph.
 
-use std::fmt;
 use std::io::stdout;
 
 use serde_json::json;
 
+use super::places::{FileOwner, FilePlaces};
 use super::records::{
     SourceExperiment, SourceMetric, SourceModel, SourceRegisteredModel, SourceRun, SourceVersion,
     pairs,
 };
 use super::source::{MlflowSource, SourceList};
+use crate::blobs::BlobStore;
 use crate::cli::Failure;
+use crate::cli::import::target::{ImportTarget, Imported, unless_there};
 use crate::cli::output::{printable, report};
 use crate::error::{Error, Result};
 use crate::graph::registered::{
     AliasTarget, EditVersion, MoveAlias, NewRegisteredModel, NewVersion, VersionChange,
     VersionSource,
 };
+use crate::graph::tracking::names::{model_files, run_files, served_location, served_path};
 use crate::graph::tracking::{
     EditExperiment, EditModel, EditRun, ExperimentChange, LogInputs, LogOutputs, LogRun,
-    ModelChange, ModelPoint, NewExperiment, NewModel, NewRun, SetRunDeleted,
+    LoggedModel, ModelChange, ModelPoint, NewExperiment, NewModel, NewRun,
 };
-use crate::graph::{Graph, Write};
-use crate::model::{Caller, Door, MetricPoint};
+use crate::model::MetricPoint;
 
 /// Entries of a page: experiments and registered models, runs, models, versions.
 const LISTED_ENTRIES: usize = 1000;
@@ -35,36 +33,6 @@ const LISTED_MODELS: usize = 50;
 
 /// Points of a metric that are read and written at once.
 const LISTED_POINTS: usize = 5000;
-
-/// What an import added.
-#[derive(Debug, Default)]
-pub(super) struct Imported {
-    experiments: usize,
-    runs: usize,
-    points: usize,
-    models: usize,
-    versions: usize,
-    /// Runs that were complete before.
-    known_runs: usize,
-}
-
-impl fmt::Display for Imported {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            experiments,
-            runs,
-            points,
-            models,
-            versions,
-            known_runs,
-        } = self;
-        write!(
-            f,
-            "imported {experiments} experiments, {runs} runs with {points} points of metrics, \
-             {models} models and {versions} versions; {known_runs} runs were there already"
-        )
-    }
-}
 
 /// An experiment whose runs are being imported.
 #[derive(Debug)]
@@ -79,34 +47,23 @@ struct BegunExperiment {
 
 /// An import.
 #[derive(Debug)]
-pub(super) struct Importer<'s> {
+pub(super) struct MlflowImport<'s> {
     source: &'s MlflowSource,
-    graph: &'s Graph,
-    caller: Caller,
-    imported: Imported,
+    target: ImportTarget<'s>,
+    places: FilePlaces<'s>,
 }
 
-/// What a write that creates something has created; `None` if it was there.
-fn unless_there<T>(created: Result<T>) -> Result<Option<T>> {
-    match created {
-        Ok(created) => Ok(Some(created)),
-        Err(Error::AlreadyExists(_)) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-impl<'s> Importer<'s> {
-    pub(super) fn new(source: &'s MlflowSource, graph: &'s Graph) -> Self {
+impl<'s> MlflowImport<'s> {
+    pub(super) fn new(
+        source: &'s MlflowSource,
+        blobs: Option<&'s BlobStore>,
+        target: ImportTarget<'s>,
+    ) -> Self {
         Self {
             source,
-            graph,
-            caller: Caller::anonymous(Door::Command),
-            imported: Imported::default(),
+            target,
+            places: FilePlaces::new(source, blobs),
         }
-    }
-
-    async fn write<W: Write + 'static>(&self, write: W) -> Result<W::Answer> {
-        self.graph.write(&self.caller, write).await
     }
 
     /// Imports everything. Metrics of a model may be those of runs of other experiments, and a run
@@ -133,7 +90,7 @@ impl<'s> Importer<'s> {
                 self.registered_model(model).await?;
             }
         }
-        Ok(self.imported)
+        self.target.end()
     }
 
     /// Imports an experiment, and its runs but for what follows their models. `None` for one that
@@ -144,36 +101,28 @@ impl<'s> Importer<'s> {
     ) -> Result<Option<BegunExperiment>, Failure> {
         let is_deleted = experiment.is_deleted();
         let name = printable(&experiment.name);
-        let known = self
-            .graph
-            .tracking()
-            .experiment_by_name(&experiment.name)
-            .await?;
-        let number = match known {
-            Some(known) if known.is_deleted && is_deleted => return Ok(None),
-            Some(known) if known.is_deleted => {
-                return Err(Failure(format!("the experiment {name} is deleted here")));
-            }
-            Some(known) => known.number,
-            None => {
-                let location = self.source.place_of(&experiment.artifact_location);
-                let new = NewExperiment {
-                    name: experiment.name,
-                    artifact_location: Some(location).filter(|place| !place.is_empty()),
-                    tags: pairs(experiment.tags),
-                };
-                self.imported.experiments += 1;
-                self.write(new).await?
-            }
+        let is_copied = self.places.copies(&experiment.artifact_location);
+        let location = self.source.place_of(&experiment.artifact_location);
+        let new = NewExperiment {
+            name: experiment.name,
+            artifact_location: Some(location).filter(|place| !place.is_empty() && !is_copied),
+            tags: pairs(experiment.tags),
         };
+        let Some(number) = self.target.experiment(new, is_deleted).await? else {
+            return Ok(None);
+        };
+        if is_copied {
+            let change = ExperimentChange::Relocate(served_location(number));
+            self.target.write(EditExperiment { number, change }).await?;
+        }
         let begun = BegunExperiment {
             id: experiment.experiment_id,
             number,
             is_deleted,
         };
-        let before = self.imported.runs;
+        let before = self.target.imported.runs;
         self.begin_runs(&begun).await?;
-        let runs = self.imported.runs - before;
+        let runs = self.target.imported.runs - before;
         report(&mut stdout(), format!("{name}: {runs} new runs"));
         Ok(Some(begun))
     }
@@ -187,17 +136,11 @@ impl<'s> Importer<'s> {
         SourceList::posted("/runs/search", "runs", fields)
     }
 
-    /// Whether a run has been imported as a whole: its end and its deletion are written last. One
-    /// that is deleted here stays as it is.
+    /// Whether a run has been imported as a whole, but for its files.
     async fn is_complete(&self, run: &SourceRun) -> Result<bool> {
-        let known = self.graph.tracking().run(&run.info.run_id).await?;
-        Ok(known.is_some_and(|known| {
-            let known = known.run;
-            let has_ended = known.state == Some(run.state())
-                && known.ended == run.info.end_time
-                && known.ended.is_some();
-            known.is_deleted || (has_ended && !run.is_deleted())
-        }))
+        let known = self.target.graph.tracking().run(&run.info.run_id).await?;
+        let end = run.end();
+        Ok(known.is_some_and(|known| end.is_that_of(&known.run)))
     }
 
     /// Imports runs but for what follows their models.
@@ -206,7 +149,7 @@ impl<'s> Importer<'s> {
         while let Some(page) = self.source.next_page::<SourceRun>(&mut list).await? {
             for run in page {
                 if self.is_complete(&run).await? {
-                    self.imported.known_runs += 1;
+                    self.target.imported.known_runs += 1;
                 } else {
                     self.begin_run(run, experiment.number).await?;
                 }
@@ -217,34 +160,25 @@ impl<'s> Importer<'s> {
 
     async fn begin_run(&mut self, mut run: SourceRun, number: i64) -> Result<(), Failure> {
         let id = run.info.run_id.clone();
-        let (params, tags) = (
-            pairs(std::mem::take(&mut run.data.params)),
-            run.data.tags.clone(),
-        );
         let new = NewRun {
             id: id.clone(),
             experiment: number,
             name: run.info.run_name.clone(),
             owner: run.info.user_id.clone(),
             start_time: run.info.start_time,
-            tags: pairs(tags.clone()),
+            tags: pairs(run.data.tags.clone()),
             artifact_uri: Some(self.source.place_of(&run.info.artifact_uri)),
         };
-        self.imported.runs += usize::from(unless_there(self.write(new).await)?.is_some());
-        let log = LogRun {
-            id: id.clone(),
-            params,
-            tags: pairs(tags),
-            ..LogRun::default()
-        };
-        self.write(log).await?;
+        let params = pairs(std::mem::take(&mut run.data.params));
+        self.target.begin_run(new, params).await?;
         for metric in &run.data.metrics {
             self.history(&id, &metric.key).await?;
         }
         let inputs = run.take_inputs();
         if !inputs.is_empty() {
             let models = Vec::new();
-            self.write(LogInputs { id, inputs, models }).await?;
+            let used = LogInputs { id, inputs, models };
+            self.target.write(used).await?;
         }
         Ok(())
     }
@@ -254,14 +188,8 @@ impl<'s> Importer<'s> {
         let fields = json!({"run_id": run, "metric_key": key, "max_results": LISTED_POINTS});
         let mut list = SourceList::got("/metrics/get-history", "metrics", fields);
         while let Some(page) = self.source.next_page::<SourceMetric>(&mut list).await? {
-            let metrics: Vec<MetricPoint> = page.iter().map(SourceMetric::point).collect();
-            self.imported.points += metrics.len();
-            let log = LogRun {
-                id: run.to_owned(),
-                metrics,
-                ..LogRun::default()
-            };
-            self.write(log).await?;
+            let points: Vec<MetricPoint> = page.iter().map(SourceMetric::point).collect();
+            self.target.log_points(run, points).await?;
         }
         Ok(())
     }
@@ -273,30 +201,83 @@ impl<'s> Importer<'s> {
         let mut list = list.if_known();
         while let Some(page) = self.source.next_page::<SourceModel>(&mut list).await? {
             for model in page {
-                let known = self.graph.tracking().model(&model.info.model_id).await?;
-                if !known.is_some_and(|known| known.state == model.state()) {
-                    self.model(model, experiment.number).await?;
+                let known = self.known_model(&model.info.model_id).await?;
+                match known.filter(|known| known.state == model.state()) {
+                    Some(known) => {
+                        self.model_files(&model, &known.artifact_uri, experiment.number)
+                            .await?;
+                    }
+                    None => self.model(model, experiment.number).await?,
                 }
             }
         }
         Ok(())
     }
 
-    async fn model(&mut self, model: SourceModel, number: i64) -> Result<(), Failure> {
-        let (state, info) = (model.state(), model.info);
-        let id = info.model_id;
+    async fn known_model(&self, id: &str) -> Result<Option<LoggedModel>> {
+        self.target.graph.tracking().model(id).await
+    }
+
+    /// Copies the files of a model that has a place here, if they are to be copied.
+    async fn model_files(
+        &mut self,
+        model: &SourceModel,
+        known: &str,
+        number: i64,
+    ) -> Result<(), Failure> {
+        let (id, uri) = (&model.info.model_id, &model.info.artifact_uri);
+        if !self.places.copies(uri) {
+            return Ok(());
+        }
+        if served_path(known).is_some() {
+            self.places.moved(uri, known);
+            return Ok(());
+        }
+        let place = model_files(&served_location(number), id);
+        let owner = FileOwner::Model(id);
+        if !self
+            .places
+            .copy(&mut self.target, owner, uri, &place)
+            .await?
+        {
+            return Ok(());
+        }
+        let edit = EditModel {
+            id: id.clone(),
+            change: ModelChange::Relocate(place.clone()),
+        };
+        match self.target.write(edit).await {
+            // It is registered, and so its place stays.
+            Err(error @ Error::FailedPrecondition(_)) => {
+                self.target
+                    .leave_out(&format!("the place of {owner}"), &error);
+            }
+            other => {
+                other?;
+                self.places.moved(uri, &place);
+            }
+        }
+        Ok(())
+    }
+
+    async fn model(&mut self, mut model: SourceModel, number: i64) -> Result<(), Failure> {
+        let state = model.state();
+        let info = &model.info;
+        let id = info.model_id.clone();
+        let place = self.source.place_of(&info.artifact_uri);
         let new = NewModel {
             id: id.clone(),
             experiment: number,
-            name: info.name,
-            model_type: info.model_type,
-            source_run: info.source_run_id,
-            params: pairs(model.data.params),
-            tags: pairs(info.tags),
-            artifact_uri: Some(self.source.place_of(&info.artifact_uri)),
+            name: info.name.clone(),
+            model_type: info.model_type.clone(),
+            source_run: info.source_run_id.clone(),
+            params: pairs(std::mem::take(&mut model.data.params)),
+            tags: pairs(info.tags.clone()),
+            artifact_uri: Some(place.clone()),
         };
-        self.imported.models += usize::from(unless_there(self.write(new).await)?.is_some());
-        for metric in model.data.metrics {
+        let created = unless_there(self.target.write(new).await)?;
+        self.target.imported.models += usize::from(created.is_some());
+        for metric in std::mem::take(&mut model.data.metrics) {
             let point = metric.point();
             let of_model = ModelPoint {
                 model: id.clone(),
@@ -309,31 +290,74 @@ impl<'s> Importer<'s> {
                 model_metrics: vec![of_model],
                 ..LogRun::default()
             };
-            match self.write(log).await {
+            match self.target.write(log).await {
                 // Its run has been removed from the other server.
                 Err(Error::NotFound(_)) => {}
                 other => other?,
             }
         }
+        let known = self.known_model(&id).await?;
+        let known = known.map_or(place, |known| known.artifact_uri);
+        self.model_files(&model, &known, number).await?;
         let change = ModelChange::SetState(state);
-        self.write(EditModel { id, change }).await?;
+        self.target.write(EditModel { id, change }).await?;
         Ok(())
     }
 
-    /// Imports which models runs made and used, and how runs and their experiment ended.
-    async fn end_runs(&self, experiment: &BegunExperiment) -> Result<(), Failure> {
+    /// Imports which models runs made and used, their files, and how runs and their experiment
+    /// ended.
+    async fn end_runs(&mut self, experiment: &BegunExperiment) -> Result<(), Failure> {
         let mut list = Self::runs_of(experiment);
         while let Some(page) = self.source.next_page::<SourceRun>(&mut list).await? {
             for run in page {
-                if !self.is_complete(&run).await? {
+                let known = self.target.graph.tracking().run(&run.info.run_id).await?;
+                let Some(known) = known.map(|known| known.run) else {
+                    continue;
+                };
+                let is_complete = run.end().is_that_of(&known);
+                if self.places.copies(&run.info.artifact_uri) && !known.is_deleted {
+                    let is_here = served_path(&known.artifact_uri).is_some();
+                    self.run_files(&run, experiment.number, is_here && is_complete)
+                        .await?;
+                }
+                if !is_complete {
                     self.end_run(run).await?;
                 }
             }
         }
         if experiment.is_deleted {
             let (number, change) = (experiment.number, ExperimentChange::Delete);
-            self.write(EditExperiment { number, change }).await?;
+            self.target.write(EditExperiment { number, change }).await?;
         }
+        Ok(())
+    }
+
+    /// Copies the files of a run, unless all are here, and says where they are.
+    async fn run_files(
+        &mut self,
+        run: &SourceRun,
+        number: i64,
+        is_whole: bool,
+    ) -> Result<(), Failure> {
+        let (id, uri) = (&run.info.run_id, &run.info.artifact_uri);
+        let place = run_files(&served_location(number), id);
+        if !is_whole {
+            let owner = FileOwner::Run(id);
+            if !self
+                .places
+                .copy(&mut self.target, owner, uri, &place)
+                .await?
+            {
+                return Ok(());
+            }
+            let edit = EditRun {
+                id: id.clone(),
+                artifact_uri: Some(place.clone()),
+                ..EditRun::default()
+            };
+            self.target.write(edit).await?;
+        }
+        self.places.moved(uri, &place);
         Ok(())
     }
 
@@ -346,32 +370,21 @@ impl<'s> Importer<'s> {
         let models = self.known_models(made, |(model, _)| model).await?;
         if !models.is_empty() {
             let id = id.clone();
-            self.write(LogOutputs { id, models }).await?;
+            self.target.write(LogOutputs { id, models }).await?;
         }
         let models = self.known_models(used, |model| model).await?;
         if !models.is_empty() {
-            let (id, inputs) = (id.clone(), Vec::new());
-            self.write(LogInputs { id, inputs, models }).await?;
+            let inputs = Vec::new();
+            self.target.write(LogInputs { id, inputs, models }).await?;
         }
-        let edit = EditRun {
-            id: id.clone(),
-            state: Some(run.state()),
-            end_time: run.info.end_time,
-            name: None,
-        };
-        self.write(edit).await?;
-        if run.is_deleted() {
-            let is_deleted = true;
-            self.write(SetRunDeleted { id, is_deleted }).await?;
-        }
-        Ok(())
+        self.target.end_run(run.end()).await
     }
 
     /// Those of models that are here: models that were deleted on the other server are not.
     async fn known_models<T>(&self, models: Vec<T>, id: fn(&T) -> &String) -> Result<Vec<T>> {
         let mut known = Vec::with_capacity(models.len());
         for model in models {
-            if self.graph.tracking().model(id(&model)).await?.is_some() {
+            if self.known_model(id(&model)).await?.is_some() {
                 known.push(model);
             }
         }
@@ -384,7 +397,7 @@ impl<'s> Importer<'s> {
             description: model.description.filter(|text| !text.is_empty()),
             tags: pairs(model.tags),
         };
-        unless_there(self.write(new).await)?;
+        unless_there(self.target.write(new).await)?;
         let name = model.name.replace('\'', "''");
         let fields = json!({
             "filter": format!("name = '{name}'"), "max_results": LISTED_ENTRIES,
@@ -403,7 +416,7 @@ impl<'s> Importer<'s> {
                 to: AliasTarget::Version(alias.version),
                 expected: None,
             };
-            self.write(move_alias).await?;
+            self.target.write(move_alias).await?;
         }
         Ok(())
     }
@@ -412,14 +425,14 @@ impl<'s> Importer<'s> {
         let number = version.version.parse();
         let number = number.map_err(|_| Failure("a version is no number".to_owned()))?;
         let source = match version.source.strip_prefix("models:/") {
-            Some(id) if self.graph.tracking().model(id).await?.is_some() => {
+            Some(id) if self.known_model(id).await?.is_some() => {
                 VersionSource::LoggedModel(id.to_owned())
             }
-            _ => VersionSource::Uri(self.source.place_of(&version.source)),
+            _ => VersionSource::Uri(self.places.of(&version.source)),
         };
         let new = NewVersion {
             model: model.to_owned(),
-            given_source: self.source.place_of(&version.source),
+            given_source: self.places.of(&version.source),
             source,
             run: version.run_id,
             run_link: version.run_link,
@@ -428,10 +441,10 @@ impl<'s> Importer<'s> {
             creates_model: false,
             number: Some(number),
         };
-        if unless_there(self.write(new).await)?.is_none() {
+        if unless_there(self.target.write(new).await)?.is_none() {
             return Ok(());
         }
-        self.imported.versions += 1;
+        self.target.imported.versions += 1;
         if !matches!(version.current_stage.as_str(), "" | "None") {
             let edit = EditVersion {
                 model: model.to_owned(),
@@ -441,7 +454,7 @@ impl<'s> Importer<'s> {
                     archives_others: false,
                 },
             };
-            self.write(edit).await?;
+            self.target.write(edit).await?;
         }
         Ok(())
     }
