@@ -20,13 +20,14 @@ blocking_once! {
 }
 
 /// The pages whose links, examples and width are checked.
-const PAGES: [&str; 24] = [
+const PAGES: [&str; 25] = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/architecture.md",
     "docs/configuration.md",
     "docs/filter-language.md",
+    "docs/imports.md",
     "docs/lineage-api.md",
     "docs/ml-metadata.md",
     "docs/openlineage.md",

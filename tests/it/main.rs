@@ -36,6 +36,7 @@ mod documentation;
 mod examples;
 mod faults;
 mod fuzz;
+mod imports;
 mod layers;
 mod lineage;
 mod lists;

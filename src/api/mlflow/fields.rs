@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json};
 use url::form_urlencoded;
 
 use super::refusal::MlflowRefusal;
+use crate::loose_json::quote_numbers;
 
 /// What refusals of fields end with.
 const HINT: &str = "See the API docs for more information about request parameters.";
@@ -264,36 +265,6 @@ fn in_snake_case(name: String) -> String {
         snake.push(letter.to_ascii_lowercase());
     }
     snake
-}
-
-/// A text of JSON in which numbers that are none, as Python writes them, are texts.
-fn quote_numbers(body: &[u8]) -> Vec<u8> {
-    const WORDS: [&[u8]; 3] = [b"NaN", b"-Infinity", b"Infinity"];
-    let mut quoted = Vec::with_capacity(body.len() + 16);
-    let (mut rest, mut is_text) = (body, false);
-    while let Some((&byte, after)) = rest.split_first() {
-        let word = WORDS.iter().find(|word| !is_text && rest.starts_with(word));
-        if let Some(word) = word {
-            quoted.push(b'"');
-            quoted.extend_from_slice(word);
-            quoted.push(b'"');
-            rest = &rest[word.len()..];
-            continue;
-        }
-        quoted.push(byte);
-        rest = after;
-        match byte {
-            b'"' => is_text = !is_text,
-            b'\\' if is_text => {
-                if let Some((&escaped, after)) = rest.split_first() {
-                    quoted.push(escaped);
-                    rest = after;
-                }
-            }
-            _ => {}
-        }
-    }
-    quoted
 }
 
 #[cfg(test)]

@@ -1,18 +1,22 @@
 //! `pedigree import`: takes over what another system has recorded.
 //!
-//! * `target`: the graph, into which everything is written; `files`: bytes of files.
-//! * `mlflow`: from a server of `MLflow`.
+//! * `target`: the graph, into which everything is written; `files`: bytes of files; `facts`: texts
+//!   and keys.
+//! * `mlflow`: from a server of `MLflow`; `wandb`: from an export of Weights & Biases.
 
+mod facts;
 mod files;
 mod mlflow;
 mod target;
+mod wandb;
 
 use std::io::stdout;
 
 use clap::{Args, Subcommand};
 
-use self::mlflow::MlflowImportArgs;
+use self::mlflow::{MlflowImportArgs, MlflowOrigin};
 use self::target::ImportTarget;
+use self::wandb::{WandbExport, WandbImportArgs};
 use super::Failure;
 use super::output::report;
 use crate::config::{Config, ConfigArgs};
@@ -30,24 +34,40 @@ pub struct ImportArgs {
 enum ImportFrom {
     /// The experiments, runs and models of a tracking server of `MLflow`
     Mlflow(Box<MlflowImportArgs>),
+    /// The runs and artifacts of an export of Weights & Biases
+    Wandb(Box<WandbImportArgs>),
+}
+
+/// A source that is there.
+enum ImportSource {
+    Mlflow(MlflowOrigin),
+    Wandb(WandbExport),
 }
 
 impl ImportArgs {
     /// The options of the database.
     pub(super) fn options(&self) -> &ConfigArgs {
-        let ImportFrom::Mlflow(args) = &self.from;
-        &args.options
+        match &self.from {
+            ImportFrom::Mlflow(args) => &args.options,
+            ImportFrom::Wandb(args) => &args.options,
+        }
     }
 }
 
-/// Runs the command. It prints a line for each experiment, and in the end what was new.
+/// Runs the command. It prints a line for each experiment or run, and in the end what was new.
 pub(super) async fn run(args: &ImportArgs, config: &Config) -> Result<(), Failure> {
-    let ImportFrom::Mlflow(args) = &args.from;
-    let source = args.open(config)?;
+    let source = match &args.from {
+        ImportFrom::Mlflow(args) => ImportSource::Mlflow(args.open(config)?),
+        ImportFrom::Wandb(args) => ImportSource::Wandb(args.open()?),
+    };
     let database = server::open(config).await;
     let database = database.map_err(|error| config.database.unusable(error))?;
     let graph = Graph::new(database.clone(), config.history, Clock::default());
-    let imported = source.import(ImportTarget::new(&graph)).await;
+    let target = ImportTarget::new(&graph);
+    let imported = match source {
+        ImportSource::Mlflow(source) => source.import(target).await,
+        ImportSource::Wandb(source) => source.import(target).await,
+    };
     database.close().await;
     report(&mut stdout(), imported?);
     Ok(())

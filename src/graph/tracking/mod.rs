@@ -9,12 +9,14 @@
 //! * `above`: the contexts into which tags of runs put them.
 //! * `log`: metrics, parameters and tags of runs; `inputs`: datasets that runs used; `environment`:
 //!   what their files say about their environments.
+//! * `artifacts`: what runs used and made, as other systems have recorded it.
 //! * `models`: logged models; `outputs`: which runs made and used them; `links`: how both are
 //!   read.
 //! * `fields`: properties; `lookup`: what other parts of the graph find.
 //! * `read`: experiments and runs, found by their ids or by a search.
 
 mod above;
+mod artifacts;
 mod environment;
 mod experiments;
 pub(in crate::graph) mod fields;
@@ -29,6 +31,7 @@ mod read;
 mod runs;
 mod schema;
 
+pub use artifacts::{LogArtifacts, RunArtifact};
 pub use environment::{EnvironmentFact, LogEnvironmentFile};
 pub use experiments::{EditExperiment, Experiment, ExperimentChange, NewExperiment};
 pub use inputs::{LogInputs, RunInput};
