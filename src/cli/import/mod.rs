@@ -2,11 +2,13 @@
 //!
 //! * `target`: the graph, into which everything is written; `files`: bytes of files; `facts`: texts
 //!   and keys.
-//! * `mlflow`: from a server of `MLflow`; `wandb`: from an export of Weights & Biases.
+//! * `mlflow`: from a server of `MLflow`; `wandb`: from an export of Weights & Biases; `neptune`:
+//!   from one of Neptune.
 
 mod facts;
 mod files;
 mod mlflow;
+mod neptune;
 mod target;
 mod wandb;
 
@@ -15,6 +17,7 @@ use std::io::stdout;
 use clap::{Args, Subcommand};
 
 use self::mlflow::{MlflowImportArgs, MlflowOrigin};
+use self::neptune::{NeptuneExport, NeptuneImportArgs};
 use self::target::ImportTarget;
 use self::wandb::{WandbExport, WandbImportArgs};
 use super::Failure;
@@ -36,12 +39,15 @@ enum ImportFrom {
     Mlflow(Box<MlflowImportArgs>),
     /// The runs and artifacts of an export of Weights & Biases
     Wandb(Box<WandbImportArgs>),
+    /// The runs of an export of Neptune, as neptune-exporter writes it
+    Neptune(Box<NeptuneImportArgs>),
 }
 
 /// A source that is there.
 enum ImportSource {
-    Mlflow(MlflowOrigin),
+    Mlflow(Box<MlflowOrigin>),
     Wandb(WandbExport),
+    Neptune(NeptuneExport),
 }
 
 impl ImportArgs {
@@ -50,6 +56,7 @@ impl ImportArgs {
         match &self.from {
             ImportFrom::Mlflow(args) => &args.options,
             ImportFrom::Wandb(args) => &args.options,
+            ImportFrom::Neptune(args) => &args.options,
         }
     }
 }
@@ -57,8 +64,9 @@ impl ImportArgs {
 /// Runs the command. It prints a line for each experiment or run, and in the end what was new.
 pub(super) async fn run(args: &ImportArgs, config: &Config) -> Result<(), Failure> {
     let source = match &args.from {
-        ImportFrom::Mlflow(args) => ImportSource::Mlflow(args.open(config)?),
+        ImportFrom::Mlflow(args) => ImportSource::Mlflow(Box::new(args.open(config)?)),
         ImportFrom::Wandb(args) => ImportSource::Wandb(args.open()?),
+        ImportFrom::Neptune(args) => ImportSource::Neptune(args.open(config)?),
     };
     let database = server::open(config).await;
     let database = database.map_err(|error| config.database.unusable(error))?;
@@ -67,6 +75,7 @@ pub(super) async fn run(args: &ImportArgs, config: &Config) -> Result<(), Failur
     let imported = match source {
         ImportSource::Mlflow(source) => source.import(target).await,
         ImportSource::Wandb(source) => source.import(target).await,
+        ImportSource::Neptune(source) => source.import(target).await,
     };
     database.close().await;
     report(&mut stdout(), imported?);

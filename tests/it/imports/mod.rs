@@ -1,5 +1,6 @@
 //! `pedigree import` from files of other systems, and what clients then find.
 
+mod neptune;
 mod wandb;
 
 use pedigree::proto::ml_metadata::{
