@@ -19,6 +19,8 @@ use crate::policy::TenantName;
 pub struct Call {
     /// The graph of the tenant that the request is for.
     pub graph: Arc<Graph>,
+    /// The name of that tenant.
+    pub tenant: TenantName,
     /// What page tokens of the graph end with, where it is not that of the default tenant.
     pub page_mark: Option<Arc<str>>,
     pub caller: Caller,
@@ -46,6 +48,8 @@ pub struct RequestContext {
     pub missing_right: Option<Arc<MissingRight>>,
     /// The tenant that the request is for; `None` for the default one.
     pub tenant: Option<TenantName>,
+    /// Whether there are tenants beside the default one.
+    pub has_tenants: bool,
     /// The graph of that tenant.
     pub tenant_graph: Option<TenantGraph>,
 }
@@ -148,6 +152,7 @@ impl Default for RequestContext {
             deadline: None,
             missing_right: None,
             tenant: None,
+            has_tenants: false,
             tenant_graph: None,
         }
     }
@@ -214,6 +219,7 @@ impl Calls {
         };
         Ok(Call {
             graph,
+            tenant: context.tenant.take().unwrap_or_default(),
             page_mark,
             deadline: context.deadline,
             missing_right: context.missing_right.clone(),

@@ -13,7 +13,7 @@ use serde::Deserialize;
 pub use limits::{CallerLimits, LimitRule};
 pub use methods::{METHODS, MethodActions};
 pub use role::{Action, Role};
-pub use tenant::{TENANT_HEADER, TenantName, TenantScope};
+pub use tenant::{TENANT_HEADER, TenantName, TenantScope, WORKSPACE_HEADER};
 pub use who::{GROUP_ORIGIN, Who};
 
 /// Subjects or groups: one, or all that begin with a text.

@@ -4,10 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The header by which a request names its tenant.
 pub const TENANT_HEADER: &str = "x-pedigree-tenant";
+
+/// The header by which a request of a client of `MLflow` names its workspace, which is a tenant.
+pub const WORKSPACE_HEADER: &str = "x-mlflow-workspace";
 
 /// The maximum length of a name in bytes.
 const MAX_NAME_BYTES: usize = 63;
@@ -16,8 +19,8 @@ const MAX_NAME_BYTES: usize = 63;
 const DEFAULT_TENANT: &str = "default";
 
 /// The name of a tenant. Cheap to clone.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct TenantName(Arc<str>);
 
 impl TenantName {
@@ -61,6 +64,12 @@ impl FromStr for TenantName {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         text.to_owned().try_into()
+    }
+}
+
+impl From<TenantName> for String {
+    fn from(name: TenantName) -> Self {
+        name.as_str().to_owned()
     }
 }
 

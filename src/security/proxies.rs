@@ -6,10 +6,10 @@ use serde::Deserialize;
 use super::format::SourceName;
 use crate::identity::certificate::SUBJECT_ORIGINS;
 use crate::identity::proxy::{HeaderFormat, ProxyRules};
-use crate::policy::TENANT_HEADER;
+use crate::policy::{TENANT_HEADER, WORKSPACE_HEADER};
 
 /// Headers that mean something else.
-const RESERVED_HEADERS: [&str; 11] = [
+const RESERVED_HEADERS: [&str; 12] = [
     "authorization",
     "connection",
     "content-length",
@@ -20,6 +20,7 @@ const RESERVED_HEADERS: [&str; 11] = [
     "traceparent",
     "transfer-encoding",
     TENANT_HEADER,
+    WORKSPACE_HEADER,
     "x-request-id",
 ];
 

@@ -112,7 +112,9 @@ pub(super) async fn by_id(
 ) -> Answer<FoundExperiment> {
     let number = required_number(&fields)?;
     let found = call.graph.tracking().experiment(number).await?;
-    answer(found, || format!("No Experiment with id={number} exists"))
+    answer(&call, found, || {
+        format!("No Experiment with id={number} exists")
+    })
 }
 
 pub(super) async fn by_name(
@@ -120,15 +122,19 @@ pub(super) async fn by_name(
 ) -> Answer<FoundExperiment> {
     let name = fields.required_text("experiment_name")?;
     let found = call.graph.tracking().experiment_by_name(name).await?;
-    answer(found, || {
+    answer(&call, found, || {
         format!("Could not find experiment with name '{name}'")
     })
 }
 
-fn answer(found: Option<Experiment>, missing: impl FnOnce() -> String) -> Answer<FoundExperiment> {
+fn answer(
+    call: &Call,
+    found: Option<Experiment>,
+    missing: impl FnOnce() -> String,
+) -> Answer<FoundExperiment> {
     let found = found.ok_or_else(|| MlflowRefusal::missing(missing()))?;
     Ok(Json(FoundExperiment {
-        experiment: found.into(),
+        experiment: ExperimentView::of(found, &call.tenant),
     }))
 }
 

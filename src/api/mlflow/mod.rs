@@ -11,6 +11,7 @@
 //! * `search`: searches; `filter`: their language; `page`: their pages.
 //! * `fields`: the fields of requests; `checks`: what keys and texts may be.
 //! * `views`: experiments and runs as answers have them; `refusal`: errors.
+//! * `workspaces`: the header that names a tenant.
 
 mod artifacts;
 mod checks;
@@ -32,9 +33,10 @@ mod runs;
 mod search;
 mod versions;
 mod views;
+mod workspaces;
 
 use axum::extract::{FromRequest, Request};
-use axum::middleware::map_response;
+use axum::middleware::{from_fn, map_response};
 use axum::response::Response;
 use axum::routing::{any, delete, get, patch, post};
 use axum::{Json, Router};
@@ -119,7 +121,8 @@ pub fn routes(calls: Calls, artifacts: ArtifactSettings) -> Router {
         .route("/metrics/get-history-bulk-interval", get(history::samples))
         .route("/artifacts/list", get(artifacts::of_run))
         .merge(registry_routes())
-        .route("/{*rest}", any(no_endpoint));
+        .route("/{*rest}", any(no_endpoint))
+        .layer(from_fn(workspaces::check));
     let later = Router::new()
         .route("/server-info", get(plain::server_info))
         .route("/{*rest}", any(no_endpoint));
@@ -132,7 +135,7 @@ pub fn routes(calls: Calls, artifacts: ArtifactSettings) -> Router {
         .nest("/ajax-api/3.0/mlflow", later)
         .route("/api/2.0/mlflow-artifacts/{*rest}", any(no_endpoint))
         .with_state(calls.clone())
-        .merge(artifacts::routes(calls, artifacts))
+        .merge(artifacts::routes(calls, artifacts).layer(from_fn(workspaces::check)))
         .layer(map_response(guarded))
 }
 

@@ -1,8 +1,11 @@
 //! What clients ask about the server.
 
 use axum::Json;
+use axum::extract::Request;
 use axum::response::Html;
 use serde::Serialize;
+
+use crate::api::call::RequestContext;
 
 /// The version of `MLflow` whose clients' requests are answered.
 const MLFLOW_VERSION: &str = "3.17.2";
@@ -17,7 +20,7 @@ pub(super) async fn version() -> Html<&'static str> {
     Html(MLFLOW_VERSION)
 }
 
-/// What the server can do beside tracking: nothing yet.
+/// What the server can do beside tracking.
 #[derive(Serialize)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -40,10 +43,11 @@ struct ServerFeatures {
 }
 
 /// `GET /server-info`.
-pub(super) async fn server_info() -> Json<ServerInfo> {
+pub(super) async fn server_info(request: Request) -> Json<ServerInfo> {
+    let context = request.extensions().get::<RequestContext>();
     Json(ServerInfo {
         store_type: "SqlStore",
-        workspaces_enabled: false,
+        workspaces_enabled: context.is_some_and(|context| context.has_tenants),
         trace_archival_enabled: false,
         multipart_uploads_enabled: false,
         multipart_downloads_enabled: false,

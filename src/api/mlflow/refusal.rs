@@ -58,6 +58,11 @@ impl MlflowRefusal {
         Self::new(StatusCode::NOT_IMPLEMENTED, "NOT_IMPLEMENTED", message)
     }
 
+    /// Something that the server has been set up without.
+    pub(super) fn disabled(message: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "FEATURE_DISABLED", message)
+    }
+
     /// A part of the protocol that is not served.
     pub(super) fn no_endpoint() -> Self {
         Self::new(

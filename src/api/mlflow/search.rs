@@ -87,8 +87,9 @@ pub(super) async fn experiments(
         .experiments(view(&fields, "view_type"), &query)
         .await?;
     let next_page_token = page.next(&mut found);
+    let view = |experiment| ExperimentView::of(experiment, &call.tenant);
     Ok(Json(ExperimentPage {
-        experiments: found.into_iter().map(Into::into).collect(),
+        experiments: found.into_iter().map(view).collect(),
         next_page_token,
     }))
 }

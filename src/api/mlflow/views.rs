@@ -4,9 +4,7 @@ use serde::{Serialize, Serializer};
 
 use crate::graph::tracking::{Experiment, RunData, RunInput, TrackedRun};
 use crate::model::{ExecutionState, MetricPoint, RunPoint};
-
-/// The workspace of every experiment.
-const WORKSPACE: &str = "default";
+use crate::policy::TenantName;
 
 /// The states of executions, with the numbers and the names of states of runs.
 pub(super) const RUN_STATES: [(i64, &str, ExecutionState); 5] = [
@@ -37,11 +35,13 @@ pub(super) struct ExperimentView {
     creation_time: i64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tags: Vec<Pair>,
-    workspace: &'static str,
+    /// The tenant.
+    workspace: TenantName,
 }
 
-impl From<Experiment> for ExperimentView {
-    fn from(experiment: Experiment) -> Self {
+impl ExperimentView {
+    /// An experiment of a tenant.
+    pub(super) fn of(experiment: Experiment, tenant: &TenantName) -> Self {
         Self {
             experiment_id: experiment.number.to_string(),
             name: experiment.name,
@@ -50,7 +50,7 @@ impl From<Experiment> for ExperimentView {
             last_update_time: experiment.update_time,
             creation_time: experiment.create_time,
             tags: pairs(experiment.tags),
-            workspace: WORKSPACE,
+            workspace: tenant.clone(),
         }
     }
 }

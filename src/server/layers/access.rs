@@ -131,7 +131,7 @@ fn method_name(request: &Request) -> &'static str {
 }
 
 /// What paths of `MLflow`'s API begin with.
-const MLFLOW_PREFIXES: [&str; 3] = ["/api/2.0/", "/api/3.0/", "/ajax-api/"];
+const MLFLOW_PREFIXES: [&str; 4] = ["/api/2.0/", "/api/3.0/", "/ajax-api/", "/get-artifact"];
 
 /// What the first segments of paths of the web pages are.
 const WEB_SEGMENTS: [&str; 9] = [
@@ -146,7 +146,7 @@ const WEB_SEGMENTS: [&str; 9] = [
     "types",
 ];
 
-fn door(path: &str) -> Door {
+pub(super) fn door(path: &str) -> Door {
     let first = path.split('/').nth(1);
     if path.starts_with("/ml_metadata.") {
         Door::MlMetadata

@@ -3,19 +3,24 @@
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
+use http::HeaderValue;
 use tracing::Span;
 
-use super::access::{AccessControl, who};
+use super::access::{AccessControl, door, who};
 use super::body::{Guard, follow};
 use super::classify::{Protocol, RequestShape};
 use super::cross_site::authority;
 use crate::api::call::RequestContext;
 use crate::error::Result;
 use crate::identity::Principal;
-use crate::model::Outcome;
-use crate::policy::{Decision, PolicyMode, TENANT_HEADER, TenantName};
+use crate::model::{Door, Outcome};
+use crate::policy::{Decision, PolicyMode, TENANT_HEADER, TenantName, WORKSPACE_HEADER};
 use crate::security::{NamedTenant, SecuritySettings, TenantChoice};
 use crate::server::tenants::{Tenants, no_tenant};
+
+/// The end of the path at which clients of `MLflow` ask whether there are workspaces, with the
+/// header already.
+const SERVER_INFO: &str = "/mlflow/server-info";
 
 /// Leaves the tenant in the request's context.
 ///
@@ -28,6 +33,9 @@ pub(super) fn choose(
     request: &mut Request,
 ) -> Result<()> {
     let refusal = Decision::NoTenant;
+    if let Some(context) = request.extensions_mut().get_mut::<RequestContext>() {
+        context.has_tenants = !settings.tenants.is_empty();
+    }
     let tenant = match choice(settings, request) {
         TenantChoice::Chosen(name) => name,
         TenantChoice::Foreign(name) if settings.policy.mode == PolicyMode::Observe => {
@@ -49,12 +57,24 @@ pub(super) fn choose(
     Ok(())
 }
 
+/// The workspaces that the headers of a request to `MLflow`'s door name.
+fn workspaces(request: &Request) -> impl Iterator<Item = &HeaderValue> {
+    let path = request.uri().path();
+    let is_read = door(path) == Door::MlFlow && !path.ends_with(SERVER_INFO);
+    let named = is_read.then(|| request.headers().get_all(WORKSPACE_HEADER));
+    let named = named.into_iter().flatten();
+    named.filter(|name| !name.as_bytes().trim_ascii().is_empty())
+}
+
 fn choice(settings: &SecuritySettings, request: &Request) -> TenantChoice {
-    let mut headers = request.headers().get_all(TENANT_HEADER).iter();
+    let named = request.headers().get_all(TENANT_HEADER).iter();
+    let has_tenants = !settings.tenants.is_empty();
+    let workspaces = workspaces(request).filter(|_| has_tenants);
+    let mut headers = named.chain(workspaces);
     let header = headers.next();
     let principal = request.extensions().get::<Principal>();
     let bound = principal.and_then(|principal| principal.tenant.as_ref());
-    if header.is_none() && bound.is_none() && settings.tenants.is_empty() {
+    if header.is_none() && bound.is_none() && !has_tenants {
         return TenantChoice::Chosen(TenantName::default());
     }
     if headers.next().is_some() {

@@ -19,17 +19,22 @@ once! {
 /// Runs a script against a server, in a folder, and returns what it printed.
 pub async fn print(store: &Store, script: &'static str, folder: &Path) -> String {
     let (port, folder) = (store.port(), folder.to_owned());
-    let printed = tokio::task::spawn_blocking(move || run_script(port, script, &folder));
+    let printed = tokio::task::spawn_blocking(move || run_script(port, script, &folder, None));
     printed.await.unwrap()
 }
 
 /// Runs a script, and returns its last line.
 async fn run(store: &Store, script: &'static str, folder: &Path) -> String {
-    let printed = print(store, script, folder).await;
+    last_line(&print(store, script, folder).await)
+}
+
+pub fn last_line(printed: &str) -> String {
     printed.lines().last().unwrap().to_owned()
 }
 
-fn run_script(port: u16, script: &str, folder: &Path) -> String {
+/// Runs a script against a server, in a folder, with a token if the server needs one, and returns
+/// what it printed.
+pub fn run_script(port: u16, script: &str, folder: &Path, token: Option<&str>) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = root.join("target/mlflow/bin/python");
     assert!(
@@ -45,6 +50,7 @@ fn run_script(port: u16, script: &str, folder: &Path) -> String {
         .env("MLFLOW_DISABLE_TELEMETRY", "true")
         // Otherwise the client loads each model in a process of its own, to see what it needs.
         .env("MLFLOW_REQUIREMENTS_INFERENCE_TIMEOUT", "1")
+        .envs(token.map(|token| ("MLFLOW_TRACKING_TOKEN", token)))
         .current_dir(folder)
         .output()
         .unwrap();

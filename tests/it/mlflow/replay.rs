@@ -20,7 +20,7 @@ const DIFFERENT: [(&str, u16, &str); 13] = [
     ("update-deleted", 400, "INVALID_PARAMETER_VALUE"),
     ("create-no-experiment", 200, ""),
     ("create-float-time", 400, "INVALID_PARAMETER_VALUE"),
-    ("workspace-header", 200, ""),
+    ("workspace-header", 400, "FEATURE_DISABLED"),
     ("s-bad", 400, "INVALID_PARAMETER_VALUE"),
     ("create-257", 400, "INVALID_PARAMETER_VALUE"),
     ("get-dir", 400, "INVALID_PARAMETER_VALUE"),

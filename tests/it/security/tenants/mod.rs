@@ -3,6 +3,7 @@
 mod databases;
 mod turns;
 mod wheel;
+mod workspaces;
 
 use std::fmt::Write as _;
 use std::fs;
