@@ -304,6 +304,7 @@ mod tests {
         Arc::new(Interrupts {
             opened: Instant::now(),
             at: AtomicU64::new(u64::MAX),
+            late_checks: AtomicU64::new(0),
             work: AtomicU64::new(0),
             stopped: AtomicU64::new(u64::MAX),
         })
@@ -359,7 +360,7 @@ mod tests {
         let connection = Connection::open_in_memory().unwrap();
         let end = end();
         define(&connection, &end).unwrap();
-        end.set(Some(Duration::from_millis(1)));
+        end.set(Some(Duration::from_millis(1)), 0);
         let (text, pattern) = ("a".repeat(1_000_000), format!("%{}b%", "a_".repeat(10_000)));
         let sql = r"SELECT ?1 LIKE ?2 ESCAPE '\'";
         let stopped = connection.query_row(sql, [&text, &pattern], |row| row.get::<_, bool>(0));

@@ -33,6 +33,11 @@ const SHORT_STATEMENT_TIME: Duration = Duration::from_millis(2);
 /// After how many steps of SQLite's machine a look at the clock is due: some ten microseconds.
 const STEPS_PER_CHECK: i32 = 1000;
 
+/// How many more looks at the clock a statement has whose time is over, unless it is late by so
+/// much: a thread that had to wait for a processor has rather done little than much of it.
+const LATE_CHECKS: u64 = 32;
+const MAX_LATE_TIME: Duration = Duration::from_millis(20);
+
 /// The most bytes of values that a short statement has. One that writes cannot be begun again.
 const MAX_SHORT_ANSWER_BYTES: usize = 64 * 1024;
 
@@ -130,13 +135,16 @@ struct Interrupts {
     opened: Instant,
     /// Nanoseconds since the connection was opened.
     at: AtomicU64,
+    /// The looks at the clock that are left after that.
+    late_checks: AtomicU64,
     /// The number of the work that goes on, and of the last one that was to be stopped.
     work: AtomicU64,
     stopped: AtomicU64,
 }
 
 impl Interrupts {
-    fn set(&self, after: Option<Duration>) {
+    fn set(&self, after: Option<Duration>, late_checks: u64) {
+        self.late_checks.store(late_checks, Ordering::Relaxed);
         let end =
             after.and_then(|after| u64::try_from((self.opened.elapsed() + after).as_nanos()).ok());
         self.at.store(end.unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -153,7 +161,19 @@ impl Interrupts {
             return true;
         }
         let end = self.at.load(Ordering::Relaxed);
-        end != u64::MAX && self.opened.elapsed() > Duration::from_nanos(end)
+        if end == u64::MAX {
+            return false;
+        }
+        let late = self.opened.elapsed();
+        let Some(late) = late.checked_sub(Duration::from_nanos(end)) else {
+            return false;
+        };
+        let left = self.late_checks.load(Ordering::Relaxed);
+        if left == 0 || late > MAX_LATE_TIME {
+            return true;
+        }
+        self.late_checks.store(left - 1, Ordering::Relaxed);
+        false
     }
 }
 
@@ -176,6 +196,7 @@ impl Link {
         let end = Arc::new(Interrupts {
             opened: Instant::now(),
             at: AtomicU64::new(u64::MAX),
+            late_checks: AtomicU64::new(0),
             work: AtomicU64::new(0),
             stopped: AtomicU64::new(u64::MAX),
         });
@@ -215,9 +236,10 @@ impl Link {
         }
         let only_looks = prepared.readonly() && prepared.column_count() > 0;
         let limit = limit.or((!self.timeout.is_zero()).then_some(self.timeout));
-        self.end.set(limit.filter(|_| only_looks));
+        let late_checks = if patient { 0 } else { LATE_CHECKS };
+        self.end.set(limit.filter(|_| only_looks), late_checks);
         let done = read(&mut prepared);
-        self.end.set(None);
+        self.end.set(None, 0);
         done
     }
 
