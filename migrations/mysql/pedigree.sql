@@ -200,7 +200,8 @@ CREATE TABLE IF NOT EXISTS PedigreeRun (
     INDEX idx_pedigree_run_start (experiment_id, is_deleted, start_time DESC, run_id)
 ) ENGINE = InnoDB;
 
--- The metrics of runs, each with its latest point. The rank of a value is an integer with the same order.
+-- The metrics of runs, each with its latest point. The rank of a value is an integer with the same order. Searches of runs follow the
+-- indexes, and so a row has the experiment and the start of its run, which never change.
 CREATE TABLE IF NOT EXISTS PedigreeMetricSeries (
     id BIGINT AUTO_INCREMENT PRIMARY KEY,
     execution_id BIGINT NOT NULL,
@@ -208,8 +209,11 @@ CREATE TABLE IF NOT EXISTS PedigreeMetricSeries (
     step BIGINT NOT NULL,
     time_since_epoch BIGINT NOT NULL,
     value_rank BIGINT NOT NULL,
+    experiment_id BIGINT NOT NULL,
+    start_time BIGINT NOT NULL,
     UNIQUE (execution_id, metric_key),
-    INDEX idx_pedigree_metric_series_rank (metric_key, value_rank)
+    INDEX idx_pedigree_metric_series_value (experiment_id, metric_key, value_rank, start_time, execution_id),
+    INDEX idx_pedigree_metric_series_start (experiment_id, metric_key, start_time, value_rank, execution_id)
 ) ENGINE = InnoDB;
 
 -- All points of metrics, in the order in which they are listed.

@@ -152,7 +152,8 @@ CREATE TABLE IF NOT EXISTS PedigreeRun (
 
 CREATE INDEX IF NOT EXISTS idx_pedigree_run_start ON PedigreeRun (experiment_id, is_deleted, start_time DESC, run_id);
 
--- The metrics of runs, each with its latest point. The rank of a value is an integer with the same order.
+-- The metrics of runs, each with its latest point. The rank of a value is an integer with the same order. Searches of runs follow the
+-- indexes, and so a row has the experiment and the start of its run, which never change.
 CREATE TABLE IF NOT EXISTS PedigreeMetricSeries (
     id BIGSERIAL PRIMARY KEY,
     execution_id BIGINT NOT NULL,
@@ -160,10 +161,13 @@ CREATE TABLE IF NOT EXISTS PedigreeMetricSeries (
     step BIGINT NOT NULL,
     time_since_epoch BIGINT NOT NULL,
     value_rank BIGINT NOT NULL,
+    experiment_id BIGINT NOT NULL,
+    start_time BIGINT NOT NULL,
     UNIQUE (execution_id, metric_key)
 );
 
-CREATE INDEX IF NOT EXISTS idx_pedigree_metric_series_rank ON PedigreeMetricSeries (metric_key, value_rank);
+CREATE INDEX IF NOT EXISTS idx_pedigree_metric_series_value ON PedigreeMetricSeries (experiment_id, metric_key, value_rank, start_time, execution_id);
+CREATE INDEX IF NOT EXISTS idx_pedigree_metric_series_start ON PedigreeMetricSeries (experiment_id, metric_key, start_time, value_rank, execution_id);
 
 -- All points of metrics, in the order in which they are listed.
 CREATE TABLE IF NOT EXISTS PedigreeMetricPoint (

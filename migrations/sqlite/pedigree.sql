@@ -12,6 +12,10 @@ CREATE INDEX IF NOT EXISTS idx_pedigree_execution_type ON Execution (type_id);
 CREATE INDEX IF NOT EXISTS idx_pedigree_execution_type_state ON Execution (type_id, last_known_state);
 CREATE INDEX IF NOT EXISTS idx_pedigree_context_type ON Context (type_id);
 
+-- The executions with a short text as a property: ML Metadata's index has no executions, so that each takes a look into the table.
+CREATE INDEX IF NOT EXISTS idx_pedigree_execution_property_text
+    ON ExecutionProperty (name, is_custom_property, string_value, execution_id) WHERE LENGTH(string_value) <= 255;
+
 -- The changes of the graph, in the order of their commits. The newest row is never deleted, so that no position is used again.
 CREATE TABLE IF NOT EXISTS PedigreeChange (
     position INTEGER PRIMARY KEY,
@@ -152,7 +156,8 @@ CREATE TABLE IF NOT EXISTS PedigreeRun (
 
 CREATE INDEX IF NOT EXISTS idx_pedigree_run_start ON PedigreeRun (experiment_id, is_deleted, start_time DESC, run_id);
 
--- The metrics of runs, each with its latest point. The rank of a value is an integer with the same order.
+-- The metrics of runs, each with its latest point. The rank of a value is an integer with the same order. Searches of runs follow the
+-- indexes, and so a row has the experiment and the start of its run, which never change.
 CREATE TABLE IF NOT EXISTS PedigreeMetricSeries (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     execution_id INT NOT NULL,
@@ -160,10 +165,13 @@ CREATE TABLE IF NOT EXISTS PedigreeMetricSeries (
     step INT NOT NULL,
     time_since_epoch INT NOT NULL,
     value_rank INT NOT NULL,
+    experiment_id INT NOT NULL,
+    start_time INT NOT NULL,
     UNIQUE (execution_id, metric_key)
 );
 
-CREATE INDEX IF NOT EXISTS idx_pedigree_metric_series_rank ON PedigreeMetricSeries (metric_key, value_rank);
+CREATE INDEX IF NOT EXISTS idx_pedigree_metric_series_value ON PedigreeMetricSeries (experiment_id, metric_key, value_rank, start_time, execution_id);
+CREATE INDEX IF NOT EXISTS idx_pedigree_metric_series_start ON PedigreeMetricSeries (experiment_id, metric_key, start_time, value_rank, execution_id);
 
 -- All points of metrics, in the order in which they are listed.
 CREATE TABLE IF NOT EXISTS PedigreeMetricPoint (

@@ -40,7 +40,7 @@ impl Joined<'_> {
                         name,
                         is_custom: *is_custom,
                     };
-                    joins::push_property(sql, self.kind, key, number);
+                    joins::push_property(sql, (self.kind, joins::NODE_ID), key, number);
                 }
             }
         }

@@ -98,6 +98,15 @@ impl Dialect {
         }
     }
 
+    /// Further indexes of our own. Servers need none that leads from a property to its node: their
+    /// indexes have the node, or many rows are read at once.
+    pub(super) const fn own_indexes(self) -> &'static [&'static str] {
+        match self {
+            Self::Sqlite => &["idx_pedigree_execution_property_text"],
+            Self::Postgres | Self::MySql => &[],
+        }
+    }
+
     /// Whether names without quotes are stored in lower case, and differ from those with quotes.
     pub(super) const fn lowers_names(self) -> bool {
         match self {
@@ -288,6 +297,24 @@ impl Dialect {
                 "LOWER(CONVERT(",
                 " USING utf8mb4)) COLLATE utf8mb4_bin LIKE LOWER(?) ESCAPE '!'",
             ),
+        }
+    }
+
+    /// Whether the planner estimates how many rows a condition on a value leaves. SQLite knows only
+    /// how many rows share a value on average.
+    pub(super) const fn estimates_rows(self) -> bool {
+        match self {
+            Self::Sqlite => false,
+            Self::Postgres | Self::MySql => true,
+        }
+    }
+
+    /// Whether rows that an index has in the order of some columns are put into that of further
+    /// columns group by group, so that a page ends early. Otherwise all of them are sorted.
+    pub(super) const fn sorts_by_prefix(self) -> bool {
+        match self {
+            Self::Sqlite | Self::Postgres => true,
+            Self::MySql => false,
         }
     }
 

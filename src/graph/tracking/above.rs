@@ -6,7 +6,7 @@
 use super::experiments::context_id;
 use super::fields::text;
 use super::names::{self, PARENT_RUN_TAG, PIPELINE_RUN_TAG, PIPELINE_RUN_TYPE, tag_property};
-use super::runs::{TrackedRun, unknown};
+use super::runs::{experiment_of, unknown};
 use super::schema::TrackingTypes;
 use crate::error::Result;
 use crate::graph::edges::{memberships, parents};
@@ -63,7 +63,7 @@ pub(super) async fn join(tx: &mut Tx, id: &str, tags: &[Tag], origin: &Origin) -
     let types = TrackingTypes::ensure(tx, origin).await?;
     let run = nodes::by_name(tx, Kind::Execution, types.run, id).await?;
     let run = run.ok_or_else(|| unknown(id))?;
-    let experiment = context_id(tx, TrackedRun::of(&run).experiment).await?;
+    let experiment = context_id(tx, experiment_of(&run.content.properties)).await?;
     let contexts = named(tx, types, tags, experiment, origin.time).await?;
     memberships::put_all(tx, Kind::Execution, &contexts, &[run.id], Nodes::Any).await
 }

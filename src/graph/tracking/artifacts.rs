@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::experiments::context_id;
 use super::names::DIGEST;
-use super::runs::{TrackedRun, check_active, find, unknown};
+use super::runs::{check_active, experiment_of, find, unknown};
 use super::schema::TrackingTypes;
 use crate::error::{Error, Result};
 use crate::graph::datasets::named;
@@ -83,8 +83,9 @@ impl Write for LogArtifacts {
         let named = named::name(tx, &uris, origin).await?;
         let run = LockedNode::lock(tx, Kind::Execution, execution_id).await?;
         let run = run.ok_or_else(|| unknown(&self.id))?;
-        check_active(&self.id, &run.stored().content)?;
-        let experiment = context_id(tx, TrackedRun::of(run.stored()).experiment).await?;
+        let content = &run.stored().content;
+        check_active(&self.id, content)?;
+        let experiment = context_id(tx, experiment_of(&content.properties)).await?;
         let given: BTreeMap<&str, &RunArtifact> = self
             .artifacts
             .iter()

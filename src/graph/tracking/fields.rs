@@ -17,17 +17,19 @@ pub(in crate::graph) fn texts_after(
 ) -> Vec<(String, String)> {
     let named = properties.range(prefix.to_owned()..);
     let named = named.map_while(|(name, value)| Some((name.strip_prefix(prefix)?, value)));
-    let text = |(key, value): (&str, &Value)| {
-        let text = match value {
-            Value::String(text) => text.clone(),
-            Value::Int(number) => number.to_string(),
-            Value::Double(number) => number.to_string(),
-            Value::Bool(flag) => flag.to_string(),
-            Value::Struct(_) | Value::Proto(_) | Value::Empty => return None,
-        };
-        Some((key.to_owned(), text))
-    };
+    let text = |(key, value): (&str, &Value)| Some((key.to_owned(), text_of(value.clone())?));
     named.filter_map(text).collect()
+}
+
+/// A value as a text; `None` for one that is not shown so.
+pub(super) fn text_of(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text),
+        Value::Int(number) => Some(number.to_string()),
+        Value::Double(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Struct(_) | Value::Proto(_) | Value::Empty => None,
+    }
 }
 
 /// A property that is an integer.

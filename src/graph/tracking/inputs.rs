@@ -16,7 +16,7 @@ use super::names::{
     SCHEMA_DIGEST, SOURCE, SOURCE_TYPE, VERSION, weak_digest,
 };
 use super::outputs::links;
-use super::runs::{TrackedRun, check_active, find, unknown};
+use super::runs::{check_active, experiment_of, find, unknown};
 use super::schema::TrackingTypes;
 use crate::error::Result;
 use crate::graph::datasets::named;
@@ -199,7 +199,7 @@ impl Write for LogInputs {
         let run = LockedNode::lock(tx, Kind::Execution, execution_id).await?;
         let run = run.ok_or_else(|| unknown(&self.id))?;
         check_active(&self.id, &run.stored().content)?;
-        let experiment = TrackedRun::of(run.stored()).experiment;
+        let experiment = experiment_of(&run.stored().content.properties);
         let experiment_context = context_id(tx, experiment).await?;
         let mut inputs: BTreeMap<String, (&RunInput, Option<&String>)> = BTreeMap::new();
         for (input, uri) in self.inputs.iter().zip(&uris) {

@@ -38,8 +38,12 @@ pub(super) async fn of_runs(tx: &mut Tx, runs: &[i64]) -> Result<HashMap<i64, Ru
     let models = models.map(|node| (node.id, node.content.name.unwrap_or_default()));
     let models: HashMap<i64, String> = models.collect();
     let mut links: HashMap<i64, RunLinks> = HashMap::new();
-    add_datasets(tx, runs, &linked, &datasets, &mut links).await?;
-    add_models(tx, linked, &models, &mut links).await?;
+    if !datasets.is_empty() {
+        add_datasets(tx, runs, &linked, &datasets, &mut links).await?;
+    }
+    if !models.is_empty() {
+        add_models(tx, linked, &models, &mut links).await?;
+    }
     Ok(links)
 }
 

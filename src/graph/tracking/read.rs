@@ -19,7 +19,7 @@ use crate::model::{
 use crate::storage::tables::nodes;
 use crate::storage::tables::tracking::{
     curves, experiments as experiment_rows, inputs as input_tags, metrics, models as model_rows,
-    runs as run_rows,
+    run_search,
 };
 use crate::storage::{Database, Tx};
 
@@ -121,7 +121,7 @@ impl GraphTracking {
         let (mut tx, types) = self.begin().await?;
         let found = nodes::by_name(&mut tx, Kind::Execution, types.run, id).await?;
         let found: Vec<Node> = found.into_iter().collect();
-        Ok(with_data(&mut tx, &found).await?.pop())
+        Ok(with_data(&mut tx, found).await?.pop())
     }
 
     /// A page of the runs in a view of experiments that a search finds.
@@ -136,9 +136,9 @@ impl GraphTracking {
         asked: &TrackingQuery<RunField>,
     ) -> Result<Vec<RunData>> {
         let (mut tx, _) = self.begin().await?;
-        let ids = run_rows::search(&mut tx, experiments, view, asked).await?;
+        let ids = run_search::search(&mut tx, experiments, view, asked).await?;
         let found = in_order(&mut tx, Kind::Execution, &ids).await?;
-        with_data(&mut tx, &found).await
+        with_data(&mut tx, found).await
     }
 
     /// Whether anything has been tracked. Other reads have the types and the first experiment
@@ -164,7 +164,7 @@ impl GraphTracking {
         asked: &TrackingQuery<RunField>,
     ) -> Result<Vec<ListedRun>> {
         let mut tx = self.database.read().await?;
-        let ids = run_rows::search(&mut tx, experiments, view, asked).await?;
+        let ids = run_search::search(&mut tx, experiments, view, asked).await?;
         let found = in_order(&mut tx, Kind::Execution, &ids).await?;
         let mut points: HashMap<i64, Vec<MetricPoint>> = HashMap::new();
         if !ids.is_empty() {
@@ -173,12 +173,12 @@ impl GraphTracking {
                 of_run.push(series.latest);
             }
         }
-        let listed = |node: &Node| ListedRun {
+        let listed = |node: Node| ListedRun {
             execution_id: node.id,
-            run: TrackedRun::of(node),
             metrics: points.remove(&node.id).unwrap_or_default(),
+            run: TrackedRun::of(node),
         };
-        Ok(found.iter().map(listed).collect())
+        Ok(found.into_iter().map(listed).collect())
     }
 
     /// The execution that the run with an id is.
@@ -336,7 +336,7 @@ pub struct InputSummary {
 }
 
 /// Runs with their metrics and inputs, in the same order.
-async fn with_data(tx: &mut Tx, found: &[Node]) -> Result<Vec<RunData>> {
+async fn with_data(tx: &mut Tx, found: Vec<Node>) -> Result<Vec<RunData>> {
     let ids: Vec<i64> = found.iter().map(|node| node.id).collect();
     let mut points: HashMap<i64, Vec<MetricPoint>> = HashMap::new();
     for series in metrics::series_of(tx, &ids).await? {
@@ -346,15 +346,15 @@ async fn with_data(tx: &mut Tx, found: &[Node]) -> Result<Vec<RunData>> {
             .push(series.latest);
     }
     let mut links = links::of_runs(tx, &ids).await?;
-    let run = |node: &Node| {
+    let run = |node: Node| {
         let links = links.remove(&node.id).unwrap_or_default();
         RunData {
-            run: TrackedRun::of(node),
             metrics: points.remove(&node.id).unwrap_or_default(),
+            run: TrackedRun::of(node),
             inputs: links.inputs,
             model_inputs: links.model_inputs,
             model_outputs: links.model_outputs,
         }
     };
-    Ok(found.iter().map(run).collect())
+    Ok(found.into_iter().map(run).collect())
 }

@@ -2,7 +2,7 @@
 
 use super::above;
 use super::experiments::{self, is_deleted, set_deleted};
-use super::fields::{int, set_texts, text, texts_after};
+use super::fields::{int, set_texts, text, text_of};
 use super::names::{
     self, ARTIFACT_LOCATION, ARTIFACT_URI, ENDED_AT, EXPERIMENT_ID, OWNER, PARAM_PREFIX, RUN_NAME,
     RUN_NAME_TAG, STARTED_AT, TAG_PREFIX, tag_property,
@@ -14,7 +14,8 @@ use crate::graph::nodes::locked::LockedNode;
 use crate::graph::nodes::writer::{NodeWriter, PutOptions};
 use crate::graph::write::Write;
 use crate::model::{
-    ExecutionState, Kind, Node, NodeContent, NodeInput, NodeKey, NodeState, Origin, Value,
+    ExecutionState, Kind, Node, NodeContent, NodeInput, NodeKey, NodeState, Origin, Properties,
+    Value,
 };
 use crate::storage::Tx;
 use crate::storage::tables::memberships::Nodes;
@@ -46,26 +47,57 @@ pub struct TrackedRun {
 
 impl TrackedRun {
     /// The run that an execution is.
-    pub(super) fn of(node: &Node) -> Self {
-        let content = &node.content;
-        let (declared, custom) = (&content.properties, &content.custom_properties);
-        Self {
-            id: content.name.clone().unwrap_or_default(),
-            experiment: int(declared, EXPERIMENT_ID).unwrap_or_default(),
+    pub(super) fn of(node: Node) -> Self {
+        let is_deleted = is_deleted(&node.content);
+        let content = node.content;
+        let declared = &content.properties;
+        let mut run = Self {
+            id: content.name.unwrap_or_default(),
+            experiment: experiment_of(declared),
             name: text(declared, RUN_NAME),
-            owner: text(custom, OWNER),
+            owner: String::new(),
             state: match content.state {
                 Some(NodeState::Execution(state)) => Some(state),
                 Some(NodeState::Artifact(_)) | None => None,
             },
-            started: int(custom, STARTED_AT),
-            ended: int(custom, ENDED_AT),
+            started: None,
+            ended: None,
             artifact_uri: text(declared, ARTIFACT_URI),
-            is_deleted: is_deleted(content),
-            params: texts_after(custom, PARAM_PREFIX),
-            tags: texts_after(custom, TAG_PREFIX),
+            is_deleted,
+            params: Vec::new(),
+            tags: Vec::new(),
+        };
+        for (name, value) in content.custom_properties {
+            run.set(name, value);
+        }
+        run
+    }
+
+    /// Sets what a custom property has. They come in the order of their names.
+    fn set(&mut self, mut name: String, value: Value) {
+        let listed = [
+            (PARAM_PREFIX, &mut self.params),
+            (TAG_PREFIX, &mut self.tags),
+        ];
+        for (prefix, list) in listed {
+            if name.starts_with(prefix) {
+                name.drain(..prefix.len());
+                list.extend(text_of(value).map(|text| (name, text)));
+                return;
+            }
+        }
+        match (name.as_str(), value) {
+            (OWNER, Value::String(owner)) => self.owner = owner,
+            (STARTED_AT, Value::Int(time)) => self.started = Some(time),
+            (ENDED_AT, Value::Int(time)) => self.ended = Some(time),
+            _ => {}
         }
     }
+}
+
+/// The number of the experiment of a run with these declared properties.
+pub(super) fn experiment_of(declared: &Properties) -> i64 {
+    int(declared, EXPERIMENT_ID).unwrap_or_default()
 }
 
 /// Creates a run.
@@ -143,7 +175,7 @@ impl Write for NewRun {
         };
         run_rows::insert(tx, &row).await?;
         memberships::put_all(tx, kind, &contexts, &[execution_id], Nodes::New).await?;
-        Ok(TrackedRun::of(&Node {
+        Ok(TrackedRun::of(Node {
             id: execution_id,
             type_id: types.run,
             type_name: None,
@@ -231,7 +263,7 @@ impl Write for EditRun {
                 .insert(tag, Value::String(name.clone()));
         }
         let stored = LockedNode::store(tx, Kind::Execution, vec![edit], origin.time).await?;
-        let run = stored.first().map(TrackedRun::of);
+        let run = stored.into_iter().next().map(TrackedRun::of);
         run.ok_or_else(|| unknown(&self.id))
     }
 }

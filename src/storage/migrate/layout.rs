@@ -3,11 +3,11 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::error::{Error, Result};
-use crate::storage::Tx;
 use crate::storage::tables::schema::MLMD_TABLES;
+use crate::storage::{Dialect, Tx};
 
 /// Tables and indexes that `pedigree.sql` creates.
-const OWN_TABLES_AND_INDEXES: [&str; 29] = [
+const OWN_TABLES_AND_INDEXES: [&str; 31] = [
     "PedigreeChange",
     "PedigreeOutbox",
     "PedigreeLargeValue",
@@ -37,7 +37,12 @@ const OWN_TABLES_AND_INDEXES: [&str; 29] = [
     "idx_pedigree_execution_type",
     "idx_pedigree_execution_type_state",
     "idx_pedigree_context_type",
+    "idx_pedigree_metric_series_value",
+    "idx_pedigree_metric_series_start",
 ];
+
+/// An index of our own that no longer is one. Its table needs columns before it gets others.
+const OLD_INDEX: &str = "idx_pedigree_metric_series_rank";
 
 /// The table that exists while a creation is under way, where each statement about the schema
 /// commits. A creation that was cut off leaves it.
@@ -110,8 +115,14 @@ impl Layout {
     }
 
     /// Whether our own tables and indexes exist.
-    pub(super) fn has_own(&self) -> bool {
-        OWN_TABLES_AND_INDEXES.iter().all(|name| self.has(name, []))
+    pub(super) fn has_own(&self, dialect: Dialect) -> bool {
+        let mut names = OWN_TABLES_AND_INDEXES.iter().chain(dialect.own_indexes());
+        names.all(|name| self.has(name, []))
+    }
+
+    /// Whether a table of our own is an older one.
+    pub(super) fn has_old_own(&self) -> bool {
+        self.has(OLD_INDEX, [])
     }
 
     /// Compares with the library's version. Additional columns are ignored.

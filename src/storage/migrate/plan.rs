@@ -34,6 +34,8 @@ pub enum SchemaChange {
     /// To this version, from the one above.
     Downgrade(i64),
     Widen,
+    /// Brings an older table of our own up to date.
+    Renew,
     /// Creates our own tables.
     Extend,
     /// Makes the history append-only.
@@ -47,6 +49,7 @@ impl fmt::Display for SchemaChange {
             Self::Upgrade(version) => write!(f, "upgrade to version {version}"),
             Self::Downgrade(version) => write!(f, "downgrade to version {version}"),
             Self::Widen => f.write_str("widening"),
+            Self::Renew => f.write_str("renewal of a table of our own"),
             Self::Extend => f.write_str("extension by tables of our own"),
             Self::Protect => f.write_str("protection of the history"),
         }
@@ -80,7 +83,10 @@ impl Plan {
         if options.widen && found.is_some() {
             planned.extend(widen(tx, scripts).await?);
         }
-        if !layout.has_own() || !has_own_rows(tx).await? {
+        if layout.has_old_own() {
+            planned.push(SchemaChange::Renew.by(scripts.renew_own));
+        }
+        if !layout.has_own(tx.dialect()) || !has_own_rows(tx).await? {
             planned.push(SchemaChange::Extend.by(scripts.own));
         }
         if options.append_only && !is_append_only(tx, scripts).await? {

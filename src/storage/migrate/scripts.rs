@@ -47,6 +47,9 @@ pub(super) struct Scripts {
     pub create: Script,
     /// Creates the tables and indexes of our own that are missing.
     pub own: Script,
+    /// Brings a table of our own up to what `own` creates, where [`super::layout::Layout`] finds
+    /// its old index.
+    pub renew_own: Script,
     /// The steps, oldest first; the last one leads to the library's version.
     pub steps: &'static [MigrationStep],
     pub widening: Option<Widening>,
@@ -95,6 +98,7 @@ macro_rules! step {
 static SQLITE: Scripts = Scripts {
     create: script!("sqlite/schema.sql"),
     own: script!("sqlite/pedigree.sql"),
+    renew_own: script!("sqlite/metric_series.sql"),
     steps: &[
         step!(1, "sqlite/0001_schema_version"),
         step!(2, "sqlite/0002_type_kind"),
@@ -118,6 +122,7 @@ static SQLITE: Scripts = Scripts {
 static POSTGRES: Scripts = Scripts {
     create: script!("postgres/schema.sql"),
     own: script!("postgres/pedigree.sql"),
+    renew_own: script!("postgres/metric_series.sql"),
     steps: &[step!(10, "postgres/0010_proto_and_bool_values")],
     widening: Some(Widening {
         narrow: include_str!("../../../migrations/postgres/narrow.sql"),
@@ -140,6 +145,7 @@ static POSTGRES: Scripts = Scripts {
 static MYSQL: Scripts = Scripts {
     create: script!("mysql/schema.sql"),
     own: script!("mysql/pedigree.sql"),
+    renew_own: script!("mysql/metric_series.sql"),
     steps: &[
         step!(1, "mysql/0001_schema_version"),
         step!(2, "mysql/0002_type_kind"),

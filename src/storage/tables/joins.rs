@@ -71,13 +71,28 @@ pub struct PropertyKey<'a> {
     pub is_custom: bool,
 }
 
-/// Appends a join of a property of a node of this kind.
-pub fn push_property(sql: &mut SqlFragment, kind: Kind, key: PropertyKey<'_>, number: usize) {
+/// The column with the id of a node `n`.
+pub const NODE_ID: &str = "n.id";
+
+/// Appends a join of a property of a node of this kind, whose id is in a column.
+pub fn push_property(
+    sql: &mut SqlFragment,
+    (kind, node): (Kind, &'static str),
+    key: PropertyKey<'_>,
+    number: usize,
+) {
     let tables = NodeTables::of(kind);
     sql.push(" JOIN ").push(tables.properties.name);
     sql.push_numbered(" p# ON p#.", number)
         .push(tables.foreign_key)
-        .push(" = n.id AND ");
+        .push(" = ")
+        .push(node)
+        .push(" AND ");
+    push_property_key(sql, key, number);
+}
+
+/// Appends the condition that the property with the alias of a number has this key.
+pub fn push_property_key(sql: &mut SqlFragment, key: PropertyKey<'_>, number: usize) {
     let has_name = sql.dialect().property_name_equals();
     sql.push_numbered(has_name, number);
     for _ in has_name.matches('?') {
@@ -202,7 +217,7 @@ mod tests {
             name: "p",
             is_custom: true,
         };
-        let push = |sql: &mut SqlFragment| push_property(sql, Kind::Context, key, 0);
+        let push = |sql: &mut SqlFragment| push_property(sql, (Kind::Context, NODE_ID), key, 0);
         assert_eq!(
             text(Dialect::Postgres, push),
             " JOIN ContextProperty p0 ON p0.context_id = n.id AND p0.name = $1 \

@@ -13,6 +13,7 @@ mod history;
 mod import;
 mod kubeflow;
 mod large;
+mod many;
 pub mod models;
 mod registry;
 mod replay;

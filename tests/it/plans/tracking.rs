@@ -2,15 +2,19 @@
 
 use serde_json::{Value as Json, json};
 
+use super::Statement;
 use crate::serving::http;
 use crate::sql::run_sql;
 
 /// The tables of experiments and runs, which grow.
 const FILL: &str = "
     INSERT INTO PedigreeRun (execution_id, run_id, experiment_id, is_deleted, start_time)
-    SELECT id, name, id % 300, id % 10 = 3, id FROM Execution WHERE name LIKE 'n%';
-    INSERT INTO PedigreeMetricSeries (execution_id, metric_key, step, time_since_epoch, value_rank)
-    SELECT id, 'loss', 0, 0, id FROM Execution;
+    SELECT id, name, CASE WHEN id % 2 = 0 THEN 900 ELSE id % 300 END, id % 10 = 3, id
+    FROM Execution WHERE name LIKE 'n%';
+    INSERT INTO PedigreeMetricSeries (execution_id, metric_key, step, time_since_epoch, value_rank,
+        experiment_id, start_time)
+    SELECT id, 'loss', 0, 0, id, CASE WHEN id % 2 = 0 THEN 900 ELSE id % 300 END, id
+    FROM Execution;
     INSERT INTO PedigreeMetricPoint (series_id, time_since_epoch, step, value_rank)
     SELECT s.id, e.id, 0, 0 FROM PedigreeMetricSeries s JOIN Execution e ON e.id % 300 = s.id % 300
     WHERE e.id < 3000;
@@ -50,8 +54,43 @@ async fn ask(port: u16, path: &str, body: &Json) -> Json {
     serde_json::from_slice(&answer.body).unwrap()
 }
 
+/// The experiment with half of all runs.
+const LARGE_EXPERIMENT: &str = "900";
+
+/// The index in whose order a search reads runs, so that it ends with the page.
+pub fn followed_index(statement: &Statement) -> Option<&'static str> {
+    let is_of_many = |value: &String| value == LARGE_EXPERIMENT;
+    if statement.name != "runs::search" || !statement.values.iter().any(is_of_many) {
+        return None;
+    }
+    let (_, order) = statement.text.split_once(" ORDER BY ")?;
+    let indexes = [
+        ("o.value_rank", "idx_pedigree_metric_series_value"),
+        ("o.start_time", "idx_pedigree_metric_series_start"),
+    ];
+    let first = indexes.iter().find(|(first, _)| order.starts_with(first));
+    first.map(|(_, index)| *index)
+}
+
+/// Searches runs of the experiment with many.
+async fn search_many(port: u16) {
+    for (filter, order_by) in [
+        ("", &["metrics.loss"][..]),
+        ("", &["metrics.loss DESC"]),
+        ("metrics.loss < 10", &[]),
+    ] {
+        let query = json!({
+            "experiment_ids": [LARGE_EXPERIMENT], "filter": filter, "order_by": order_by,
+            "max_results": 10,
+        });
+        ask(port, "/runs/search", &query).await;
+    }
+}
+
 /// Logs to a run, and searches.
 pub async fn track(port: u16) {
+    // Of equal statements, the first one counts.
+    search_many(port).await;
     let experiment = ask(port, "/experiments/create", &json!({"name": "tracked"})).await;
     let experiment = experiment["experiment_id"].as_str().unwrap();
     let of_experiment = json!({"experiment_id": experiment, "run_name": "r", "start_time": 5});

@@ -33,7 +33,7 @@ const SCHEMA: &str = "
     UNION ALL
     SELECT format('%s %s', name, replace(substr(sql, instr(sql, 'WHERE')), '`', ''))
     FROM sqlite_master
-    WHERE type = 'index' AND instr(sql, 'WHERE') > 0
+    WHERE type = 'index' AND instr(sql, 'WHERE') > 0 AND name NOT LIKE 'idx_pedigree%'
     ORDER BY 1";
 
 /// For each table a query that shows its rows as text, in the order they have in the file.

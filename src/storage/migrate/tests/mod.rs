@@ -81,7 +81,7 @@ async fn what_is_missing_of_ours_is_made_again() {
     let store = Store::load(LATEST).await;
     store.prepare(Migration::default()).await.unwrap();
     let ours = store.texts(OURS).await;
-    assert_eq!(ours.len(), 44);
+    assert_eq!(ours.len(), 46);
     for drop in [
         "DROP INDEX idx_pedigree_context_type",
         "DROP TABLE PedigreeMessage",
@@ -91,6 +91,30 @@ async fn what_is_missing_of_ours_is_made_again() {
         store.prepare(Migration::default()).await.unwrap();
         assert_eq!(store.texts(OURS).await, ours);
     }
+}
+
+#[tokio::test]
+async fn an_older_table_of_ours_is_renewed() {
+    const OLDER: &str = "
+        DROP INDEX idx_pedigree_metric_series_value;
+        DROP INDEX idx_pedigree_metric_series_start;
+        ALTER TABLE PedigreeMetricSeries DROP COLUMN experiment_id;
+        ALTER TABLE PedigreeMetricSeries DROP COLUMN start_time;
+        CREATE INDEX idx_pedigree_metric_series_rank ON PedigreeMetricSeries (metric_key, value_rank);
+        INSERT INTO PedigreeRun VALUES (1, 'r', 7, 0, 5);
+        INSERT INTO PedigreeMetricSeries VALUES (1, 1, 'loss', 0, 0, 3)";
+    const INDEXES: &str =
+        "SELECT sql FROM sqlite_master WHERE name LIKE 'idx_pedigree%' ORDER BY 1";
+    let store = Store::load(LATEST).await;
+    store.prepare(Migration::default()).await.unwrap();
+    let new = store.texts(INDEXES).await;
+    store.run(OLDER).await;
+    for _ in 0..2 {
+        store.prepare(Migration::default()).await.unwrap();
+        assert_eq!(store.texts(INDEXES).await, new);
+    }
+    let found = "SELECT CONCAT(experiment_id, ' ', start_time) FROM PedigreeMetricSeries";
+    assert_eq!(store.texts(found).await, ["7 5"]);
 }
 
 #[tokio::test]

@@ -33,6 +33,7 @@ on_servers! {
     a_widened_database_is_like_a_new_one
     a_plan_says_what_would_be_done
     what_is_missing_of_ours_is_made_again
+    an_older_table_of_ours_is_renewed
     versions_that_are_refused
     a_schema_with_gaps
     a_downgrade_that_cannot_be
@@ -266,6 +267,36 @@ async fn what_is_missing_of_ours_is_made_again(dialect: Dialect) {
         store.run(drop).await;
         assert_eq!(store.files(Migration::default()).await, [file], "{drop}");
     }
+}
+
+async fn an_older_table_of_ours_is_renewed(dialect: Dialect) {
+    const ROWS: &str = "
+        CREATE INDEX idx_pedigree_metric_series_rank ON PedigreeMetricSeries (metric_key, value_rank);
+        INSERT INTO PedigreeRun VALUES (1, 'r', 7, FALSE, 5);
+        INSERT INTO PedigreeMetricSeries VALUES (1, 1, 'loss', 0, 0, 3)";
+    let (older, files) = match dialect {
+        Dialect::MySql => (
+            "ALTER TABLE PedigreeMetricSeries DROP INDEX idx_pedigree_metric_series_value,
+             DROP INDEX idx_pedigree_metric_series_start,
+             DROP COLUMN experiment_id, DROP COLUMN start_time",
+            ["mysql/metric_series.sql", "mysql/pedigree.sql"],
+        ),
+        _ => (
+            "ALTER TABLE PedigreeMetricSeries DROP COLUMN experiment_id, DROP COLUMN start_time",
+            ["postgres/metric_series.sql", "postgres/pedigree.sql"],
+        ),
+    };
+    let store = Store::load(dialect, wheel(dialect, LIBRARY_VERSION)).await;
+    store.prepare(Migration::default()).await.unwrap();
+    let new = store.schema().await;
+    store.run(older).await;
+    store.run(ROWS).await;
+    assert_eq!(store.files(Migration::default()).await, files);
+    store.prepare(Migration::default()).await.unwrap();
+    assert!(store.files(Migration::default()).await.is_empty());
+    let found = "SELECT CONCAT(experiment_id, ' ', start_time) FROM PedigreeMetricSeries";
+    assert_eq!(store.texts(found).await, ["7 5"]);
+    assert_eq!(store.schema().await, new);
 }
 
 async fn versions_that_are_refused(dialect: Dialect) {

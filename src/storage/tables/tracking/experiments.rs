@@ -6,6 +6,7 @@ use crate::model::{ExperimentField, Kind, LifecycleView, TrackingQuery};
 use crate::storage::Tx;
 use crate::storage::bulk::ColumnType::{Bool, Int as IntColumn};
 use crate::storage::bulk::{Rows, Table};
+use crate::storage::tables::joins::NODE_ID;
 
 static EXPERIMENT: Table = Table {
     name: "PedigreeExperiment",
@@ -58,7 +59,7 @@ pub async fn search(
         "experiments::search",
         "SELECT n.id FROM PedigreeExperiment e JOIN Context n ON n.id = e.context_id",
     );
-    let mut sql = SearchSql::new(begin, Kind::Context);
+    let mut sql = SearchSql::new(begin, Kind::Context, NODE_ID);
     sql.push_view(view, "e.is_deleted");
     tx.all(sql.finish(asked, "e.experiment_id DESC")).await
 }

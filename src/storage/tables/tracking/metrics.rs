@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::runs;
 use crate::error::Result;
 use crate::model::{MetricPoint, OffsetPage, RunPoint};
 use crate::storage::Tx;
@@ -20,6 +21,8 @@ static SERIES: Table = Table {
         ("step", IntColumn),
         ("time_since_epoch", IntColumn),
         ("value_rank", IntColumn),
+        ("experiment_id", IntColumn),
+        ("start_time", IntColumn),
     ],
     unwritten: &["id"],
     key: 2,
@@ -132,9 +135,14 @@ pub async fn put(
     }
     let keys: Vec<&str> = latest.keys().copied().collect();
     let stored = series_with_keys(tx, execution_id, &keys).await?;
+    let known = stored.values().next();
+    let (experiment, start) = match known {
+        Some(known) => known.experiment_and_start,
+        None => runs::experiment_and_start(tx, execution_id).await?,
+    };
     let is_later = |point: &MetricPoint| {
         let known = stored.get(point.key.as_str());
-        known.is_none_or(|known| lateness(point) > lateness(&known.latest))
+        known.is_none_or(|known| lateness(point) > lateness(&known.series.latest))
     };
     let mut new = Rows::new(&SERIES);
     let mut moved = Rows::new(&SERIES);
@@ -149,6 +157,8 @@ pub async fn put(
             point.step.into(),
             point.time.into(),
             rank_of(point.value).into(),
+            experiment.into(),
+            start.into(),
         ]);
         if is_new {
             new_keys.push(point.key.as_str());
@@ -157,7 +167,7 @@ pub async fn put(
     let new_ids = tx.insert_rows_for_ids(&new).await?;
     tx.upsert_rows(&moved).await?;
     let mut ids: BTreeMap<&str, i64> = new_keys.into_iter().zip(new_ids).collect();
-    ids.extend(stored.iter().map(|(key, series)| (key.as_str(), series.id)));
+    ids.extend(stored.iter().map(|(key, it)| (key.as_str(), it.series.id)));
     let mut rows = Rows::new(&POINT);
     for point in points {
         let id = ids.get(point.key.as_str()).copied().unwrap_or_default();
@@ -172,20 +182,35 @@ pub async fn put(
     Ok(changed.into_iter().cloned().collect())
 }
 
+/// A series, with what it has of its run.
+struct StoredSeries {
+    series: MetricSeries,
+    experiment_and_start: (i64, i64),
+}
+
+impl FromRow for StoredSeries {
+    fn from_row<R: Row>(row: &R) -> Result<Self, R::Error> {
+        Ok(Self {
+            series: MetricSeries::from_row(row)?,
+            experiment_and_start: (row.get(6)?, row.get(7)?),
+        })
+    }
+}
+
 async fn series_with_keys(
     tx: &mut Tx,
     execution_id: i64,
     keys: &[&str],
-) -> Result<BTreeMap<String, MetricSeries>> {
+) -> Result<BTreeMap<String, StoredSeries>> {
     let mut query = tx.sql(
         "metrics::series_with_keys",
-        "SELECT id, execution_id, metric_key, step, time_since_epoch, value_rank \
-         FROM PedigreeMetricSeries WHERE execution_id = ? AND metric_key",
+        "SELECT id, execution_id, metric_key, step, time_since_epoch, value_rank, experiment_id, \
+         start_time FROM PedigreeMetricSeries WHERE execution_id = ? AND metric_key",
     );
     query.bind(execution_id).push_in_texts(keys);
-    let series: Vec<MetricSeries> = tx.all(query).await?;
-    let by_key = |series: MetricSeries| (series.latest.key.clone(), series);
-    Ok(series.into_iter().map(by_key).collect())
+    let stored: Vec<StoredSeries> = tx.all(query).await?;
+    let by_key = |it: StoredSeries| (it.series.latest.key.clone(), it);
+    Ok(stored.into_iter().map(by_key).collect())
 }
 
 /// A page of the points of a metric of a run, by time, step and value, each as time, step and

@@ -7,6 +7,7 @@
 //! * `models`, `model_metrics`: logged models and their metrics.
 //! * `registered`: registered models and their versions.
 //! * `search`: conditions and orders of searches; `text`: comparisons of texts.
+//! * `run_search`: searches of runs, which follow indexes; `run_fields`: what they compare.
 
 pub mod curves;
 pub mod experiments;
@@ -15,6 +16,8 @@ pub mod metrics;
 pub mod model_metrics;
 pub mod models;
 pub mod registered;
+mod run_fields;
+pub mod run_search;
 pub mod runs;
 mod search;
 mod text;

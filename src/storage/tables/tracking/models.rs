@@ -4,6 +4,7 @@ use super::search::SearchSql;
 use crate::error::Result;
 use crate::model::{ArtifactState, Kind, ModelField, TrackingQuery};
 use crate::storage::Tx;
+use crate::storage::tables::joins::NODE_ID;
 
 /// The artifacts of a page of the models that a search finds among those of this type in these
 /// contexts, in its order. Deleted ones are left out. Models that were created later come first
@@ -22,7 +23,7 @@ pub async fn search(
         "models::search",
         "SELECT n.id FROM Attribution a JOIN Artifact n ON n.id = a.artifact_id",
     );
-    let mut sql = SearchSql::new(begin, Kind::Artifact);
+    let mut sql = SearchSql::new(begin, Kind::Artifact, NODE_ID);
     sql.push_scope("a.context_id", contexts);
     sql.push_scope("n.type_id", &[type_id]);
     sql.push_without_state(ArtifactState::Deleted.number());

@@ -4,6 +4,7 @@ use super::search::SearchSql;
 use crate::error::Result;
 use crate::model::{Kind, RegistryField, TrackingQuery};
 use crate::storage::Tx;
+use crate::storage::tables::joins::NODE_ID;
 
 /// The contexts of a page of the models that a search finds among those of this type, in its order.
 /// Those with the property `deleted` are left out.
@@ -18,10 +19,10 @@ pub async fn search_models(
     asked: &TrackingQuery<RegistryField>,
 ) -> Result<Vec<i64>> {
     let begin = tx.sql("registered::search_models", "SELECT n.id FROM Context n");
-    let mut sql = SearchSql::new(begin, Kind::Context);
+    let mut sql = SearchSql::new(begin, Kind::Context, NODE_ID);
     sql.push_scope("n.type_id", &[type_id]);
     sql.push_without_property("n.id", deleted);
-    tx.all(sql.finish(asked, "n.id")).await
+    tx.all(sql.finish(asked, NODE_ID)).await
 }
 
 /// The contexts of a page of the versions that a search finds among those of the second type whose
@@ -42,10 +43,10 @@ pub async fn search_versions(
         "SELECT n.id FROM Context n JOIN ParentContext l ON l.context_id = n.id \
          JOIN Context m ON m.id = l.parent_context_id",
     );
-    let mut sql = SearchSql::new(begin, Kind::Context);
+    let mut sql = SearchSql::new(begin, Kind::Context, NODE_ID);
     sql.push_scope("n.type_id", &[version_type]);
     sql.push_scope("m.type_id", &[model_type]);
     sql.push_without_property("n.id", deleted);
     sql.push_without_property("m.id", deleted);
-    tx.all(sql.finish(asked, "n.id")).await
+    tx.all(sql.finish(asked, NODE_ID)).await
 }

@@ -1,8 +1,6 @@
 //! The table `PedigreeRun`: the runs of experiments.
 
-use super::search::SearchSql;
 use crate::error::Result;
-use crate::model::{Kind, LifecycleView, RunField, TrackingQuery};
 use crate::storage::Tx;
 use crate::storage::bulk::ColumnType::{Bool, Int as IntColumn, Text};
 use crate::storage::bulk::{Rows, Table};
@@ -48,6 +46,20 @@ pub async fn insert(tx: &mut Tx, run: &RunRow<'_>) -> Result<()> {
     tx.insert_rows(&rows).await
 }
 
+/// The experiment of a run and its start, in milliseconds since epoch, or zeros for an unknown run.
+///
+/// # Errors
+///
+/// Those of the database.
+pub(super) async fn experiment_and_start(tx: &mut Tx, execution_id: i64) -> Result<(i64, i64)> {
+    let mut query = tx.sql(
+        "runs::experiment_and_start",
+        "SELECT experiment_id, start_time FROM PedigreeRun WHERE execution_id = ?",
+    );
+    query.bind(execution_id);
+    Ok(tx.first(query).await?.unwrap_or_default())
+}
+
 /// Sets whether runs are deleted.
 ///
 /// # Errors
@@ -80,28 +92,4 @@ pub async fn first_of(
     );
     query.bind(experiment).bind(is_deleted).bind(limit);
     tx.all(query).await
-}
-
-/// The executions of a page of the runs in a view of these experiments that a search finds, in its
-/// order.
-/// Runs that started later come first where the order leaves it open.
-///
-/// # Errors
-///
-/// Those of the database.
-pub async fn search(
-    tx: &mut Tx,
-    experiments: &[i64],
-    view: LifecycleView,
-    asked: &TrackingQuery<RunField>,
-) -> Result<Vec<i64>> {
-    let begin = tx.sql(
-        "runs::search",
-        "SELECT n.id FROM PedigreeRun r JOIN Execution n ON n.id = r.execution_id",
-    );
-    let mut sql = SearchSql::new(begin, Kind::Execution);
-    sql.push_scope("r.experiment_id", experiments);
-    sql.push_view(view, "r.is_deleted");
-    tx.all(sql.finish(asked, "r.start_time DESC, r.run_id"))
-        .await
 }

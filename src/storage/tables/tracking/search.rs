@@ -1,15 +1,16 @@
 //! The SQL of searches.
 //!
-//! A search reads nodes `n` with their rows in a table of experiments `e` or of runs `r`, or with
-//! the context `m` above them. Each field that it compares or orders by has a number: of the field
-//! with the number 3, a property has the alias `p3`, a series of a metric `s3`, a metric of a model
-//! `m3`, and an input `v3`, with a property `a3` or a tag `g3`.
+//! A search reads nodes `n` with their rows in a table of experiments `e`, or with the context `m`
+//! above them; or runs `r`, of which [`super::run_search`] says more. Each field that it compares
+//! or orders by has a number: of the field with the number 3, a property has the alias `p3`, a
+//! series of a metric `s3`, a metric of a model `m3`, and an input `v3`, with a property `a3` or a
+//! tag `g3`.
 
 use super::metrics::rank_of;
 use super::text::push_text_test;
 use crate::model::{
-    EventType, ExperimentField, FieldCondition, FieldTest, Kind, LifecycleView, MetricDataset,
-    ModelField, NumberOp, PropertyName, RegistryField, RunField, TrackingQuery,
+    ExperimentField, FieldCondition, FieldOrder, FieldTest, Kind, LifecycleView, MetricDataset,
+    ModelField, NumberOp, OffsetPage, PropertyName, RegistryField, TrackingQuery,
 };
 use crate::storage::SqlFragment;
 use crate::storage::query::Query;
@@ -20,6 +21,8 @@ use crate::storage::tables::joins::{PropertyKey, push_property};
 pub(super) enum ValuePlace {
     /// A column of a table that is joined once.
     Column(&'static str),
+    /// A column whose index SQLite is not to use.
+    Unindexed(&'static str),
     /// A column, behind an alias with a number.
     Numbered(&'static str, usize, &'static str),
     /// The name of the state of the node.
@@ -49,7 +52,7 @@ pub(super) struct FieldValue {
 }
 
 impl FieldValue {
-    const fn column(name: &'static str, kind: SqlValueKind) -> Self {
+    pub(super) const fn column(name: &'static str, kind: SqlValueKind) -> Self {
         Self {
             place: ValuePlace::Column(name),
             kind,
@@ -57,7 +60,7 @@ impl FieldValue {
         }
     }
 
-    const fn numbered(
+    pub(super) const fn numbered(
         alias: &'static str,
         number: usize,
         name: &'static str,
@@ -74,6 +77,10 @@ impl FieldValue {
     pub(super) fn push(&self, sql: &mut SqlFragment) {
         match self.place {
             ValuePlace::Column(name) => _ = sql.push(name),
+            ValuePlace::Unindexed(name) => {
+                let opt_out = sql.dialect().index_opt_out();
+                sql.push(opt_out).push(name);
+            }
             ValuePlace::Numbered(alias, number, name) => {
                 sql.push(alias).push_number(number).push(name);
             }
@@ -111,7 +118,7 @@ impl FieldValue {
     }
 
     /// Appends a condition.
-    fn push_test(&self, sql: &mut SqlFragment, test: &FieldTest) {
+    pub(super) fn push_test(&self, sql: &mut SqlFragment, test: &FieldTest) {
         match test {
             FieldTest::Int(op, number) if self.kind == SqlValueKind::Rank => {
                 #[expect(clippy::cast_precision_loss, reason = "the metric is a double")]
@@ -182,8 +189,8 @@ pub(super) trait SearchField {
     /// Joins the field to the node. `None` for a field that a node has several times.
     fn join(&self, sql: &mut SearchSql, join: FieldJoin) -> Option<FieldValue>;
 
-    /// Begins a condition that the node has such a field, for one that a node has several times.
-    /// It ends with a parenthesis.
+    /// Begins a condition that the node has such a field, for one that a node has several times,
+    /// and for one that is better looked up than joined. It ends with a parenthesis.
     fn begin_exists(&self, _: &mut SearchSql) -> Option<FieldValue> {
         None
     }
@@ -193,6 +200,8 @@ pub(super) trait SearchField {
 pub(super) struct SearchSql {
     query: Query,
     kind: Kind,
+    /// The column with the id of the node.
+    node: &'static str,
     /// How many fields have been joined.
     fields: usize,
     joins: SqlFragment,
@@ -201,12 +210,14 @@ pub(super) struct SearchSql {
 }
 
 impl SearchSql {
-    /// A search of nodes of a kind that begins so, up to the joins of fields.
-    pub(super) fn new(begin: Query, kind: Kind) -> Self {
+    /// A search of nodes of a kind that begins so, up to the joins of fields. `node` is the column
+    /// with their ids.
+    pub(super) fn new(begin: Query, kind: Kind, node: &'static str) -> Self {
         let dialect = begin.dialect();
         Self {
             query: begin,
             kind,
+            node,
             fields: 0,
             joins: SqlFragment::new(dialect),
             conditions: SqlFragment::new(dialect),
@@ -252,33 +263,75 @@ impl SearchSql {
         asked: &TrackingQuery<F>,
         last_order: &'static str,
     ) -> Query {
-        for FieldCondition { field, test } in &asked.conditions {
-            self.add_condition(field, test);
+        for condition in &asked.conditions {
+            self.add_condition(condition);
         }
-        for order in &asked.order {
-            if let Some(value) = order.field.join(&mut self, FieldJoin::Outer) {
+        self.add_orders(&asked.order);
+        self.page(last_order, asked.page)
+    }
+
+    /// Adds orders behind those that there are.
+    pub(super) fn add_orders<F: SearchField>(&mut self, orders: &[FieldOrder<F>]) {
+        for order in orders {
+            if let Some(value) = order.field.join(self, FieldJoin::Outer) {
                 value.push_order(&mut self.order, order.is_descending);
             }
         }
-        let mut query = self.query;
-        query.push_fragment(&self.joins).push(" WHERE 1 = 1");
-        query.push_fragment(&self.conditions).push(" ORDER BY ");
-        query.push_fragment(&self.order).push(last_order);
-        query.push(" LIMIT ?").bind(asked.page.limit);
-        query.push(" OFFSET ?").bind(asked.page.offset);
+    }
+
+    /// The statement of a page. `last_order` decides where the orders leave it open.
+    pub(super) fn page(mut self, last_order: &'static str, page: OffsetPage) -> Query {
+        self.order.push(last_order);
+        let order = std::mem::replace(&mut self.order, SqlFragment::new(self.query.dialect()));
+        let mut query = self.all();
+        query.push(" ORDER BY ").push_fragment(&order);
+        query.push(" LIMIT ?").bind(page.limit);
+        query.push(" OFFSET ?").bind(page.offset);
         query
     }
 
-    fn add_condition<F: SearchField>(&mut self, field: &F, test: &FieldTest) {
-        if let Some(value) = field.begin_exists(self) {
+    /// The statement of all that is found, in no order.
+    pub(super) fn all(self) -> Query {
+        let mut query = self.query;
+        query.push_fragment(&self.joins).push(" WHERE 1 = 1");
+        query.push_fragment(&self.conditions);
+        query
+    }
+
+    /// The column with the id of the node.
+    pub(super) const fn node(&self) -> &'static str {
+        self.node
+    }
+
+    /// The joins, for more of them.
+    pub(super) const fn joins(&mut self) -> &mut SqlFragment {
+        &mut self.joins
+    }
+
+    /// The conditions, for more of them: each begins with AND.
+    pub(super) const fn conditions(&mut self) -> &mut SqlFragment {
+        &mut self.conditions
+    }
+
+    /// The orders, for more of them: each ends with a comma.
+    pub(super) const fn orders(&mut self) -> &mut SqlFragment {
+        &mut self.order
+    }
+
+    /// Adds a condition on a field.
+    pub(super) fn add_condition<F: SearchField>(&mut self, condition: &FieldCondition<F>) {
+        let FieldCondition { field, test } = condition;
+        let is_there = !matches!(test, FieldTest::IsUnset | FieldTest::UnsetOrNot(_));
+        if is_there && let Some(value) = field.begin_exists(self) {
             self.conditions.push(" AND ");
             value.push_test(&mut self.conditions, test);
             self.conditions.push(")");
             return;
         }
-        let join = match test {
-            FieldTest::IsUnset | FieldTest::UnsetOrNot(_) => FieldJoin::Outer,
-            _ => FieldJoin::Inner,
+        let join = if is_there {
+            FieldJoin::Inner
+        } else {
+            FieldJoin::Outer
         };
         if let Some(value) = field.join(self, join) {
             self.conditions.push(" AND ");
@@ -286,13 +339,14 @@ impl SearchSql {
         }
     }
 
-    const fn next_number(&mut self) -> usize {
+    /// The number of the next field.
+    pub(super) const fn next_number(&mut self) -> usize {
         self.fields += 1;
         self.fields
     }
 
     /// Joins a property of the node, whose value is in this column.
-    fn join_property(
+    pub(super) fn join_property(
         &mut self,
         property: &PropertyName,
         join: FieldJoin,
@@ -300,14 +354,15 @@ impl SearchSql {
     ) -> FieldValue {
         let number = self.next_number();
         self.joins.push(join.before());
-        push_property(&mut self.joins, self.kind, key_of(property), number);
+        let node = (self.kind, self.node);
+        push_property(&mut self.joins, node, key_of(property), number);
         FieldValue::numbered("p", number, column, kind)
     }
 }
 
 impl FieldJoin {
     /// What stands before ` JOIN`.
-    const fn before(self) -> &'static str {
+    pub(super) const fn before(self) -> &'static str {
         match self {
             Self::Inner => "",
             Self::Outer => " LEFT",
@@ -315,15 +370,15 @@ impl FieldJoin {
     }
 }
 
-fn key_of(property: &PropertyName) -> PropertyKey<'_> {
+pub(super) fn key_of(property: &PropertyName) -> PropertyKey<'_> {
     PropertyKey {
         name: &property.name,
         is_custom: property.is_custom,
     }
 }
 
-const TEXT_PROPERTY: (&str, SqlValueKind) = (".string_value", SqlValueKind::LongText);
-const INT_PROPERTY: (&str, SqlValueKind) = (".int_value", SqlValueKind::Int);
+pub(super) const TEXT_PROPERTY: (&str, SqlValueKind) = (".string_value", SqlValueKind::LongText);
+pub(super) const INT_PROPERTY: (&str, SqlValueKind) = (".int_value", SqlValueKind::Int);
 
 impl SearchField for ExperimentField {
     fn join(&self, sql: &mut SearchSql, join: FieldJoin) -> Option<FieldValue> {
@@ -337,65 +392,6 @@ impl SearchField for ExperimentField {
             }
             Self::Text(property) => sql.join_property(property, join, TEXT_PROPERTY),
         })
-    }
-}
-
-impl SearchField for RunField {
-    fn join(&self, sql: &mut SearchSql, join: FieldJoin) -> Option<FieldValue> {
-        Some(match self {
-            Self::Id => FieldValue::column("r.run_id", SqlValueKind::Text),
-            Self::StartTime => FieldValue::column("r.start_time", SqlValueKind::Int),
-            Self::State(names) => FieldValue {
-                place: ValuePlace::State("n.last_known_state", names),
-                kind: SqlValueKind::Text,
-                is_optional: true,
-            },
-            Self::Text(property) => sql.join_property(property, join, TEXT_PROPERTY),
-            Self::Int(property) => sql.join_property(property, join, INT_PROPERTY),
-            Self::Metric(key) => {
-                let number = sql.next_number();
-                let joins = sql.joins.push(join.before());
-                joins.push_numbered(
-                    " JOIN PedigreeMetricSeries s# ON s#.execution_id = n.id AND s#.metric_key = ?",
-                    number,
-                );
-                joins.bind(key.as_str());
-                FieldValue::numbered("s", number, ".value_rank", SqlValueKind::Rank)
-            }
-            Self::InputText(_) | Self::InputTag(_) => return None,
-        })
-    }
-
-    fn begin_exists(&self, sql: &mut SearchSql) -> Option<FieldValue> {
-        let number = sql.next_number();
-        let conditions = &mut sql.conditions;
-        match self {
-            Self::InputText(property) => {
-                conditions.push_numbered(
-                    " AND EXISTS (SELECT 1 FROM Event v# JOIN ArtifactProperty a# \
-                     ON a#.artifact_id = v#.artifact_id WHERE v#.execution_id = n.id AND v#.type = ",
-                    number,
-                );
-                conditions.push_int(EventType::Input.number());
-                conditions.push_numbered(" AND a#.name = ?", number);
-                conditions.bind(property.name.as_str());
-                conditions.push_numbered(" AND a#.is_custom_property = ?", number);
-                conditions.bind(property.is_custom);
-                let (column, kind) = TEXT_PROPERTY;
-                Some(FieldValue::numbered("a", number, column, kind))
-            }
-            Self::InputTag(key) => {
-                conditions.push_numbered(
-                    " AND EXISTS (SELECT 1 FROM PedigreeInputTag g# \
-                     WHERE g#.execution_id = n.id AND g#.tag_key = ?",
-                    number,
-                );
-                conditions.bind(key.as_str());
-                let kind = SqlValueKind::Text;
-                Some(FieldValue::numbered("g", number, ".tag_value", kind))
-            }
-            _ => None,
-        }
     }
 }
 
