@@ -31,6 +31,10 @@ const CHECKPOINT_PRAGMA: &str = "PRAGMA wal_autocheckpoint = 4000";
 /// Pages that the writer keeps in memory, in KiB.
 const CACHE_PRAGMA: &str = "PRAGMA cache_size = -16000";
 
+/// Pages that a reader keeps in memory, in KiB. A search of runs that are apart in the file reads
+/// about a thousand, which is more than SQLite keeps by itself.
+const READ_CACHE_PRAGMA: &str = "PRAGMA cache_size = -8000";
+
 const QUERY_ONLY_PRAGMA: &str = "PRAGMA query_only = ON";
 
 /// A SQLite database.
@@ -113,7 +117,7 @@ impl Sqlite {
             });
         };
         let writer = SqliteSessions::one(opening(pragmas, Duration::ZERO), acquire_timeout).await?;
-        let reader = opening(&[QUERY_ONLY_PRAGMA], timeout);
+        let reader = opening(&[QUERY_ONLY_PRAGMA, READ_CACHE_PRAGMA], timeout);
         let reader = SqliteSessions::lazy(reader, to.readers(), to.wait);
         let probe = opening(&[SYNCHRONOUS_PRAGMA], timeout);
         let probe = SqliteSessions::one(probe, to.wait).await?;
