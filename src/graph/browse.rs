@@ -1,7 +1,11 @@
 //! Reads for people who look at a graph: search, counts that are bounded or estimated, what changed
 //! last, what is around a node, and paths. Each reads a bounded number of rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::error::Result;
 use crate::graph::changes::history::History;
@@ -20,6 +24,62 @@ pub struct NodeCount {
     pub nodes: i64,
     /// Whether it is estimated, by the types of the newest nodes.
     pub is_estimated: bool,
+}
+
+/// How long an estimate is taken before it is made again.
+const ESTIMATE_TIME: Duration = Duration::from_mins(1);
+
+/// The newest nodes of a kind by the ids of their types, and how many nodes there are.
+#[derive(Clone, Debug)]
+struct TypeShares {
+    newest: BTreeMap<i64, i64>,
+    seen: i64,
+    all: i64,
+}
+
+impl TypeShares {
+    async fn read(tx: &mut Tx, kind: Kind) -> Result<Self> {
+        let newest = browse::count_newest_by_type(tx, kind).await?;
+        let newest: BTreeMap<i64, i64> = newest.into_iter().collect();
+        let seen = newest.values().sum();
+        let all = if seen >= MAX_NEWEST_NODES {
+            browse::last_id(tx, kind).await?
+        } else {
+            seen
+        };
+        Ok(Self { newest, seen, all })
+    }
+
+    const fn is_estimate(&self) -> bool {
+        self.seen >= MAX_NEWEST_NODES
+    }
+
+    fn count(&self, type_id: i64) -> NodeCount {
+        let of_type = self.newest.get(&type_id).copied().unwrap_or_default();
+        let nodes = i128::from(of_type) * i128::from(self.all) / i128::from(self.seen.max(1));
+        NodeCount {
+            nodes: i64::try_from(nodes).unwrap_or(i64::MAX),
+            is_estimated: self.is_estimate(),
+        }
+    }
+}
+
+/// The last estimates of a graph, with the times when they end. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub(in crate::graph) struct KnownEstimates(Arc<Mutex<HashMap<Kind, (Instant, TypeShares)>>>);
+
+impl KnownEstimates {
+    fn get(&self, kind: Kind) -> Option<TypeShares> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (end, shares) = known.get(&kind)?;
+        (Instant::now() < *end).then(|| shares.clone())
+    }
+
+    fn keep(&self, kind: Kind, shares: TypeShares) {
+        let end = Instant::now() + ESTIMATE_TIME;
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(kind, (end, shares));
+    }
 }
 
 /// What a search has found, each kind on its own.
@@ -54,11 +114,12 @@ pub struct LinkedContexts {
 #[derive(Clone, Debug)]
 pub struct GraphBrowse {
     history: History,
+    estimates: KnownEstimates,
 }
 
 impl GraphBrowse {
-    pub(in crate::graph) const fn new(history: History) -> Self {
-        Self { history }
+    pub(in crate::graph) const fn new(history: History, estimates: KnownEstimates) -> Self {
+        Self { history, estimates }
     }
 
     /// How many of the newest nodes of a kind a search looks at.
@@ -83,7 +144,7 @@ impl GraphBrowse {
     }
 
     /// The types of a kind, with the number of their nodes. With more nodes than
-    /// [`Self::MAX_NEWEST_NODES`] the numbers are estimated.
+    /// [`Self::MAX_NEWEST_NODES`] the numbers are estimated, once in a minute.
     ///
     /// # Errors
     ///
@@ -91,25 +152,17 @@ impl GraphBrowse {
     pub async fn types(&self, kind: Kind) -> Result<Vec<(Stored<NodeType>, NodeCount)>> {
         let mut tx = self.history.database.read().await?;
         let known = types::all(&mut tx, kind).await?;
-        let newest = browse::count_newest_by_type(&mut tx, kind).await?;
-        let newest: BTreeMap<i64, i64> = newest.into_iter().collect();
-        let seen: i64 = newest.values().sum();
-        let is_estimated = seen >= MAX_NEWEST_NODES;
-        let all = if is_estimated {
-            browse::last_id(&mut tx, kind).await?
+        let shares = if let Some(known) = self.estimates.get(kind) {
+            known
         } else {
-            seen
-        };
-        let count = |id| {
-            let of_type = newest.get(&id).copied().unwrap_or_default();
-            let nodes = i128::from(of_type) * i128::from(all) / i128::from(seen.max(1));
-            NodeCount {
-                nodes: i64::try_from(nodes).unwrap_or(i64::MAX),
-                is_estimated,
+            let read = TypeShares::read(&mut tx, kind).await?;
+            if read.is_estimate() {
+                self.estimates.keep(kind, read.clone());
             }
+            read
         };
         let with_count = |known: Stored<NodeType>| {
-            let count = count(known.id);
+            let count = shares.count(known.id);
             (known, count)
         };
         Ok(known.into_iter().map(with_count).collect())

@@ -53,6 +53,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::{Error, Result};
 use crate::model::{AccessRecord, Caller, Door, Event, Kind, Node, NodeId, NodeType, Side, Stored};
 use crate::storage::Database;
+use browse::KnownEstimates;
 use changes::history::History;
 use commit::engine::Engine;
 use ingest::batch::Batch;
@@ -116,6 +117,7 @@ pub struct Graph {
     history: History,
     engine: Arc<Engine>,
     queue: Arc<MessageQueue>,
+    estimates: KnownEstimates,
 }
 
 impl Graph {
@@ -130,6 +132,7 @@ impl Graph {
             database,
             engine: Arc::new(engine),
             history,
+            estimates: KnownEstimates::default(),
         }
     }
 
@@ -142,6 +145,7 @@ impl Graph {
             database,
             engine: self.engine.clone(),
             queue: self.queue.clone(),
+            estimates: self.estimates.clone(),
         }
     }
 

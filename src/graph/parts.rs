@@ -27,7 +27,7 @@ impl Graph {
     /// What people look for in the graph.
     #[must_use]
     pub fn browse(&self) -> GraphBrowse {
-        GraphBrowse::new(self.history.clone())
+        GraphBrowse::new(self.history.clone(), self.estimates.clone())
     }
 
     /// Nodes side by side.

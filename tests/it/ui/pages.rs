@@ -12,6 +12,7 @@ on_every_database! {
     a_node_shows_what_it_is_and_what_is_around_it,
     a_context_shows_its_members_and_relatives,
     types_are_counted,
+    many_nodes_are_estimated,
     what_is_not_there_is_a_page_too,
     names_that_pages_do_not_know_mean_nothing,
 }
@@ -255,4 +256,21 @@ async fn names_that_pages_do_not_know_mean_nothing(store: Store) {
         twice == page(&store, "/artifacts?order=oldest").await,
         "{twice}"
     );
+}
+
+async fn many_nodes_are_estimated(store: Store) {
+    let type_id = store.put_type::<Artifact>("Chunk", &[]).await;
+    let chunks = |count| (0..count).map(|_| Artifact::default().with_type(type_id));
+    store.ask(Artifact::put(chunks(9_999).collect())).await;
+    let counted = page(&store, "/types").await;
+    assert!(counted.contains(">9,999<"), "{counted}");
+    store.ask(Artifact::put(chunks(3).collect())).await;
+    for path in ["/", "/types"] {
+        let estimated = page(&store, path).await;
+        assert!(estimated.contains("≈ 10,002"), "{path}: {estimated}");
+    }
+    // The estimate is kept for a while.
+    store.ask(Artifact::put(chunks(5).collect())).await;
+    let kept = page(&store, "/").await;
+    assert!(kept.contains("≈ 10,002"), "{kept}");
 }
