@@ -22,7 +22,7 @@ use crate::reproduce::{
 };
 
 /// The most nodes of the lineage that a plan is made of.
-const MAX_LINEAGE_NODES: usize = 10_000;
+const MAX_LINEAGE_NODES: i64 = 10_000;
 
 /// How many nodes are read at once.
 const PART_NODES: usize = 500;
@@ -91,7 +91,12 @@ async fn lineage_of(graph: &Graph, artifact: i64) -> Result<ArtifactLineage> {
 async fn add(graph: &Graph, lineage: &mut ArtifactLineage, query: TraceQuery) -> Result<()> {
     let identity = |event: &Event| (event.artifact_id, event.execution_id, event.event_type);
     let known: HashSet<_> = lineage.events.iter().map(identity).collect();
+    let query = TraceQuery {
+        max_nodes: MAX_LINEAGE_NODES + 1,
+        ..query
+    };
     let mut trace = graph.trace(query).await?;
+    trace.finish().await?;
     while let Some(part) = trace.next(PART_NODES).await? {
         let nodes = part.artifacts.into_iter().map(|node| (node.id, node));
         lineage.artifacts.extend(nodes);
@@ -100,7 +105,8 @@ async fn add(graph: &Graph, lineage: &mut ArtifactLineage, query: TraceQuery) ->
         let events = part.events.into_iter();
         let is_new = |event: &Event| !known.contains(&identity(event));
         lineage.events.extend(events.filter(is_new));
-        if lineage.artifacts.len() + lineage.executions.len() > MAX_LINEAGE_NODES {
+        let nodes = lineage.artifacts.len() + lineage.executions.len();
+        if i64::try_from(nodes).is_ok_and(|nodes| nodes > MAX_LINEAGE_NODES) {
             return Err(Error::invalid(format!(
                 "the lineage has more than {MAX_LINEAGE_NODES} nodes"
             )));

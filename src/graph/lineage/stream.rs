@@ -247,27 +247,60 @@ impl Trace {
         self.hop
     }
 
+    /// Goes to the end before the first part is read, so that few statements read the nodes and the
+    /// paths of all hops. All parts then belong to the last hop.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn finish(&mut self) -> Result<()> {
+        let nodes = &mut self.pending.nodes;
+        let mut all = Hop {
+            nodes: PerSide {
+                artifacts: nodes.artifacts.by_ref().collect(),
+                executions: nodes.executions.by_ref().collect(),
+            },
+            ..Hop::default()
+        };
+        while let Some(found) = self.hop_further().await? {
+            all.nodes.artifacts.extend(found.nodes.artifacts);
+            all.nodes.executions.extend(found.nodes.executions);
+            all.events.extend(found.events);
+        }
+        let followed = &mut all.events;
+        self.traversal.attach_paths(&mut self.tx, followed).await?;
+        self.pending = all.into();
+        Ok(())
+    }
+
     /// Goes one hop further. False at the end of the traversal.
     async fn advance(&mut self) -> Result<bool> {
-        if self.is_cut || self.traversal.is_done() {
+        let Some(mut found) = self.hop_further().await? else {
             return Ok(false);
+        };
+        let followed = &mut found.events;
+        self.traversal.attach_paths(&mut self.tx, followed).await?;
+        self.pending = found.into();
+        Ok(true)
+    }
+
+    /// The next hop, without the paths of its events. `None` at the end of the traversal.
+    async fn hop_further(&mut self) -> Result<Option<Hop>> {
+        if self.is_cut || self.traversal.is_done() {
+            return Ok(None);
         }
         if self.max_hops.is_some_and(|max_hops| self.hop >= max_hops) {
             let beyond = self.traversal.hop(&mut self.tx, 0).await?;
             self.is_cut = beyond.is_cut || !beyond.events.is_empty();
-            return Ok(false);
+            return Ok(None);
         }
         let room = self.max_nodes - self.traversal.result_len();
-        let mut found = self.traversal.hop(&mut self.tx, room).await?;
-        self.traversal
-            .attach_paths(&mut self.tx, &mut found.events)
-            .await?;
+        let found = self.traversal.hop(&mut self.tx, room).await?;
         self.is_cut = found.is_cut;
         if !found.is_empty() {
             self.hop += 1;
         }
-        self.pending = found.into();
-        Ok(true)
+        Ok(Some(found))
     }
 
     /// Some pending nodes of one side. Events written by old versions may refer to nodes that do
