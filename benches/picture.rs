@@ -138,7 +138,7 @@ fn main() {
         svg::document(&scene, &scene.layout(None), "Lineage", "").len()
     };
     measure("500 of 5,000 folded, placed, as SVG; bytes", 150.0, page);
-    let folded = || {
+    let repeated = || {
         fold(
             &traced,
             &FoldRules {
@@ -149,7 +149,7 @@ fn main() {
         .figures
         .len()
     };
-    measure("repeated steps of 5,000 folded; figures", 150.0, folded);
+    measure("repeated steps of 5,000 folded; figures", 150.0, repeated);
     let openings = || {
         let folder = LineageFolder::new(&traced);
         let mut opened = BTreeSet::new();

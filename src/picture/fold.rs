@@ -92,8 +92,8 @@ pub fn fold(lineage: &TracedLineage, rules: &FoldRules) -> Scene {
     LineageFolder::new(lineage).fold(rules)
 }
 
-/// What the names of nodes of one step have in common. MLflow calls a run by two words and a number
-/// unless it is given a name: these say nothing.
+/// What the names of nodes of one step have in common. `MLflow` calls a run by two words and a
+/// number unless it is given a name: these say nothing.
 pub(super) fn name_stem(node: &TracedNode) -> String {
     let is_generated = node.key.kind == FigureKind::Execution && has_generated_name(&node.label);
     if is_generated {

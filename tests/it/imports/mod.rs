@@ -39,7 +39,7 @@ impl Imported {
         serde_json::from_slice(&answer.body).unwrap()
     }
 
-    /// The runs of an experiment by their names, as MLflow's clients see them.
+    /// The runs of an experiment by their names, as clients of `MLflow` see them.
     async fn runs(&self, experiment: &str) -> Vec<Value> {
         let path = format!("/experiments/get-by-name?experiment_name={experiment}");
         let found = self.ask("GET", &path, &Value::Null).await;

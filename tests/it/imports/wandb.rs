@@ -215,7 +215,7 @@ async fn import_wrong(backend: Backend) {
     };
     let right = [whole("r1"), whole("r2"), whole("r3"), whole("r4")].concat();
     let mut wrong = right.clone();
-    wrong[1] = "{\"kind\": \"history\", \"run\": \"r1\", ".to_owned();
+    "{\"kind\": \"history\", \"run\": \"r1\", ".clone_into(&mut wrong[1]);
     wrong[5] = run("r2", "finished")
         .to_string()
         .replace("2025-01-02T03", "yesterday");
