@@ -136,7 +136,7 @@ async fn put_runs(client: &Client, types: [i64; 3], names: std::ops::Range<usize
     members.ask(client.clone()).await.unwrap();
 }
 
-/// Changes old nodes, and adds new ones, until told to stop or until the server is gone. Returns
+/// Changes old nodes, and adds new ones, until `stop` is set or until the server is gone. Returns
 /// how often.
 async fn write_until(client: Client, type_id: i64, stop: Arc<AtomicBool>) -> usize {
     for round in 1.. {

@@ -35,8 +35,7 @@ const LAST_ORDER: &str = "r.start_time DESC, r.run_id";
 const LAST_ORDER_OF_SERIES: &str = "o.start_time DESC, r.run_id";
 
 /// The executions of a page of the runs in a view of these experiments that a search finds, in its
-/// order.
-/// Runs that started later come first where the order leaves it open.
+/// order. Runs that started later come first where the order leaves it open.
 ///
 /// # Errors
 ///
