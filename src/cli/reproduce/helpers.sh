@@ -47,10 +47,13 @@ find_python() {
   return 1
 }
 environment() {
-  python=$(find_python "$2")
+  python=$(find_python "$2") || exit 4
   if grep -q '^[^#]' "$3"; then
     "$python" -m venv "$1"
-    "$1/bin/python" -m pip install -q --disable-pip-version-check --no-deps -r "$3"
+    "$1/bin/python" -m pip install -q --disable-pip-version-check --no-deps -r "$3" || {
+      printf '%s: the packages of environment.lock cannot be installed\n' "$4" >&2
+      exit 4
+    }
   else
     "$python" -m venv --without-pip "$1"
   fi

@@ -23,9 +23,13 @@ use super::recorder::{Recorder, message};
 use super::{Failure, json, output};
 use crate::proto::pedigree::reproduction::v1::PlanResponse;
 
-/// The exit codes of a plan with gaps, and of a rerun whose outputs differ.
+/// The exit codes of a plan with gaps or of environments that cannot be made, and of a rerun whose
+/// outputs differ.
 const GAPS_CODE: u8 = 4;
 const DIFFERS_CODE: u8 = 5;
+
+/// Where the work trees and files of steps are, in the folder of a recipe.
+const STEPS_FOLDER: &str = "steps";
 
 #[derive(Debug, Args)]
 pub struct ReproduceArgs {
@@ -110,7 +114,9 @@ impl ReproduceArgs {
         let folder = self.to.clone().unwrap_or_else(|| folder.into());
         self.confirm(plan, &folder)?;
         let folder = rerun::empty_folder(&folder)?;
-        let results = rerun::run(&recipe, &folder)?;
+        let Some(results) = rerun::run(&recipe, &folder)? else {
+            return Ok(ExitCode::from(GAPS_CODE));
+        };
         let recorder = Recorder::new(&self.server)?;
         let mut is_reproduced = true;
         for result in &results {

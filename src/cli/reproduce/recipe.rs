@@ -8,6 +8,7 @@ use std::path::Path;
 use serde_json::json;
 use url::Url;
 
+use super::STEPS_FOLDER;
 use super::quote::{ROOT, in_root, quote, quote_all};
 use crate::cli::Failure;
 use crate::cli::digests::file_name;
@@ -213,19 +214,18 @@ impl<'a> Builder<'a> {
     /// Makes an environment for each lock.
     fn environments(&mut self, plan: &'a PlanResponse) -> Option<RecipeTask> {
         let mut lines = vec![format!("mkdir -p {}", in_root("environments"))];
-        for environment in plan
-            .steps
-            .iter()
-            .filter_map(|step| step.environment.as_ref())
-        {
-            let Some((key, lock)) = environment_key(environment) else {
+        for step in &plan.steps {
+            let environment = step.environment.as_ref();
+            let found = environment.and_then(|it| Some((it, environment_key(it)?)));
+            let Some((environment, (key, lock))) = found else {
                 continue;
             };
             let place = format!("environments/{}", self.environments.len() + 1);
             if let Entry::Vacant(entry) = self.environments.entry(key) {
                 let (to, version) = (in_root(&place), quote(&environment.python));
                 let lock = in_root(&blob_place(lock));
-                lines.push(format!("environment {to} {version} {lock}"));
+                let of = quote(&format!("execution {}", step.execution_id));
+                lines.push(format!("environment {to} {version} {lock} {of}"));
                 entry.insert(place);
             }
         }
@@ -248,7 +248,10 @@ impl<'a> Builder<'a> {
             )));
         }
         let folder = StepFolder::new(number, &code);
-        let mut lines = vec![format!("mkdir -p {}", in_root(&format!("steps/{number}")))];
+        let mut lines = vec![format!(
+            "mkdir -p {}",
+            in_root(&format!("{STEPS_FOLDER}/{number}"))
+        )];
         let repository = self.repositories.get(code.repository.as_str());
         let repository = in_root(repository.map_or("", String::as_str));
         let (commit, tree) = (quote(&code.commit), in_root(&folder.tree));
@@ -386,7 +389,7 @@ struct StepFolder {
 
 impl StepFolder {
     fn new(number: usize, code: &PlannedCode) -> Self {
-        let tree = format!("steps/{number}/tree");
+        let tree = format!("{STEPS_FOLDER}/{number}/tree");
         let directory = match code.path.as_str() {
             path if is_inner_path(path) => format!("{tree}/{path}"),
             _ => tree.clone(),
@@ -404,7 +407,7 @@ impl StepFolder {
             return format!("{}/{}", self.directory, file.path);
         }
         format!(
-            "steps/{}/files/{}/{}",
+            "{STEPS_FOLDER}/{}/files/{}/{}",
             self.number,
             file.role.replace('/', "_"),
             last_name(&file.path)

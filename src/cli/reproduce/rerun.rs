@@ -8,8 +8,8 @@ use std::process::Command;
 use url::Url;
 use uuid::Uuid;
 
-use super::DIFFERS_CODE;
 use super::recipe::{OutputPlace, Recipe};
+use super::{DIFFERS_CODE, GAPS_CODE, STEPS_FOLDER};
 use crate::cli::Failure;
 use crate::cli::digests::{Contents, Digests};
 use crate::cli::run::{int, role_path, text};
@@ -43,16 +43,21 @@ pub(super) fn empty_folder(path: &Path) -> Result<PathBuf, Failure> {
     path.canonicalize().map_err(problem)
 }
 
-/// Runs a recipe. The outputs up to the first one that differs are compared.
+/// Runs a recipe. The outputs up to the first one that differs are compared. `None` if an
+/// environment cannot be made again, as the recipe has said then.
 ///
 /// # Errors
 ///
 /// If a source cannot be fetched or has another digest, or a command fails.
-pub(super) fn run(recipe: &Recipe, folder: &Path) -> Result<Vec<RerunOutput>, Failure> {
+pub(super) fn run(recipe: &Recipe, folder: &Path) -> Result<Option<Vec<RerunOutput>>, Failure> {
     let script = folder.join("recipe.sh");
     fs::write(&script, recipe.script())?;
     let status = Command::new("sh").arg(&script).current_dir(folder).status();
     let status = status.map_err(|error| Failure(format!("cannot start sh: {error}")))?;
+    // Environments come before all steps, whose commands may end with any code.
+    if status.code() == Some(GAPS_CODE.into()) && !folder.join(STEPS_FOLDER).exists() {
+        return Ok(None);
+    }
     if !status.success() && status.code() != Some(DIFFERS_CODE.into()) {
         let script = script.display();
         return Err(Failure(format!("the recipe {script} failed: {status}")));
@@ -63,9 +68,8 @@ pub(super) fn run(recipe: &Recipe, folder: &Path) -> Result<Vec<RerunOutput>, Fa
         .outputs
         .iter()
         .filter(|it| verdicts.contains_key(&it.artifact));
-    compared
-        .map(|output| result(output, folder, &verdicts, &mut digests))
-        .collect()
+    let results = compared.map(|output| result(output, folder, &verdicts, &mut digests));
+    results.collect::<Result<_, _>>().map(Some)
 }
 
 /// What the recipe said of each artifact.

@@ -14,6 +14,7 @@ blocking_once! {
     a_difference_is_named_where_it_begins,
     a_check_can_accept_what_differs,
     what_is_missing_is_named_and_nothing_runs,
+    packages_that_are_gone_end_a_rerun_before_its_steps,
     recipes_for_shell_and_make_give_the_same_bytes,
     a_step_of_an_image_runs_in_a_container,
     hostile_facts_run_nothing,
@@ -244,6 +245,28 @@ fn what_is_missing_is_named_and_nothing_runs() {
     );
     // The lowest level, which JSON leaves out.
     assert!(plan["level"].is_null(), "{plan}");
+}
+
+/// A package of the environment has gone from its index.
+fn packages_that_are_gone_end_a_rerun_before_its_steps() {
+    let project = Project::new(&[APPEND]);
+    project.write("data/raw.txt", "raw");
+    project.shell(
+        "cd env/lib/python3*/site-packages && mkdir gone-1.0.dist-info && cd gone-1.0.dist-info \
+         && printf 'Metadata-Version: 2.1\\nName: gone\\nVersion: 1.0\\n' > METADATA",
+    );
+    append(&project, "data/raw.txt", "out/a.txt", "1");
+    let again = ["--run", "--yes", "--to", "out/again"];
+    let mut command = project.command(&[&["reproduce", "out/a.txt"][..], &again].concat());
+    command.env("PIP_NO_INDEX", "1");
+    let ended = binary::run(command);
+    assert_eq!(ended.status.code(), Some(4), "{ended:?}");
+    let expected = ": the packages of environment.lock cannot be installed";
+    assert!(ended.stderr.contains(expected), "{ended:?}");
+    assert!(project.path("out/again/environments").exists());
+    assert!(!project.path("out/again/steps").exists());
+    // No verdict is recorded: there is only the run itself.
+    assert_eq!(project.executions().len(), 1);
 }
 
 /// What takes the place of an engine of containers: it runs the command on this machine.
