@@ -1,8 +1,7 @@
 //! `dvc repro` as it is, with the recipe for it: `tests/setup producers` installs DVC, which takes
 //! minutes, so that this case is of the long form of the suite only.
 
-use super::Project;
-use super::rerun::{APPEND, append};
+use super::rerun::quoted_project;
 
 blocking_once!(dvc_makes_a_model_again);
 
@@ -10,15 +9,7 @@ blocking_once!(dvc_makes_a_model_again);
 const DVC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/producers/dvc/bin/dvc");
 
 fn dvc_makes_a_model_again() {
-    let project = Project::new(&[APPEND]);
-    project.write("data/it's $HOME/raw.txt", "raw");
-    append(
-        &project,
-        "data/it's $HOME",
-        "out/a b",
-        "$(line)\n'two' # \\",
-    );
-    append(&project, "out/a b", "out/c", "${x} %");
+    let project = quoted_project("${x} %");
     let recipe = project.succeed(&["reproduce", "out/c", "--recipe", "dvc"]);
     project.write("out/dvc/dvc.yaml", &recipe);
     let dvc = |words: &str| {

@@ -344,7 +344,9 @@ fn a_step_of_an_image_runs_in_a_container() {
     assert_eq!(gap_ids(&project.plan("data/new")), ["no-environment"]);
 }
 
-fn recipes_for_shell_and_make_give_the_same_bytes() {
+/// A project in which two steps make the folder `out/c`, with paths and words that shells, make and
+/// DVC have to quote. The last step adds a word.
+pub fn quoted_project(word: &str) -> Project {
     let project = Project::new(&[APPEND]);
     project.write("data/it's $HOME/raw.txt", "raw");
     append(
@@ -353,7 +355,12 @@ fn recipes_for_shell_and_make_give_the_same_bytes() {
         "out/a b",
         "$(line)\n'two' # \\",
     );
-    append(&project, "out/a b", "out/c", "%");
+    append(&project, "out/a b", "out/c", word);
+    project
+}
+
+fn recipes_for_shell_and_make_give_the_same_bytes() {
+    let project = quoted_project("%");
     let mut made = Vec::new();
     for (format, file, run) in [
         ("sh", "recipe.sh", "sh recipe.sh"),

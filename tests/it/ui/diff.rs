@@ -85,15 +85,23 @@ fn differences(page: &str) -> Vec<(String, String)> {
     texts.collect()
 }
 
-async fn two_runs_differ_in_what_they_used_and_did(store: Store) {
+/// Two runs that begin with the same data: the second one has other epochs, and a step with this
+/// name in place of `evaluate`.
+async fn put_two_runs(store: &Store, step: &str) -> [Run; 2] {
     let types = [
         store.put_type::<Artifact>("Data", &[]).await,
         store.put_type::<Execution>("Step", &[]).await,
         store.put_type::<Context>("Pipeline", &[]).await,
     ];
     let raw = store.put(Artifact::new(types[0], "raw")).await;
-    let old = put_run(&store, types, raw, 1, (10, "evaluate")).await;
-    let new = put_run(&store, types, raw, 2, (12, "audit")).await;
+    [
+        put_run(store, types, raw, 1, (10, "evaluate")).await,
+        put_run(store, types, raw, 2, (12, step)).await,
+    ]
+}
+
+async fn two_runs_differ_in_what_they_used_and_did(store: Store) {
+    let [old, new] = put_two_runs(&store, "audit").await;
     let path = format!("/lineage/contexts/{}?against={}", new.context, old.context);
     let shown = page(&store, &path).await;
     let of = |mark: &str, text: &str| (mark.to_owned(), text.to_owned());
@@ -129,14 +137,7 @@ async fn two_runs_differ_in_what_they_used_and_did(store: Store) {
 }
 
 async fn differences_are_files(store: Store) {
-    let types = [
-        store.put_type::<Artifact>("Data", &[]).await,
-        store.put_type::<Execution>("Step", &[]).await,
-        store.put_type::<Context>("Pipeline", &[]).await,
-    ];
-    let raw = store.put(Artifact::new(types[0], "raw")).await;
-    let old = put_run(&store, types, raw, 1, (10, "evaluate")).await;
-    let new = put_run(&store, types, raw, 2, (12, "=audit\"")).await;
+    let [old, new] = put_two_runs(&store, "=audit\"").await;
     let path = format!("/lineage/contexts/{}?against={}", new.context, old.context);
     let shown = page(&store, &path).await;
     let files = links(&shown).into_iter();
