@@ -81,13 +81,17 @@ impl<DB: ServerDriver> Sessions<DB> {
         }
     }
 
-    /// Sees an error of a statement. A server that refuses writes is gone as far as its callers are
-    /// concerned, where another one of the list may take them.
+    /// Sees an error of a statement. Sessions of PostgreSQL may only read for as long as they live,
+    /// so that after a refused write the next one gets a new session. A server that refuses writes
+    /// is gone as far as its callers are concerned, where another one of the list may take them.
     pub(super) fn see_error(&self, error: sqlx::Error) -> sqlx::Error {
-        if !self.pool.servers.is_for_writes() || !db_error::is_read_only(&error) {
+        if !db_error::is_read_only(&error) {
             return error;
         }
         self.close_idle();
+        if !self.pool.servers.is_for_writes() {
+            return error;
+        }
         io::Error::new(io::ErrorKind::NotConnected, error.to_string()).into()
     }
 }
