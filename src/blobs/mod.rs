@@ -128,9 +128,12 @@ impl BlobStore {
         }))
     }
 
-    /// The blobs of a tenant beside the default one. No other tenant has them.
+    /// The blobs of a tenant, which no other tenant has; of the default one without a name.
     #[must_use]
-    pub fn of_tenant(&self, tenant: &str) -> Self {
+    pub fn of_tenant(&self, tenant: Option<&str>) -> Self {
+        let Some(tenant) = tenant else {
+            return self.clone();
+        };
         Self(match &self.0 {
             Backing::Directory(directory) => {
                 let path = directory.root().join(TENANTS_FOLDER).join(tenant);

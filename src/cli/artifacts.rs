@@ -6,12 +6,15 @@ use std::time::{Duration, SystemTime};
 use clap::{Args, Subcommand};
 
 use super::Failure;
+use super::databases::TenantArgs;
 use super::output::report;
 use crate::blobs::{BlobDigest, BlobStore, SweepRule, Swept};
 use crate::config::{Config, ConfigArgs, parse_duration};
 use crate::error::Error;
 use crate::graph::{Clock, Graph};
+use crate::policy::TenantName;
 use crate::server;
+use crate::storage::connect::Connect;
 
 #[derive(Debug, Args)]
 pub struct ArtifactsArgs {
@@ -37,6 +40,9 @@ struct SweepArgs {
     older_than: Duration,
 
     #[command(flatten)]
+    tenants: TenantArgs,
+
+    #[command(flatten)]
     options: ConfigArgs,
 }
 
@@ -55,32 +61,44 @@ pub(super) async fn run(args: &ArtifactsArgs, config: &Config) -> Result<(), Fai
         before: SystemTime::UNIX_EPOCH + now.saturating_sub(args.older_than),
         is_dry: args.dry_run,
     };
-    let swept = async {
-        let database = server::open(config).await?;
-        let graph = Graph::new(database.clone(), config.history, Clock::default());
-        let swept = sweep(&graph, rule, config).await;
-        database.close().await;
-        swept
-    };
-    let swept = swept
-        .await
-        .map_err(|error| config.database.unusable(error))?;
+    let store = BlobStore::open(&config.serving.artifact_store)?;
     let verb = if args.dry_run { "would be" } else { "were" };
-    let line = format!(
-        "{} blobs and {} unfinished uploads, {} bytes, {verb} removed",
-        swept.blobs, swept.unfinished, swept.bytes
-    );
-    report(&mut stdout(), line);
-    Ok(())
+    let work = async |tenant: Option<&TenantName>, to: &Connect| {
+        let blobs = store.of_tenant(tenant.and_then(TenantName::unless_default));
+        let swept = sweep(&blobs, rule, config, to).await;
+        let swept = swept.map_err(|error| to.unusable(error))?;
+        let line = format!(
+            "{} blobs and {} unfinished uploads, {} bytes, {verb} removed",
+            swept.blobs, swept.unfinished, swept.bytes
+        );
+        report(&mut stdout(), line);
+        Ok(())
+    };
+    args.tenants.for_each(config, "swept", work).await
 }
 
-async fn sweep(graph: &Graph, rule: SweepRule, config: &Config) -> Result<Swept, Error> {
+async fn sweep(
+    blobs: &BlobStore,
+    rule: SweepRule,
+    config: &Config,
+    to: &Connect,
+) -> Result<Swept, Error> {
+    let database = server::open_at(to, config).await?;
+    let graph = Graph::new(database.clone(), config.history, Clock::default());
+    let swept = sweep_by(&graph, blobs, rule).await;
+    database.close().await;
+    swept
+}
+
+/// Removes what the graph names nowhere.
+async fn sweep_by(graph: &Graph, blobs: &BlobStore, rule: SweepRule) -> Result<Swept, Error> {
     let files = graph.files();
-    if files.is_empty().await? {
-        let text = "the database names no file: is it that of this artifact store?";
-        return Err(Error::FailedPrecondition(text.into()));
-    }
+    let is_empty = files.is_empty().await?;
     let needed = async |digests: Vec<BlobDigest>| {
+        if is_empty {
+            let text = "the database names no file: is it that of this artifact store?";
+            return Err(Error::FailedPrecondition(text.into()));
+        }
         let texts: Vec<&str> = digests.iter().map(BlobDigest::as_str).collect();
         let named = files.named(&texts).await?;
         Ok(named
@@ -88,6 +106,5 @@ async fn sweep(graph: &Graph, rule: SweepRule, config: &Config) -> Result<Swept,
             .filter_map(|it| BlobDigest::parse(it))
             .collect())
     };
-    let store = BlobStore::open(&config.serving.artifact_store)?;
-    store.sweep(rule, needed).await
+    blobs.sweep(rule, needed).await
 }

@@ -1,16 +1,16 @@
 //! `pedigree migrate`: brings the schema of a database to another version, or says what that would
 //! take.
 
-use std::io::{Write, stderr, stdout};
+use std::io::{Write, stdout};
 
 use clap::Args;
 
 use super::Failure;
+use super::databases::TenantArgs;
 use super::output::report;
 use crate::config::{Config, ConfigArgs};
-use crate::error::{Result, StartError};
+use crate::error::Result;
 use crate::policy::TenantName;
-use crate::security::SecuritySettings;
 use crate::server;
 use crate::storage::Database;
 use crate::storage::connect::Connect;
@@ -19,10 +19,6 @@ use crate::storage::migrate::{
 };
 
 #[derive(Debug, Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a switch of the command line"
-)]
 pub struct MigrateArgs {
     /// Print what would be done, and change nothing
     #[arg(long)]
@@ -42,13 +38,8 @@ pub struct MigrateArgs {
     #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(i64).range(0..))]
     downgrade_to: Option<i64>,
 
-    /// Migrate the database of this tenant of the security file (--security)
-    #[arg(long, value_name = "NAME", conflicts_with = "all_tenants")]
-    tenant: Option<TenantName>,
-
-    /// Migrate the database of --database-url and those of all tenants of the security file
-    #[arg(long)]
-    all_tenants: bool,
+    #[command(flatten)]
+    tenants: TenantArgs,
 
     #[command(flatten)]
     pub(super) options: ConfigArgs,
@@ -67,82 +58,17 @@ impl MigrateArgs {
 
 /// Runs the command.
 pub(super) async fn run(args: &MigrateArgs, config: &Config) -> Result<(), Failure> {
-    let (migration, out) = (args.migration(), &mut stdout());
-    let mut failures = Vec::new();
-    let targets = args.targets(config)?;
-    let count = targets.len();
-    for Target { tenant, database } in targets {
-        if let Some(name) = tenant {
-            report(out, format_args!("tenant: {name}"));
-        }
-        let done = match database {
-            Err(error) => Err(error),
-            Ok(to) => {
-                let done = if args.dry_run {
-                    dry_run(&to, &migration, out).await
-                } else {
-                    migrate(&to, &migration, out).await
-                };
-                done.map_err(|error| to.unusable(error))
-            }
+    let migration = args.migration();
+    let work = async |_: Option<&TenantName>, to: &Connect| {
+        let out = &mut stdout();
+        let done = if args.dry_run {
+            dry_run(to, &migration, out).await
+        } else {
+            migrate(to, &migration, out).await
         };
-        if let Err(error) = done {
-            // The others are migrated all the same.
-            if count > 1 {
-                report(&mut stderr(), format_args!("pedigree: {error}"));
-            }
-            failures.push(Failure::from(error));
-        }
-    }
-    match failures.pop() {
-        None => Ok(()),
-        Some(failure) if count == 1 => Err(failure),
-        Some(_) => {
-            let failed = failures.len() + 1;
-            let text = format!("{failed} of {count} databases could not be migrated");
-            Err(Failure(text))
-        }
-    }
-}
-
-/// A database to migrate.
-struct Target {
-    /// `None` for the default one, where there are no others.
-    tenant: Option<TenantName>,
-    database: Result<Connect, StartError>,
-}
-
-impl MigrateArgs {
-    /// The databases to migrate, of which the default one is the first.
-    fn targets(&self, config: &Config) -> Result<Vec<Target>, Failure> {
-        let default = |tenant| Target {
-            tenant,
-            database: Ok(config.database.clone()),
-        };
-        if self.tenant.is_none() && !self.all_tenants {
-            return Ok(vec![default(None)]);
-        }
-        let path = config.serving.security.as_ref();
-        let path =
-            path.ok_or_else(|| Failure("tenants are in a security file: --security".into()))?;
-        let tenants = SecuritySettings::read_tenants(path)?;
-        let is_wanted = |name: &TenantName| self.tenant.as_ref().is_none_or(|it| it == name);
-        let named = tenants.all().filter(|(name, _)| is_wanted(name));
-        let named = named.map(|(name, rules)| Target {
-            tenant: Some(name.clone()),
-            database: server::tenant_database(config, name, rules),
-        });
-        let first = Some(TenantName::default()).filter(is_wanted);
-        let targets: Vec<_> = first
-            .map(|name| default(Some(name)))
-            .into_iter()
-            .chain(named)
-            .collect();
-        if targets.is_empty() {
-            return Err(Failure("the security file has no such tenant".into()));
-        }
-        Ok(targets)
-    }
+        done.map_err(|error| to.unusable(error))
+    };
+    args.tenants.for_each(config, "migrated", work).await
 }
 
 /// Downgrades the schema as `--downgrade-schema-to` asks for, and prints upstream's sentence.

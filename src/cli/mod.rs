@@ -8,6 +8,7 @@ mod artifacts;
 mod audit;
 mod blob_store;
 mod client;
+mod databases;
 mod digests;
 mod draw;
 mod export_provenance;

@@ -44,6 +44,12 @@ impl TenantName {
     pub fn is_default(&self) -> bool {
         &*self.0 == DEFAULT_TENANT
     }
+
+    /// The name of a tenant beside the default one.
+    #[must_use]
+    pub fn unless_default(&self) -> Option<&str> {
+        (!self.is_default()).then_some(&*self.0)
+    }
 }
 
 impl Default for TenantName {

@@ -64,7 +64,16 @@ async fn prepare_database(to: &Connect, migration: &Migration) -> Result<(Databa
 ///
 /// Those of [`prepare`]; `FailedPrecondition` after a downgrade.
 pub async fn open(config: &Config) -> Result<Database> {
-    open_database(&config.database, &config.migration, config.history).await
+    open_at(&config.database, config).await
+}
+
+/// As [`open`], for the database of a tenant.
+///
+/// # Errors
+///
+/// As [`open`].
+pub async fn open_at(to: &Connect, config: &Config) -> Result<Database> {
+    open_database(to, &config.migration, config.history).await
 }
 
 /// As [`open`], for any database.

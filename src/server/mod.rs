@@ -31,7 +31,7 @@ use crate::telemetry::Metrics;
 use audit::{AuditFlush, AuditQueues, AuditTarget};
 use health::Health;
 use layers::access::AccessControl;
-pub use lifecycle::{open, prepare};
+pub use lifecycle::{open, open_at, prepare};
 use listener::{ClientAuth, Tls};
 use reload::{ReloadMessages, reload_forever};
 use tenants::Tenants;

@@ -25,6 +25,7 @@ use crate::api::call::{Call, Calls, RequestContext};
 use crate::blobs::BlobStore;
 use crate::graph::DeleteArtifacts;
 use crate::model::Door;
+use crate::policy::TenantName;
 use paths::{ArtifactPath, as_artifact_path};
 
 /// What the paths of bytes begin with.
@@ -83,9 +84,9 @@ impl FromRequestParts<ArtifactDoor> for BytesRequest {
     ) -> Result<Self, MlflowRefusal> {
         let context = parts.extensions.get::<RequestContext>();
         let tenant = context.and_then(|context| context.tenant.as_ref());
-        let (store, tenant) = (&door.settings.store, tenant.filter(|it| !it.is_default()));
+        let tenant = tenant.and_then(TenantName::unless_default);
         Ok(Self {
-            blobs: tenant.map_or_else(|| store.clone(), |it| store.of_tenant(it.as_str())),
+            blobs: door.settings.store.of_tenant(tenant),
             max_file: door.settings.max_file,
             call: door.calls.call(Door::MlFlow, &parts.extensions).await?,
         })

@@ -1,6 +1,7 @@
 //! Tenants: each has a database of its own, and callers of one cannot reach that of another.
 
 mod databases;
+mod sweep;
 mod turns;
 mod wheel;
 mod workspaces;
