@@ -285,5 +285,7 @@ pub const METHODS: &[MethodActions] = &[
     row("DELETE /api/2.0/mlflow-artifacts/artifacts/{*path}", &[NodeWrite]),
     row("POST /api/2.0/mlflow-artifacts/mpu/{*rest}", &[NodeWrite]),
     row("GET /api/2.0/mlflow-artifacts/presigned/{*rest}", &[NodeRead]),
+    row("GET /api/2.0/mlflow/logged-models/{model}/artifacts/files", &[NodeRead]),
     row("/get-artifact", &[NodeRead]),
+    row("/model-versions/get-artifact", &[NodeRead]),
 ];

@@ -70,7 +70,7 @@ fn invalid_source(source: &str, why: &str) -> MlflowRefusal {
 /// # Errors
 ///
 /// A refusal of a local path, of which the server knows nothing, and of one with `..`.
-fn version_source(source: &str, run: &str) -> Result<VersionSource, MlflowRefusal> {
+pub(super) fn version_source(source: &str, run: &str) -> Result<VersionSource, MlflowRefusal> {
     let Some((scheme, rest)) = source.split_once(":/") else {
         return Err(if run.is_empty() {
             invalid_source(
@@ -144,7 +144,8 @@ pub(super) async fn create(TrackingRequest(call, fields): TrackingRequest) -> An
     Ok(FoundVersion::answer(version))
 }
 
-async fn read(call: &Call, fields: &Fields) -> Result<ModelVersion, MlflowRefusal> {
+/// The version that a request names.
+pub(super) async fn read(call: &Call, fields: &Fields) -> Result<ModelVersion, MlflowRefusal> {
     let (model, version) = (required_name(fields)?, required_version(fields)?);
     Ok(call.graph.registry().version(&model, &version).await?)
 }

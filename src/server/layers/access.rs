@@ -131,7 +131,13 @@ fn method_name(request: &Request) -> &'static str {
 }
 
 /// What paths of `MLflow`'s API begin with.
-const MLFLOW_PREFIXES: [&str; 4] = ["/api/2.0/", "/api/3.0/", "/ajax-api/", "/get-artifact"];
+const MLFLOW_PREFIXES: [&str; 5] = [
+    "/api/2.0/",
+    "/api/3.0/",
+    "/ajax-api/",
+    "/get-artifact",
+    "/model-versions/get-artifact",
+];
 
 /// What the first segments of paths of the web pages are.
 const WEB_SEGMENTS: [&str; 9] = [

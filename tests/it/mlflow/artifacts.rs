@@ -21,6 +21,7 @@ on_every_database! {
     folders_stay_listed_while_others_delete_them,
     files_elsewhere_are_not_on_this_server,
     a_ready_model_has_the_digest_of_its_files,
+    files_of_versions_and_models_are_read_by_name,
 }
 
 /// What the paths of bytes begin with.
@@ -300,4 +301,78 @@ async fn a_ready_model_has_the_digest_of_its_files(store: Store) {
          AND custom_properties.bytes.int_value = 13 AND custom_properties.files.int_value = 2"
     );
     assert_eq!(store.find::<Artifact>(&filter).await.len(), 1);
+}
+
+async fn files_of_versions_and_models_are_read_by_name(store: Store) {
+    let number = experiment(&store, "e").await;
+    let run = run(&store, &number, "r", 1).await;
+    let new = json!({"experiment_id": number, "name": "m"});
+    let created = tell(&store, "/logged-models", new).await;
+    let model = created["model"]["info"]["model_id"].as_str().unwrap();
+    put(
+        &store,
+        &format!("{number}/{run}/artifacts/m/a.txt"),
+        b"of run",
+    )
+    .await;
+    let of_model = format!("{number}/models/{model}/artifacts/a.txt");
+    put(&store, &of_model, b"of model").await;
+    tell(&store, "/registered-models/create", json!({"name": "R"})).await;
+    for (source, run) in [
+        (format!("runs:/{run}/m"), &*run),
+        (format!("models:/{model}"), ""),
+        (
+            format!("mlflow-artifacts:/{number}/{run}/artifacts/m"),
+            &*run,
+        ),
+        ("models:/R/1".to_owned(), ""),
+        ("s3://bucket/m".to_owned(), ""),
+    ] {
+        let new = json!({"name": "R", "source": source, "run_id": run});
+        tell(&store, "/model-versions/create", new).await;
+    }
+    let plain = "/model-versions/get-artifact?name=R";
+    let below = format!("{PREFIX}/logged-models/{model}/artifacts/files");
+    for (path, status, text) in [
+        (format!("{plain}&version=1&path=a.txt"), 200, "of run"),
+        (format!("{plain}&version=2&path=a.txt"), 200, "of model"),
+        (format!("{plain}&version=3&path=a.txt"), 200, "of run"),
+        (format!("{plain}&version=4&path=a.txt"), 200, "of run"),
+        (
+            format!("{plain}&version=5&path=a.txt"),
+            400,
+            "s3://bucket/m are not on this server",
+        ),
+        (
+            format!("{plain}&version=6&path=a.txt"),
+            404,
+            "RESOURCE_DOES_NOT_EXIST",
+        ),
+        (
+            format!("{plain}&version=1&path=b.txt"),
+            404,
+            "No such artifact",
+        ),
+        (
+            format!("{plain}&version=1&path=../a.txt"),
+            400,
+            "Invalid path",
+        ),
+        (format!("{plain}&version=1"), 400, "path"),
+        (format!("{below}?artifact_file_path=a.txt"), 200, "of model"),
+        (
+            format!("{below}?artifact_file_path=b"),
+            404,
+            "No such artifact",
+        ),
+        (
+            format!("{PREFIX}/logged-models/m-0/artifacts/files?artifact_file_path=a"),
+            404,
+            "m-0",
+        ),
+    ] {
+        let answer = serving::get(store.port(), &path).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        assert!(answer.text().contains(text), "{path}: {}", answer.text());
+    }
 }

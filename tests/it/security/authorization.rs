@@ -66,8 +66,13 @@ fn every_method_has_its_actions() {
 /// Whether a path is one of `MLflow`'s API. The matrix lists these.
 fn is_of_mlflow(path: &str) -> bool {
     let begins = ["/api/2.0/mlflow", "/api/3.0/mlflow/", "/ajax-api/"];
-    begins.iter().any(|begin| path.starts_with(begin))
-        || ["/health", "/version", "/get-artifact"].contains(&path)
+    let plain = [
+        "/health",
+        "/version",
+        "/get-artifact",
+        "/model-versions/get-artifact",
+    ];
+    begins.iter().any(|begin| path.starts_with(begin)) || plain.contains(&path)
 }
 
 /// A grant of each role to a token with its name.

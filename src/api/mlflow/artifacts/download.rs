@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use axum::body::Body;
+use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use http::header::{
     ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
@@ -10,12 +11,14 @@ use http::header::{
 };
 use http::{HeaderMap, StatusCode, Uri};
 
+use super::lists::{self, FilesRoot};
 use super::paths::{checked, joined};
-use super::{ArtifactPath, BytesRequest, lists};
+use super::{ArtifactPath, BytesRequest};
 use crate::api::http::has_tag;
 use crate::api::mlflow::fields::Fields;
 use crate::api::mlflow::refusal::MlflowRefusal;
 use crate::api::mlflow::runs::required_id;
+use crate::api::mlflow::versions;
 use crate::blobs::BlobDigest;
 use crate::error::Error;
 use crate::graph::ArtifactFile;
@@ -76,8 +79,43 @@ pub(super) async fn of_run(
 ) -> Result<Response, MlflowRefusal> {
     let fields = Fields::of_query(uri.query().unwrap_or_default());
     let root = lists::root_of_run(&request.call, &required_id(&fields)?).await?;
-    let path = joined(&root.path()?, &checked(fields.required_text("path")?)?);
-    respond(request, &path, &headers).await
+    respond_below(request, root, fields.required_text("path")?, &headers).await
+}
+
+/// `GET /model-versions/get-artifact`: a file of a version of a registered model.
+pub(super) async fn of_version(
+    request: BytesRequest,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, MlflowRefusal> {
+    let fields = Fields::of_query(uri.query().unwrap_or_default());
+    let version = versions::read(&request.call, &fields).await?;
+    let root = lists::root_of_version(&request.call, &version).await?;
+    respond_below(request, root, fields.required_text("path")?, &headers).await
+}
+
+/// `GET logged-models/ID/artifacts/files`: a file of a logged model.
+pub(super) async fn of_model(
+    Path(id): Path<String>,
+    request: BytesRequest,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, MlflowRefusal> {
+    let fields = Fields::of_query(uri.query().unwrap_or_default());
+    let root = lists::root_of_model(&request.call, &id).await?;
+    let path = fields.required_text("artifact_file_path")?;
+    respond_below(request, root, path, &headers).await
+}
+
+/// A file, by its path below a folder.
+async fn respond_below(
+    request: BytesRequest,
+    root: FilesRoot,
+    path: &str,
+    headers: &HeaderMap,
+) -> Result<Response, MlflowRefusal> {
+    let path = joined(&root.path()?, &checked(path)?);
+    respond(request, &path, headers).await
 }
 
 async fn respond(

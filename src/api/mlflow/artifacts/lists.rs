@@ -12,8 +12,10 @@ use crate::api::call::Call;
 use crate::api::mlflow::fields::Fields;
 use crate::api::mlflow::refusal::MlflowRefusal;
 use crate::api::mlflow::runs::required_id;
+use crate::api::mlflow::versions::version_source;
 use crate::api::mlflow::{Answer, TrackingRequest};
 use crate::graph::ArtifactEntry;
+use crate::graph::registered::{ModelVersion, VersionSource};
 
 /// The most entries of a page of files of a run or a model.
 const MAX_PAGE_FILES: i64 = 1000;
@@ -100,6 +102,28 @@ pub(super) async fn root_of_run(call: &Call, id: &str) -> Result<FilesRoot, Mlfl
     Ok(FilesRoot(found.ok_or_else(missing)?.run.artifact_uri))
 }
 
+/// Where the files of a logged model are.
+pub(super) async fn root_of_model(call: &Call, id: &str) -> Result<FilesRoot, MlflowRefusal> {
+    let found = call.graph.tracking().model(id).await?;
+    let missing = || MlflowRefusal::missing(format!("Logged model with ID '{id}' not found."));
+    Ok(FilesRoot(found.ok_or_else(missing)?.artifact_uri))
+}
+
+/// Where the files of a version of a registered model are.
+pub(super) async fn root_of_version(
+    call: &Call,
+    version: &ModelVersion,
+) -> Result<FilesRoot, MlflowRefusal> {
+    match version_source(&version.download_uri, &version.run)? {
+        VersionSource::LoggedModel(id) => root_of_model(call, &id).await,
+        VersionSource::RunFile(run, path) => {
+            let FilesRoot(files) = root_of_run(call, &run).await?;
+            Ok(FilesRoot([&files, "/", &path].concat()))
+        }
+        _ => Ok(FilesRoot(version.download_uri.clone())),
+    }
+}
+
 /// `GET artifacts/list`: files of a run.
 pub(in crate::api::mlflow) async fn of_run(
     TrackingRequest(call, fields): TrackingRequest,
@@ -113,9 +137,7 @@ pub(in crate::api::mlflow) async fn of_model(
     Path(id): Path<String>,
     TrackingRequest(call, fields): TrackingRequest,
 ) -> Answer<FilePage> {
-    let found = call.graph.tracking().model(&id).await?;
-    let missing = || MlflowRefusal::missing(format!("Logged model with ID '{id}' not found."));
-    let root = FilesRoot(found.ok_or_else(missing)?.artifact_uri);
+    let root = root_of_model(&call, &id).await?;
     page(
         &call,
         root,

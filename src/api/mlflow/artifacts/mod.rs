@@ -61,6 +61,15 @@ pub(super) fn routes(calls: Calls, settings: ArtifactSettings) -> Router {
     Router::new()
         .route("/api/2.0/mlflow-artifacts/artifacts/{*path}", bytes)
         .route("/get-artifact", get(download::of_run))
+        .route("/model-versions/get-artifact", get(download::of_version))
+        .route(
+            "/api/2.0/mlflow/logged-models/{model_id}/artifacts/files",
+            get(download::of_model),
+        )
+        .route(
+            "/ajax-api/2.0/mlflow/logged-models/{model_id}/artifacts/files",
+            get(download::of_model),
+        )
         .with_state(ArtifactDoor { calls, settings })
         .merge(lists)
         .route("/api/2.0/mlflow-artifacts/mpu/{*rest}", any(no_parts))
