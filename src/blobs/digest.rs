@@ -20,7 +20,7 @@ impl BlobDigest {
 
     /// The digest that a hash is.
     pub(super) fn of_hash(hash: &[u8]) -> Self {
-        Self(crate::model::to_hex(hash))
+        Self(hex::encode(hash))
     }
 
     /// The digest of a text, if it is one.

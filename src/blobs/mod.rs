@@ -5,7 +5,8 @@
 //! way, so that both can use one directory.
 //!
 //! * `digest`: names and places of blobs, and the digest of a folder.
-//! * `directory`: blobs in a directory; `new_file`: one that arrives in parts.
+//! * `directory`: blobs in a directory; `new_file`: one that arrives in parts; `read_file`: one
+//!   that is read in parts.
 //! * `objects`: blobs in an object store; `connector`: the connections to it.
 //! * `sweep`: the removal of blobs that no row names.
 
@@ -14,34 +15,31 @@ mod digest;
 mod directory;
 mod new_file;
 mod objects;
+mod read_file;
 mod sweep;
 
 use std::fmt;
-use std::io::{self, ErrorKind, SeekFrom};
+use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_stream::Stream;
 use tokio_util::bytes::Bytes;
-use tokio_util::io::ReaderStream;
 use url::Url;
 
 pub use self::digest::{BlobDigest, folder_digest};
 pub use self::directory::BlobDirectory;
 use self::new_file::NewFile;
 use self::objects::{NewObject, ObjectFolder};
+use self::read_file::read_file;
 pub use self::sweep::{SweepRule, Swept};
 use crate::error::{Error, Result};
 
 /// Where the blobs of tenants beside the default one are, each in a folder with its name.
 const TENANTS_FOLDER: &str = "tenants";
-
-/// The size of the parts in which a blob is read, in bytes.
-const READ_BYTES: usize = 64 << 10;
 
 /// The schemes of URLs of object stores.
 const SCHEMES: [&str; 3] = ["s3", "gs", "az"];
@@ -187,10 +185,10 @@ impl NewBlob {
     /// # Errors
     ///
     /// As [`BlobStore::begin`].
-    pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+    pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
         match &mut self.0 {
             NewBytes::File(file) => file.write(bytes).await,
-            NewBytes::Object(object) => object.write(bytes).await,
+            NewBytes::Object(object) => object.write(&bytes).await,
         }
     }
 
@@ -205,22 +203,6 @@ impl NewBlob {
             NewBytes::Object(object) => object.finish().await,
         }
     }
-}
-
-async fn read_file(
-    directory: &BlobDirectory,
-    digest: &BlobDigest,
-    range: Range<u64>,
-) -> Result<BlobStream> {
-    let opened = tokio::fs::File::open(directory.path_of(digest)).await;
-    let mut file = opened.map_err(|error| match error.kind() {
-        ErrorKind::NotFound => missing(digest),
-        _ => unusable(error),
-    })?;
-    let sought = file.seek(SeekFrom::Start(range.start)).await;
-    sought.map_err(unusable)?;
-    let part = file.take(range.end.saturating_sub(range.start));
-    Ok(Box::pin(ReaderStream::with_capacity(part, READ_BYTES)))
 }
 
 fn missing(digest: &BlobDigest) -> Error {

@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use tokio::task::spawn_blocking;
+use tokio_util::bytes::Bytes;
 
 use super::directory::UnfinishedFile;
 use super::{BlobDigest, BlobDirectory, WrittenBlob, unusable};
 use crate::error::{Error, Result};
 
-/// The bytes that are collected before they are written.
-const BUFFER_BYTES: usize = 256 << 10;
+/// So many bytes, or so many parts, are collected before they are written.
+const MAX_UNWRITTEN_BYTES: usize = 256 << 10;
+const MAX_UNWRITTEN_PARTS: usize = 64;
 
 /// A file that becomes a blob.
 #[derive(Debug)]
@@ -20,8 +22,9 @@ pub(super) struct NewFile {
     directory: Arc<BlobDirectory>,
     /// None while a thread has it, and after an error.
     written: Option<HashedFile>,
-    /// What is not written yet.
-    buffer: Vec<u8>,
+    /// What is not written yet, as it came: nothing is copied.
+    unwritten: Vec<Bytes>,
+    unwritten_bytes: usize,
     /// The number of all bytes.
     bytes: u64,
 }
@@ -46,7 +49,8 @@ impl NewFile {
         Ok(Self {
             directory,
             written: Some(HashedFile { file, hash }),
-            buffer: Vec::new(),
+            unwritten: Vec::new(),
+            unwritten_bytes: 0,
             bytes: 0,
         })
     }
@@ -55,20 +59,21 @@ impl NewFile {
         self.bytes
     }
 
-    pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+    pub(super) async fn write(&mut self, bytes: Bytes) -> Result<()> {
         self.bytes += bytes.len() as u64;
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() < BUFFER_BYTES {
+        self.unwritten_bytes += bytes.len();
+        self.unwritten.push(bytes);
+        if self.unwritten_bytes < MAX_UNWRITTEN_BYTES && self.unwritten.len() < MAX_UNWRITTEN_PARTS
+        {
             return Ok(());
         }
-        let (mut written, mut buffer) = (self.take()?, mem::take(&mut self.buffer));
+        self.unwritten_bytes = 0;
+        let (mut written, parts) = (self.take()?, mem::take(&mut self.unwritten));
         let work = move || {
-            written.add(&buffer)?;
-            buffer.clear();
-            Ok((written, buffer))
+            written.add(&parts)?;
+            Ok(written)
         };
-        let (written, buffer) = blocking(work).await?;
-        (self.written, self.buffer) = (Some(written), buffer);
+        self.written = Some(blocking(work).await?);
         Ok(())
     }
 
@@ -76,12 +81,12 @@ impl NewFile {
         let mut written = self.take()?;
         let Self {
             directory,
-            buffer,
+            unwritten,
             bytes,
             ..
         } = self;
         let work = move || {
-            written.add(&buffer)?;
+            written.add(&unwritten)?;
             let digest = BlobDigest::of_hash(written.hash.finish().as_ref());
             directory.keep(written.file, &digest)?;
             Ok(digest)
@@ -97,9 +102,11 @@ impl NewFile {
 }
 
 impl HashedFile {
-    fn add(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.hash.update(bytes);
-        self.file.write(bytes)
+    fn add(&mut self, parts: &[Bytes]) -> io::Result<()> {
+        parts.iter().try_for_each(|part| {
+            self.hash.update(part);
+            self.file.write(part)
+        })
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) async fn put(
     loop {
         let part = timeout(PART_TIMEOUT, bytes.next()).await;
         match part.map_err(|_| FailedFile::Cut("the rest did not come in time".to_owned()))? {
-            Some(part) => blob.write(&part.map_err(cut)?).await?,
+            Some(part) => blob.write(part.map_err(cut)?).await?,
             None => break,
         }
     }

@@ -47,7 +47,7 @@ pub(super) async fn upload(
             if let Some(environment) = &mut environment {
                 environment.read(&bytes);
             }
-            blob.write(&bytes).await?;
+            blob.write(bytes).await?;
         }
         blob.finish().await
     };
