@@ -13,6 +13,7 @@
 mod about;
 mod activity;
 mod assets;
+mod choices;
 mod compare;
 mod home;
 mod kept;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::query::{CompareQuery, CurveX};
+use crate::api::ui::choices::ValueChoice;
 use crate::api::ui::text;
 use crate::api::ui::visit::Visit;
 use crate::error::Result;
@@ -25,14 +26,6 @@ pub struct CurveChart {
     pub alone: String,
 }
 
-/// A metric that has a curve, and whether it is drawn.
-pub struct CurveChoice {
-    /// The text in the query.
-    pub value: String,
-    pub word: String,
-    pub is_taken: bool,
-}
-
 /// The metrics that have curves: those that most nodes have, first.
 fn metrics_with_curves(compared: &ComparedNodes) -> Vec<&str> {
     let mut nodes: BTreeMap<&str, usize> = BTreeMap::new();
@@ -46,16 +39,16 @@ fn metrics_with_curves(compared: &ComparedNodes) -> Vec<&str> {
     found.into_iter().map(|(key, _)| key).collect()
 }
 
-/// The metrics to choose from.
-pub fn choices(query: &CompareQuery, compared: &ComparedNodes) -> Vec<CurveChoice> {
+/// The metrics that have curves, of which those that are drawn are taken.
+pub fn choices(query: &CompareQuery, compared: &ComparedNodes) -> Vec<ValueChoice> {
     let known = metrics_with_curves(compared);
     let drawn = drawn(query, &known);
-    let choice = |key: &&str| CurveChoice {
+    let choice = |key: &&str| ValueChoice {
         value: (*key).to_owned(),
         word: text::cell(key),
         is_taken: drawn.iter().any(|it| it == key),
     };
-    let mut choices: Vec<CurveChoice> = known.iter().map(choice).collect();
+    let mut choices: Vec<ValueChoice> = known.iter().map(choice).collect();
     choices.sort_by(|one, other| one.value.cmp(&other.value));
     choices
 }

@@ -10,6 +10,7 @@ use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
 
+use super::choices::{LinkChoice, ValueChoice};
 use super::lineage::{self, event_role};
 use super::page::{Links, Section, Shell, html};
 use super::text;
@@ -20,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::graph::{ComparedNodes, ListOptions, ListScope};
 use crate::model::{Event, Node, OrderBy, Side};
 use crate::picture::chart::curve_class;
-use curves::{CurveChart, CurveChoice};
+use curves::CurveChart;
 use query::{CompareQuery, CurveX, MAX_COMPARED_NODES};
 use table::ComparedPart;
 pub(super) use table::{FactSort, sort_of};
@@ -43,13 +44,6 @@ struct OfferedNode {
     with: String,
 }
 
-/// A choice among links.
-struct CompareChoice {
-    word: &'static str,
-    link: String,
-    is_taken: bool,
-}
-
 #[derive(Template)]
 #[template(path = "ui/compare.html")]
 struct ComparePage {
@@ -64,13 +58,13 @@ struct ComparePage {
     diff: Option<String>,
     missing: String,
     offered: Vec<OfferedNode>,
-    shown: Vec<CompareChoice>,
+    shown: Vec<LinkChoice>,
     parts: Vec<ComparedPart>,
     cut: &'static str,
     charts: Vec<CurveChart>,
-    metrics: Vec<CurveChoice>,
-    x: Vec<CompareChoice>,
-    scales: Vec<CompareChoice>,
+    metrics: Vec<ValueChoice>,
+    x: Vec<LinkChoice>,
+    scales: Vec<LinkChoice>,
     /// The fields of the form of metrics beside these.
     kept: Vec<(&'static str, String)>,
 }
@@ -151,7 +145,7 @@ async fn show(
             String::new()
         },
         shown: [("only what differs", false), ("all", true)]
-            .map(|(word, is_all)| CompareChoice {
+            .map(|(word, is_all)| LinkChoice {
                 word,
                 link: link(
                     links,
@@ -172,14 +166,14 @@ async fn show(
         charts: curves::charts(visit, query, compared, &labels).await?,
         metrics: curves::choices(query, compared),
         x: CurveX::ALL
-            .map(|(word, x)| CompareChoice {
+            .map(|(word, x)| LinkChoice {
                 word,
                 link: link(links, &CompareQuery { x, ..query.clone() }),
                 is_taken: query.x == x,
             })
             .into(),
         scales: [("linear", false), ("log", true)]
-            .map(|(word, is_log)| CompareChoice {
+            .map(|(word, is_log)| LinkChoice {
                 word,
                 link: link(
                     links,

@@ -24,6 +24,7 @@ use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
 
+use super::choices::{LinkChoice, ValueChoice};
 use super::node;
 use super::page::{Links, Section, Shell, html, kind_of};
 use super::text;
@@ -99,15 +100,6 @@ impl LineageSubject {
     }
 }
 
-/// A choice among links, of which one is taken.
-struct Choice {
-    word: String,
-    /// The text in the query.
-    value: String,
-    link: String,
-    is_taken: bool,
-}
-
 #[derive(Template)]
 #[template(path = "ui/lineage.html")]
 struct LineagePage {
@@ -116,11 +108,11 @@ struct LineagePage {
     title: String,
     list_link: String,
     list_word: &'static str,
-    directions: Vec<Choice>,
-    views: Vec<Choice>,
-    exports: Vec<Choice>,
-    hops: Vec<Choice>,
-    groups: Vec<Choice>,
+    directions: Vec<LinkChoice>,
+    views: Vec<LinkChoice>,
+    exports: Vec<LinkChoice>,
+    hops: Vec<ValueChoice>,
+    groups: Vec<ValueChoice>,
     action: String,
     direction: &'static str,
     open: String,
@@ -221,6 +213,12 @@ fn with_query(base: &str, view: &LineageView) -> String {
         "" => base.to_owned(),
         query => format!("{base}?{query}"),
     }
+}
+
+/// As [`with_query`], where a picture is looked at from its focus.
+fn at_focus(base: &str, view: &LineageView) -> String {
+    let end = if view.is_list { "" } else { "#focus" };
+    with_query(base, view) + end
 }
 
 pub(super) async fn page(visit: Visit) -> Result<Response, Problem> {
@@ -370,58 +368,53 @@ fn changed(view: &LineageView, change: impl FnOnce(&mut LineageView)) -> Lineage
     view
 }
 
-fn directions(base: &str, view: &LineageView) -> Vec<Choice> {
+fn directions(base: &str, view: &LineageView) -> Vec<LinkChoice> {
     let choices = [
         ("Provenance", WalkDirection::Provenance),
         ("Both", WalkDirection::Both),
         ("Impact", WalkDirection::Impact),
     ];
-    let choice = |(word, direction): (&str, WalkDirection)| Choice {
-        word: word.to_owned(),
-        value: String::new(),
-        link: with_query(base, &changed(view, |view| view.direction = direction)),
+    let choice = |(word, direction)| LinkChoice {
+        word,
+        link: at_focus(base, &changed(view, |view| view.direction = direction)),
         is_taken: view.direction == direction,
     };
     choices.map(choice).into()
 }
 
-fn views(base: &str, view: &LineageView) -> Vec<Choice> {
-    let choice = |(word, is_list): (&str, bool)| Choice {
-        word: word.to_owned(),
-        value: String::new(),
-        link: with_query(base, &changed(view, |view| view.is_list = is_list)),
+fn views(base: &str, view: &LineageView) -> Vec<LinkChoice> {
+    let choice = |(word, is_list)| LinkChoice {
+        word,
+        link: at_focus(base, &changed(view, |view| view.is_list = is_list)),
         is_taken: view.is_list == is_list,
     };
     [("Graph", false), ("List", true)].map(choice).into()
 }
 
-fn export_choice(format: Format, base: &str, view: &LineageView) -> Choice {
+fn export_choice(format: Format, base: &str, view: &LineageView) -> LinkChoice {
     let graph = changed(view, |view| {
         view.is_list = false;
         view.selected = None;
     });
-    Choice {
-        word: format.word().to_owned(),
-        value: String::new(),
+    LinkChoice {
+        word: format.word(),
         link: with_query(&format!("{base}.{}", format.ending()), &graph),
         is_taken: false,
     }
 }
 
-fn hop_choices(view: &LineageView, drawn: &Drawn) -> Vec<Choice> {
-    let auto = Choice {
+fn hop_choices(view: &LineageView, drawn: &Drawn) -> Vec<ValueChoice> {
+    let auto = ValueChoice {
         word: format!("auto ({})", drawn.hops),
         value: "auto".to_owned(),
-        link: String::new(),
         is_taken: view.hops.is_none(),
     };
     let mut numbers = vec![1, 2, 3, 4, 6, 8, 12, 20, 50];
     numbers.extend(view.hops.filter(|hops| !numbers.contains(hops)));
     numbers.sort_unstable();
-    let number = |hops: u32| Choice {
+    let number = |hops: u32| ValueChoice {
         word: hops.to_string(),
         value: hops.to_string(),
-        link: String::new(),
         is_taken: view.hops == Some(hops),
     };
     std::iter::once(auto)
@@ -429,16 +422,15 @@ fn hop_choices(view: &LineageView, drawn: &Drawn) -> Vec<Choice> {
         .collect()
 }
 
-fn group_choices(view: &LineageView) -> Vec<Choice> {
+fn group_choices(view: &LineageView) -> Vec<ValueChoice> {
     let choices = [
         ("repeated steps", "steps", Grouping::RepeatedSteps),
         ("type", "type", Grouping::Type),
         ("nothing", "nothing", Grouping::Nothing),
     ];
-    let choice = |(word, value, group): (&str, &str, Grouping)| Choice {
+    let choice = |(word, value, group): (&str, &str, Grouping)| ValueChoice {
         word: word.to_owned(),
         value: value.to_owned(),
-        link: String::new(),
         is_taken: view.group == group,
     };
     choices.map(choice).into()

@@ -4,8 +4,9 @@ use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
 
-use super::{ASKED_ENTRIES, PAGE_ENTRIES, TrackedChoice};
+use super::{ASKED_ENTRIES, PAGE_ENTRIES};
 use crate::api::http::problem::Problem;
+use crate::api::ui::choices::LinkChoice;
 use crate::api::ui::page::{Section, Shell, html};
 use crate::api::ui::text;
 use crate::api::ui::visit::Visit;
@@ -29,7 +30,7 @@ struct ExperimentRow {
 struct ExperimentsPage {
     page: Shell,
     experiments: Vec<ExperimentRow>,
-    views: Vec<TrackedChoice>,
+    views: Vec<LinkChoice>,
     next: Option<String>,
 }
 
@@ -85,7 +86,7 @@ pub(in crate::api::ui) async fn page(visit: Visit) -> Result<Response, Problem> 
         page: visit.page(Section::Experiments),
         experiments: found.iter().map(row).collect(),
         views: [("active", false), ("deleted", true)]
-            .map(|(word, deleted)| TrackedChoice {
+            .map(|(word, deleted)| LinkChoice {
                 word,
                 link: path(deleted, None),
                 is_taken: deleted == is_deleted,

@@ -82,13 +82,6 @@ const MAX_SEEN_ENTRIES: i64 = 100_000;
 /// How many entries are asked for: one more than a page has, to know whether there is another.
 const ASKED_ENTRIES: i64 = 51;
 
-/// A choice among links.
-struct TrackedChoice {
-    word: &'static str,
-    link: String,
-    is_taken: bool,
-}
-
 #[cfg(test)]
 mod mark_tests {
     use super::*;

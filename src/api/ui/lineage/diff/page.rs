@@ -6,8 +6,9 @@ use askama::Template;
 
 use super::facts::{ValueDifference, causes, differing, metrics};
 use super::{LineageDiff, NodeDifference};
+use crate::api::ui::choices::LinkChoice;
 use crate::api::ui::lineage::query::LineageView;
-use crate::api::ui::lineage::{Choice, LineageSubject, with_query};
+use crate::api::ui::lineage::{LineageSubject, with_query};
 use crate::api::ui::page::{Links, Section, Shell, kind_of};
 use crate::api::ui::text;
 use crate::api::ui::views::{kind_glyph, label, mark};
@@ -72,7 +73,7 @@ pub(super) struct LineageDiffPage {
     new_link: String,
     old_link: String,
     swap: String,
-    exports: Vec<Choice>,
+    exports: Vec<LinkChoice>,
     action: String,
     against: String,
     direction: &'static str,
@@ -111,13 +112,12 @@ impl LineageDiffPage {
             view.direction_name(),
             diff.hops
         );
-        let export = |(word, ending)| Choice {
+        let export = |(word, ending)| LinkChoice {
             word,
-            value: String::new(),
             link: format!("{}.{ending}?{asked}", base(diff.new)),
             is_taken: false,
         };
-        let files = [("JSON".to_owned(), "json"), ("CSV".to_owned(), "csv")];
+        let files = [("JSON", "json"), ("CSV", "csv")];
         Self {
             page: visit.page(Section::Nodes(diff.new.kind)),
             picture: picture(links, diff, &title),
