@@ -4,7 +4,6 @@ use aws_lc_rs::digest::{Context, SHA256};
 
 use crate::graph::MAX_MESSAGE_ID_BYTES;
 use crate::model::ANONYMOUS;
-use crate::model::to_hex;
 
 /// The id by which a message of a caller is stored. A caller with an identity neither gets nor
 /// takes the place of what another one said with the same id. Ids that are refused stay as they
@@ -18,7 +17,7 @@ pub(in crate::api) fn stored_id(principal: &str, id: String) -> String {
     context.update(principal.as_bytes());
     context.update(&[0]);
     context.update(id.as_bytes());
-    to_hex(context.finish().as_ref())
+    hex::encode(context.finish())
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::fmt::Write;
 use std::fs::{self, File, Metadata};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
@@ -250,17 +249,10 @@ fn read_hex(path: &Path) -> std::io::Result<String> {
     let mut buffer = vec![0; BUFFER_BYTES];
     loop {
         match file.read(&mut buffer)? {
-            0 => return Ok(to_digits(context.finish().as_ref())),
+            0 => return Ok(hex::encode(context.finish())),
             count => context.update(&buffer[..count]),
         }
     }
-}
-
-fn to_digits(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn problem(path: &Path, error: &std::io::Error) -> Failure {

@@ -10,7 +10,6 @@ use super::output::write;
 use crate::config::parse_duration;
 use crate::graph::Clock;
 use crate::identity::token::NewToken;
-use crate::model::to_hex;
 use crate::security::is_token_subject;
 
 #[derive(Debug, Args)]
@@ -59,7 +58,7 @@ impl NewTokenArgs {
         let milliseconds = i64::try_from(end.as_millis()).unwrap_or(i64::MAX);
         let made = NewToken::random(subject.into(), milliseconds);
         let NewToken { text, token } = made.map_err(|error| Failure(error.to_string()))?;
-        let (id, digest, subject) = (token.id, to_hex(&token.sha256), token.subject);
+        let (id, digest, subject) = (token.id, hex::encode(token.sha256), token.subject);
         let expires = humantime::format_rfc3339_seconds(UNIX_EPOCH + end);
         let entry = format!(
             "{text}\n\n[[token]]\nid = \"{id}\"\nsha256 = \"{digest}\"\nsubject = \"{subject}\"\n\

@@ -4,8 +4,6 @@ use std::borrow::Cow;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use crate::model::to_hex;
-
 /// The most characters of a name, a version or an external id.
 pub const MAX_NAME_CHARACTERS: usize = 255;
 
@@ -26,7 +24,7 @@ pub fn short_name(name: Cow<'_, str>) -> Cow<'_, str> {
 
 /// The SHA-256 as hexadecimal digits.
 pub(in crate::graph) fn hex_digest(bytes: &[u8]) -> String {
-    to_hex(digest(&SHA256, bytes).as_ref())
+    hex::encode(digest(&SHA256, bytes))
 }
 
 /// A number that the bytes determine: the first 64 bits of their SHA-256.

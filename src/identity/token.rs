@@ -11,7 +11,6 @@ use aws_lc_rs::rand;
 use super::groups::Groups;
 use super::{CredentialError, CredentialSource, Principal};
 use crate::error::{Error, Result};
-use crate::model::to_hex;
 use crate::policy::TenantName;
 
 /// What every token begins with, so that scanners find leaked ones.
@@ -62,8 +61,8 @@ impl NewToken {
         let (mut id, mut secret) = ([0; ID_BYTES], [0; SECRET_BYTES]);
         let filled = rand::fill(&mut id).and_then(|()| rand::fill(&mut secret));
         filled.map_err(|_| Error::internal("the system has no random numbers"))?;
-        let id = to_hex(&id);
-        let text = format!("{PREFIX}{id}_{}", to_hex(&secret));
+        let id = hex::encode(id);
+        let text = format!("{PREFIX}{id}_{}", hex::encode(secret));
         let token = ApiToken {
             id,
             sha256: sha256(&text),
@@ -120,13 +119,11 @@ pub fn is_id(text: &str) -> bool {
 /// The digest with these 64 hexadecimal digits.
 #[must_use]
 pub fn sha256_from_hex(text: &str) -> Option<Sha256> {
-    if text.len() != 2 * SHA256_OUTPUT_LEN || !is_hex(text) {
+    if !is_hex(text) {
         return None;
     }
     let mut bytes = [0; SHA256_OUTPUT_LEN];
-    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
-    }
+    hex::decode_to_slice(text, &mut bytes).ok()?;
     Some(bytes)
 }
 

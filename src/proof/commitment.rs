@@ -146,7 +146,6 @@ mod tests {
     use prost_types::Any;
 
     use super::*;
-    use crate::model::to_hex;
 
     fn text_of(value: &Value) -> String {
         String::from_utf8(canonical(value)).unwrap()
@@ -231,10 +230,10 @@ mod tests {
     #[test]
     fn a_commitment_is_of_salt_and_value() {
         let salt = salt(&[7; 32], 3, "c/note");
-        assert_eq!(to_hex(&salt), "3377984de47a88cc4127be7d5ba30aee");
+        assert_eq!(hex::encode(&salt), "3377984de47a88cc4127be7d5ba30aee");
         let commitment = commitment(&salt, b"sx");
         assert_eq!(
-            to_hex(&commitment),
+            hex::encode(&commitment),
             "4aa5e98c7918a25389f964b8bc23d8addffef04b02e23d441f8c838fd3301aea"
         );
     }

@@ -1,7 +1,5 @@
 //! Signatures of statements: DSSE envelopes with Ed25519.
 
-use std::fmt::Write;
-
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
@@ -37,10 +35,7 @@ impl SigningKey {
             .public_key()
             .as_der()
             .map_err(|_| "it has no public key")?;
-        let mut id = String::new();
-        for byte in digest(&SHA256, public.as_ref()).as_ref() {
-            let _ = write!(id, "{byte:02x}");
-        }
+        let id = hex::encode(digest(&SHA256, public.as_ref()));
         Ok(Self { pair, id })
     }
 

@@ -71,7 +71,7 @@ impl Cell<'_> {
     fn literal(&self, dialect: Dialect) -> String {
         let bytes = |bytes: &[u8]| {
             let (begin, end) = dialect.bytes_literal();
-            [begin, &digits(bytes), end].concat()
+            [begin, &hex::encode(bytes), end].concat()
         };
         let literal = match self {
             Self::Int(value) => value.map(|value| value.to_string()),
@@ -243,7 +243,7 @@ impl Query {
     pub fn push_bytes(&mut self, bytes: &[u8]) -> &mut Self {
         let (begin, end) = self.dialect.bytes_literal();
         self.text.push_str(begin);
-        self.text.push_str(&digits(bytes));
+        self.text.push_str(&hex::encode(bytes));
         self.text.push_str(end);
         self
     }
@@ -398,15 +398,6 @@ impl Query {
             Some(why) => Err(Error::invalid(why)),
         }
     }
-}
-
-/// Two hexadecimal digits for each byte.
-fn digits(bytes: &[u8]) -> String {
-    const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let halves = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    halves
-        .map(|half| char::from(HEX_DIGITS[usize::from(half)]))
-        .collect()
 }
 
 /// The pattern, for `LOWER(…) LIKE ? ESCAPE '!'`, of texts that contain this one in any case.

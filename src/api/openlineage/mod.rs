@@ -35,7 +35,6 @@ use crate::api::message_ids::stored_id;
 use crate::error::Error;
 use crate::graph::{Message, Recordable, Reply};
 use crate::model::Door;
-use crate::model::to_hex;
 use event::{EventSubject, LineageEvent};
 use refusal::Refusal;
 use secrets::without_secrets;
@@ -148,7 +147,7 @@ fn message(event: &LineageEvent<'_>, text: &[u8]) -> Message {
     let digest = digest(&SHA256, text);
     let half = digest.as_ref().first_chunk();
     Message {
-        id: format!("openlineage:{}", to_hex(digest.as_ref())),
+        id: format!("openlineage:{}", hex::encode(digest)),
         digest: half.map_or(0, |half| u128::from_be_bytes(*half)),
         change,
         caller: None,

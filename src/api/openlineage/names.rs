@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::graph::short_name;
-use crate::model::to_hex;
 
 /// What the external ids of runs begin with, before the id.
 pub(in crate::api) const RUN_PREFIX: &str = "openlineage:run:";
@@ -56,7 +55,7 @@ pub(in crate::api) enum DatasetVersion<'e> {
 
 /// The SHA-256 as hexadecimal digits.
 pub(super) fn sha256(bytes: &[u8]) -> String {
-    to_hex(digest(&SHA256, bytes).as_ref())
+    hex::encode(digest(&SHA256, bytes))
 }
 
 #[cfg(test)]

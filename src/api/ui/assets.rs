@@ -11,7 +11,6 @@ use http::{HeaderValue, StatusCode};
 
 use super::page::set_safety_headers;
 use crate::api::http::problem::Problem;
-use crate::model::to_hex;
 
 /// Includes assets by their names.
 macro_rules! assets {
@@ -36,7 +35,7 @@ static FOLDER: LazyLock<String> = LazyLock::new(|| {
         hash.update(name.as_bytes());
         hash.update(content);
     }
-    let mut folder = to_hex(hash.finish().as_ref());
+    let mut folder = hex::encode(hash.finish());
     folder.truncate(HASH_DIGITS);
     folder
 });

@@ -11,7 +11,6 @@ use http::{HeaderValue, StatusCode};
 use crate::api::http::has_tag;
 use crate::api::http::problem::Problem;
 use crate::error::Error;
-use crate::model::to_hex;
 
 /// How many digits of a hash an `ETag` has.
 const HASH_DIGITS: usize = 32;
@@ -32,7 +31,7 @@ pub(super) async fn not_sent_again(request: Request, next: Next) -> Response {
     let Ok(bytes) = to_bytes(body, usize::MAX).await else {
         return Problem::from(Error::internal("a page has no end")).into_response();
     };
-    let hash = to_hex(digest(&SHA256, &bytes).as_ref());
+    let hash = hex::encode(digest(&SHA256, &bytes));
     // Compression changes bytes, not the page.
     let tag = format!("W/\"{}\"", &hash[..HASH_DIGITS]);
     if let Ok(value) = HeaderValue::from_str(&tag) {

@@ -10,7 +10,6 @@ use crate::api::call::TenantGraph;
 use crate::config::Config;
 use crate::error::{Error, Result, StartError};
 use crate::graph::{Clock, Graph, Graphs, Retention};
-use crate::model::to_hex;
 use crate::policy::TenantName;
 use crate::security::TenantRules;
 use crate::server::lifecycle;
@@ -139,5 +138,5 @@ async fn check_store(graph: &Graph, default: &Graphs) -> Result<String> {
 /// What the page tokens of a database end with.
 fn page_mark(store_id: &str) -> Arc<str> {
     let digest = digest(&SHA256, store_id.as_bytes());
-    to_hex(&digest.as_ref()[..PAGE_MARK_BYTES]).into()
+    hex::encode(&digest.as_ref()[..PAGE_MARK_BYTES]).into()
 }
