@@ -1,6 +1,6 @@
 //! `Trace`: lineage to any depth, in parts, at the pace of the client.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::vec::IntoIter;
 
 use crate::error::{Error, Result};
@@ -104,6 +104,14 @@ pub struct Trace {
     /// The hop of the next part.
     hop: i64,
     pending: Pending,
+    /// The hops after it that the traversal has gone already.
+    walked: VecDeque<Hop>,
+    /// How many hops the traversal has gone.
+    walked_hops: i64,
+    /// Whether the traversal is at its end.
+    is_at_end: bool,
+    /// Nodes of these hops that were read, with `None` for those that do not exist.
+    nodes_ahead: PerSide<HashMap<i64, Option<Node>>>,
     max_hops: Option<i64>,
     max_nodes: usize,
     emitted_nodes: i64,
@@ -186,6 +194,10 @@ impl Trace {
             traversal,
             hop: 0,
             pending: first.into(),
+            walked: VecDeque::new(),
+            walked_hops: 0,
+            is_at_end: false,
+            nodes_ahead: PerSide::default(),
             max_hops: query.max_hops,
             max_nodes,
             emitted_nodes: 0,
@@ -202,7 +214,7 @@ impl Trace {
     pub async fn next(&mut self, max_nodes: usize) -> Result<Option<TracePart>> {
         loop {
             while self.pending.is_empty() {
-                if !self.advance().await? {
+                if !self.advance(max_nodes).await? {
                     return Ok(None);
                 }
             }
@@ -267,38 +279,98 @@ impl Trace {
             all.nodes.executions.extend(found.nodes.executions);
             all.events.extend(found.events);
         }
+        self.hop = self.walked_hops;
         let followed = &mut all.events;
         self.traversal.attach_paths(&mut self.tx, followed).await?;
         self.pending = all.into();
         Ok(())
     }
 
-    /// Goes one hop further. False at the end of the traversal.
-    async fn advance(&mut self) -> Result<bool> {
-        let Some(mut found) = self.hop_further().await? else {
+    /// Leaves out those of the nodes of the next parts, on one side, which the caller knows.
+    pub fn leave_out(&mut self, side: Side, is_known: impl Fn(i64) -> bool) {
+        let nodes = self.pending.nodes.get_mut(side);
+        let new: Vec<i64> = nodes.filter(|id| !is_known(*id)).collect();
+        *nodes = new.into_iter();
+    }
+
+    /// Goes on to the parts of the next hop. False at the end of the traversal.
+    async fn advance(&mut self, max_nodes: usize) -> Result<bool> {
+        if self.walked.is_empty() {
+            self.walk(max_nodes).await?;
+        }
+        let Some(next) = self.walked.pop_front() else {
             return Ok(false);
         };
-        let followed = &mut found.events;
-        self.traversal.attach_paths(&mut self.tx, followed).await?;
-        self.pending = found.into();
+        self.hop += 1;
+        self.pending = next.into();
         Ok(true)
+    }
+
+    /// Goes one hop further, and on while hops are known beforehand and have no more nodes than one
+    /// part may have: few statements read the nodes and the paths of all of them.
+    async fn walk(&mut self, max_nodes: usize) -> Result<()> {
+        let mut nodes = 0;
+        while let Some(found) = self.hop_further().await? {
+            nodes += found.node_count();
+            if !found.is_empty() {
+                self.walked.push_back(found);
+            }
+            let is_next_free = self.walked.is_empty() || self.traversal.is_next_known();
+            if !is_next_free || nodes >= max_nodes {
+                break;
+            }
+        }
+        let counts: Vec<usize> = self.walked.iter().map(|hop| hop.events.len()).collect();
+        let hops = self.walked.iter_mut();
+        let mut followed: Vec<Stored<Event>> = hops.flat_map(|hop| hop.events.drain(..)).collect();
+        let tx = &mut self.tx;
+        self.traversal.attach_paths(tx, &mut followed).await?;
+        let mut followed = followed.into_iter();
+        for (hop, count) in self.walked.iter_mut().zip(counts) {
+            hop.events.extend(followed.by_ref().take(count));
+        }
+        self.read_nodes_ahead(max_nodes).await
+    }
+
+    /// Reads the nodes of those of the hops gone that have no more than a part may have.
+    async fn read_nodes_ahead(&mut self, max_nodes: usize) -> Result<()> {
+        let sizes = self.walked.iter().scan(0, |sum, hop| {
+            *sum += hop.node_count();
+            Some(*sum)
+        });
+        let hops = sizes.take_while(|sum| *sum <= max_nodes).count();
+        if hops < 2 {
+            return Ok(());
+        }
+        for side in Side::ALL {
+            let hops = self.walked.iter().take(hops);
+            let ids = hops.flat_map(|hop| hop.nodes.get(side)).copied();
+            let ids: Vec<i64> = ids.collect();
+            let found = nodes::by_ids(&mut self.tx, side.kind(), &ids).await?;
+            let ahead = self.nodes_ahead.get_mut(side);
+            ahead.extend(ids.into_iter().map(|id| (id, None)));
+            ahead.extend(found.into_iter().map(|node| (node.id, Some(node))));
+        }
+        Ok(())
     }
 
     /// The next hop, without the paths of its events. `None` at the end of the traversal.
     async fn hop_further(&mut self) -> Result<Option<Hop>> {
-        if self.is_cut || self.traversal.is_done() {
+        if self.is_at_end || self.is_cut || self.traversal.is_done() {
             return Ok(None);
         }
-        if self.max_hops.is_some_and(|max_hops| self.hop >= max_hops) {
+        let walked_hops = self.walked_hops;
+        if self.max_hops.is_some_and(|max| walked_hops >= max) {
             let beyond = self.traversal.hop(&mut self.tx, 0).await?;
             self.is_cut = beyond.is_cut || !beyond.events.is_empty();
+            self.is_at_end = true;
             return Ok(None);
         }
         let room = self.max_nodes - self.traversal.result_len();
         let found = self.traversal.hop(&mut self.tx, room).await?;
         self.is_cut = found.is_cut;
         if !found.is_empty() {
-            self.hop += 1;
+            self.walked_hops += 1;
         }
         Ok(Some(found))
     }
@@ -308,7 +380,15 @@ impl Trace {
     async fn take_nodes(&mut self, side: Side, max_nodes: usize) -> Result<Vec<Node>> {
         let pending = self.pending.nodes.get_mut(side);
         let ids: Vec<i64> = pending.take(max_nodes).collect();
-        let nodes = nodes::by_ids(&mut self.tx, side.kind(), &ids).await?;
+        let mut nodes = Vec::with_capacity(ids.len());
+        let mut unread = Vec::new();
+        for id in &ids {
+            match self.nodes_ahead.get_mut(side).remove(id) {
+                Some(node) => nodes.extend(node),
+                None => unread.push(*id),
+            }
+        }
+        nodes.extend(nodes::by_ids(&mut self.tx, side.kind(), &unread).await?);
         if nodes.len() < ids.len() {
             let found: HashSet<i64> = nodes.iter().map(|node| node.id).collect();
             let missing = ids.into_iter().filter(|id| !found.contains(id));

@@ -1,5 +1,5 @@
 //! Breadth-first traversal along events. A hop reads the events of its artifacts in one statement
-//! and those of its executions in another.
+//! and those of its executions in another, unless they were read ahead.
 
 use std::collections::BTreeSet;
 
@@ -7,9 +7,10 @@ use crate::error::Result;
 use crate::graph::datasets::writers;
 use crate::graph::lineage::boundary::ParsedBoundary;
 use crate::graph::lineage::named_inputs::NamedInputs;
+use crate::graph::lineage::read_ahead::ReadAhead;
 use crate::model::{Event, EventType, PerSide, Side, Step, Stored};
 use crate::storage::Tx;
-use crate::storage::tables::events;
+use crate::storage::tables::events::{self, WayAhead};
 
 /// The direction of a traversal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,12 +69,66 @@ impl EventFilter {
         has_outputs && self.path_key.is_none()
     }
 
-    /// The events that lead away from these nodes.
-    async fn events(&self, tx: &mut Tx, side: Side, from: &[i64]) -> Result<Vec<Stored<Event>>> {
+    /// The ways by which it goes on from executions.
+    pub(super) fn ways_ahead(&self) -> Vec<WayAhead> {
+        let directions: &[Direction] = match self.direction {
+            Direction::Both => &[Direction::Upstream, Direction::Downstream],
+            Direction::Upstream => &[Direction::Upstream],
+            Direction::Downstream => &[Direction::Downstream],
+        };
+        let ways = directions.iter().filter_map(|&direction| {
+            let one_way = Self {
+                direction,
+                event_types: self.event_types.clone(),
+                path_key: None,
+            };
+            Some(WayAhead {
+                to_artifacts: one_way.event_types(Side::Execution)?,
+                to_executions: one_way.event_types(Side::Artifact)?,
+                is_to_older: direction == Direction::Upstream,
+            })
+        });
+        ways.collect()
+    }
+
+    /// The events that lead away from these nodes, ascending by id.
+    pub(super) async fn events(
+        &self,
+        tx: &mut Tx,
+        side: Side,
+        from: &[i64],
+    ) -> Result<Vec<Stored<Event>>> {
         let Some(types) = self.event_types(side) else {
             return Ok(Vec::new());
         };
-        let mut found = events::of_nodes(tx, side, from, &types).await?;
+        let found = events::of_nodes(tx, side, from, &types).await?;
+        self.with_key(tx, found).await
+    }
+
+    /// [`Self::events`] in any order, or `None` if there are more than `max_events`.
+    pub(super) async fn events_up_to(
+        &self,
+        tx: &mut Tx,
+        side: Side,
+        from: &[i64],
+        max_events: usize,
+    ) -> Result<Option<Vec<Stored<Event>>>> {
+        let Some(types) = self.event_types(side) else {
+            return Ok(Some(Vec::new()));
+        };
+        let found = events::of_nodes_up_to(tx, (side, from), &types, max_events).await?;
+        match found {
+            Some(found) => self.with_key(tx, found).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Those of events that it follows.
+    async fn with_key(
+        &self,
+        tx: &mut Tx,
+        mut found: Vec<Stored<Event>>,
+    ) -> Result<Vec<Stored<Event>>> {
         if let Some(key) = &self.path_key {
             events::attach_paths(tx, &mut found).await?;
             let has_key = |step: &Step| matches!(step, Step::Key(found) if found == key);
@@ -84,7 +139,7 @@ impl EventFilter {
 }
 
 /// The nodes of one side that a traversal has reached.
-struct Reached {
+pub(super) struct Reached {
     boundary: ParsedBoundary,
     /// Nodes within the boundary.
     visited: BTreeSet<i64>,
@@ -130,7 +185,7 @@ impl Reached {
         }
     }
 
-    fn contains(&self, id: i64) -> bool {
+    pub(super) fn contains(&self, id: i64) -> bool {
         self.visited.contains(&id) || self.stopped.contains(&id)
     }
 
@@ -166,7 +221,7 @@ pub(super) struct Hop {
 }
 
 impl Hop {
-    fn node_count(&self) -> usize {
+    pub(super) fn node_count(&self) -> usize {
         self.nodes.artifacts.len() + self.nodes.executions.len()
     }
 
@@ -179,6 +234,7 @@ impl Hop {
 pub(super) struct Traversal {
     filter: EventFilter,
     reached: PerSide<Reached>,
+    read_ahead: ReadAhead,
     /// `None` where what facets say of the inputs of outputs does not matter.
     named_inputs: Option<NamedInputs>,
     /// Whether it goes from artifacts without a producer to the runs that wrote their datasets, and
@@ -208,6 +264,7 @@ impl Traversal {
         Ok(Self {
             filter,
             reached,
+            read_ahead: ReadAhead::default(),
             named_inputs: None,
             follows_implied: false,
         })
@@ -259,7 +316,11 @@ impl Traversal {
             return Ok(());
         }
         let far_side = side.opposite();
-        let mut found = self.filter.events(tx, side, from).await?;
+        let read_ahead = &mut self.read_ahead;
+        let reached = &self.reached;
+        let mut found = read_ahead
+            .events(tx, &self.filter, (side, from), reached)
+            .await?;
         if self.follows_implied && self.filter.follows_outputs(side) {
             let outputs = match side {
                 Side::Artifact => writers::implied_outputs(tx, from, &found).await?,
@@ -342,6 +403,12 @@ impl Traversal {
             return Ok(());
         }
         events::attach_paths(tx, found).await
+    }
+
+    /// Whether the events of the next hop are known, so that it need not read them.
+    pub(super) fn is_next_known(&self) -> bool {
+        let has = |side: Side| self.read_ahead.has(side, &self.reached.get(side).frontier);
+        Side::ALL.into_iter().all(has)
     }
 
     /// Whether there is no node to go on from.

@@ -10,7 +10,7 @@ use crate::storage::Tx;
 use crate::storage::bulk::ColumnType::{Bool, Int as IntColumn, Text as TextColumn};
 use crate::storage::bulk::{Rows, Table};
 use crate::storage::column::{FromRow, FromRows, Row};
-use crate::storage::query::Cell;
+use crate::storage::query::{Cell, Query};
 
 pub(super) static EVENT: Table = Table {
     name: "Event",
@@ -178,17 +178,105 @@ pub async fn of_nodes(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
+    let mut query = select_of_nodes(tx, "events::of_nodes", (side, ids), event_types);
+    query.push(" ORDER BY id");
+    tx.all(query).await
+}
+
+/// [`of_nodes`] in any order, or `None` if there are more than `max_events`.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn of_nodes_up_to(
+    tx: &mut Tx,
+    (side, ids): (Side, &[i64]),
+    event_types: &[EventType],
+    max_events: usize,
+) -> Result<Option<Vec<Stored<Event>>>> {
+    if ids.is_empty() {
+        return Ok(Some(Vec::new()));
+    }
+    let mut query = select_of_nodes(tx, "events::of_nodes_up_to", (side, ids), event_types);
+    let rows = i64::try_from(max_events).unwrap_or(i64::MAX);
+    query.push(" LIMIT ?").bind(rows.saturating_add(1));
+    let found: Vec<Stored<Event>> = tx.all(query).await?;
+    Ok((found.len() <= max_events).then_some(found))
+}
+
+fn select_of_nodes(
+    tx: &Tx,
+    name: &'static str,
+    (side, ids): (Side, &[i64]),
+    event_types: &[EventType],
+) -> Query {
     let mut query = tx.sql(
-        "events::of_nodes",
+        name,
         "SELECT id, artifact_id, execution_id, type, milliseconds_since_epoch FROM Event WHERE ",
     );
     let tables = NodeTables::of(side.kind());
     query.push(tables.foreign_key).push_in(ids);
     if !event_types.is_empty() {
-        let numbers: Vec<i64> = event_types.iter().map(|known| known.number()).collect();
-        query.push(" AND type").push_in(&numbers);
+        query.push(" AND type").push_in(&numbers(event_types));
     }
-    query.push(" ORDER BY id");
+    query
+}
+
+fn numbers(event_types: &[EventType]) -> Vec<i64> {
+    event_types.iter().map(|known| known.number()).collect()
+}
+
+/// Which way [`executions_ahead`] goes: by events of some types to artifacts, and by events of
+/// other types on to executions. No list is empty.
+#[derive(Clone, Debug)]
+pub struct WayAhead {
+    pub to_artifacts: Vec<EventType>,
+    pub to_executions: Vec<EventType>,
+    /// Whether executions that are older lie ahead, or newer ones.
+    pub is_to_older: bool,
+}
+
+/// These executions, and those on one way from each of them: to an artifact, from there to the
+/// first or the last of its executions, to the newest of these, and so on for a number of steps.
+/// The way ends where ids stop to fall or to rise, so that it has no cycles.
+///
+/// A step looks at the events of one execution, and at one event of each of their artifacts.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn executions_ahead(
+    tx: &mut Tx,
+    executions: &[i64],
+    way: &WayAhead,
+    max_steps: i64,
+) -> Result<Vec<i64>> {
+    let (is_further, order) = if way.is_to_older {
+        ("<", "")
+    } else {
+        (">", " DESC")
+    };
+    let mut query = tx.sql(
+        "events::executions_ahead",
+        "WITH RECURSIVE ahead (step, execution_id) AS ( \
+         SELECT 0, n.id FROM Execution n WHERE n.id",
+    );
+    query.push_in(executions);
+    query.push(" UNION SELECT a.step + 1, (SELECT MAX((SELECT CASE WHEN f.execution_id ");
+    query.push(is_further).push(" a.execution_id AND f.type");
+    query.push_in(&numbers(&way.to_executions));
+    query.push(
+        " THEN f.execution_id END \
+         FROM Event f WHERE f.artifact_id = e.artifact_id ORDER BY f.execution_id",
+    );
+    query.push(order);
+    query.push(" LIMIT 1)) FROM Event e WHERE e.execution_id = a.execution_id AND e.type");
+    query.push_in(&numbers(&way.to_artifacts));
+    query.push(
+        ") FROM ahead a WHERE a.execution_id IS NOT NULL AND a.step < ?) \
+         SELECT DISTINCT execution_id FROM ahead WHERE execution_id IS NOT NULL",
+    );
+    query.bind(max_steps);
     tx.all(query).await
 }
 

@@ -614,6 +614,10 @@ async fn frequent_statements_use_indexes(backend: Backend) {
     assert!(statements.len() > 40, "{statements:?}");
     let is_first = |statement: &Statement| statement.name == "changes::first_since";
     assert!(statements.iter().any(is_first), "{statements:?}");
+    let is_ahead = |statement: &Statement| statement.name == "events::executions_ahead";
+    let reads_ahead = matches!(backend, Backend::Postgres | Backend::MySql);
+    let ways = statements.iter().filter(|it| is_ahead(it)).count();
+    assert_eq!(ways >= 2, reads_ahead, "{ways} ways are read ahead");
 
     let mut connection = connect(&database.url).await;
     let mut wrong = Vec::new();

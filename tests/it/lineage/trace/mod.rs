@@ -1,5 +1,6 @@
 //! `Trace`: what is found, hop by hop; limits, and what is refused.
 
+mod deep;
 mod random;
 mod unread;
 

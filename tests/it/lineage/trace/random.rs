@@ -12,7 +12,10 @@ use crate::python::sized;
 use crate::support::Backend;
 use crate::support::prelude::*;
 
-on_every_database!(a_trace_finds_what_a_reference_walk_finds);
+on_every_database! {
+    a_trace_finds_what_a_reference_walk_finds,
+    a_trace_of_a_narrow_graph_finds_what_a_reference_walk_finds,
+}
 
 /// Numbers that look random and are the same in every run.
 struct Numbers(u64);
@@ -27,9 +30,19 @@ impl Numbers {
 
 const PUT: usize = 5000;
 
-/// As many artifacts as executions, with events at random between neighbours and some between any
-/// two: cycles in every direction, and parts that are not connected.
-async fn put_random(store: &Store, count: i64) -> Vec<Ends> {
+/// How a graph looks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Shape {
+    /// Events at random between neighbours and some between any two: cycles in every direction, and
+    /// parts that are not connected.
+    Wide,
+    /// Each execution reads artifacts shortly before those that it writes: long ways of a few nodes
+    /// side by side.
+    Narrow,
+}
+
+/// As many artifacts as executions, with events at random.
+async fn put_random(store: &Store, count: i64, shape: Shape) -> Vec<Ends> {
     let artifact_type = store.put_type::<Artifact>("A", &[]).await;
     let execution_type = store.put_type::<Execution>("E", &[]).await;
     let names: Vec<String> = (1..=count).map(|number| format!("n{number}")).collect();
@@ -42,14 +55,17 @@ async fn put_random(store: &Store, count: i64) -> Vec<Ends> {
     let mut events = BTreeSet::new();
     for execution in 1..=count {
         for kind in [event::Type::Input, event::Type::Output, event::Type::Input] {
-            let near = (execution + numbers.below(40) - 20).clamp(1, count);
-            let anywhere = 1 + numbers.below(count);
-            let artifact = if numbers.below(20) == 0 {
-                anywhere
-            } else {
-                near
+            let near = match (shape, kind) {
+                (Shape::Wide, _) => execution + numbers.below(40) - 20,
+                (Shape::Narrow, event::Type::Output) => execution + numbers.below(2),
+                (Shape::Narrow, _) => execution - 1 - numbers.below(6),
             };
-            if numbers.below(8) > 0 {
+            let anywhere = 1 + numbers.below(count);
+            let is_near = shape == Shape::Narrow || numbers.below(20) > 0;
+            let artifact = if is_near { near } else { anywhere };
+            let artifact = artifact.clamp(1, count);
+            let is_kept = shape == Shape::Narrow && kind == event::Type::Output;
+            if is_kept || numbers.below(8) > 0 {
                 events.insert((artifact, execution, i32::from(kind)));
             }
         }
@@ -65,13 +81,20 @@ async fn put_random(store: &Store, count: i64) -> Vec<Ends> {
 }
 
 /// Whether a node is an artifact, and its id.
-type Reached = (bool, i64);
+pub type Reached = (bool, i64);
 
-/// Walks in memory, node by node.
-fn reference(all: &[Ends], starts: &[(bool, i64)], direction: Direction, max_hops: i64) -> Found {
+/// Walks in memory, node by node, and not beyond some of them.
+pub fn reference(
+    all: &[Ends],
+    starts: &[Reached],
+    direction: Direction,
+    max_hops: i64,
+    stops: &BTreeSet<Reached>,
+) -> Found {
     let mut ways: HashMap<Reached, Vec<(Reached, Ends)>> = HashMap::new();
     for &(artifact, execution, kind) in all {
-        let is_input = kind == i32::from(event::Type::Input);
+        let inputs = [event::Type::Input, event::Type::DeclaredInput];
+        let is_input = inputs.map(i32::from).contains(&kind);
         let ends = [(true, artifact), (false, execution)];
         let (source, target) = if is_input { (0, 1) } else { (1, 0) };
         let mut way = |from: usize, to: usize| {
@@ -90,6 +113,9 @@ fn reference(all: &[Ends], starts: &[(bool, i64)], direction: Direction, max_hop
     let (mut events, mut cut) = (BTreeSet::new(), false);
     let mut beyond = Vec::new();
     while let Some(node) = queue.pop_front() {
+        if stops.contains(&node) {
+            continue;
+        }
         let hop = hops[&node];
         for (next, event) in ways.get(&node).into_iter().flatten() {
             if hop == max_hops {
@@ -117,16 +143,11 @@ fn reference(all: &[Ends], starts: &[(bool, i64)], direction: Direction, max_hop
     }
 }
 
-async fn a_trace_finds_what_a_reference_walk_finds(backend: Backend) {
-    let store = Store::open_with(backend, |config| {
-        // Two for reading, of which traces get one.
-        config.database.connections = 4;
-        config.database.wait = Duration::from_secs(2);
-    });
-    let store = store.await;
-    let count = sized(400, 50_000);
-    let events = put_random(&store, count).await;
+/// Compares traces from several starts with those of the reference walk.
+async fn compare(store: &Store, count: i64, shape: Shape) {
+    let events = put_random(store, count, shape).await;
     let middle = count / 2;
+    let nowhere = BTreeSet::new();
     for direction in [Direction::Provenance, Direction::Impact, Direction::Both] {
         for (place, (artifact_ids, execution_ids)) in [
             (vec![middle, 1, middle + 1, 1], vec![middle, middle + 2]),
@@ -142,7 +163,7 @@ async fn a_trace_finds_what_a_reference_walk_finds(backend: Backend) {
             let starts: Vec<_> = starts.into_iter().collect();
             // To the end of a large graph it takes long.
             let to_the_end = (place < sized(3, 1)).then_some(None);
-            for max_hops in to_the_end.into_iter().chain([0, 1, 2, 7].map(Some)) {
+            for max_hops in to_the_end.into_iter().chain([0, 1, 2, 7, 40].map(Some)) {
                 let request = TraceRequest {
                     direction: direction.into(),
                     artifact_ids: artifact_ids.clone(),
@@ -150,17 +171,41 @@ async fn a_trace_finds_what_a_reference_walk_finds(backend: Backend) {
                     max_hops,
                     ..Default::default()
                 };
-                let expected = reference(&events, &starts, direction, max_hops.unwrap_or(-1));
+                let expected = reference(
+                    &events,
+                    &starts,
+                    direction,
+                    max_hops.unwrap_or(-1),
+                    &nowhere,
+                );
                 let nodes = expected.end.unwrap().nodes;
                 if place == 0 && max_hops.is_none() {
                     assert!(nodes > count / 2, "{direction:?}: only {nodes} nodes");
+                    let last_hop = expected.artifacts.values().max();
+                    assert!(shape == Shape::Wide || last_hop > Some(&30), "{last_hop:?}");
                     println!("{direction:?}: {nodes} of {} nodes", 2 * count);
                 }
                 let what = format!("{direction:?} {starts:?} {max_hops:?}");
-                assert_eq!(trace(&store, request).await, expected, "{what}");
+                assert_eq!(trace(store, request).await, expected, "{what}");
             }
         }
     }
+}
+
+async fn a_trace_of_a_narrow_graph_finds_what_a_reference_walk_finds(store: Store) {
+    compare(&store, 400, Shape::Narrow).await;
+}
+
+async fn a_trace_finds_what_a_reference_walk_finds(backend: Backend) {
+    let store = Store::open_with(backend, |config| {
+        // Two for reading, of which traces get one.
+        config.database.connections = 4;
+        config.database.wait = Duration::from_secs(2);
+    });
+    let store = store.await;
+    let count = sized(400, 50_000);
+    compare(&store, count, Shape::Wide).await;
+    let middle = count / 2;
     // What is on its way to the client would be all of a small graph. In memory nothing waits for
     // the client.
     if sized(false, true) && backend != Backend::SqliteMemory {
