@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 use crate::api::call::Calls;
 use crate::error::{Error, Result};
 use crate::graph::{Direction, Graph, TraceQuery};
-use crate::model::{Door, Event};
+use crate::model::{Door, Event, Side};
 use crate::proto::pedigree::reproduction::v1::gap::Subject as WireSubject;
 use crate::proto::pedigree::reproduction::v1::observation::{Finding as WireFinding, Subject};
 use crate::proto::pedigree::reproduction::v1::reproduction_service_server::ReproductionService;
@@ -97,6 +97,8 @@ async fn add(graph: &Graph, lineage: &mut ArtifactLineage, query: TraceQuery) ->
     };
     let mut trace = graph.trace(query).await?;
     trace.finish().await?;
+    trace.leave_out(Side::Artifact, |id| lineage.artifacts.contains_key(&id));
+    trace.leave_out(Side::Execution, |id| lineage.executions.contains_key(&id));
     while let Some(part) = trace.next(PART_NODES).await? {
         let nodes = part.artifacts.into_iter().map(|node| (node.id, node));
         lineage.artifacts.extend(nodes);
