@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, ffi};
 use tokio::task::{JoinError, spawn_blocking};
@@ -189,6 +190,9 @@ impl Link {
             let reason = "the file cannot be written".to_owned();
             return Err(rusqlite::Error::SqliteFailure(refusal, Some(reason)));
         }
+        // Otherwise, SQLite prepares a statement with `LIMIT ?` again whenever it runs, to look for
+        // a plan for the value.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         for pragma in opening.pragmas {
             connection.execute_batch(pragma)?;
         }

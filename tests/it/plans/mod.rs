@@ -475,11 +475,13 @@ impl Statement {
         backend: Backend,
         connection: &mut AnyConnection,
     ) -> (String, Vec<String>) {
-        let sql = self.sql();
-        let (explain, column) = match backend {
-            Backend::Postgres => ("EXPLAIN ", 0),
-            Backend::MySql => ("EXPLAIN FORMAT=JSON ", 0),
-            Backend::SqliteFile | Backend::SqliteMemory => ("EXPLAIN QUERY PLAN ", 3),
+        let (explain, sql, column) = match backend {
+            Backend::Postgres => ("EXPLAIN ", self.sql(), 0),
+            Backend::MySql => ("EXPLAIN FORMAT=JSON ", self.sql(), 0),
+            // Its plan is one for all values.
+            Backend::SqliteFile | Backend::SqliteMemory => {
+                ("EXPLAIN QUERY PLAN ", self.text.clone(), 3)
+            }
         };
         let explained = sqlx::query(AssertSqlSafe(format!("{explain}{sql}")));
         let rows = explained.fetch_all(connection).await;
