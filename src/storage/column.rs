@@ -5,6 +5,8 @@
 //! Columns that hold such values decode all the same. Other programs may have stored bytes that are
 //! no UTF-8 in a column of text: they are replaced, so that one text fails no list.
 
+use std::borrow::Cow;
+
 use metrics::counter;
 use rusqlite::types::{FromSql, FromSqlResult, ValueRef as SqliteValue};
 use sqlx::error::BoxDynError;
@@ -12,9 +14,14 @@ use sqlx::mysql::MySqlRow;
 use sqlx::postgres::PgRow;
 use sqlx::{Database, Decode, MySql, Postgres, Row as _, Type};
 
+use super::Dialect;
+
 /// A row of any driver.
 pub trait Row: Sized {
     type Error;
+
+    /// The dialect of its driver.
+    const DIALECT: Dialect;
 
     /// Decodes the column at this index as a type that the drivers know.
     ///
@@ -31,12 +38,24 @@ pub trait Row: Sized {
     fn get<T: DecodeColumn>(&self, index: usize) -> Result<T, Self::Error> {
         self.get_raw(index).map(T::from_raw)
     }
+
+    /// Decodes the column at this index as text, without a copy where the driver has it so.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::get_raw`].
+    fn get_text(&self, index: usize) -> Result<Option<Cow<'_, str>>, Self::Error> {
+        let text: Option<String> = self.get(index)?;
+        Ok(text.map(Cow::Owned))
+    }
 }
 
 macro_rules! sqlx_rows {
-    ($($row:ty),*) => { $(
+    ($($row:ty: $dialect:ident),*) => { $(
         impl Row for $row {
             type Error = sqlx::Error;
+
+            const DIALECT: Dialect = Dialect::$dialect;
 
             fn get_raw<T: RawColumn>(&self, index: usize) -> Result<T, sqlx::Error> {
                 self.try_get(index)
@@ -44,13 +63,26 @@ macro_rules! sqlx_rows {
         }
     )* };
 }
-sqlx_rows!(PgRow, MySqlRow);
+sqlx_rows!(PgRow: Postgres, MySqlRow: MySql);
 
 impl Row for rusqlite::Row<'_> {
     type Error = rusqlite::Error;
 
+    const DIALECT: Dialect = Dialect::Sqlite;
+
     fn get_raw<T: RawColumn>(&self, index: usize) -> Result<T, rusqlite::Error> {
         self.get(index)
+    }
+
+    fn get_text(&self, index: usize) -> Result<Option<Cow<'_, str>>, rusqlite::Error> {
+        let value = self.get_ref(index)?;
+        if let SqliteValue::Text(bytes) = value
+            && let Ok(text) = str::from_utf8(bytes)
+        {
+            return Ok(Some(Cow::Borrowed(text)));
+        }
+        let text: Option<String> = Row::get(self, index)?;
+        Ok(text.map(Cow::Owned))
     }
 }
 

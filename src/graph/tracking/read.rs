@@ -120,7 +120,10 @@ impl GraphTracking {
     pub async fn run(&self, id: &str) -> Result<Option<RunData>> {
         let (mut tx, types) = self.begin().await?;
         let found = nodes::by_name(&mut tx, Kind::Execution, types.run, id).await?;
-        let found: Vec<Node> = found.into_iter().collect();
+        let found = found
+            .into_iter()
+            .map(|node| (node.id, TrackedRun::of(node)));
+        let found = found.collect();
         Ok(with_data(&mut tx, found).await?.pop())
     }
 
@@ -137,7 +140,7 @@ impl GraphTracking {
     ) -> Result<Vec<RunData>> {
         let (mut tx, _) = self.begin().await?;
         let ids = run_search::search(&mut tx, experiments, view, asked).await?;
-        let found = in_order(&mut tx, Kind::Execution, &ids).await?;
+        let found = runs_in_order(&mut tx, &ids).await?;
         with_data(&mut tx, found).await
     }
 
@@ -165,7 +168,7 @@ impl GraphTracking {
     ) -> Result<Vec<ListedRun>> {
         let mut tx = self.database.read().await?;
         let ids = run_search::search(&mut tx, experiments, view, asked).await?;
-        let found = in_order(&mut tx, Kind::Execution, &ids).await?;
+        let found = runs_in_order(&mut tx, &ids).await?;
         let mut points: HashMap<i64, Vec<MetricPoint>> = HashMap::new();
         if !ids.is_empty() {
             for series in curves::series_among(&mut tx, &ids, MAX_LISTED_METRICS).await? {
@@ -173,10 +176,10 @@ impl GraphTracking {
                 of_run.push(series.latest);
             }
         }
-        let listed = |node: Node| ListedRun {
-            execution_id: node.id,
-            metrics: points.remove(&node.id).unwrap_or_default(),
-            run: TrackedRun::of(node),
+        let listed = |(execution_id, run)| ListedRun {
+            execution_id,
+            run,
+            metrics: points.remove(&execution_id).unwrap_or_default(),
         };
         Ok(found.into_iter().map(listed).collect())
     }
@@ -335,9 +338,18 @@ pub struct InputSummary {
     pub context: Option<String>,
 }
 
+/// The runs that these executions are, in their order, each with its execution.
+async fn runs_in_order(tx: &mut Tx, ids: &[i64]) -> Result<Vec<(i64, TrackedRun)>> {
+    let found = nodes::by_ids_apart(tx, Kind::Execution, ids).await?;
+    let run = |(node, run): (Node, TrackedRun)| (node.id, run.of_execution(node));
+    let mut by_id: HashMap<i64, TrackedRun> = found.into_iter().map(run).collect();
+    let run = |id: &i64| Some((*id, by_id.remove(id)?));
+    Ok(ids.iter().filter_map(run).collect())
+}
+
 /// Runs with their metrics and inputs, in the same order.
-async fn with_data(tx: &mut Tx, found: Vec<Node>) -> Result<Vec<RunData>> {
-    let ids: Vec<i64> = found.iter().map(|node| node.id).collect();
+async fn with_data(tx: &mut Tx, found: Vec<(i64, TrackedRun)>) -> Result<Vec<RunData>> {
+    let ids: Vec<i64> = found.iter().map(|(id, _)| *id).collect();
     let mut points: HashMap<i64, Vec<MetricPoint>> = HashMap::new();
     for series in metrics::series_of(tx, &ids).await? {
         points
@@ -346,15 +358,15 @@ async fn with_data(tx: &mut Tx, found: Vec<Node>) -> Result<Vec<RunData>> {
             .push(series.latest);
     }
     let mut links = links::of_runs(tx, &ids).await?;
-    let run = |node: Node| {
-        let links = links.remove(&node.id).unwrap_or_default();
+    let data = |(id, run)| {
+        let links = links.remove(&id).unwrap_or_default();
         RunData {
-            metrics: points.remove(&node.id).unwrap_or_default(),
-            run: TrackedRun::of(node),
+            run,
+            metrics: points.remove(&id).unwrap_or_default(),
             inputs: links.inputs,
             model_inputs: links.model_inputs,
             model_outputs: links.model_outputs,
         }
     };
-    Ok(found.into_iter().map(run).collect())
+    Ok(found.into_iter().map(data).collect())
 }

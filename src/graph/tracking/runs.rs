@@ -1,11 +1,13 @@
 //! Runs of experiments: what is stored of them, and how it changes.
 
+use std::borrow::Cow;
+
 use super::above;
 use super::experiments::{self, is_deleted, set_deleted};
 use super::fields::{int, set_texts, text, text_of};
 use super::names::{
-    self, ARTIFACT_LOCATION, ARTIFACT_URI, ENDED_AT, EXPERIMENT_ID, OWNER, PARAM_PREFIX, RUN_NAME,
-    RUN_NAME_TAG, STARTED_AT, TAG_PREFIX, tag_property,
+    self, ARTIFACT_LOCATION, ARTIFACT_URI, DELETED, ENDED_AT, EXPERIMENT_ID, LIFECYCLE_STAGE,
+    OWNER, PARAM_PREFIX, RUN_NAME, RUN_NAME_TAG, STARTED_AT, TAG_PREFIX, tag_property,
 };
 use super::schema::TrackingTypes;
 use crate::error::{Error, Result};
@@ -20,10 +22,11 @@ use crate::model::{
 use crate::storage::Tx;
 use crate::storage::tables::memberships::Nodes;
 use crate::storage::tables::nodes;
+use crate::storage::tables::properties::FromProperties;
 use crate::storage::tables::tracking::runs::{self as run_rows, RunRow};
 
 /// A run of an experiment, without its metrics and inputs.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TrackedRun {
     /// No other run has it.
     pub id: String,
@@ -47,50 +50,54 @@ pub struct TrackedRun {
 
 impl TrackedRun {
     /// The run that an execution is.
-    pub(super) fn of(node: Node) -> Self {
-        let is_deleted = is_deleted(&node.content);
-        let content = node.content;
-        let declared = &content.properties;
-        let mut run = Self {
-            id: content.name.unwrap_or_default(),
-            experiment: experiment_of(declared),
-            name: text(declared, RUN_NAME),
-            owner: String::new(),
-            state: match content.state {
-                Some(NodeState::Execution(state)) => Some(state),
-                Some(NodeState::Artifact(_)) | None => None,
-            },
-            started: None,
-            ended: None,
-            artifact_uri: text(declared, ARTIFACT_URI),
-            is_deleted,
-            params: Vec::new(),
-            tags: Vec::new(),
-        };
-        for (name, value) in content.custom_properties {
-            run.set(name, value);
-        }
-        run
-    }
-
-    /// Sets what a custom property has. They come in the order of their names.
-    fn set(&mut self, mut name: String, value: Value) {
-        let listed = [
-            (PARAM_PREFIX, &mut self.params),
-            (TAG_PREFIX, &mut self.tags),
-        ];
-        for (prefix, list) in listed {
-            if name.starts_with(prefix) {
-                name.drain(..prefix.len());
-                list.extend(text_of(value).map(|text| (name, text)));
-                return;
+    pub(super) fn of(mut node: Node) -> Self {
+        let declared = std::mem::take(&mut node.content.properties);
+        let custom = std::mem::take(&mut node.content.custom_properties);
+        let mut run = Self::default();
+        for (is_custom, properties) in [(false, declared), (true, custom)] {
+            for (name, value) in properties {
+                run.add(Cow::Owned(name), is_custom, value);
             }
         }
-        match (name.as_str(), value) {
-            (OWNER, Value::String(owner)) => self.owner = owner,
-            (STARTED_AT, Value::Int(time)) => self.started = Some(time),
-            (ENDED_AT, Value::Int(time)) => self.ended = Some(time),
-            _ => {}
+        run.of_execution(node)
+    }
+
+    /// The run with these properties that an execution is.
+    pub(super) fn of_execution(mut self, node: Node) -> Self {
+        self.id = node.content.name.unwrap_or_default();
+        self.state = match node.content.state {
+            Some(NodeState::Execution(state)) => Some(state),
+            Some(NodeState::Artifact(_)) | None => None,
+        };
+        self.params.sort_unstable();
+        self.tags.sort_unstable();
+        self
+    }
+}
+
+impl FromProperties for TrackedRun {
+    fn add(&mut self, name: Cow<'_, str>, is_custom: bool, value: Value) {
+        if !is_custom {
+            match (&*name, value) {
+                (EXPERIMENT_ID, Value::Int(number)) => self.experiment = number,
+                (RUN_NAME, Value::String(name)) => self.name = name,
+                (ARTIFACT_URI, Value::String(uri)) => self.artifact_uri = uri,
+                (LIFECYCLE_STAGE, Value::String(stage)) => self.is_deleted = stage == DELETED,
+                _ => {}
+            }
+        } else if let Some(key) = name.strip_prefix(PARAM_PREFIX) {
+            let param = text_of(value).map(|text| (key.to_owned(), text));
+            self.params.extend(param);
+        } else if let Some(key) = name.strip_prefix(TAG_PREFIX) {
+            let tag = text_of(value).map(|text| (key.to_owned(), text));
+            self.tags.extend(tag);
+        } else {
+            match (&*name, value) {
+                (OWNER, Value::String(owner)) => self.owner = owner,
+                (STARTED_AT, Value::Int(time)) => self.started = Some(time),
+                (ENDED_AT, Value::Int(time)) => self.ended = Some(time),
+                _ => {}
+            }
         }
     }
 }

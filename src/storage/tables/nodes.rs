@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use metrics::counter;
 
-use super::properties::{self, Property};
+use super::properties::{self, AllProperties, FromProperties, Gathered};
 use super::schema::{NodeTables, membership};
 use super::types;
 use crate::error::Result;
@@ -69,23 +69,18 @@ impl NodeRow {
 /// Collects nodes from rows of a node and one of its properties, if it has any. A node is decoded
 /// once.
 #[derive(Default)]
-struct JoinedNodes {
+struct JoinedNodes<P> {
     nodes: Vec<NodeRow>,
-    places: HashMap<i64, usize>,
-    /// Each with the index of its node.
-    properties: Vec<(usize, Property)>,
+    /// In the order of the nodes.
+    properties: Gathered<P>,
 }
 
-impl FromRows for JoinedNodes {
+impl<P: FromProperties> FromRows for JoinedNodes<P> {
     fn add_row<R: Row>(&mut self, row: &R) -> Result<(), R::Error> {
         let id = row.get(0)?;
-        let place = *self.places.entry(id).or_insert(self.nodes.len());
-        if place == self.nodes.len() {
+        if self.properties.add(row, id, 8)? {
             self.nodes.push(NodeRow::from_row(row)?);
         }
-        let property = Property::read(row, 8)?;
-        self.properties
-            .extend(property.map(|property| (place, property)));
         Ok(())
     }
 }
@@ -105,28 +100,44 @@ pub(super) fn complete(kind: Kind, query: &mut Query) {
 /// Runs a query made by [`select`]. Returns the nodes ascending by id, with their properties and
 /// the names of their types.
 pub(super) async fn fetch(tx: &mut Tx, kind: Kind, query: Query) -> Result<Vec<Node>> {
-    let mut nodes = if tx.dialect().has_round_trips() {
-        fetch_joined(tx, kind, query).await?
-    } else {
-        let rows: Vec<NodeRow> = tx.all(query).await?;
-        let mut nodes: Vec<Node> = rows.into_iter().map(|row| row.into_node(kind)).collect();
-        properties::attach(tx, kind, &mut nodes).await?;
-        nodes
+    let found: Vec<(Node, AllProperties)> = fetch_apart(tx, kind, query).await?;
+    let whole = |(mut node, properties): (Node, AllProperties)| {
+        node.content.properties = properties.declared;
+        node.content.custom_properties = properties.custom;
+        node
     };
-    nodes.sort_unstable_by_key(|node| node.id);
+    let mut nodes: Vec<Node> = found.into_iter().map(whole).collect();
     name_types(tx, kind, &mut nodes).await?;
     Ok(nodes)
 }
 
-/// Reads nodes and properties by one statement.
-async fn fetch_joined(tx: &mut Tx, kind: Kind, mut query: Query) -> Result<Vec<Node>> {
-    let (before, after) = NodeTables::of(kind).property_join;
-    query.surround(before, after);
-    let JoinedNodes {
-        nodes, properties, ..
-    } = tx.gather(query).await?;
-    let mut nodes: Vec<Node> = nodes.into_iter().map(|row| row.into_node(kind)).collect();
-    properties::add_all(tx.dialect(), kind, &mut nodes, properties);
+/// Runs a query made by [`select`]. Returns the nodes ascending by id, each without its properties
+/// and the name of its type, and beside it what is made of the properties.
+async fn fetch_apart<P: FromProperties>(
+    tx: &mut Tx,
+    kind: Kind,
+    mut query: Query,
+) -> Result<Vec<(Node, P)>> {
+    let mut nodes: Vec<(Node, P)> = if tx.dialect().has_round_trips() {
+        // Nodes and properties by one statement.
+        let (before, after) = NodeTables::of(kind).property_join;
+        query.surround(before, after);
+        let JoinedNodes { nodes, properties } = tx.gather(query).await?;
+        properties.report(kind);
+        let properties = properties.of_nodes.into_iter().map(|(_, of_node)| of_node);
+        let nodes = nodes.into_iter().map(|row| row.into_node(kind));
+        nodes.zip(properties).collect()
+    } else {
+        let rows: Vec<NodeRow> = tx.all(query).await?;
+        let ids: Vec<i64> = rows.iter().map(|row| row.node.id).collect();
+        let mut properties = properties::of_nodes(tx, kind, &ids).await?;
+        let with_properties = |row: NodeRow| {
+            let of_node = properties.remove(&row.node.id).unwrap_or_default();
+            (row.into_node(kind), of_node)
+        };
+        rows.into_iter().map(with_properties).collect()
+    };
+    nodes.sort_unstable_by_key(|(node, _)| node.id);
     Ok(nodes)
 }
 
@@ -142,6 +153,12 @@ async fn name_types(tx: &mut Tx, kind: Kind, nodes: &mut [Node]) -> Result<()> {
     Ok(())
 }
 
+fn select_by_ids(tx: &Tx, kind: Kind, ids: &[i64]) -> Query {
+    let mut query = select("nodes::by_ids", tx.dialect(), kind);
+    query.push(" WHERE n.id").push_in(ids);
+    query
+}
+
 /// The nodes with these ids, ascending by id; ids that do not exist are left out.
 ///
 /// # Errors
@@ -151,9 +168,24 @@ pub async fn by_ids(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<Node>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let mut query = select("nodes::by_ids", tx.dialect(), kind);
-    query.push(" WHERE n.id").push_in(ids);
-    fetch(tx, kind, query).await
+    fetch(tx, kind, select_by_ids(tx, kind, ids)).await
+}
+
+/// As [`by_ids`], but each node is without its properties and the name of its type, and beside it
+/// is what is made of the properties.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn by_ids_apart<P: FromProperties>(
+    tx: &mut Tx,
+    kind: Kind,
+    ids: &[i64],
+) -> Result<Vec<(Node, P)>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    fetch_apart(tx, kind, select_by_ids(tx, kind, ids)).await
 }
 
 /// Returns the ids that exist.

@@ -8,6 +8,7 @@
 //! A row that cannot be decoded, as another program may have left it, never fails a read: what it
 //! holds comes back as near to it as possible, and is counted.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use base64::Engine;
@@ -24,11 +25,28 @@ use crate::storage::column::{DecodeColumn, FromRows, Row};
 use crate::storage::query::Cell;
 use crate::storage::{Dialect, Tx};
 
-/// A row of a property.
-pub(super) struct Property {
-    name: String,
-    custom: bool,
-    value: Option<StoredValue>,
+/// What the properties of a node are read into.
+pub trait FromProperties: Default + Send + 'static {
+    /// Adds a property. Properties come in no order, each once.
+    fn add(&mut self, name: Cow<'_, str>, is_custom: bool, value: Value);
+}
+
+/// All properties of a node.
+#[derive(Default)]
+pub(super) struct AllProperties {
+    pub declared: Properties,
+    pub custom: Properties,
+}
+
+impl FromProperties for AllProperties {
+    fn add(&mut self, name: Cow<'_, str>, is_custom: bool, value: Value) {
+        let map = if is_custom {
+            &mut self.custom
+        } else {
+            &mut self.declared
+        };
+        map.insert(name.into_owned(), value);
+    }
 }
 
 /// The value of a row, by the column that holds it.
@@ -41,22 +59,6 @@ enum StoredValue {
     Bool(bool),
     /// A value of another type than its column, as text. SQLite allows it.
     Mistyped(String),
-}
-
-impl Property {
-    /// Decodes the columns from this index on: name, custom flag, values. The first value that is
-    /// not NULL counts; those behind it are not read. `None` where an outer join found no property.
-    pub(super) fn read<R: Row>(row: &R, place: usize) -> Result<Option<Self>, R::Error> {
-        let Some(name) = row.get(place)? else {
-            return Ok(None);
-        };
-        let custom = row.get(place + 1)?;
-        Ok(Some(Self {
-            name,
-            custom,
-            value: StoredValue::read(row, place + 2),
-        }))
-    }
 }
 
 impl StoredValue {
@@ -82,75 +84,92 @@ fn column<R: Row, T: DecodeColumn>(
     Some(StoredValue::Mistyped(text.unwrap_or_default()))
 }
 
-/// Properties with the ids of their nodes.
+/// The properties of nodes, by the ids of these in the order in which they came.
 #[derive(Default)]
-struct Owned(Vec<(i64, Property)>);
+pub(super) struct Gathered<P> {
+    pub of_nodes: Vec<(i64, P)>,
+    places: HashMap<i64, usize>,
+    /// How many values could not be decoded.
+    unreadable: u64,
+    /// The first of them: the node and the name.
+    first_unreadable: Option<(i64, String)>,
+}
 
-impl FromRows for Owned {
-    fn add_row<R: Row>(&mut self, row: &R) -> Result<(), R::Error> {
-        let owner = row.get(0)?;
-        let property = Property::read(row, 1)?;
-        self.0.extend(property.map(|property| (owner, property)));
-        Ok(())
+impl<P: FromProperties> Gathered<P> {
+    /// Adds a row of a node and a property, whose columns begin at this index: name, custom flag,
+    /// values. The first value that is not NULL counts; those behind it are not read. The name is
+    /// NULL where an outer join found no property. Returns whether the node is a new one.
+    pub(super) fn add<R: Row>(&mut self, row: &R, id: i64, place: usize) -> Result<bool, R::Error> {
+        // The rows of a node mostly follow each other.
+        let is_last = self.of_nodes.last().is_some_and(|(last, _)| *last == id);
+        let count = self.of_nodes.len();
+        let node = if is_last {
+            count - 1
+        } else {
+            *self.places.entry(id).or_insert(count)
+        };
+        let is_new = node == count;
+        if is_new {
+            self.of_nodes.push((id, P::default()));
+        }
+        let Some(name) = row.get_text(place)? else {
+            return Ok(is_new);
+        };
+        let is_custom = row.get(place + 1)?;
+        let (value, is_readable) = decode(R::DIALECT, StoredValue::read(row, place + 2));
+        if !is_readable {
+            self.unreadable += 1;
+            self.first_unreadable
+                .get_or_insert_with(|| (id, name.clone().into_owned()));
+        }
+        self.of_nodes[node].1.add(name, is_custom, value);
+        Ok(is_new)
+    }
+
+    /// Reports values that could not be decoded.
+    pub(super) fn report(&self, kind: Kind) {
+        let unreadable = self.unreadable;
+        if let Some((id, property)) = &self.first_unreadable {
+            counter!("pedigree_unreadable_values_total").increment(unreadable);
+            tracing::warn!(
+                kind = kind.noun(),
+                id,
+                property,
+                unreadable,
+                "stored values cannot be decoded, and are returned as they are; the first is named"
+            );
+        }
     }
 }
 
-/// Reads the properties of nodes and adds them.
-pub(super) async fn attach(tx: &mut Tx, kind: Kind, nodes: &mut [Node]) -> Result<()> {
-    if nodes.is_empty() {
-        return Ok(());
+impl<P: FromProperties> FromRows for Gathered<P> {
+    fn add_row<R: Row>(&mut self, row: &R) -> Result<(), R::Error> {
+        let id = row.get(0)?;
+        self.add(row, id, 1).map(|_| ())
+    }
+}
+
+/// The properties of nodes, by the ids of these.
+pub(super) async fn of_nodes<P: FromProperties>(
+    tx: &mut Tx,
+    kind: Kind,
+    ids: &[i64],
+) -> Result<HashMap<i64, P>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
     }
     let tables = NodeTables::of(kind);
-    let ids: Vec<i64> = nodes.iter().map(|node| node.id).collect();
-    let mut query = tx.sql("properties::attach", "SELECT ");
+    let mut query = tx.sql("properties::of_nodes", "SELECT ");
     query
         .push(tables.foreign_key)
         .push(", name, is_custom_property, int_value, double_value, string_value, proto_value, bool_value FROM ")
         .push(tables.properties.name)
         .push(" WHERE ")
         .push(tables.foreign_key)
-        .push_in(&ids);
-    let Owned(properties) = tx.gather(query).await?;
-    let places: HashMap<i64, usize> = ids.into_iter().zip(0..).collect();
-    let place = |(owner, property)| Some((*places.get(&owner)?, property));
-    let properties = properties.into_iter().filter_map(place);
-    add_all(tx.dialect(), kind, nodes, properties);
-    Ok(())
-}
-
-/// Adds properties to the nodes at their places, and reports those that cannot be decoded.
-pub(super) fn add_all(
-    dialect: Dialect,
-    kind: Kind,
-    nodes: &mut [Node],
-    properties: impl IntoIterator<Item = (usize, Property)>,
-) {
-    let mut unreadable = 0;
-    let mut first = None;
-    for (place, property) in properties {
-        let owner = &mut nodes[place];
-        let map = if property.custom {
-            &mut owner.content.custom_properties
-        } else {
-            &mut owner.content.properties
-        };
-        let (value, is_readable) = decode(dialect, property.value);
-        if !is_readable {
-            unreadable += 1;
-            first.get_or_insert_with(|| (owner.id, property.name.clone()));
-        }
-        map.insert(property.name, value);
-    }
-    if let Some((id, property)) = first {
-        counter!("pedigree_unreadable_values_total").increment(unreadable);
-        tracing::warn!(
-            kind = kind.noun(),
-            id,
-            property,
-            unreadable,
-            "stored values cannot be decoded, and are returned as they are; the first is named"
-        );
-    }
+        .push_in(ids);
+    let gathered: Gathered<P> = tx.gather(query).await?;
+    gathered.report(kind);
+    Ok(gathered.of_nodes.into_iter().collect())
 }
 
 /// The value of a row, and whether it could be decoded. What cannot be decoded is returned as it
