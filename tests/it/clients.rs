@@ -51,15 +51,23 @@ fn the_parts_of_kubeflow_pipelines_get_the_answers_they_rely_on() {
 
 /// Makes the calls of the driver and the launcher of Kubeflow Pipelines, which write a run.
 pub fn kubeflow_run(address: &str) {
-    GO.run("bin/kfp.test", &["-address", address]);
+    GO.run("bin/kfp.test", &["-address", address, ONE_RUN]);
 }
+
+/// Makes the calls of a run, and those of a second one whose training step is cached.
+pub fn kubeflow_cached_run(address: &str) {
+    let cached = "-test.run=^TestCachedStep$";
+    GO.run("bin/kfp.test", &["-address", address, cached]);
+}
+
+const ONE_RUN: &str = "-test.run=^TestPipelineRun$";
 
 /// Makes the calls of Kubeflow Pipelines to a new store, with TLS where there is a file with the
 /// authorities to trust.
 pub fn kubeflow_pipelines(address: &str, ca: Option<&Path>) {
     let trust = ["CA_CERT_PATH", "NODE_EXTRA_CA_CERTS"].map(|name| Some((name, ca?)));
     let trust: Vec<_> = trust.into_iter().flatten().collect();
-    GO.run_with(&trust, "bin/kfp.test", &["-address", address]);
+    GO.run_with(&trust, "bin/kfp.test", &["-address", address, ONE_RUN]);
     let python = ["metadata_writer.py", address];
     Clients::of("tests/clients/python").run_with(&trust, "python", &python);
     NODE.run_with(&trust, "node", &["kfp.js", address]);

@@ -14,7 +14,7 @@ const REPOSITORY: &str = "https://git.example/team/train.git";
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
 /// The plan of the newest artifact that a filter finds.
-async fn plan(store: &Store, filter: &str) -> PlanResponse {
+pub async fn plan(store: &Store, filter: &str) -> PlanResponse {
     let found = store.find::<Artifact>(filter).await;
     let mut client = ReproductionServiceClient::new(store.channel.clone());
     let request = PlanRequest {
@@ -28,7 +28,7 @@ fn gaps(plan: &PlanResponse) -> Vec<&str> {
     plan.gaps.iter().map(|gap| gap.id.as_str()).collect()
 }
 
-fn text(text: &str) -> Value {
+pub fn text(text: &str) -> Value {
     Value {
         value: Some(pb::value::Value::StringValue(text.to_owned())),
     }

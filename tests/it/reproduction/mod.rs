@@ -3,6 +3,7 @@
 mod doors;
 mod dvc;
 mod exports;
+mod kubeflow;
 mod plan;
 mod reports;
 mod rerun;

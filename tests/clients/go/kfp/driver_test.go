@@ -42,14 +42,18 @@ func nothingIsThere(t *testing.T, store mlmd.MetadataStoreServiceClient) {
 
 // open puts the contexts of the pipeline and of the run, and the one under the other.
 func (r *pipelineRun) open(t *testing.T) {
-	ctx := t.Context()
-	pipeline := r.openContext(t, &mlmd.Context{
+	r.openBelow(t, r.openContext(t, &mlmd.Context{
 		Type: proto.String("system.Pipeline"),
 		Name: proto.String(pipelineName),
-	})
+	}))
+}
+
+// openBelow puts the context of the run, under that of its pipeline.
+func (r *pipelineRun) openBelow(t *testing.T, pipeline *mlmd.Context) {
+	ctx := t.Context()
 	run := r.openContext(t, &mlmd.Context{
 		Type: proto.String("system.PipelineRun"),
-		Name: proto.String(runName),
+		Name: proto.String(r.name),
 		CustomProperties: map[string]*mlmd.Value{
 			"namespace":          text("kubeflow"),
 			"resource_name":      text("run-resource"),
@@ -118,7 +122,7 @@ func (r *pipelineRun) openRoot(t *testing.T) {
 func (r *pipelineRun) rootExecution(t *testing.T) *mlmd.Execution {
 	return &mlmd.Execution{
 		TypeId:         r.executionType(t, "system.DAGExecution"),
-		Name:           proto.String("run/" + runName),
+		Name:           proto.String("run/" + r.name),
 		LastKnownState: mlmd.Execution_RUNNING.Enum(),
 		CustomProperties: map[string]*mlmd.Value{
 			"display_name": text("training"),
@@ -174,7 +178,7 @@ func (r *pipelineRun) openRootAgain(t *testing.T) {
 // openLoop puts the execution that stands for a loop, and then those of its iterations all at the same time.
 func (r *pipelineRun) openLoop(t *testing.T) {
 	loop := r.rootExecution(t)
-	loop.Name = proto.String("run/" + runName + "/loop")
+	loop.Name = proto.String("run/" + r.name + "/loop")
 	loop.CustomProperties["parent_dag_id"] = integer(r.root)
 	loop.CustomProperties["iteration_count"] = integer(iterations)
 	loop.CustomProperties["inputs"] = structure(t, map[string]any{"shards": strings.Repeat("x", receivedByDefault)})
@@ -191,7 +195,7 @@ func (r *pipelineRun) openLoop(t *testing.T) {
 			_, err := r.store.PutExecution(t.Context(), &mlmd.PutExecutionRequest{
 				Execution: &mlmd.Execution{
 					TypeId:         container,
-					Name:           proto.String(fmt.Sprintf("run/%s/loop/%d", runName, i)),
+					Name:           proto.String(fmt.Sprintf("run/%s/loop/%d", r.name, i)),
 					LastKnownState: mlmd.Execution_RUNNING.Enum(),
 					CustomProperties: map[string]*mlmd.Value{
 						"parent_dag_id":   integer(r.loop),

@@ -32,7 +32,7 @@ func (r *pipelineRun) importDataset(t *testing.T) int64 {
 
 	r.putExecution(t, &mlmd.Execution{
 		TypeId:         r.executionType(t, "system.ImporterExecution"),
-		Name:           proto.String("run/" + runName + "/importer"),
+		Name:           proto.String("run/" + r.name + "/importer"),
 		LastKnownState: mlmd.Execution_COMPLETE.Enum(),
 		CustomProperties: map[string]*mlmd.Value{
 			"parent_dag_id": integer(r.root),
@@ -68,7 +68,7 @@ func event(kind mlmd.Event_Type, key string, artifact *int64) *mlmd.Event {
 func (r *pipelineRun) startTraining(t *testing.T, dataset int64) int64 {
 	return r.putExecution(t, &mlmd.Execution{
 		TypeId:         r.executionType(t, "system.ContainerExecution"),
-		Name:           proto.String("run/" + runName + "/train"),
+		Name:           proto.String("run/" + r.name + "/train"),
 		LastKnownState: mlmd.Execution_RUNNING.Enum(),
 		CustomProperties: map[string]*mlmd.Value{
 			"display_name":  text("train"),

@@ -1,7 +1,7 @@
 // Package kfp makes the calls that the driver and the launcher of Kubeflow Pipelines make for one run of a pipeline, and checks that
 // every answer is what they rely on.
 //
-//	go test -count=1 ./kfp -address 127.0.0.1:8080
+//	go test -count=1 ./kfp -run TestPipelineRun -address 127.0.0.1:8080
 package kfp
 
 import (
@@ -21,6 +21,7 @@ const (
 // A pipelineRun is what the driver and the launcher know of one run.
 type pipelineRun struct {
 	store mlmd.MetadataStoreServiceClient
+	name  string
 	// The pipeline and the run, as the store returns them.
 	contexts []*mlmd.Context
 	// The execution that stands for the whole run, and the one that stands for a loop in it.
@@ -30,7 +31,7 @@ type pipelineRun struct {
 }
 
 func TestPipelineRun(t *testing.T) {
-	run := &pipelineRun{store: connect(t)}
+	run := &pipelineRun{store: connect(t), name: runName}
 	nothingIsThere(t, run.store)
 	run.open(t)
 	run.openRoot(t)
