@@ -71,16 +71,18 @@ fn file_finding(digests: &mut Digests, path: &Path, digest: &str) -> Option<Find
     })
 }
 
-/// Whether a repository has a commit. `None` without git, which could tell.
+/// Whether a repository has a commit. `None` without git, which could say it, and for one of
+/// another user, which git does not open.
 fn commit_finding(repository: &Path, commit: &str) -> Option<Finding> {
     let mut command = Command::new("git");
     command.arg("-C").arg(repository);
     command.args(["cat-file", "-e", &format!("{commit}^{{commit}}")]);
-    command.stdin(Stdio::null()).stderr(Stdio::null());
-    let has_commit = command.status().ok()?.success();
-    Some(if has_commit {
-        Finding::Present
-    } else {
-        Finding::Missing
-    })
+    command.stdin(Stdio::null()).env("LC_ALL", "C");
+    let output = command.output().ok()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    match output.status.success() {
+        true => Some(Finding::Present),
+        false if said.contains("safe.directory") => None,
+        false => Some(Finding::Missing),
+    }
 }

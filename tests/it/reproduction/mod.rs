@@ -5,6 +5,7 @@ mod dvc;
 mod exports;
 mod kubeflow;
 mod plan;
+mod reader;
 mod reports;
 mod rerun;
 mod run;
