@@ -80,6 +80,9 @@ const OTHER_NAMES: [(&str, &str); 3] = [
     ("environment.image", "image"),
 ];
 
+/// What the names of tags begin with that say a fact: doors without a place for it have tags.
+const FACT_TAG_PREFIX: &str = "tag.pedigree.";
+
 /// The tag of `MLflow`'s client that has the file of a script, and the one that says whether the
 /// work tree differs from its commit.
 const SCRIPT_TAG: &str = "tag.mlflow.source.name";
@@ -92,10 +95,12 @@ const STRUCT_INPUTS: &str = "inputs";
 /// snapshot of a table.
 const VERSION_PREFIX: &str = "version:";
 
-/// A fact as a text, by its name or by that of a client.
+/// A fact as a text, by its name, by the tag that says it, or by the name of a client.
 pub(super) fn text(node: &Node, name: &str) -> Option<String> {
+    let tag = [FACT_TAG_PREFIX, name].concat();
     let other = OTHER_NAMES.iter().find(|(known, _)| *known == name);
-    property_text(node, name).or_else(|| property_text(node, other?.1))
+    let known = property_text(node, name).or_else(|| property_text(node, &tag));
+    known.or_else(|| property_text(node, other?.1))
 }
 
 /// A property as a text. A custom property comes before one that the type declares.
@@ -140,7 +145,8 @@ pub(super) fn texts_below(node: &Node, prefix: &str) -> BTreeMap<String, String>
         .properties
         .keys()
         .chain(content.custom_properties.keys());
-    let pairs = names.filter_map(|name| Some((name, name.strip_prefix(prefix)?)));
+    let facts = names.map(|name| name.strip_prefix(FACT_TAG_PREFIX).unwrap_or(name));
+    let pairs = facts.filter_map(|name| Some((name, name.strip_prefix(prefix)?)));
     let found = pairs.filter_map(|(name, rest)| Some((rest.to_owned(), text(node, name)?)));
     found.collect()
 }

@@ -3,9 +3,10 @@
 //! * `plan`: the plan, and what is missing; `order`: which executions it takes, in which order.
 //! * `facts`: what an execution says about itself; `template`: placeholders in commands; `places`:
 //!   where a rerun puts files.
-//! * `score`: levels and the score.
+//! * `gap`: what is missing; `score`: levels and the score.
 
 mod facts;
+mod gap;
 mod order;
 mod places;
 mod plan;
@@ -18,8 +19,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use facts::sha256_hex;
 pub use facts::{PlannedBlob, PlannedCode, PlannedEnvironment, RECORDED_VARIABLES};
+pub use gap::{Gap, GapId, GapSubject};
 pub use places::is_inner_path;
-pub use plan::{Gap, GapId, GapSubject, PlannedArtifact, PlannedStep, ReproductionPlan, RoleUse};
+pub use plan::{PlannedArtifact, PlannedStep, ReproductionPlan, RoleUse};
 pub use score::{ReproductionLevel, Score};
 pub use template::{Placeholder, expand, mentions};
 

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::facts::{
     PlannedBlob, PlannedCode, PlannedEnvironment, is_pinned, is_strong, is_version_only,
 };
+use super::gap::{Gap, GapId, GapSubject};
 use super::order::{Order, Uses, is_of_type};
-use super::places::has_place;
+use super::places::{self, has_place};
 use super::score::{
     CODE_WEIGHT, COMMAND_WEIGHT, DIGEST_WEIGHT, ENVIRONMENT_WEIGHT, PARAMETERS_WEIGHT,
     ReproductionLevel, SOURCE_WEIGHT, Score,
@@ -72,67 +73,15 @@ pub struct PlannedArtifact {
     pub verdict: String,
 }
 
-/// What a gap is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum GapSubject {
-    Artifact(i64),
-    Execution(i64),
-}
-
-/// What kind of thing is missing. Programs may rely on the names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GapId {
-    Producer,
-    Circle,
-    Command,
-    Parameter,
-    Path,
-    Code,
-    Environment,
-    Blob,
-    Digest,
-    SourceMissing,
-    SourceChanged,
-    CommitMissing,
-}
-
-impl GapId {
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Producer => "no-producer",
-            Self::Circle => "circle",
-            Self::Command => "no-command",
-            Self::Parameter => "no-parameter",
-            Self::Path => "no-path",
-            Self::Code => "no-code",
-            Self::Environment => "no-environment",
-            Self::Blob => "no-blob",
-            Self::Digest => "no-digest",
-            Self::SourceMissing => "source-missing",
-            Self::SourceChanged => "source-changed",
-            Self::CommitMissing => "commit-missing",
-        }
-    }
-}
-
-/// Something that is missing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gap {
-    pub id: GapId,
-    pub subject: GapSubject,
-    /// A sentence.
-    pub text: String,
-}
-
 pub(super) fn make(
     lineage: &ArtifactLineage,
     artifact: i64,
     options: &PlanOptions,
 ) -> Option<ReproductionPlan> {
     lineage.artifacts.get(&artifact)?;
-    let uses = Uses::of(lineage, options);
+    let mut uses = Uses::of(lineage, options);
     let order = uses.order(lineage, artifact);
+    places::leave_out(&mut uses, lineage, &order, artifact);
     let mut planner = Planner {
         lineage,
         options,
@@ -296,6 +245,11 @@ impl Planner<'_> {
             ),
             level: ReproductionLevel::Traced,
         };
+        let artifacts = &self.plan.artifacts;
+        places::share(&step.command, &mut step.outputs, |id| {
+            let digest = artifacts.get(&id).map(|it| it.digest.as_str());
+            digest.filter(|digest| is_strong(digest))
+        });
         let gaps_before = self.plan.gaps.len();
         let has_code = self.check_code(subject, &step.code);
         let has_commands = self.check_commands(subject, &step);
@@ -418,7 +372,8 @@ impl Planner<'_> {
             self.add_gap(GapId::Parameter, subject, &text);
         }
         for (side, files) in [("input", &step.inputs), ("output", &step.outputs)] {
-            for file in files.iter().filter(|file| !has_place(step, file)) {
+            let is_lost = |file: &&RoleUse| !has_place(&step.command, &file.role, &file.path);
+            for file in files.iter().filter(is_lost) {
                 let text = format!(
                     "the {side} `{}` has no path that can be made again",
                     file.role

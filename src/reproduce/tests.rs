@@ -263,6 +263,66 @@ fn the_newest_execution_that_did_not_fail_is_taken() {
 }
 
 #[test]
+fn a_tag_says_a_fact_where_the_door_has_no_place_for_it() {
+    let mut story = pipeline();
+    let custom = &mut story.execution(11).content.custom_properties;
+    for name in ["command", "code.commit", "input.a2", "output.a3"] {
+        let value = custom.remove(name).unwrap();
+        custom.insert(format!("tag.pedigree.{name}"), value);
+    }
+    let plan = story.plan(3);
+    assert_eq!(plan, pipeline().plan(3));
+    // A fact by its own name counts.
+    let command = Value::String("[\"true\"]".to_owned());
+    let custom = &mut story.execution(11).content.custom_properties;
+    custom.insert("command".to_owned(), command);
+    assert_eq!(story.plan(3).steps[1].command, ["true"]);
+}
+
+#[test]
+fn outputs_without_a_place_are_left_out_unless_something_needs_them() {
+    let mut story = pipeline();
+    // Outputs of the cleaning: what nothing reads, and what the training reads.
+    for artifact in [4, 5] {
+        story.artifact(artifact);
+        story.event(10, artifact, EventType::Output, "");
+    }
+    story.event(11, 5, EventType::Input, "a5");
+    let path = Value::String("data/5".to_owned());
+    let custom = &mut story.execution(11).content.custom_properties;
+    custom.insert("input.a5".to_owned(), path);
+    let made = |plan: &ReproductionPlan| -> BTreeSet<i64> {
+        let outputs = plan.steps[0].outputs.iter();
+        outputs.map(|output| output.artifact).collect()
+    };
+    let plan = story.plan(3);
+    assert_eq!(made(&plan), [2, 5].into());
+    assert!(!plan.artifacts.contains_key(&4));
+    assert_eq!(plan.gaps[0].id, GapId::Path, "{plan:?}");
+    assert_eq!(plan.gaps.len(), 1, "{plan:?}");
+    // It is asked for.
+    let plan = story.plan(4);
+    assert_eq!(made(&plan), [2, 4].into());
+    assert_eq!(plan.gaps[0].id, GapId::Path, "{plan:?}");
+    // The same content as an output with a place: another door's name of the same file.
+    let same = Value::String(digest(2));
+    let known = &mut story.artifact(5).content.custom_properties;
+    known.insert("digest".to_owned(), same);
+    let plan = story.plan(3);
+    assert_eq!(gaps(&plan), [""; 0]);
+    let outputs = plan.steps[0].outputs.iter();
+    let places: BTreeSet<_> = outputs
+        .map(|it| (it.role.as_str(), it.path.as_str()))
+        .collect();
+    assert_eq!(places, [("a2", "data/2")].into());
+    assert_eq!(made(&plan), [2, 5].into());
+    // A step that says no place has all outputs.
+    let custom = &mut story.execution(10).content.custom_properties;
+    custom.remove("output.a2");
+    assert_eq!(made(&story.plan(3)), [2, 4, 5].into());
+}
+
+#[test]
 fn an_artifact_that_is_made_from_itself_is_a_source() {
     let mut story = Story::default();
     story.step(10, &[1, 2], &[1]);
