@@ -18,6 +18,7 @@ use crate::graph::{
     Facet, RunEvent, RunEventType, TypeName, TypePolicy, VERSION_TYPE, short_name,
 };
 use crate::model::{Properties, Value, canonical_pair, dataset_uri};
+use crate::reproduce::sha256_hex;
 
 const RUN_TYPE: &str = "openlineage.Run";
 
@@ -92,10 +93,12 @@ fn run_events(
         .extend(facets::of_event("producer", event.producer.as_deref()));
     for given in &event.inputs {
         let uri = uri_of(given);
-        own.facets
-            .extend(facets::input(given.input_facets.as_ref(), &uri));
-        own.inputs
-            .push(version(given, uri, DatasetVersion::Unknown));
+        let of_use = given.input_facets.as_ref();
+        own.facets.extend(facets::input(of_use, &uri));
+        own.inputs.push(ArtifactRef {
+            path: facets::path(of_use),
+            ..version(given, uri, DatasetVersion::Unknown)
+        });
     }
     let mut altered = Vec::new();
     for given in &event.outputs {
@@ -124,9 +127,14 @@ fn add_output(
     let uri = uri_of(given);
     run.facets
         .extend(facets::lifecycle(given.facets.as_ref(), &uri));
-    let written = DatasetVersion::WrittenBy(run_id);
+    let of_use = given.output_facets.as_ref();
+    run.facets.extend(facets::output_use(of_use, &uri));
+    let written = |uri| ArtifactRef {
+        path: facets::path(of_use),
+        ..version(given, uri, DatasetVersion::WrittenBy(run_id))
+    };
     match DatasetFact::of(given.facets.as_ref()).lifecycle {
-        Lifecycle::Write => run.outputs.push(version(given, uri, written)),
+        Lifecycle::Write => run.outputs.push(written(uri)),
         Lifecycle::Alter => altered.push(dataset(given)),
         Lifecycle::Removal => run.outputs.push(removal(dataset(given), uri)),
         Lifecycle::Rename(previous) => {
@@ -141,7 +149,7 @@ fn add_output(
                 ..removal(before.clone(), previous_uri.clone())
             });
             run.outputs.push(removal(before, previous_uri));
-            run.outputs.push(version(given, uri, written));
+            run.outputs.push(written(uri));
         }
     }
 }
@@ -286,6 +294,8 @@ fn is_other_name(uri: &str, other: &str) -> bool {
 fn version(given: &Dataset<'_>, uri: String, unnamed: DatasetVersion<'_>) -> ArtifactRef {
     let named = DatasetFact::of(given.facets.as_ref()).version;
     let version = named.as_deref().map_or(unnamed, DatasetVersion::Named);
+    // A version that is a SHA-256 says which content it is.
+    let digest = named.clone().filter(|name| sha256_hex(name).is_some());
     let property = |name: &String| ("version".to_owned(), Value::String(name.clone()));
     let properties = named.iter().map(property);
     let properties = properties.filter(|(_, value)| value.defect().is_none());
@@ -305,6 +315,7 @@ fn version(given: &Dataset<'_>, uri: String, unnamed: DatasetVersion<'_>) -> Art
         },
         contexts: vec![dataset_at(given, &uri)],
         uri: Some(uri),
+        digest,
         facets: own_facets,
         ..ArtifactRef::default()
     }

@@ -20,6 +20,7 @@ mod overload;
 mod producer;
 mod producers;
 mod scenarios;
+mod uses;
 mod versions;
 
 use std::io::Write;

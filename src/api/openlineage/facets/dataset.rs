@@ -143,11 +143,6 @@ pub(in crate::api::openlineage) fn output(map: Option<&FacetMap<'_>>) -> Vec<Fac
     facets(map, "", output_facts)
 }
 
-/// The facets of a use of a dataset, which belong to the run.
-pub(in crate::api::openlineage) fn input(map: Option<&FacetMap<'_>>, uri: &str) -> Vec<Facet> {
-    facets(map, &format!("input:{uri}:"), |_, _, _| {})
-}
-
 fn dataset_facts(key: &str, text: &RawValue, facts: &mut Facts) {
     match key {
         "schema" => schema(text, facts),

@@ -7,13 +7,15 @@ mod dataset;
 mod job;
 mod lineage;
 mod run;
+mod usage;
 
 pub(super) use dataset::{
-    DatasetFact, Lifecycle, dataset, input, lifecycle, other_names, output, version,
+    DatasetFact, Lifecycle, dataset, lifecycle, other_names, output, version,
 };
 pub(super) use job::{declared, job};
 pub(super) use lineage::{RunFacetMaps, attach_to_dataset, attach_to_job, run_lineage};
 pub(super) use run::{HOPS_FACET, HOPS_FACT, RunKey, hops, is_reported, parent, run};
+pub(super) use usage::{input, output_use, path};
 
 use std::sync::Arc;
 
