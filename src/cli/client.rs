@@ -1,5 +1,6 @@
 //! The connection of a client command to its server, with new attempts when it is lost.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -154,6 +155,26 @@ impl ServerArgs {
             return Err(format!("{url} does not end with a port"));
         }
         Ok(url)
+    }
+
+    /// What names the server to programs that this one starts: the variables of these options.
+    pub(super) fn variables(&self) -> Result<Vec<(&'static str, OsString)>, Failure> {
+        // Programs start elsewhere.
+        let path = |path: &PathBuf| std::path::absolute(path).map(PathBuf::into_os_string);
+        let files = [
+            ("PEDIGREE_CA_CERT", &self.ca_cert),
+            ("PEDIGREE_TOKEN_FILE", &self.token_file),
+        ];
+        let files = files.into_iter();
+        let files = files.filter_map(|(name, file)| Some((name, path(file.as_ref()?))));
+        let files: Vec<_> = files
+            .map(|(name, file)| Ok((name, file?)))
+            .collect::<Result<_, Failure>>()?;
+        let tenant = self.tenant.as_ref().and_then(|it| it.to_str().ok());
+        let tenant = tenant.map(|it| ("PEDIGREE_TENANT", it.into()));
+        let server = self.url().map_err(Failure)?;
+        let server = ("PEDIGREE_SERVER", server.into());
+        Ok([server].into_iter().chain(tenant).chain(files).collect())
     }
 
     /// The URL as it is given.

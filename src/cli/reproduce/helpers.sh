@@ -13,6 +13,17 @@ expect() {
   printf '%s: its digest is not sha256:%s\n' "$1" "$3" >&2
   exit 1
 }
+# Fetches a file of the server of PEDIGREE_SERVER.
+served() {
+  set -- "$1" "${PEDIGREE_SERVER:-http://127.0.0.1:8080}/api/2.0/mlflow-artifacts/artifacts/$2"
+  {
+    if [ -n "${PEDIGREE_TOKEN_FILE:-}" ]; then
+      printf 'Authorization: Bearer %s\n' "$(cat -- "$PEDIGREE_TOKEN_FILE")"
+    fi
+    if [ -n "${PEDIGREE_TENANT:-}" ]; then printf 'x-pedigree-tenant: %s\n' "$PEDIGREE_TENANT"; fi
+  } | curl -fsS --globoff --proto =http,https ${PEDIGREE_CA_CERT:+--cacert "$PEDIGREE_CA_CERT"} \
+    -H @- -o "$1" "$2"
+}
 # Ends the recipe if a link, as of a repository, leads a path out of the folder of the recipe.
 inner() {
   part=${1%/*}

@@ -12,6 +12,9 @@ use crate::cli::{Failure, json};
 use crate::proto::ml_metadata::{GetArtifactByTypeAndNameRequest, GetArtifactsByUriRequest};
 use crate::proto::pedigree::reproduction::v1::{PlanRequest, PlanResponse};
 
+/// What URIs of files that the server has begin with.
+const SERVED_SCHEME: &str = "mlflow-artifacts:/";
+
 /// The plan of an artifact, with what is found where sources, blobs and commits should be. The
 /// executions are taken where several produced an artifact.
 pub(in crate::cli) async fn planned(
@@ -48,9 +51,8 @@ pub(in crate::cli) async fn artifact_id(server: &ServerArgs, model: &str) -> Res
         return Ok(id);
     }
     let mut client = server.store_client()?;
-    if !model.contains("://")
-        && let Some((type_name, name)) = model.split_once('/')
-    {
+    let is_uri = model.contains("://") || model.starts_with(SERVED_SCHEME);
+    if !is_uri && let Some((type_name, name)) = model.split_once('/') {
         let request = GetArtifactByTypeAndNameRequest {
             type_name: Some(type_name.to_owned()),
             artifact_name: Some(name.to_owned()),
@@ -61,7 +63,7 @@ pub(in crate::cli) async fn artifact_id(server: &ServerArgs, model: &str) -> Res
             return Ok(id);
         }
     }
-    let path = Some(Path::new(model)).filter(|_| !model.contains("://"));
+    let path = Some(Path::new(model)).filter(|_| !is_uri);
     let path = path.and_then(|path| Url::from_file_path(real_path(path).ok()?).ok());
     let uri = path.map_or_else(|| model.to_owned(), Into::into);
     let request = GetArtifactsByUriRequest {

@@ -1,6 +1,7 @@
 //! `pedigree reproduce`: says what it takes to make an artifact again, writes it as a recipe, runs
 //! that, and compares what comes out.
 
+mod fetch;
 mod lookup;
 mod presence;
 mod print;
@@ -114,7 +115,7 @@ impl ReproduceArgs {
         let folder = self.to.clone().unwrap_or_else(|| folder.into());
         self.confirm(plan, &folder)?;
         let folder = rerun::empty_folder(&folder)?;
-        let Some(results) = rerun::run(&recipe, &folder)? else {
+        let Some(results) = rerun::run(&recipe, &folder, &self.server.variables()?)? else {
             return Ok(ExitCode::from(GAPS_CODE));
         };
         let recorder = Recorder::new(&self.server)?;

@@ -6,9 +6,9 @@ use std::fmt::Write;
 use std::path::Path;
 
 use serde_json::json;
-use url::Url;
 
 use super::STEPS_FOLDER;
+use super::fetch::fetch;
 use super::quote::{ROOT, in_root, quote, quote_all};
 use crate::cli::Failure;
 use crate::cli::digests::file_name;
@@ -448,29 +448,6 @@ fn expectation(uri: &str, place: &str, digest: &str) -> String {
         in_root(place),
         quote(hex(digest))
     )
-}
-
-/// A line that brings the content of a URI to a place.
-fn fetch(uri: &str, place: &str, is_folder: bool) -> Result<String, Failure> {
-    let to = in_root(place);
-    let unknown = || Failure(format!("it is not known how to fetch {uri}"));
-    let url = Url::parse(uri).map_err(|_| unknown())?;
-    let from = quote(uri);
-    Ok(match (url.scheme(), is_folder) {
-        ("file", _) => {
-            let path = url.to_file_path().map_err(|()| unknown())?;
-            let path = path.to_str().ok_or_else(unknown)?.to_owned();
-            format!("cp -RL -- {} {to}", quote(&path))
-        }
-        ("http" | "https", false) => {
-            format!("curl -fsSL --globoff --proto =http,https -o {to} {from}")
-        }
-        ("s3", false) => format!("aws s3 cp --only-show-errors {from} {to}"),
-        ("s3", true) => format!("aws s3 cp --only-show-errors --recursive {from} {to}"),
-        ("gs", false) => format!("gcloud storage cp {from} {to}"),
-        ("gs", true) => format!("gcloud storage cp -r {from} {to}"),
-        _ => return Err(unknown()),
-    })
 }
 
 /// The name of a file in its URI or its path.

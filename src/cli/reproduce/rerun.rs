@@ -1,6 +1,7 @@
 //! A run of a recipe in an empty folder, and what came out.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -43,16 +44,22 @@ pub(super) fn empty_folder(path: &Path) -> Result<PathBuf, Failure> {
     path.canonicalize().map_err(problem)
 }
 
-/// Runs a recipe. The outputs up to the first one that differs are compared. `None` if an
-/// environment cannot be made again, as the recipe has said then.
+/// Runs a recipe with some variables. The outputs up to the first one that differs are compared.
+/// `None` if an environment cannot be made again, as the recipe has said then.
 ///
 /// # Errors
 ///
 /// If a source cannot be fetched or has another digest, or a command fails.
-pub(super) fn run(recipe: &Recipe, folder: &Path) -> Result<Option<Vec<RerunOutput>>, Failure> {
+pub(super) fn run(
+    recipe: &Recipe,
+    folder: &Path,
+    variables: &[(&str, OsString)],
+) -> Result<Option<Vec<RerunOutput>>, Failure> {
     let script = folder.join("recipe.sh");
     fs::write(&script, recipe.script())?;
-    let status = Command::new("sh").arg(&script).current_dir(folder).status();
+    let mut command = Command::new("sh");
+    command.arg(&script).current_dir(folder);
+    let status = command.envs(variables.iter().cloned()).status();
     let status = status.map_err(|error| Failure(format!("cannot start sh: {error}")))?;
     // Environments come before all steps, whose commands may end with any code.
     if status.code() == Some(GAPS_CODE.into()) && !folder.join(STEPS_FOLDER).exists() {

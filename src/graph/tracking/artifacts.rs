@@ -8,13 +8,15 @@ use super::names::DIGEST;
 use super::runs::{check_active, experiment_of, find, unknown};
 use super::schema::TrackingTypes;
 use crate::error::{Error, Result};
-use crate::graph::datasets::named;
+use crate::graph::datasets::named::{self, NamedUris};
 use crate::graph::edges::{events, memberships};
 use crate::graph::nodes::locked::LockedNode;
 use crate::graph::nodes::writer::{NodeWriter, OnConflict, PutOptions};
 use crate::graph::types::declared::{DeclaredType, find_declared, store_declared};
 use crate::graph::write::Write;
-use crate::model::{ArtifactState, Event, EventType, Kind, NodeContent, NodeInput, Origin, Value};
+use crate::model::{
+    ArtifactState, Event, EventPath, EventType, Kind, Node, NodeContent, NodeInput, Origin, Value,
+};
 use crate::storage::Tx;
 use crate::storage::tables::memberships::Nodes;
 use crate::storage::tables::nodes;
@@ -22,12 +24,12 @@ use crate::storage::tables::nodes;
 /// The type of artifacts of Weights & Biases, each a version of its collection.
 const WANDB_TYPE: DeclaredType = (Kind::Artifact, "wandb.Artifact", &[]);
 
-/// An artifact of Weights & Biases.
+/// An artifact that a run used or made.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunArtifact {
     /// No other artifact has it.
     pub external_id: String,
-    /// Its name with its version.
+    /// Its name with its version; empty without one.
     pub name: String,
     /// Where its data is.
     pub uri: String,
@@ -35,6 +37,8 @@ pub struct RunArtifact {
     pub digest: String,
     /// Other custom properties. An artifact that is known gets these, and keeps the rest.
     pub facts: Vec<(String, Value)>,
+    /// The path of the event that says so.
+    pub path: EventPath,
 }
 
 impl RunArtifact {
@@ -44,7 +48,7 @@ impl RunArtifact {
         NodeInput {
             type_id: Some(type_id),
             content: NodeContent {
-                name: Some(self.name.clone()),
+                name: Some(self.name.clone()).filter(|name| !name.is_empty()),
                 external_id: Some(self.external_id.clone()),
                 uri: Some(self.uri.clone()),
                 state: Some(ArtifactState::Live.into()),
@@ -74,8 +78,8 @@ impl Write for LogArtifacts {
     /// `NotFound` for an unknown run, `InvalidArgument` for a deleted one and for what cannot be
     /// stored.
     async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<usize> {
-        let (types, now) = (TrackingTypes::ensure(tx, origin).await?, origin.time);
-        let type_id = type_id(tx, origin).await?;
+        let types = TrackingTypes::ensure(tx, origin).await?;
+        let type_id = type_id(tx, WANDB_TYPE, origin).await?;
         let execution_id = find(tx, types, &self.id).await?;
         let execution_id = execution_id.ok_or_else(|| unknown(&self.id))?;
         // Locks are taken in one order by all writes: contexts, executions, artifacts.
@@ -83,25 +87,47 @@ impl Write for LogArtifacts {
         let named = named::name(tx, &uris, origin).await?;
         let run = LockedNode::lock(tx, Kind::Execution, execution_id).await?;
         let run = run.ok_or_else(|| unknown(&self.id))?;
-        let content = &run.stored().content;
-        check_active(&self.id, content)?;
-        let experiment = context_id(tx, experiment_of(&content.properties)).await?;
-        let given: BTreeMap<&str, &RunArtifact> = self
-            .artifacts
-            .iter()
-            .map(|it| (it.external_id.as_str(), it))
-            .collect();
-        let (ids, new) = put(tx, type_id, &given, now).await?;
+        check_active(&self.id, &run.stored().content)?;
+        let links = RunArtifacts {
+            type_id,
+            event_type: self.event_type,
+            artifacts: &self.artifacts,
+        };
+        links.put(tx, run.stored(), named, origin.time).await
+    }
+}
+
+/// Artifacts of a type that a run used or made.
+pub(super) struct RunArtifacts<'a> {
+    pub type_id: i64,
+    pub event_type: EventType,
+    pub artifacts: &'a [RunArtifact],
+}
+
+impl RunArtifacts<'_> {
+    /// Stores what is not known yet, and links all to a run, which is locked, as are the datasets
+    /// at their URIs. Returns how many were not known.
+    pub(super) async fn put(
+        &self,
+        tx: &mut Tx,
+        run: &Node,
+        named: NamedUris,
+        now: i64,
+    ) -> Result<usize> {
+        let experiment = context_id(tx, experiment_of(&run.content.properties)).await?;
+        let given = self.artifacts.iter();
+        let given = given.map(|it| (it.external_id.as_str(), it)).collect();
+        let (ids, new) = put(tx, self.type_id, &given, now).await?;
         let artifacts: Vec<i64> = ids.iter().map(|(id, _)| *id).collect();
         memberships::put_all(tx, Kind::Artifact, &[experiment], &artifacts, Nodes::Any).await?;
-        let event = |artifact_id| Event {
-            artifact_id,
-            execution_id,
+        let event = |(id, artifact): &(i64, &RunArtifact)| Event {
+            artifact_id: *id,
+            execution_id: run.id,
             event_type: self.event_type,
             milliseconds: Some(now),
-            path: Vec::new(),
+            path: artifact.path.clone(),
         };
-        events::put_missing(tx, artifacts.into_iter().map(event).collect()).await?;
+        events::put_missing(tx, ids.iter().map(event).collect()).await?;
         let placed = ids.iter().map(|(id, it)| (*id, Cow::Borrowed(&*it.uri)));
         named.join(tx, &placed.collect(), now).await?;
         Ok(new)
@@ -149,10 +175,11 @@ async fn put<'a>(
     Ok((known.into_iter().chain(new).collect(), count))
 }
 
-async fn type_id(tx: &mut Tx, origin: &Origin) -> Result<i64> {
-    let found = match find_declared(tx, [WANDB_TYPE]).await? {
+/// The id of a type, which is stored if it is missing.
+pub(super) async fn type_id(tx: &mut Tx, declared: DeclaredType, origin: &Origin) -> Result<i64> {
+    let found = match find_declared(tx, [declared]).await? {
         Some(found) => Some(found),
-        None => store_declared(tx, [WANDB_TYPE], origin).await?,
+        None => store_declared(tx, [declared], origin).await?,
     };
     let [id] = found.ok_or_else(|| Error::internal("a type of artifacts has no id"))?;
     Ok(id)

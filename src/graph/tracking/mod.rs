@@ -9,7 +9,8 @@
 //! * `above`: the contexts into which tags of runs put them.
 //! * `log`: metrics, parameters and tags of runs; `inputs`: datasets that runs used; `environment`:
 //!   what their files say about their environments.
-//! * `artifacts`: what runs used and made, as other systems have recorded it.
+//! * `artifacts`: what runs used and made, as other systems have recorded it; `made`: files that
+//!   runs made, which their tags name.
 //! * `models`: logged models; `outputs`: which runs made and used them; `links`: how both are
 //!   read.
 //! * `fields`: properties; `lookup`: what other parts of the graph find.
@@ -24,6 +25,7 @@ mod inputs;
 mod links;
 mod log;
 pub(in crate::graph) mod lookup;
+mod made;
 mod models;
 pub mod names;
 mod outputs;

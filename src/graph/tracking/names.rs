@@ -39,6 +39,12 @@ pub(super) const EXPERIMENT_ID: &str = "experiment_id";
 /// The name of a run, which others may have. Declared.
 pub(super) const RUN_NAME: &str = "run_name";
 
+/// The type of artifacts that are files which runs made.
+pub const RUN_FILE_TYPE: &str = "mlflow.Artifact";
+
+/// What keys of tags begin with that say where a script wrote a file, before its role.
+pub(super) const OUTPUT_TAG_PREFIX: &str = "pedigree.output.";
+
 /// The scheme of URIs of files that this server has.
 const SERVED_SCHEME: &str = "mlflow-artifacts:";
 
@@ -268,6 +274,12 @@ pub(super) fn run_id(id: &str) -> String {
 /// The external id of a model.
 pub(super) fn model_id(id: &str) -> String {
     ["mlflow:model:", id].concat()
+}
+
+/// The external id of a file with some content that a run made in a role.
+pub(super) fn run_file_id(run: &str, role: &str, digest: &str) -> String {
+    let pair = hex_digest([role, digest].join("\0").as_bytes());
+    ["mlflow:file:", run, ":", &pair].concat()
 }
 
 /// The external id of the blob with a digest.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::above;
 use super::experiments::{self, is_deleted, set_deleted};
 use super::fields::{int, set_texts, text, text_of};
+use super::made::MadeFiles;
 use super::names::{
     self, ARTIFACT_LOCATION, ARTIFACT_URI, DELETED, ENDED_AT, EXPERIMENT_ID, LIFECYCLE_STAGE,
     OWNER, PARAM_PREFIX, RUN_NAME, RUN_NAME_TAG, STARTED_AT, TAG_PREFIX, tag_property,
@@ -221,7 +222,8 @@ pub(super) fn check_active(id: &str, content: &NodeContent) -> Result<()> {
     Ok(())
 }
 
-/// Changes the state, the end, the name or the place of the files of a run. What is unset stays.
+/// Changes the state, the end, the name or the place of the files of a run. What is unset stays. A
+/// run that completes has the files that its tags name as outputs.
 #[derive(Clone, Debug, Default)]
 pub struct EditRun {
     pub id: String,
@@ -240,9 +242,17 @@ impl Write for EditRun {
     ///
     /// `NotFound` for an unknown run, `InvalidArgument` for a deleted one.
     async fn apply(&self, tx: &mut Tx, origin: &Origin) -> Result<TrackedRun> {
+        // Locks are taken in one order by all writes: contexts, executions, artifacts.
+        let made = match self.state {
+            Some(ExecutionState::Complete) => MadeFiles::of_run(tx, &self.id, origin).await?,
+            _ => None,
+        };
         let mut edit = lock(tx, &self.id, origin).await?;
         let content = &edit.content;
         check_active(&self.id, content)?;
+        if let Some(made) = made {
+            made.put(tx, edit.stored(), origin.time).await?;
+        }
         // The pipeline may have begun after its run here.
         if let Some(pipeline) = above::pipeline_of(tx, content).await? {
             let run = [edit.stored().id];

@@ -13,6 +13,7 @@ mod history;
 mod import;
 mod kubeflow;
 mod large;
+mod made;
 mod many;
 pub mod models;
 mod registry;

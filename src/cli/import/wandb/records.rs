@@ -288,6 +288,7 @@ impl ExportedArtifact {
             digest: digest.map_or_else(String::new, |it| ["wandb:", &it].concat()),
             facts: texts.chain(numbers).collect(),
             name: self.name,
+            ..RunArtifact::default()
         })
     }
 }
