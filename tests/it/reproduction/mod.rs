@@ -9,6 +9,7 @@ mod reader;
 mod reports;
 mod rerun;
 mod run;
+mod toy;
 mod tutorial;
 
 use std::env;
@@ -32,7 +33,12 @@ pub struct Project {
 impl Project {
     /// A project with these files in its first commit.
     pub fn new(files: &[(&str, &str)]) -> Self {
-        let project = Self::empty(Backend::SqliteFile);
+        Self::on(Backend::SqliteFile, files)
+    }
+
+    /// [`Project::new`] on a back end.
+    pub fn on(backend: Backend, files: &[(&str, &str)]) -> Self {
+        let project = Self::empty(backend);
         fs::create_dir(project.path("")).unwrap();
         for (name, text) in files {
             project.write(name, text);

@@ -270,7 +270,7 @@ fn packages_that_are_gone_end_a_rerun_before_its_steps() {
 }
 
 /// What takes the place of an engine of containers: it runs the command on this machine.
-const ENGINE: &str = "#!/bin/sh
+pub const ENGINE: &str = "#!/bin/sh
 set -eu
 [ \"$1 $2\" = 'run --rm' ] && shift 2
 while :; do
@@ -282,7 +282,7 @@ while :; do
   esac
   shift 2
 done
-printf 'image %s, TZ %s\\n' \"$1\" \"$TZ\"
+printf 'image %s, TZ %s\\n' \"$1\" \"${TZ:-}\"
 shift
 exec \"$@\"
 ";
