@@ -4,8 +4,6 @@ import (
 	"strconv"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
-
 	"pedigree/clients/mlmd"
 )
 
@@ -27,18 +25,9 @@ func TestCachedStep(t *testing.T) {
 // reuse is a driver that finds the step in its cache: its execution runs, and is published with the outputs of the other one. No launcher
 // comes.
 func (r *pipelineRun) reuse(t *testing.T, training, dataset, model int64) {
-	execution := &mlmd.Execution{
-		TypeId:         r.executionType(t, "system.ContainerExecution"),
-		Name:           proto.String("run/" + r.name + "/train"),
-		LastKnownState: mlmd.Execution_RUNNING.Enum(),
-		CustomProperties: map[string]*mlmd.Value{
-			"display_name":        text("train"),
-			"task_name":           text("train"),
-			"parent_dag_id":       integer(r.root),
-			"cached_execution_id": text(strconv.FormatInt(training, 10)),
-			"cache_fingerprint":   text("0f5c9a3e"),
-		},
-	}
+	execution := r.trainExecution(t)
+	execution.CustomProperties["cached_execution_id"] = text(strconv.FormatInt(training, 10))
+	execution.CustomProperties["cache_fingerprint"] = text("0f5c9a3e")
 	input := &mlmd.PutExecutionRequest_ArtifactAndEvent{Event: event(mlmd.Event_INPUT, "images", &dataset)}
 	cached := r.read(t, r.putExecution(t, execution, input))
 	cached.LastKnownState = mlmd.Execution_CACHED.Enum()

@@ -66,7 +66,16 @@ func event(kind mlmd.Event_Type, key string, artifact *int64) *mlmd.Event {
 
 // startTraining is the driver: the execution runs, and uses the dataset.
 func (r *pipelineRun) startTraining(t *testing.T, dataset int64) int64 {
-	return r.putExecution(t, &mlmd.Execution{
+	execution := r.trainExecution(t)
+	execution.CustomProperties["inputs"] = structure(t, map[string]any{
+		"epochs": 3, "rate": 0.125, "shuffle": true, "layers": []any{64, 10}, "resume_from": nil,
+	})
+	return r.putExecution(t, execution, &mlmd.PutExecutionRequest_ArtifactAndEvent{Event: event(mlmd.Event_INPUT, "images", &dataset)})
+}
+
+// trainExecution is what the driver says of every execution of the step.
+func (r *pipelineRun) trainExecution(t *testing.T) *mlmd.Execution {
+	return &mlmd.Execution{
 		TypeId:         r.executionType(t, "system.ContainerExecution"),
 		Name:           proto.String("run/" + r.name + "/train"),
 		LastKnownState: mlmd.Execution_RUNNING.Enum(),
@@ -74,11 +83,8 @@ func (r *pipelineRun) startTraining(t *testing.T, dataset int64) int64 {
 			"display_name":  text("train"),
 			"task_name":     text("train"),
 			"parent_dag_id": integer(r.root),
-			"inputs": structure(t, map[string]any{
-				"epochs": 3, "rate": 0.125, "shuffle": true, "layers": []any{64, 10}, "resume_from": nil,
-			}),
 		},
-	}, &mlmd.PutExecutionRequest_ArtifactAndEvent{Event: event(mlmd.Event_INPUT, "images", &dataset)})
+	}
 }
 
 // publish is the launcher: it reads the execution that it belongs to, registers the model, and writes both back as done.
