@@ -53,11 +53,11 @@ impl TenantArgs {
             if let Some(name) = &tenant {
                 report(&mut stdout(), format_args!("tenant: {name}"));
             }
-            let done = match &database {
-                Ok(to) => work(tenant.as_ref(), to).await.map_err(Failure::from),
-                Err(error) => Err(Failure(error.to_string())),
+            let done = match database {
+                Ok(to) => work(tenant.as_ref(), &to).await,
+                Err(error) => Err(error),
             };
-            if let Err(failure) = done {
+            if let Err(failure) = done.map_err(Failure::from) {
                 if count > 1 {
                     report(&mut stderr(), format_args!("pedigree: {failure}"));
                 }
