@@ -58,6 +58,7 @@ use changes::history::History;
 use commit::engine::Engine;
 use ingest::batch::Batch;
 use ingest::queue::MessageQueue;
+use tracking::RunCache;
 
 pub use adoption::GraphAdoption;
 pub use browse::{FoundNodes, GraphBrowse, LinkedContexts, NodeCount, NodeEvents};
@@ -118,6 +119,7 @@ pub struct Graph {
     engine: Arc<Engine>,
     queue: Arc<MessageQueue>,
     estimates: KnownEstimates,
+    run_cache: RunCache,
 }
 
 impl Graph {
@@ -125,6 +127,7 @@ impl Graph {
     /// written.
     #[must_use]
     pub fn new(database: Database, retention: Retention, clock: Clock) -> Self {
+        let run_cache = RunCache::new(clock.clone());
         let history = History::new(database.clone(), retention, clock);
         let engine = Engine::new(history.clone());
         Self {
@@ -133,6 +136,7 @@ impl Graph {
             engine: Arc::new(engine),
             history,
             estimates: KnownEstimates::default(),
+            run_cache,
         }
     }
 
@@ -146,6 +150,7 @@ impl Graph {
             engine: self.engine.clone(),
             queue: self.queue.clone(),
             estimates: self.estimates.clone(),
+            run_cache: self.run_cache.clone(),
         }
     }
 

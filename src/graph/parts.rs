@@ -45,7 +45,11 @@ impl Graph {
     /// Experiments and their runs.
     #[must_use]
     pub fn tracking(&self) -> GraphTracking {
-        GraphTracking::new(self.database.clone(), self.engine.clone())
+        GraphTracking::new(
+            self.database.clone(),
+            self.engine.clone(),
+            self.run_cache.clone(),
+        )
     }
 
     /// Registered models and their versions.

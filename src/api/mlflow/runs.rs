@@ -9,7 +9,7 @@ use super::checks::{MAX_KEY_CHARACTERS, MAX_RUN_TAG_CHARACTERS, check_key, check
 use super::fields::Fields;
 use super::refusal::MlflowRefusal;
 use super::run_names::new_id_and_name;
-use super::views::{RUN_STATES, RunInfo, TrackedRunView};
+use super::views::{RUN_STATES, RunAnswer, RunInfo};
 use super::{Answer, Empty, TrackingRequest, done, experiments};
 use crate::api::call::Call;
 use crate::graph::tracking::names::{DEFAULT_EXPERIMENT, RUN_NAME_TAG};
@@ -17,7 +17,7 @@ use crate::graph::tracking::{EditRun, NewRun, SetRunDeleted};
 
 #[derive(Serialize)]
 pub(super) struct FoundRun {
-    run: TrackedRunView,
+    run: RunAnswer,
 }
 
 #[derive(Serialize)]
@@ -72,7 +72,7 @@ pub(super) async fn create(TrackingRequest(call, fields): TrackingRequest) -> An
     };
     let run = call.graph.write(&call.caller, new).await?;
     Ok(Json(FoundRun {
-        run: TrackedRunView::created(run),
+        run: RunAnswer::Created(run),
     }))
 }
 
@@ -95,7 +95,7 @@ pub(super) async fn by_id(TrackingRequest(call, fields): TrackingRequest) -> Ans
     let found = call.graph.tracking().run(&id).await?;
     let missing = || MlflowRefusal::missing(format!("Run with id={id} not found"));
     Ok(Json(FoundRun {
-        run: found.ok_or_else(missing)?.into(),
+        run: RunAnswer::Found(found.ok_or_else(missing)?),
     }))
 }
 
@@ -110,7 +110,7 @@ pub(super) async fn update(TrackingRequest(call, fields): TrackingRequest) -> An
     };
     let run = call.graph.write(&call.caller, edit).await?;
     Ok(Json(UpdatedRun {
-        run_info: run.into(),
+        run_info: RunInfo(run),
     }))
 }
 

@@ -7,7 +7,7 @@ use super::experiments::searched_experiments;
 use super::fields::Fields;
 use super::page::AskedPage;
 use super::refusal::MlflowRefusal;
-use super::views::{ExperimentView, TrackedRunView};
+use super::views::{ExperimentView, RunAnswer};
 use super::{Answer, TrackingRequest, filter};
 use crate::graph::tracking::InputSummary;
 use crate::model::{LifecycleView, TrackingQuery};
@@ -29,7 +29,7 @@ pub(super) struct ExperimentPage {
 #[derive(Serialize)]
 pub(super) struct RunPage {
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    runs: Vec<TrackedRunView>,
+    runs: Vec<RunAnswer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_page_token: Option<String>,
 }
@@ -106,7 +106,7 @@ pub(super) async fn runs(TrackingRequest(call, fields): TrackingRequest) -> Answ
     let mut found = call.graph.tracking().runs(&numbers, view, &query).await?;
     let next_page_token = page.next(&mut found);
     Ok(Json(RunPage {
-        runs: found.into_iter().map(Into::into).collect(),
+        runs: found.into_iter().map(RunAnswer::Found).collect(),
         next_page_token,
     }))
 }

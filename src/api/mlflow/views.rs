@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::graph::tracking::{Experiment, RunData, RunInput, TrackedRun};
+use crate::graph::tracking::{Experiment, RunData, RunInput, RunSnapshot, TrackedRun};
 use crate::model::{ExecutionState, MetricPoint, RunPoint};
 use crate::policy::TenantName;
 
@@ -61,9 +61,9 @@ const fn stage(is_deleted: bool) -> &'static str {
 
 /// A parameter or a tag.
 #[derive(Serialize)]
-pub(super) struct Pair {
-    key: String,
-    value: String,
+pub(super) struct Pair<T = String> {
+    key: T,
+    value: T,
 }
 
 pub(super) fn pairs(texts: Vec<(String, String)>) -> Vec<Pair> {
@@ -71,137 +71,164 @@ pub(super) fn pairs(texts: Vec<(String, String)>) -> Vec<Pair> {
     texts.into_iter().map(pair).collect()
 }
 
-#[derive(Serialize)]
-pub(super) struct TrackedRunView {
-    info: RunInfo,
-    data: RunDataView,
-    inputs: RunInputsView,
-    /// The answer to the creation of a run has none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    outputs: Option<RunOutputsView>,
+fn pairs_of(texts: &[(String, String)]) -> Vec<Pair<&str>> {
+    let texts = texts.iter();
+    let texts = texts.map(|(key, value)| (key.as_str(), value.as_str()));
+    texts.map(|(key, value)| Pair { key, value }).collect()
+}
+
+/// A run.
+pub(super) enum RunAnswer {
+    /// One that has been created now.
+    Created(TrackedRun),
+    Found(RunData),
+}
+
+impl Serialize for RunAnswer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let view = match self {
+            Self::Created(run) => TrackedRunView::created(run),
+            Self::Found(run) => TrackedRunView::of(run),
+        };
+        view.serialize(serializer)
+    }
+}
+
+/// What a run is without its data.
+pub(super) struct RunInfo(pub TrackedRun);
+
+impl Serialize for RunInfo {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        RunInfoView::of(&self.0).serialize(serializer)
+    }
 }
 
 #[derive(Serialize)]
-pub(super) struct RunInfo {
-    run_uuid: String,
-    run_id: String,
-    run_name: String,
+struct TrackedRunView<'r> {
+    info: RunInfoView<'r>,
+    data: RunDataView<'r>,
+    inputs: RunInputsView<'r>,
+    /// The answer to the creation of a run has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outputs: Option<RunOutputsView<'r>>,
+}
+
+#[derive(Serialize)]
+struct RunInfoView<'r> {
+    run_uuid: &'r str,
+    run_id: &'r str,
+    run_name: &'r str,
     experiment_id: String,
-    user_id: String,
+    user_id: &'r str,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'static str>,
     start_time: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     end_time: Option<i64>,
-    artifact_uri: String,
+    artifact_uri: &'r str,
     lifecycle_stage: &'static str,
 }
 
-#[derive(Serialize)]
-struct RunDataView {
+#[derive(Default, Serialize)]
+struct RunDataView<'r> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    metrics: Vec<MetricView>,
+    metrics: Vec<MetricView<&'r str>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    params: Vec<Pair>,
+    params: Vec<Pair<&'r str>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    tags: Vec<Pair>,
+    tags: Vec<Pair<&'r str>>,
+}
+
+#[derive(Default, Serialize)]
+struct RunInputsView<'r> {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dataset_inputs: Vec<DatasetInput<'r>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    model_inputs: Vec<ModelInput<'r>>,
 }
 
 #[derive(Serialize)]
-struct RunInputsView {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    dataset_inputs: Vec<DatasetInput>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    model_inputs: Vec<ModelInput>,
+struct ModelInput<'r> {
+    model_id: &'r str,
 }
 
 #[derive(Serialize)]
-struct ModelInput {
-    model_id: String,
-}
-
-#[derive(Serialize)]
-struct RunOutputsView {
+struct RunOutputsView<'r> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    model_outputs: Vec<ModelOutput>,
+    model_outputs: Vec<ModelOutput<'r>>,
 }
 
 #[derive(Serialize)]
-struct ModelOutput {
-    model_id: String,
+struct ModelOutput<'r> {
+    model_id: &'r str,
     step: i64,
 }
 
 #[derive(Serialize)]
-struct DatasetInput {
+struct DatasetInput<'r> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    tags: Vec<Pair>,
-    dataset: TrackedDatasetView,
+    tags: Vec<Pair<&'r str>>,
+    dataset: TrackedDatasetView<'r>,
 }
 
 #[derive(Serialize)]
-struct TrackedDatasetView {
-    name: String,
-    digest: String,
-    source_type: String,
-    source: String,
+struct TrackedDatasetView<'r> {
+    name: &'r str,
+    digest: &'r str,
+    source_type: &'r str,
+    source: &'r str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    schema: Option<String>,
+    schema: Option<&'r str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    profile: Option<String>,
+    profile: Option<&'r str>,
 }
 
-impl From<RunInput> for DatasetInput {
-    fn from(input: RunInput) -> Self {
+impl<'r> From<&'r RunInput> for DatasetInput<'r> {
+    fn from(input: &'r RunInput) -> Self {
         Self {
-            tags: pairs(input.tags),
+            tags: pairs_of(&input.tags),
             dataset: TrackedDatasetView {
-                name: input.name,
-                digest: input.digest,
-                source_type: input.source_type,
-                source: input.source,
-                schema: input.schema,
-                profile: input.profile,
+                name: &input.name,
+                digest: &input.digest,
+                source_type: &input.source_type,
+                source: &input.source,
+                schema: input.schema.as_deref(),
+                profile: input.profile.as_deref(),
             },
         }
     }
 }
 
-impl TrackedRunView {
-    /// A run that has been created now.
-    pub(super) fn created(mut run: TrackedRun) -> Self {
+impl<'r> TrackedRunView<'r> {
+    fn created(run: &'r TrackedRun) -> Self {
         Self {
+            info: RunInfoView::of(run),
             data: RunDataView {
-                metrics: Vec::new(),
-                params: Vec::new(),
-                tags: pairs(std::mem::take(&mut run.tags)),
+                tags: pairs_of(&run.tags),
+                ..RunDataView::default()
             },
-            info: run.into(),
-            inputs: RunInputsView {
-                dataset_inputs: Vec::new(),
-                model_inputs: Vec::new(),
-            },
+            inputs: RunInputsView::default(),
             outputs: None,
         }
     }
-}
 
-impl From<RunData> for TrackedRunView {
-    fn from(found: RunData) -> Self {
-        let mut run = found.run;
-        let inputs = found.inputs.into_iter();
-        let models = found.model_inputs.into_iter();
-        let outputs = found.model_outputs.into_iter();
-        let output = |(model_id, step)| ModelOutput { model_id, step };
+    fn of(found: &'r RunData) -> Self {
+        let RunSnapshot { run, metrics } = &*found.snapshot;
+        let models = found.model_inputs.iter();
+        let outputs = found.model_outputs.iter();
+        let output = |(model_id, step): &'r (String, i64)| ModelOutput {
+            model_id,
+            step: *step,
+        };
         Self {
+            info: RunInfoView::of(run),
             data: RunDataView {
-                metrics: found.metrics.into_iter().map(Into::into).collect(),
-                params: pairs(std::mem::take(&mut run.params)),
-                tags: pairs(std::mem::take(&mut run.tags)),
+                metrics: metrics.iter().map(Into::into).collect(),
+                params: pairs_of(&run.params),
+                tags: pairs_of(&run.tags),
             },
-            info: run.into(),
             inputs: RunInputsView {
-                dataset_inputs: inputs.map(Into::into).collect(),
+                dataset_inputs: found.inputs.iter().map(Into::into).collect(),
                 model_inputs: models.map(|model_id| ModelInput { model_id }).collect(),
             },
             outputs: Some(RunOutputsView {
@@ -211,23 +238,23 @@ impl From<RunData> for TrackedRunView {
     }
 }
 
-impl From<TrackedRun> for RunInfo {
-    fn from(run: TrackedRun) -> Self {
+impl<'r> RunInfoView<'r> {
+    fn of(run: &'r TrackedRun) -> Self {
         let name = |state: ExecutionState| {
             let number = state.number();
             let named = STATE_NAMES.iter().find(|(of, _)| *of == number);
             named.map(|(_, name)| *name)
         };
         Self {
-            run_uuid: run.id.clone(),
-            run_id: run.id,
-            run_name: run.name,
+            run_uuid: &run.id,
+            run_id: &run.id,
+            run_name: &run.name,
             experiment_id: run.experiment.to_string(),
-            user_id: run.owner,
+            user_id: &run.owner,
             status: run.state.and_then(name),
             start_time: run.started.unwrap_or_default(),
             end_time: run.ended,
-            artifact_uri: run.artifact_uri,
+            artifact_uri: &run.artifact_uri,
             lifecycle_stage: stage(run.is_deleted),
         }
     }
@@ -235,8 +262,8 @@ impl From<TrackedRun> for RunInfo {
 
 /// A point of a metric.
 #[derive(Serialize)]
-pub(super) struct MetricView {
-    key: String,
+pub(super) struct MetricView<K = String> {
+    key: K,
     value: MetricNumber,
     timestamp: i64,
     step: i64,
@@ -246,6 +273,17 @@ impl From<MetricPoint> for MetricView {
     fn from(point: MetricPoint) -> Self {
         Self {
             key: point.key,
+            value: MetricNumber(point.value),
+            timestamp: point.time,
+            step: point.step,
+        }
+    }
+}
+
+impl<'p> From<&'p MetricPoint> for MetricView<&'p str> {
+    fn from(point: &'p MetricPoint) -> Self {
+        Self {
+            key: &point.key,
             value: MetricNumber(point.value),
             timestamp: point.time,
             step: point.step,

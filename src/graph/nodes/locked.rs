@@ -12,6 +12,7 @@ pub(in crate::graph) struct LockedNode {
     stored: Node,
     /// To be changed.
     pub content: NodeContent,
+    is_touched: bool,
 }
 
 impl LockedNode {
@@ -38,9 +39,15 @@ impl LockedNode {
         let edit = |stored: Node| Self {
             content: stored.content.clone(),
             stored,
+            is_touched: false,
         };
         let found = nodes::by_ids(tx, kind, ids).await?;
         Ok(found.into_iter().map(edit).collect())
+    }
+
+    /// Has the node updated even if its content is not changed.
+    pub(in crate::graph) const fn touch(&mut self) {
+        self.is_touched = true;
     }
 
     /// The node as it is stored.
@@ -62,9 +69,10 @@ impl LockedNode {
         now: i64,
     ) -> Result<Vec<Node>> {
         let mut pairs = Vec::with_capacity(edits.len());
-        for Self { stored, content } in edits {
+        for edit in edits {
+            let (stored, content) = (edit.stored, edit.content);
             rules::check_values(&content, &stored.content)?;
-            let is_change = stored.content != content;
+            let is_change = edit.is_touched || stored.content != content;
             let update_time = if is_change { now } else { stored.update_time };
             let after = Node {
                 content,

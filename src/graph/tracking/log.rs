@@ -112,8 +112,12 @@ impl Write for LogRun {
         self.change_tags(content)?;
         if !self.metrics.is_empty() {
             let latest = metrics::put(tx, execution_id, &self.metrics).await?;
-            for point in latest {
-                set_metric(content, &point);
+            for point in &latest {
+                set_metric(content, point);
+            }
+            if !latest.is_empty() {
+                // The property may be as it was, but the step of its point is another one.
+                edit.touch();
             }
         }
         LockedNode::store(tx, Kind::Execution, vec![edit], origin.time).await?;

@@ -14,10 +14,12 @@
 //! * `models`: logged models; `outputs`: which runs made and used them; `links`: how both are
 //!   read.
 //! * `fields`: properties; `lookup`: what other parts of the graph find.
-//! * `read`: experiments and runs, found by their ids or by a search.
+//! * `read`: experiments and runs, found by their ids or by a search; `cache`: runs that have not
+//!   changed since they were read.
 
 mod above;
 mod artifacts;
+mod cache;
 mod environment;
 mod experiments;
 pub(in crate::graph) mod fields;
@@ -34,6 +36,8 @@ mod runs;
 mod schema;
 
 pub use artifacts::{LogArtifacts, RunArtifact};
+pub(in crate::graph) use cache::RunCache;
+pub use cache::RunSnapshot;
 pub use environment::{EnvironmentFact, LogEnvironmentFile};
 pub use experiments::{EditExperiment, Experiment, ExperimentChange, NewExperiment};
 pub use inputs::{LogInputs, RunInput};

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::cache::{RunCache, RunSnapshot, latest_points};
 use super::experiments::Experiment;
 use super::inputs::RunInput;
 use super::models::{self, LoggedModel};
@@ -28,13 +29,13 @@ use crate::storage::{Database, Tx};
 pub struct GraphTracking {
     database: Database,
     engine: Arc<Engine>,
+    cache: RunCache,
 }
 
 /// A run with the latest points of its metrics and with what it used.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunData {
-    pub run: TrackedRun,
-    pub metrics: Vec<MetricPoint>,
+    pub snapshot: Arc<RunSnapshot>,
     pub inputs: Vec<RunInput>,
     /// Ids of models that it used.
     pub model_inputs: Vec<String>,
@@ -54,8 +55,16 @@ pub struct ListedRun {
 const MAX_LISTED_METRICS: i64 = 20_000;
 
 impl GraphTracking {
-    pub(in crate::graph) const fn new(database: Database, engine: Arc<Engine>) -> Self {
-        Self { database, engine }
+    pub(in crate::graph) const fn new(
+        database: Database,
+        engine: Arc<Engine>,
+        cache: RunCache,
+    ) -> Self {
+        Self {
+            database,
+            engine,
+            cache,
+        }
     }
 
     /// Begins a read. The first one in a store has the types and the first experiment stored.
@@ -120,11 +129,17 @@ impl GraphTracking {
     pub async fn run(&self, id: &str) -> Result<Option<RunData>> {
         let (mut tx, types) = self.begin().await?;
         let found = nodes::by_name(&mut tx, Kind::Execution, types.run, id).await?;
-        let found = found
-            .into_iter()
-            .map(|node| (node.id, TrackedRun::of(node)));
-        let found = found.collect();
-        Ok(with_data(&mut tx, found).await?.pop())
+        let Some(node) = found else {
+            return Ok(None);
+        };
+        let id = node.id;
+        let metrics = latest_points(&mut tx, &[id]).await?.remove(&id);
+        let snapshot = RunSnapshot {
+            run: TrackedRun::of(node),
+            metrics: metrics.unwrap_or_default(),
+        };
+        let found = vec![(id, Arc::new(snapshot))];
+        Ok(with_links(&mut tx, found).await?.pop())
     }
 
     /// A page of the runs in a view of experiments that a search finds.
@@ -140,8 +155,9 @@ impl GraphTracking {
     ) -> Result<Vec<RunData>> {
         let (mut tx, _) = self.begin().await?;
         let ids = run_search::search(&mut tx, experiments, view, asked).await?;
-        let found = runs_in_order(&mut tx, &ids).await?;
-        with_data(&mut tx, found).await
+        let mut found = self.cache.read(&mut tx, &ids).await?;
+        let found = ids.iter().filter_map(|id| Some((*id, found.remove(id)?)));
+        with_links(&mut tx, found.collect()).await
     }
 
     /// Whether anything has been tracked. Other reads have the types and the first experiment
@@ -341,28 +357,20 @@ pub struct InputSummary {
 /// The runs that these executions are, in their order, each with its execution.
 async fn runs_in_order(tx: &mut Tx, ids: &[i64]) -> Result<Vec<(i64, TrackedRun)>> {
     let found = nodes::by_ids_apart(tx, Kind::Execution, ids).await?;
-    let run = |(node, run): (Node, TrackedRun)| (node.id, run.of_execution(node));
+    let run = |(node, run): (Node, TrackedRun)| (node.id, run.of_execution(&node));
     let mut by_id: HashMap<i64, TrackedRun> = found.into_iter().map(run).collect();
     let run = |id: &i64| Some((*id, by_id.remove(id)?));
     Ok(ids.iter().filter_map(run).collect())
 }
 
-/// Runs with their metrics and inputs, in the same order.
-async fn with_data(tx: &mut Tx, found: Vec<(i64, TrackedRun)>) -> Result<Vec<RunData>> {
+/// Runs with what they used and made, in the same order.
+async fn with_links(tx: &mut Tx, found: Vec<(i64, Arc<RunSnapshot>)>) -> Result<Vec<RunData>> {
     let ids: Vec<i64> = found.iter().map(|(id, _)| *id).collect();
-    let mut points: HashMap<i64, Vec<MetricPoint>> = HashMap::new();
-    for series in metrics::series_of(tx, &ids).await? {
-        points
-            .entry(series.execution_id)
-            .or_default()
-            .push(series.latest);
-    }
     let mut links = links::of_runs(tx, &ids).await?;
-    let data = |(id, run)| {
+    let data = |(id, snapshot)| {
         let links = links.remove(&id).unwrap_or_default();
         RunData {
-            run,
-            metrics: points.remove(&id).unwrap_or_default(),
+            snapshot,
             inputs: links.inputs,
             model_inputs: links.model_inputs,
             model_outputs: links.model_outputs,

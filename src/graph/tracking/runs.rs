@@ -60,12 +60,12 @@ impl TrackedRun {
                 run.add(Cow::Owned(name), is_custom, value);
             }
         }
-        run.of_execution(node)
+        run.of_execution(&node)
     }
 
     /// The run with these properties that an execution is.
-    pub(super) fn of_execution(mut self, node: Node) -> Self {
-        self.id = node.content.name.unwrap_or_default();
+    pub(super) fn of_execution(mut self, node: &Node) -> Self {
+        self.id = node.content.name.clone().unwrap_or_default();
         self.state = match node.content.state {
             Some(NodeState::Execution(state)) => Some(state),
             Some(NodeState::Artifact(_)) | None => None,

@@ -53,6 +53,24 @@ impl FromRow for NodeRow {
     }
 }
 
+/// When a node was updated last.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateTime {
+    /// The id of the node.
+    pub id: i64,
+    /// Milliseconds since epoch; 0 if it is not known.
+    pub time: i64,
+}
+
+impl FromRow for UpdateTime {
+    fn from_row<R: Row>(row: &R) -> Result<Self, R::Error> {
+        Ok(Self {
+            id: row.get(0)?,
+            time: number(row, 1),
+        })
+    }
+}
+
 impl NodeRow {
     fn into_node(self, kind: Kind) -> Node {
         let mut node = self.node;
@@ -186,6 +204,26 @@ pub async fn by_ids_apart<P: FromProperties>(
         return Ok(Vec::new());
     }
     fetch_apart(tx, kind, select_by_ids(tx, kind, ids)).await
+}
+
+/// The times of the last updates of nodes.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn update_times(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<Vec<UpdateTime>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = tx.sql(
+        "nodes::update_times",
+        "SELECT id, last_update_time_since_epoch FROM ",
+    );
+    query
+        .push(NodeTables::of(kind).nodes.name)
+        .push(" WHERE id")
+        .push_in(ids);
+    tx.all(query).await
 }
 
 /// Returns the ids that exist.

@@ -5,6 +5,7 @@
 
 pub mod artifacts;
 mod bucket;
+mod cached;
 pub mod client;
 mod door;
 mod environment;

@@ -99,7 +99,9 @@ impl FilesRoot {
 pub(super) async fn root_of_run(call: &Call, id: &str) -> Result<FilesRoot, MlflowRefusal> {
     let found = call.graph.tracking().run(id).await?;
     let missing = || MlflowRefusal::missing(format!("Run with id={id} not found"));
-    Ok(FilesRoot(found.ok_or_else(missing)?.run.artifact_uri))
+    Ok(FilesRoot(
+        found.ok_or_else(missing)?.snapshot.run.artifact_uri.clone(),
+    ))
 }
 
 /// Where the files of a logged model are.

@@ -140,7 +140,7 @@ impl<'s> MlflowImport<'s> {
     async fn is_complete(&self, run: &SourceRun) -> Result<bool> {
         let known = self.target.graph.tracking().run(&run.info.run_id).await?;
         let end = run.end();
-        Ok(known.is_some_and(|known| end.is_that_of(&known.run)))
+        Ok(known.is_some_and(|known| end.is_that_of(&known.snapshot.run)))
     }
 
     /// Imports runs but for what follows their models.
@@ -311,10 +311,11 @@ impl<'s> MlflowImport<'s> {
         while let Some(page) = self.source.next_page::<SourceRun>(&mut list).await? {
             for run in page {
                 let known = self.target.graph.tracking().run(&run.info.run_id).await?;
-                let Some(known) = known.map(|known| known.run) else {
+                let Some(known) = known else {
                     continue;
                 };
-                let is_complete = run.end().is_that_of(&known);
+                let known = &known.snapshot.run;
+                let is_complete = run.end().is_that_of(known);
                 if self.places.copies(&run.info.artifact_uri) && !known.is_deleted {
                     let is_here = served_path(&known.artifact_uri).is_some();
                     self.run_files(&run, experiment.number, is_here && is_complete)

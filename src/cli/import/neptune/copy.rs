@@ -81,8 +81,9 @@ impl<'g> NeptuneImport<'g> {
         new.artifact_uri = Some(place.clone());
         let end = facts.end();
         let known = self.target.graph.tracking().run(&new.id).await?;
-        let known = known.map(|known| known.run);
-        let is_known = known.as_ref().is_some_and(|known| end.is_that_of(known));
+        let known = known.map(|known| known.snapshot);
+        let is_known = known.as_ref();
+        let is_known = is_known.is_some_and(|known| end.is_that_of(&known.run));
         if is_known {
             self.target.imported.known_runs += 1;
         } else {
@@ -95,7 +96,7 @@ impl<'g> NeptuneImport<'g> {
                 return Ok(());
             }
         }
-        let are_whole = known.is_some_and(|known| known.is_deleted)
+        let are_whole = known.is_some_and(|known| known.run.is_deleted)
             || self
                 .copy_files(&facts, served_path(&place).unwrap_or_default())
                 .await?;

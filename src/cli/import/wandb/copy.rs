@@ -162,7 +162,7 @@ impl<'g> WandbImport<'g> {
         };
         begun.new.experiment = number;
         let known = self.target.graph.tracking().run(&begun.new.id).await?;
-        let is_known = known.is_some_and(|known| begun.end.is_that_of(&known.run));
+        let is_known = known.is_some_and(|known| begun.end.is_that_of(&known.snapshot.run));
         if is_known {
             self.target.imported.known_runs += 1;
         } else {
