@@ -1,8 +1,14 @@
-//! Files in a bucket of S3: a server of that protocol, which `tests/setup` installs.
+//! Files in a bucket of S3, in one of Google Cloud Storage and in a container of Azure: servers of
+//! these protocols, which `tests/setup` installs. That of S3 serves Google's client too, whose
+//! requests have the same form, but for the header that names the source of a copy.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
@@ -14,53 +20,191 @@ use crate::container::free_port;
 use crate::serving;
 
 once! {
-    files_are_kept_in_a_bucket,
+    files_are_kept_in_a_bucket_of_s3,
+    files_are_kept_in_a_bucket_of_google,
+    files_are_kept_in_a_container_of_azure,
 }
 
 /// More than a part of an upload.
 const LARGE_BYTES: usize = (33 << 20) + 1;
 
-const PLACE: &str = "s3://files/folder";
+/// The account of Azure's emulators, and its key, which is in their documentation.
+const ACCOUNT: &str = "devstoreaccount1";
+const KEY: &str =
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
-/// A server with an empty bucket.
-fn bucket_server(dir: &Path, port: u16) -> Process {
-    let tool = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/bin/gofakes3");
-    assert!(
-        Path::new(tool).exists(),
-        "there is no {tool}: run tests/setup"
-    );
-    let mut command = Command::new(tool);
-    let host = format!("127.0.0.1:{port}");
-    command.args(["-backend=memory", "-initialbucket=files", "-host", &host]);
+/// A store of objects, which runs on this machine.
+struct ObjectStore {
+    /// The folder for files, as an option of the server.
+    place: &'static str,
+    /// The variables with the address and the login.
+    variables: Vec<(&'static str, String)>,
+    port: u16,
+    /// The path of a list of all objects, and the element that has their names.
+    list: (String, &'static str),
+    /// End with it.
+    processes: Vec<Process>,
+}
+
+/// What `tests/setup` has installed at a path.
+fn installed(path: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let shown = path.display();
+    assert!(path.exists(), "there is no {shown}: run tests/setup");
+    path
+}
+
+fn start(mut command: Command, dir: &Path, port: u16) -> Process {
     command.current_dir(dir);
     let process = Process::start(command);
-    wait_for("the bucket", || std::net::TcpStream::connect(&host).ok());
+    let address = format!("127.0.0.1:{port}");
+    wait_for("the store", || std::net::TcpStream::connect(&address).ok());
     process
 }
 
-fn with_bucket(mut command: Command, port: u16) -> Command {
-    command.env("AWS_ENDPOINT", format!("http://127.0.0.1:{port}"));
-    command.env("AWS_ACCESS_KEY_ID", "key");
-    command.env("AWS_SECRET_ACCESS_KEY", "secret");
-    command.env("AWS_REGION", "us-east-1");
-    command
+/// An empty bucket of S3.
+fn s3(dir: &Path) -> ObjectStore {
+    let port = free_port();
+    let mut command = Command::new(installed("target/tools/bin/gofakes3"));
+    let host = format!("127.0.0.1:{port}");
+    command.args(["-backend=memory", "-initialbucket=files", "-host", &host]);
+    ObjectStore {
+        place: "s3://files/folder",
+        variables: vec![
+            ("AWS_ENDPOINT", format!("http://{host}")),
+            ("AWS_ACCESS_KEY_ID", "key".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "secret".to_owned()),
+            ("AWS_REGION", "us-east-1".to_owned()),
+        ],
+        port,
+        list: ("/files".to_owned(), "<Key>"),
+        processes: vec![start(command, dir, port)],
+    }
 }
 
-/// The names of all objects.
-async fn objects(port: u16) -> Vec<String> {
-    let listed = serving::get(port, "/files").await.text();
-    let keys = listed.split("<Key>").skip(1);
-    keys.map(|rest| rest.split('<').next().unwrap().to_owned())
-        .collect()
+/// An empty bucket of Google Cloud Storage.
+fn google(dir: &Path) -> ObjectStore {
+    let mut store = s3(dir);
+    let port = free_port();
+    let folder = dir.display();
+    let paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("{kind}_temp_path {folder}/{kind};"))
+        .concat();
+    let config = format!(
+        "daemon off; master_process off; pid {folder}/pid; error_log stderr; events {{}}
+         http {{ access_log off; {paths}
+           server {{
+             listen 127.0.0.1:{port};
+             client_max_body_size 0;
+             proxy_set_header x-amz-copy-source $http_x_goog_copy_source;
+             location / {{ proxy_pass http://127.0.0.1:{}; }}
+           }}
+         }}",
+        store.port
+    );
+    fs::write(dir.join("nginx.conf"), config).unwrap();
+    let mut proxy = Command::new("nginx");
+    // Debian keeps it where only administrators look for programs.
+    proxy.env("PATH", "/usr/local/sbin:/usr/sbin:/usr/bin");
+    proxy.args(["-e", "stderr", "-p", ".", "-c", "nginx.conf"]);
+    let account = serde_json::json!({
+        "gcs_base_url": format!("http://127.0.0.1:{port}"),
+        "disable_oauth": true,
+        "client_email": "", "private_key": "", "private_key_id": "",
+    });
+    fs::write(dir.join("account.json"), account.to_string()).unwrap();
+    store.processes.push(start(proxy, dir, port));
+    store.place = "gs://files/folder";
+    store.variables = vec![("GOOGLE_SERVICE_ACCOUNT", format!("{folder}/account.json"))];
+    store
 }
 
-async fn files_are_kept_in_a_bucket() {
+/// An empty container of Azure, which can be listed without a login.
+async fn azure(dir: &Path) -> ObjectStore {
+    let port = free_port();
+    let main = "tests/buckets/node_modules/azurite/dist/src/blob/main.js";
+    let mut command = Command::new("node");
+    command.arg(installed(main));
+    command.args(["--inMemoryPersistence", "--skipApiVersionCheck", "--silent"]);
+    command.args(["--blobPort", &port.to_string()]);
+    let store = ObjectStore {
+        place: "az://files/folder",
+        variables: vec![
+            ("AZURE_STORAGE_USE_EMULATOR", "true".to_owned()),
+            (
+                "AZURITE_BLOB_STORAGE_URL",
+                format!("http://127.0.0.1:{port}"),
+            ),
+        ],
+        port,
+        list: (
+            format!("/{ACCOUNT}/files?restype=container&comp=list"),
+            "<Name>",
+        ),
+        processes: vec![start(command, dir, port)],
+    };
+    // The signature of an account's key.
+    let headers = "x-ms-blob-public-access:container\n\
+                   x-ms-date:Mon, 30 Nov 2026 00:00:00 GMT\n\
+                   x-ms-version:2021-08-06";
+    let resource = format!("/{ACCOUNT}/{ACCOUNT}/files\nrestype:container");
+    let signed = ["PUT", &"\n".repeat(12), headers, "\n", &resource].concat();
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &STANDARD.decode(KEY).unwrap());
+    let signature = STANDARD.encode(hmac::sign(&key, signed.as_bytes()));
+    let head = format!(
+        "PUT /{ACCOUNT}/files?restype=container HTTP/1.1\r\n{}\r\n\
+         Authorization: SharedKey {ACCOUNT}:{signature}",
+        headers.replace('\n', "\r\n")
+    );
+    let created = serving::http(port, &head, b"").await;
+    assert_eq!(created.status, 201, "{}", created.text());
+    store
+}
+
+impl ObjectStore {
+    /// A command that can log in.
+    fn with_login(&self, mut command: Command) -> Command {
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// The names of all objects.
+    async fn objects(&self) -> Vec<String> {
+        let (path, element) = &self.list;
+        let listed = serving::get(self.port, path).await.text();
+        let names = listed.split(element).skip(1);
+        names
+            .map(|rest| rest.split('<').next().unwrap().to_owned())
+            .collect()
+    }
+}
+
+async fn files_are_kept_in_a_bucket_of_s3() {
     let dir = TempDir::new().unwrap();
-    let bucket = free_port();
-    let _bucket_server = bucket_server(dir.path(), bucket);
-    let options = ["--database-url=sqlite:store.db", "--artifact-store", PLACE];
-    let serve = pedigree(dir.path(), &[&options[..], &["--grpc-port=0"]].concat());
-    let server = Server::wait(Process::start(with_bucket(serve, bucket)));
+    let store = s3(dir.path());
+    files_are_kept(&store, dir.path()).await;
+}
+
+async fn files_are_kept_in_a_bucket_of_google() {
+    let dir = TempDir::new().unwrap();
+    let store = google(dir.path());
+    files_are_kept(&store, dir.path()).await;
+}
+
+async fn files_are_kept_in_a_container_of_azure() {
+    let dir = TempDir::new().unwrap();
+    let store = azure(dir.path()).await;
+    files_are_kept(&store, dir.path()).await;
+}
+
+async fn files_are_kept(store: &ObjectStore, dir: &Path) {
+    let options = [
+        "--database-url=sqlite:store.db",
+        "--artifact-store",
+        store.place,
+    ];
+    let serve = pedigree(dir, &[&options[..], &["--grpc-port=0"]].concat());
+    let server = Server::wait(Process::start(store.with_login(serve)));
     let port = server.port;
     let large: Vec<u8> = (0..LARGE_BYTES)
         .map(|index| u8::try_from(index % 251).unwrap())
@@ -95,7 +239,7 @@ async fn files_are_kept_in_a_bucket() {
     let listed: Value =
         serde_json::from_slice(&serving::get(port, &format!("{BYTES}?path=r")).await.body).unwrap();
     assert_eq!(listed["files"][1]["file_size"], LARGE_BYTES);
-    let stored = objects(bucket).await;
+    let stored = store.objects().await;
     assert_eq!(stored.len(), 3, "{stored:?}");
     assert!(
         stored.iter().all(|name| name.starts_with("folder/sha256/")),
@@ -112,15 +256,15 @@ async fn files_are_kept_in_a_bucket() {
     stream.write_all(&large[..20 << 20]).await.unwrap();
     drop(stream);
     assert_eq!(ask(port, "GET", "r/cut", "", b"").await.status, 404);
-    assert_eq!(objects(bucket).await, stored);
+    assert_eq!(store.objects().await, stored);
 
     assert_eq!(ask(port, "DELETE", "r/large", "", b"").await.status, 200);
     let sweep = [&["artifacts", "sweep", "--older-than=0s"], &options[..]].concat();
-    let swept = run(with_bucket(pedigree(dir.path(), &sweep), bucket));
+    let swept = run(store.with_login(pedigree(dir, &sweep)));
     assert!(
         swept.stdout.contains("1 blobs and 0 unfinished"),
         "{swept:?}"
     );
-    assert_eq!(objects(bucket).await.len(), 2);
+    assert_eq!(store.objects().await.len(), 2);
     assert_eq!(ask(port, "GET", "r/small", "", b"").await.text(), "small");
 }
