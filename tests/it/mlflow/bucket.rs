@@ -18,6 +18,7 @@ use super::artifacts::{BYTES, ask};
 use crate::binary::{Process, Server, pedigree, run, wait_for};
 use crate::container::free_port;
 use crate::serving;
+use crate::support::nginx::nginx;
 
 once! {
     files_are_kept_in_a_bucket_of_s3,
@@ -86,36 +87,27 @@ fn s3(dir: &Path) -> ObjectStore {
 fn google(dir: &Path) -> ObjectStore {
     let mut store = s3(dir);
     let port = free_port();
-    let folder = dir.display();
-    let paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .map(|kind| format!("{kind}_temp_path {folder}/{kind};"))
-        .concat();
-    let config = format!(
-        "daemon off; master_process off; pid {folder}/pid; error_log stderr; events {{}}
-         http {{ access_log off; {paths}
-           server {{
-             listen 127.0.0.1:{port};
+    let proxy = nginx(
+        dir,
+        &format!(
+            "listen 127.0.0.1:{port};
              client_max_body_size 0;
              proxy_set_header x-amz-copy-source $http_x_goog_copy_source;
-             location / {{ proxy_pass http://127.0.0.1:{}; }}
-           }}
-         }}",
-        store.port
+             location / {{ proxy_pass http://127.0.0.1:{}; }}",
+            store.port
+        ),
     );
-    fs::write(dir.join("nginx.conf"), config).unwrap();
-    let mut proxy = Command::new("nginx");
-    // Debian keeps it where only administrators look for programs.
-    proxy.env("PATH", "/usr/local/sbin:/usr/sbin:/usr/bin");
-    proxy.args(["-e", "stderr", "-p", ".", "-c", "nginx.conf"]);
     let account = serde_json::json!({
         "gcs_base_url": format!("http://127.0.0.1:{port}"),
         "disable_oauth": true,
         "client_email": "", "private_key": "", "private_key_id": "",
     });
-    fs::write(dir.join("account.json"), account.to_string()).unwrap();
+    let file = dir.join("account.json");
+    fs::write(&file, account.to_string()).unwrap();
+    let account_file = file.display().to_string();
     store.processes.push(start(proxy, dir, port));
     store.place = "gs://files/folder";
-    store.variables = vec![("GOOGLE_SERVICE_ACCOUNT", format!("{folder}/account.json"))];
+    store.variables = vec![("GOOGLE_SERVICE_ACCOUNT", account_file)];
     store
 }
 

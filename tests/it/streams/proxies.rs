@@ -2,7 +2,7 @@
 //! time-outs.
 
 use std::fs;
-use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,8 @@ use tonic::transport::Channel;
 use super::heartbeats::{empty, heartbeat};
 use super::{PATIENCE, Recording, Watcher, code_of, from_now};
 use crate::binary::{Process, Server};
+use crate::container::free_port;
+use crate::support::nginx::{PROXY_PATH, nginx};
 use crate::support::prelude::*;
 use crate::support::{Backend, TestDatabase};
 
@@ -34,64 +36,46 @@ const HEARTBEATS: usize = 20;
 const MESSAGES: usize = 4_500;
 
 async fn silent_streams_live_behind_nginx() {
-    behind("nginx", |dir, port, server| {
-        let paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|kind| format!("{kind}_temp_path {dir}/{kind};"))
-            .concat();
-        // In one process, so that its end leaves no worker behind.
-        let config = format!(
-            "daemon off; master_process off; pid {dir}/pid; error_log stderr; events {{}}
-             http {{ access_log off; {paths}
-               server {{
-                 listen 127.0.0.1:{port} http2;
-                 client_max_body_size 0;
-                 client_body_timeout 1h;
-                 grpc_read_timeout 1s;
-                 grpc_send_timeout 1s;
-                 location / {{ grpc_pass grpc://127.0.0.1:{server}; }}
-               }}
-             }}"
+    behind(|dir, port, server| {
+        let block = format!(
+            "listen 127.0.0.1:{port} http2;
+             client_max_body_size 0;
+             client_body_timeout 1h;
+             grpc_read_timeout 1s;
+             grpc_send_timeout 1s;
+             location / {{ grpc_pass grpc://127.0.0.1:{server}; }}"
         );
-        (config, &["-e", "stderr", "-p", ".", "-c", "proxy.conf"])
+        nginx(dir, &block)
     })
     .await;
 }
 
 async fn silent_streams_live_behind_haproxy() {
-    behind("haproxy", |_, port, server| {
+    behind(|dir, port, server| {
         let config = format!(
             "defaults\n mode http\n timeout connect 5s\n timeout client 1s\n timeout server 1s\n\
              frontend clients\n bind 127.0.0.1:{port} proto h2\n default_backend pedigree\n\
              backend pedigree\n server pedigree 127.0.0.1:{server} proto h2\n"
         );
-        (config, &["-db", "-f", "proxy.conf"])
+        fs::write(dir.join("haproxy.cfg"), config).unwrap();
+        let mut command = Command::new("haproxy");
+        command.env("PATH", PROXY_PATH).current_dir(dir);
+        command.args(["-db", "-f", "haproxy.cfg"]);
+        command
     })
     .await;
 }
 
-/// Starts a server and a proxy before it, whose configuration and arguments depend on a folder of
-/// its own, its port and that of the server.
-async fn behind(
-    program: &str,
-    configure: impl FnOnce(&str, u16, u16) -> (String, &'static [&'static str]),
-) {
+/// Starts a server and a proxy before it, whose command depends on a folder of its own, its port
+/// and that of the server.
+async fn behind(proxy: impl FnOnce(&Path, u16, u16) -> Command) {
     let database = TestDatabase::new(Backend::SqliteFile);
     let server = Server::on(&database, &[]);
     let dir = TempDir::new().unwrap();
-    let port = {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        free.local_addr().unwrap().port()
-    };
-    let (config, arguments) = configure(dir.path().to_str().unwrap(), port, server.port);
-    fs::write(dir.path().join("proxy.conf"), config).unwrap();
-    let mut command = Command::new(program);
-    // Debian keeps both where only administrators look for programs.
-    command.env("PATH", "/usr/local/sbin:/usr/sbin:/usr/bin");
-    command.args(arguments).current_dir(dir.path());
-    let proxy = Process::start({
-        command.stdin(Stdio::null());
-        command
-    });
+    let port = free_port();
+    let mut command = proxy(dir.path(), port, server.port);
+    command.stdin(Stdio::null());
+    let proxy = Process::start(command);
     let channel = connect(port, &proxy).await;
 
     watch(&channel, &proxy).await;

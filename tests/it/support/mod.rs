@@ -9,6 +9,7 @@ mod cases;
 mod database;
 mod dump;
 mod graph;
+pub mod nginx;
 mod node;
 mod random;
 mod raw;
