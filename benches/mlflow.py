@@ -8,6 +8,9 @@ parameters, two tags and two metrics each. Both peers take turns at each workloa
 processes that each send the next request after the answer. The rate is that of all clients; CPU is
 that of all processes of a server, for each request; memory is their resident memory in the end.
 
+Pedigree caches runs that have not changed for a minute, as nearly all runs of a store. `--active`
+has it read each run again.
+
 The clients share the processors with the servers: what a client takes for a request is in the p50
 of both peers, and weighs more beside the faster one. So they send prepared bytes over plain sockets
 and read no more of an answer than its length and its status.
@@ -290,8 +293,8 @@ def fill_mlflow(path: pathlib.Path, experiment: str, count: int) -> None:
     store.close()
 
 
-def fill_pedigree(path: pathlib.Path, experiment: str, count: int) -> None:
-    """Writes runs into a store of Pedigree."""
+def fill_pedigree(path: pathlib.Path, experiment: str, count: int, updated: int | None = None):
+    """Writes runs into a store of Pedigree. They were updated at a time, or when they started."""
     store = sqlite3.connect(path, timeout=60)
 
     def one(text: str, *values):
@@ -304,7 +307,7 @@ def fill_pedigree(path: pathlib.Path, experiment: str, count: int) -> None:
     series = one("SELECT COALESCE(MAX(id), 0) + 1 FROM PedigreeMetricSeries")
     columns = "id type_id last_known_state name external_id create_time_since_epoch"
     put(store, "Execution", columns + " last_update_time_since_epoch", (
-        (first + number, run_type, 3, run, f"mlflow:run:{run}", at, at)
+        (first + number, run_type, 3, run, f"mlflow:run:{run}", at, updated or at)
         for number, run, at, _, _ in examples(count)
     ))
     put(store, "Association", "context_id execution_id", (
@@ -389,6 +392,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=10_000, help="default: 10000")
     parser.add_argument("--clients", type=int, default=8, help="default: 8")
     parser.add_argument("--seconds", type=float, default=3, help="of a workload, default: 3")
+    parser.add_argument("--active", action="store_true", help="runs that Pedigree does not cache")
     parser.add_argument("--only", default="", help="workloads whose names have this text")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -396,7 +400,10 @@ def main() -> None:
         program = os.path.abspath(arguments.pedigree)
         url = f"sqlite://{folder}/pedigree.db"
         command = [program, "--grpc-port", "PORT", "--database-url", url]
-        peers = [(Peer("pedigree", folder, command, "pedigree.db"), fill_pedigree)]
+        # Runs that are updated from now on are not cached.
+        updated = int((time.time() + 3600) * 1000) if arguments.active else None
+        fill = functools.partial(fill_pedigree, updated=updated)
+        peers = [(Peer("pedigree", folder, command, "pedigree.db"), fill)]
         if arguments.mlflow:
             python = os.path.abspath(arguments.mlflow)
             command = [python, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", "PORT"]
