@@ -5,6 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{ArtifactLineage, BLOB_TYPE, PlanOptions, REPRODUCTION_TYPE};
 use crate::model::{ExecutionState, Node, NodeState, Step, Value};
 
+/// The type of the executions of Kubeflow Pipelines that name an artifact that is there. They make
+/// nothing: what they name is a source.
+const IMPORTER_TYPE: &str = "system.ImporterExecution";
+
 /// Which executions read and write what.
 pub(super) struct Uses {
     /// The inputs of each execution, by their roles.
@@ -47,7 +51,8 @@ impl Uses {
             };
             let roles = side.entry(execution).or_default();
             roles.insert(unused_role(role_of(&event.path), roles), artifact);
-            if event.event_type.is_output() && !has_failed(node) {
+            let is_made = !has_failed(node) && !is_of_type(node, IMPORTER_TYPE);
+            if event.event_type.is_output() && is_made {
                 let taken = uses.producers.entry(artifact).or_insert(execution);
                 if rank(lineage, options, execution) > rank(lineage, options, *taken) {
                     *taken = execution;
