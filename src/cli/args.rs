@@ -8,6 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use super::Failure;
 use super::artifacts::ArtifactsArgs;
 use super::audit::AuditArgs;
+use super::collect::CollectArgs;
 use super::export_provenance::ExportProvenanceArgs;
 use super::facets::FacetsArgs;
 use super::import::ImportArgs;
@@ -76,6 +77,8 @@ pub(super) enum Invocation {
     Audit(AuditArgs),
     /// Run a command and record what it takes to run it again
     Run(Box<RunArgs>),
+    /// Add to executions what the system that ran them knows about them
+    Collect(CollectArgs),
     /// Say what it takes to make an artifact again, write it as a recipe, or do it
     Reproduce(Box<ReproduceArgs>),
     /// Print what an artifact was made from, for other tools: SLSA, ML-BOM, PROV, RO-Crate
@@ -126,6 +129,7 @@ impl Invocation {
             | Self::Models(_)
             | Self::Audit(_)
             | Self::Run(_)
+            | Self::Collect(_)
             | Self::Reproduce(_)
             | Self::ExportProvenance(_)
             | Self::Report(_)

@@ -1,5 +1,5 @@
 //! The commands. `serve`, `migrate`, `reconcile`, `adopt`, `import` and `artifacts` use a database;
-//! `record`, `watch`, `trace`, `facets`, `models`, `audit`, `run`, `reproduce`,
+//! `record`, `watch`, `trace`, `facets`, `models`, `audit`, `run`, `collect`, `reproduce`,
 //! `export-provenance` and `report` are clients of a server; `token` and `policy` need neither.
 
 mod adopt;
@@ -8,6 +8,7 @@ mod artifacts;
 mod audit;
 mod blob_store;
 mod client;
+mod collect;
 mod databases;
 mod digests;
 mod draw;
@@ -136,6 +137,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCo
         Invocation::Models(args) => args.run().await,
         Invocation::Audit(args) => args.run().await,
         Invocation::Run(args) => return args.run().await,
+        Invocation::Collect(args) => args.run().await,
         Invocation::Reproduce(args) => return args.run().await,
         Invocation::ExportProvenance(args) => args.run().await,
         Invocation::Report(args) => args.run().await,

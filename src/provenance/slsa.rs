@@ -144,6 +144,7 @@ fn dependencies(provenance: &Provenance, step: &PlannedStep) -> Vec<Value> {
     let environment = step.environment.clone().unwrap_or_default();
     let blobs = [
         ("code.diff", code.diff),
+        ("code.spec", code.spec),
         ("environment.lock", environment.lock),
     ];
     let blobs = blobs

@@ -237,14 +237,17 @@ fn step_facts(step: &PlannedStep, node: Option<&Execution>) -> Vec<ReportFact> {
     }
     let command = Some(command_line(&step.command));
     facts.push(ReportFact::wanted("command", command, source("command")));
-    for (name, value) in [
-        ("code.repository", code.repository),
-        ("code.commit", code.commit),
-    ] {
-        facts.push(ReportFact::wanted(name, Some(value), source(name)));
-    }
     let digest = |blob: Option<Blob>| blob.map_or_else(String::new, |blob| blob.digest);
     let (diff, lock) = (digest(code.diff), digest(environment.lock));
+    let spec = digest(code.spec);
+    if spec.is_empty() || !code.commit.is_empty() {
+        for (name, value) in [
+            ("code.repository", code.repository),
+            ("code.commit", code.commit),
+        ] {
+            facts.push(ReportFact::wanted(name, Some(value), source(name)));
+        }
+    }
     if lock.is_empty() && environment.image.is_empty() {
         let name = "environment.lock";
         facts.push(ReportFact::wanted(name, None, source(name)));
@@ -252,6 +255,7 @@ fn step_facts(step: &PlannedStep, node: Option<&Execution>) -> Vec<ReportFact> {
     for (name, value) in [
         ("code.path", code.path),
         ("code.diff", diff),
+        ("code.spec", spec),
         ("environment.lock", lock),
         ("environment.image", environment.image),
         ("environment.python", environment.python),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{ArtifactLineage, BLOB_TYPE, CODE_DIFF, ENVIRONMENT_LOCK};
+use super::{ArtifactLineage, BLOB_TYPE, CODE_DIFF, CODE_SPEC, ENVIRONMENT_LOCK};
 use crate::model::{ENVIRONMENT_PYTHON, Node, Value};
 
 /// The lengths of the names of git's commits, in hexadecimal digits.
@@ -51,6 +51,16 @@ pub struct PlannedCode {
     pub diff: Option<PlannedBlob>,
     /// Whether the work tree is known to have differed from the commit.
     pub is_dirty: bool,
+    /// The specification of the pipeline, which has the code.
+    pub spec: Option<PlannedBlob>,
+}
+
+impl PlannedCode {
+    /// Whether the command has the code, as the specification of a pipeline says: it needs no work
+    /// tree.
+    pub(super) const fn is_in_spec(&self) -> bool {
+        self.commit.is_empty() && self.spec.is_some()
+    }
 }
 
 /// The environment of a step.
@@ -178,6 +188,7 @@ pub(super) fn code(node: &Node, blobs: &[PlannedBlob]) -> PlannedCode {
         path: fact("code.path"),
         diff: blob(node, CODE_DIFF, blobs),
         is_dirty: property_text(node, DIRTY_TAG).is_some_and(|it| it == "true"),
+        spec: blob(node, CODE_SPEC, blobs),
     }
 }
 
@@ -232,7 +243,7 @@ fn is_version(text: &str) -> bool {
 }
 
 /// Whether a text is the name of an image with a digest. It becomes a word of a command.
-fn is_image(text: &str) -> bool {
+pub(crate) fn is_image(text: &str) -> bool {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
     let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric());
     begins && text.contains("@sha256:") && text.chars().all(is_allowed)

@@ -17,8 +17,8 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(crate) use facts::sha256_hex;
 pub use facts::{PlannedBlob, PlannedCode, PlannedEnvironment, RECORDED_VARIABLES};
+pub(crate) use facts::{is_image, sha256_hex};
 pub use gap::{Gap, GapId, GapSubject};
 pub use places::is_inner_path;
 pub use plan::{PlannedArtifact, PlannedStep, ReproductionPlan, RoleUse};
@@ -44,6 +44,10 @@ pub const DIFFERS: &str = "differs";
 
 /// The fact that has the digest of what differs from the commit, and the role of that blob.
 pub const CODE_DIFF: &str = "code.diff";
+
+/// The fact that has the digest of the specification of a pipeline, which has the code of its
+/// steps, and the role of that blob.
+pub const CODE_SPEC: &str = "code.spec";
 
 /// The lineage of an artifact: everything upstream of it, the outputs of these executions, and
 /// the reproductions of these outputs.

@@ -12,9 +12,11 @@ use super::score::{
     CODE_WEIGHT, COMMAND_WEIGHT, DIGEST_WEIGHT, ENVIRONMENT_WEIGHT, PARAMETERS_WEIGHT,
     ReproductionLevel, SOURCE_WEIGHT, Score,
 };
+use super::template::pipeline_placeholder;
 use super::{
-    ArtifactLineage, BLOB_TYPE, CODE_DIFF, ENVIRONMENT_LOCK, Finding, IDENTICAL, PASSES_CHECK,
-    Placeholder, PlanOptions, REPRODUCED_ROLE, REPRODUCTION_TYPE, VERDICT, expand, facts,
+    ArtifactLineage, BLOB_TYPE, CODE_DIFF, CODE_SPEC, ENVIRONMENT_LOCK, Finding, IDENTICAL,
+    PASSES_CHECK, Placeholder, PlanOptions, REPRODUCED_ROLE, REPRODUCTION_TYPE, VERDICT, expand,
+    facts,
 };
 use crate::model::{Event, Node, Step};
 
@@ -285,9 +287,10 @@ impl Planner<'_> {
                 let artifact = self.plan.artifacts.get(&output.artifact);
                 artifact.is_some_and(|it| [IDENTICAL, PASSES_CHECK].contains(&it.verdict.as_str()))
             });
-        let blobs = [&step.code.diff, &step.environment.lock];
+        let blobs = [&step.code.diff, &step.code.spec, &step.environment.lock];
         let blobs = blobs.into_iter().flatten().filter_map(|blob| blob.artifact);
         let commit = self.options.commits.get(&step.code.commit);
+        let has_code = step.code.is_in_spec() || commit == Some(&Finding::Present);
         if sources.iter().any(|id| is_lost(*id)) {
             ReproductionLevel::Runnable
         } else if is_reproduced {
@@ -297,7 +300,7 @@ impl Planner<'_> {
                 .into_iter()
                 .chain(blobs)
                 .all(|id| is(id, Finding::Present))
-            && commit == Some(&Finding::Present)
+            && has_code
         {
             ReproductionLevel::Present
         } else {
@@ -328,8 +331,12 @@ impl Planner<'_> {
 
     fn check_code(&mut self, subject: GapSubject, code: &PlannedCode) -> bool {
         let is_unknown = code.is_dirty && code.diff.is_none();
-        let has_code = !code.repository.is_empty() && !code.commit.is_empty() && !is_unknown;
+        let has_commit = !code.repository.is_empty() && !code.commit.is_empty() && !is_unknown;
+        let has_code = code.is_in_spec() || has_commit;
         self.plan.score.add(CODE_WEIGHT, has_code);
+        if code.is_in_spec() {
+            return true;
+        }
         if code.commit.is_empty() {
             self.add_gap(GapId::Code, subject, "no code.commit");
         } else if code.repository.is_empty() {
@@ -354,6 +361,14 @@ impl Planner<'_> {
         if !has_command {
             self.add_gap(GapId::Command, subject, "no command");
         }
+        // Words of other commands may look the same.
+        let spec = step.code.spec.as_ref();
+        let mut words = step.command.iter();
+        let unfilled = spec.and_then(|_| words.find_map(|word| pipeline_placeholder(word)));
+        if let Some(unfilled) = unfilled {
+            let text = format!("the command has {unfilled}, which only its pipeline can fill in");
+            self.add_gap(GapId::Command, subject, &text);
+        }
         let mut unknown = BTreeSet::new();
         for word in &step.command {
             let value = |placeholder: Placeholder<'_>| {
@@ -367,7 +382,7 @@ impl Planner<'_> {
             let _ = expand(word, value);
         }
         self.plan.score.add(PARAMETERS_WEIGHT, unknown.is_empty());
-        let mut is_complete = has_command && unknown.is_empty();
+        let mut is_complete = has_command && unfilled.is_none() && unknown.is_empty();
         for text in unknown {
             self.add_gap(GapId::Parameter, subject, &text);
         }
@@ -402,6 +417,7 @@ impl Planner<'_> {
     fn check_blobs(&mut self, subject: GapSubject, step: &PlannedStep) -> bool {
         let blobs = [
             (CODE_DIFF, &step.code.diff),
+            (CODE_SPEC, &step.code.spec),
             (ENVIRONMENT_LOCK, &step.environment.lock),
         ];
         let mut are_found = true;

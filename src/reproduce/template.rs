@@ -64,6 +64,13 @@ pub fn mentions(word: &str, is_meant: impl Fn(Placeholder<'_>) -> bool) -> bool 
     found.is_ok() && is_found
 }
 
+/// The first placeholder of Kubeflow Pipelines in a word, such as `{{$.inputs.parameters['x']}}`.
+pub(super) fn pipeline_placeholder(word: &str) -> Option<&str> {
+    let from = &word[word.find("{{$")?..];
+    let end = from.find("}}")? + 2;
+    Some(&from[..end])
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -94,6 +101,14 @@ mod tests {
         assert_eq!(expand("a{in:test}", value), Err("{in:test}".to_owned()));
         assert!(mentions("--x={in:a}", |it| it == Placeholder::Input("a")));
         assert!(!mentions("{out:a}", |it| it == Placeholder::Input("a")));
+    }
+
+    #[test]
+    fn placeholders_of_pipelines_are_found() {
+        let found = pipeline_placeholder("a{x}{{$.inputs.parameters['x']}}{{$}}");
+        assert_eq!(found, Some("{{$.inputs.parameters['x']}}"));
+        assert_eq!(pipeline_placeholder("{{$"), None);
+        assert_eq!(pipeline_placeholder("}}{{.Name}}"), None);
     }
 
     proptest! {

@@ -60,6 +60,12 @@ pub fn kubeflow_cached_run(address: &str) {
     GO.run("bin/kfp.test", &["-address", address, cached]);
 }
 
+/// Makes the calls of a run of the pipeline in `tests/data/kfp`.
+pub fn kubeflow_collected_run(address: &str) {
+    let collected = "-test.run=^TestCollectedRun$";
+    GO.run("bin/kfp.test", &["-address", address, collected]);
+}
+
 const ONE_RUN: &str = "-test.run=^TestPipelineRun$";
 
 /// Makes the calls of Kubeflow Pipelines to a new store, with TLS where there is a file with the

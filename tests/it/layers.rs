@@ -59,7 +59,7 @@ const PURE_OF_MESSAGES: &[&str] = &[
 ];
 
 /// A part of `src/`, and what its files must not name.
-const FORBIDDEN: [(&str, &[&str]); 30] = [
+const FORBIDDEN: [(&str, &[&str]); 31] = [
     (
         "graph",
         &[
@@ -165,6 +165,7 @@ const FORBIDDEN: [(&str, &[&str]); 30] = [
     ("cli/export_provenance.rs", NOT_FOR_CLIENTS),
     ("cli/client.rs", NOT_FOR_CLIENTS),
     ("cli/run", NOT_FOR_CLIENTS),
+    ("cli/collect", NOT_FOR_CLIENTS),
     ("cli/reproduce", NOT_FOR_CLIENTS),
     ("cli/recorder.rs", NOT_FOR_CLIENTS),
     ("cli/digests.rs", NOT_FOR_CLIENTS),

@@ -189,6 +189,7 @@ impl From<PlannedStep> for WireStep {
                 commit: step.code.commit,
                 path: step.code.path,
                 diff: step.code.diff.map(Blob::from),
+                spec: step.code.spec.map(Blob::from),
             }),
             environment: Some(WireEnvironment {
                 python: step.environment.python,

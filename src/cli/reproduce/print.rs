@@ -90,6 +90,7 @@ fn facts(step: &PlannedStep) -> Vec<(String, String)> {
         ("code.commit", code.commit),
         ("code.path", code.path),
         ("code.diff", digest(code.diff)),
+        ("code.spec", digest(code.spec)),
         ("environment.python", environment.python),
         ("environment.lock", digest(environment.lock)),
         ("environment.image", environment.image),

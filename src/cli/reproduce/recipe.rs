@@ -195,7 +195,8 @@ impl<'a> Builder<'a> {
     /// Clones each repository.
     fn repositories(&mut self, plan: &'a PlanResponse) -> RecipeTask {
         let mut lines = vec![format!("mkdir -p {}", in_root("repositories"))];
-        for code in plan.steps.iter().filter_map(|step| step.code.as_ref()) {
+        let code = plan.steps.iter().filter_map(|step| step.code.as_ref());
+        for code in code.filter(|code| has_work_tree(code)) {
             let number = self.repositories.len() + 1;
             let place = format!("repositories/{number}");
             if !self.repositories.contains_key(code.repository.as_str()) {
@@ -252,10 +253,15 @@ impl<'a> Builder<'a> {
             "mkdir -p {}",
             in_root(&format!("{STEPS_FOLDER}/{number}"))
         )];
-        let repository = self.repositories.get(code.repository.as_str());
-        let repository = in_root(repository.map_or("", String::as_str));
-        let (commit, tree) = (quote(&code.commit), in_root(&folder.tree));
-        lines.push(format!("work_tree {repository} {commit} {tree}"));
+        let tree = in_root(&folder.tree);
+        if has_work_tree(&code) {
+            let repository = self.repositories.get(code.repository.as_str());
+            let repository = in_root(repository.map_or("", String::as_str));
+            let commit = quote(&code.commit);
+            lines.push(format!("work_tree {repository} {commit} {tree}"));
+        } else {
+            lines.push(format!("mkdir {tree}"));
+        }
         if let Some(diff) = &code.diff {
             let apply = "apply --whitespace=nowarn --";
             let diff = in_root(&blob_place(diff));
@@ -465,9 +471,16 @@ fn blob_place(blob: &Blob) -> String {
 }
 
 pub(super) fn blobs_of(step: &PlannedStep) -> impl Iterator<Item = &Blob> {
-    let diff = step.code.as_ref().and_then(|code| code.diff.as_ref());
+    let code = step.code.as_ref();
+    let diff = code.and_then(|code| code.diff.as_ref());
+    let spec = code.and_then(|code| code.spec.as_ref());
     let lock = step.environment.as_ref().and_then(|it| it.lock.as_ref());
-    diff.into_iter().chain(lock)
+    diff.into_iter().chain(spec).chain(lock)
+}
+
+/// Whether a step runs in a work tree. The command of another one has its code.
+const fn has_work_tree(code: &PlannedCode) -> bool {
+    !code.commit.is_empty() || code.spec.is_none()
 }
 
 fn environment_key(environment: &PlannedEnvironment) -> Option<((&str, &str), &Blob)> {

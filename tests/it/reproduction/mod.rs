@@ -1,5 +1,6 @@
 //! `pedigree run`, `pedigree reproduce`, the plans of `ReproductionService`, and exports of them.
 
+mod collect;
 mod doors;
 mod dvc;
 mod exports;
