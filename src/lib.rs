@@ -22,8 +22,8 @@
 //! * [`model`]: the vocabulary; [`error`]: what can go wrong; [`proto`]: generated code;
 //!   [`certificates`]: certificate authorities; [`reloaded`]: values made of files;
 //!   `fair_queue`: a queue in which callers take turns; [`web_client`]: a client of HTTPS;
-//!   `utc`: times as texts; `loose_json`: JSON as Python writes it; [`build_info`]: the version and
-//!   commit of the build.
+//!   `utc`: times as texts, and back; `loose_json`: JSON as Python writes it; [`build_info`]: the
+//!   version and commit of the build.
 
 pub mod api;
 pub mod blobs;

@@ -1,6 +1,9 @@
-//! Times as texts in UTC, in the format of RFC 3339.
+//! Times as texts in UTC, in the format of RFC 3339, and back.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// The last time with a text: the end of the year 9999.
 const MAX_TIME_MILLISECONDS: u64 = 253_402_300_799_999;
@@ -21,6 +24,14 @@ fn time_of(milliseconds: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(shown.min(MAX_TIME_MILLISECONDS))
 }
 
+/// The time of a text, in milliseconds since epoch: RFC 3339, or a date, which is its first moment
+/// in UTC. `None` for other texts.
+pub(crate) fn time_of_text(text: &str) -> Option<i64> {
+    let parse = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
+    let time = parse(text).or_else(|| parse(&[text, "T00:00:00Z"].concat()))?;
+    i64::try_from(time.unix_timestamp_nanos().div_euclid(1_000_000)).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,6 +49,24 @@ mod tests {
             assert_eq!(utc_text(milliseconds), expected);
             let seconds = format!("{}Z", &expected[.."1970-01-01T00:00:00".len()]);
             assert_eq!(utc_seconds_text(milliseconds), seconds);
+        }
+    }
+
+    #[test]
+    fn texts_are_times() {
+        for (text, expected) in [
+            ("1970-01-01", Some(0)),
+            ("2026-03-01", Some(1_772_323_200_000)),
+            ("2026-03-01T00:00:00Z", Some(1_772_323_200_000)),
+            ("2026-03-01T01:00:00.0019+01:00", Some(1_772_323_200_001)),
+            ("1969-12-31T23:59:59.999Z", Some(-1)),
+            ("", None),
+            ("now", None),
+            ("2026-02-30", None),
+            ("2026-03-01T00:00:00", None),
+            ("1772323200000", None),
+        ] {
+            assert_eq!(time_of_text(text), expected, "{text}");
         }
     }
 }

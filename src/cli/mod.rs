@@ -5,6 +5,7 @@
 mod adopt;
 mod args;
 mod artifacts;
+mod as_of;
 mod audit;
 mod blob_store;
 mod client;

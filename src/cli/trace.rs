@@ -1,10 +1,11 @@
 //! `pedigree trace`: prints the provenance or the impact of nodes.
 
 use std::fmt::Write;
-use std::io::stdout;
+use std::io::{stderr, stdout};
 
 use clap::{Args, ValueEnum};
 
+use super::as_of::{AsOfArgs, present_states_text};
 use super::client::ServerArgs;
 use super::draw::Drawing;
 use super::picture::TracePicture;
@@ -63,9 +64,12 @@ pub struct TraceArgs {
     #[arg(long, value_name = "KEY")]
     path_key: Option<String>,
 
+    #[command(flatten)]
+    as_of: AsOfArgs,
+
     /// Follow columns, from `--dataset`, one `--artifact` or one `--execution`, by direction
     /// provenance or impact; prints a line for each edge, or JSON
-    #[arg(long)]
+    #[arg(long, conflicts_with = "as_of")]
     columns: bool,
 
     /// Start from the columns of the dataset at this URI
@@ -131,7 +135,9 @@ impl TraceArgs {
         let mut responses = client.trace(self.request()).await?.into_inner();
         let mut drawing = Drawing::default();
         let mut picture = TracePicture::new(self.direction.into());
+        let mut present_states = 0;
         while let Some(response) = responses.message().await? {
+            present_states += response.end.map_or(0, |end| end.present_states);
             match self.format {
                 TraceFormat::Json => {}
                 TraceFormat::Svg => {
@@ -147,6 +153,9 @@ impl TraceArgs {
             if !output::write(out, format_args!("{line}\n"))? {
                 return Ok(());
             }
+        }
+        if let Some(text) = present_states_text(present_states) {
+            output::report(&mut stderr(), text);
         }
         let drawn = match self.format {
             TraceFormat::Json => return Ok(()),
@@ -209,6 +218,7 @@ impl TraceArgs {
             stop_at_executions: self.stop_at_executions.clone().unwrap_or_default(),
             event_types: self.event_type.iter().map(|it| (*it).into()).collect(),
             path_key: self.path_key.clone().unwrap_or_default(),
+            as_of: self.as_of.time(),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::graph::changes::history::History;
 use crate::graph::changes::watch::NewestChanges;
 use crate::graph::filters::{parse_filter, permit_for};
+use crate::graph::lineage::as_of::{self, NodesAsOf};
 use crate::graph::lineage::path::{self, FoundPaths, PathQuery};
 use crate::graph::nodes::scope::ListScope;
 use crate::model::{Event, Kind, Node, NodeType, Side, Stored, distinct_ids};
@@ -132,6 +133,16 @@ impl GraphBrowse {
     /// `FailedPrecondition` when no history is kept.
     pub async fn newest_changes(&self, most: usize) -> Result<NewestChanges> {
         self.history.newest_changes(most).await
+    }
+
+    /// Those of the nodes with these ids that were there at a time in milliseconds since epoch, as
+    /// they were.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn nodes_as_of(&self, kind: Kind, ids: &[i64], time: i64) -> Result<NodesAsOf> {
+        as_of::nodes_as_of(&self.history, kind, ids, time).await
     }
 
     /// The shortest ways of data from one node to another, at most 20.

@@ -92,12 +92,14 @@ pub use ingest::runs::{
 };
 pub use ingest::{MAX_MESSAGE_ID_BYTES, Message, Recordable, Recorded, Reply};
 pub use lineage::answer::{LineageGraph, LineageParts};
+pub use lineage::as_of::NodesAsOf;
 pub use lineage::boundary::Boundary;
 pub use lineage::columns::{ColumnEdge, ColumnLineage, ColumnQuery, ColumnStart, DatasetColumn};
 pub use lineage::neighborhood::GraphQuery;
 pub use lineage::path::{FoundPaths, PathEnd, PathQuery};
-pub use lineage::stream::{Trace, TracePart, TraceQuery};
+pub use lineage::stream::{Trace, TracePart};
 pub use lineage::subgraph::SubgraphQuery;
+pub use lineage::trace_query::TraceQuery;
 pub use lineage::traverse::Direction;
 pub use names::{MAX_NAME_CHARACTERS, short_name};
 pub use nodes::mask::{Mask, PropertyMask};

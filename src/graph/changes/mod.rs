@@ -9,4 +9,5 @@ pub(in crate::graph) mod memory;
 pub(in crate::graph) mod pages;
 pub(in crate::graph) mod reconcile;
 pub(in crate::graph) mod standby;
+pub(in crate::graph) mod states;
 pub(in crate::graph) mod watch;

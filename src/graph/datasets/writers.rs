@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
 use crate::graph::datasets::join::VERSION_TYPE;
-use crate::model::{Event, EventType, Side, Stored};
+use crate::model::{Event, EventType, Kind, Side, Stored};
 use crate::storage::Tx;
-use crate::storage::tables::{dataset_uses, events};
+use crate::storage::tables::{dataset_uses, events, nodes};
 
 /// Events that are not stored: outputs of the runs that wrote the versions of datasets for which
 /// artifacts stand that no run has produced. Each stands for the version that was present when it
-/// was created. `known` are the stored events of the artifacts.
+/// was created. `known` are the stored events of the artifacts. With a time in milliseconds since
+/// epoch, these are the runs and the events that were there.
 ///
 /// # Errors
 ///
@@ -20,6 +21,7 @@ pub(in crate::graph) async fn implied_outputs(
     tx: &mut Tx,
     artifacts: &[i64],
     known: &[Stored<Event>],
+    as_of: Option<i64>,
 ) -> Result<Vec<Stored<Event>>> {
     let outputs = known.iter().map(|stored| &stored.value);
     let outputs = outputs.filter(|event| event.event_type.is_output());
@@ -34,7 +36,8 @@ pub(in crate::graph) async fn implied_outputs(
         }
     }
     let versions: Vec<i64> = imports.keys().copied().collect();
-    let written = events::of_nodes(tx, Side::Artifact, &versions, &[EventType::Output]).await?;
+    let (versions, outputs) = ((Side::Artifact, &*versions), [EventType::Output]);
+    let written = events::of_nodes_as_of(tx, versions, &outputs, as_of).await?;
     let implied = written.iter().flat_map(|Stored { value: event, .. }| {
         let of_version = imports.get(&event.artifact_id).into_iter().flatten();
         of_version.map(|&artifact_id| Stored {
@@ -56,10 +59,15 @@ pub(in crate::graph) async fn implied_outputs(
 pub(in crate::graph) async fn implied_outputs_of(
     tx: &mut Tx,
     runs: &[i64],
+    as_of: Option<i64>,
 ) -> Result<Vec<Stored<Event>>> {
-    let artifacts = dataset_uses::created_after_writes(tx, runs, VERSION_TYPE).await?;
-    let known = events::of_nodes(tx, Side::Artifact, &artifacts, &[]).await?;
-    let mut implied = implied_outputs(tx, &artifacts, &known).await?;
+    let mut artifacts = dataset_uses::created_after_writes(tx, runs, VERSION_TYPE).await?;
+    if let Some(time) = as_of {
+        nodes::retain_created_by(tx, Kind::Artifact, &mut artifacts, time).await?;
+    }
+    let of = (Side::Artifact, &*artifacts);
+    let known = events::of_nodes_as_of(tx, of, &[], as_of).await?;
+    let mut implied = implied_outputs(tx, &artifacts, &known, as_of).await?;
     implied.retain(|stored| runs.contains(&stored.value.execution_id));
     Ok(implied)
 }

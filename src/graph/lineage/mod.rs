@@ -6,9 +6,12 @@
 //! * `columns`: `TraceColumns`, the lineage of columns.
 //! * `subgraph`, `neighborhood`: `GetLineageSubgraph` and `GetLineageGraph`, each in one response;
 //!   `answer`: the response of both.
-//! * `stream`: `Trace`, to any depth and in parts; `path`: the shortest ways between two nodes.
+//! * `as_of`: nodes as they were at an earlier time.
+//! * `stream`: `Trace`, to any depth and in parts; `trace_query`: what is asked of it;
+//!   `path`: the shortest ways between two nodes.
 
 pub(in crate::graph) mod answer;
+pub(in crate::graph) mod as_of;
 pub(in crate::graph) mod boundary;
 pub(in crate::graph) mod columns;
 pub(in crate::graph) mod named_inputs;
@@ -17,4 +20,5 @@ pub(in crate::graph) mod path;
 pub(in crate::graph) mod read_ahead;
 pub(in crate::graph) mod stream;
 pub(in crate::graph) mod subgraph;
+pub(in crate::graph) mod trace_query;
 pub(in crate::graph) mod traverse;

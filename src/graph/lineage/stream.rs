@@ -1,41 +1,19 @@
 //! `Trace`: lineage to any depth, in parts, at the pace of the client.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::vec::IntoIter;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::graph::changes::history::History;
-use crate::graph::filters::parse_filter;
-use crate::graph::lineage::boundary::Boundary;
-use crate::graph::lineage::traverse::{Direction, EventFilter, Hop, Traversal};
-use crate::model::{Event, EventType, Kind, Node, PerSide, Side, Stored};
-use crate::storage::tables::{dataset_uses, lists, nodes, run_lineage};
+use crate::graph::lineage::as_of::EarlierStates;
+use crate::graph::lineage::trace_query::TraceQuery;
+use crate::graph::lineage::traverse::{EventFilter, Hop, Traversal};
+use crate::model::{Event, Kind, Node, PerSide, Side, Stored};
+use crate::storage::tables::{dataset_uses, nodes, run_lineage};
 use crate::storage::{LongReadPermit, Tx};
 
 /// The most events of one part.
 const MAX_PART_EVENTS: usize = 2000;
-
-/// A query for lineage to any depth (`Trace`).
-#[derive(Clone, Debug, Default)]
-pub struct TraceQuery {
-    pub direction: Direction,
-    /// The starts: the nodes with these ids and all nodes that match the filters.
-    pub artifact_ids: Vec<i64>,
-    pub execution_ids: Vec<i64>,
-    pub artifacts: Option<String>,
-    pub executions: Option<String>,
-    /// In hops from a start; no limit when unset.
-    pub max_hops: Option<i64>,
-    /// The most nodes of the answer; 0 is no limit.
-    pub max_nodes: i64,
-    /// The traversal stops at nodes that match these filters. They belong to the answer.
-    pub stop_at_artifacts: Option<String>,
-    pub stop_at_executions: Option<String>,
-    /// Events of these types only; of all types, when empty.
-    pub event_types: Vec<EventType>,
-    /// Events only whose path has this key.
-    pub path_key: Option<String>,
-}
 
 /// Some of the nodes and events of one hop.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -46,53 +24,9 @@ pub struct TracePart {
     pub executions: Vec<Node>,
     /// Events followed to reach this hop. Their ends belong to this part or to earlier ones.
     pub events: Vec<Event>,
-}
-
-impl TraceQuery {
-    fn check(&self) -> Result<()> {
-        let has_filter = self.artifacts.is_some() || self.executions.is_some();
-        if self.artifact_ids.is_empty() && self.execution_ids.is_empty() && !has_filter {
-            return Err(Error::invalid(
-                "nowhere to start: give ids or a filter of artifacts or executions",
-            ));
-        }
-        for (name, number) in [
-            ("max_hops", self.max_hops.unwrap_or(0)),
-            ("max_nodes", self.max_nodes),
-        ] {
-            if number < 0 {
-                return Err(Error::invalid(format!(
-                    "{name} cannot be negative: {name} = {number}"
-                )));
-            }
-        }
-        Ok(())
-    }
-
-    /// The starts on one side that exist, ascending by id.
-    async fn starts(&self, tx: &mut Tx, side: Side) -> Result<Vec<i64>> {
-        let (ids, filter) = match side {
-            Side::Artifact => (&self.artifact_ids, &self.artifacts),
-            Side::Execution => (&self.execution_ids, &self.executions),
-        };
-        let mut starts = BTreeSet::new();
-        if !ids.is_empty() {
-            starts.extend(lists::ids(tx, side.kind(), Some(ids), None, None).await?);
-        }
-        if let Some(filter) = parse_filter(side.kind(), filter.as_deref())? {
-            let filter = filter.predicate(tx.dialect());
-            starts.extend(lists::ids(tx, side.kind(), None, Some(&filter), None).await?);
-        }
-        Ok(starts.into_iter().collect())
-    }
-}
-
-/// A boundary whose nodes belong to the answer.
-fn stop(filter: Option<&String>) -> Boundary {
-    Boundary {
-        filter: filter.cloned(),
-        include: true,
-    }
+    /// The ids of those of these nodes whose states are today's, though they have changed since the
+    /// time that is asked for: the history does not have their earlier states.
+    pub present: PerSide<Vec<i64>>,
 }
 
 /// A traversal whose parts are read one by one. It sees one state of the graph, and holds a
@@ -118,6 +52,10 @@ pub struct Trace {
     is_cut: bool,
     /// Nodes that events refer to and that do not exist.
     missing: HashSet<(Side, i64)>,
+    as_of: Option<i64>,
+    /// The states of nodes at that time, once the traversal is at its end.
+    earlier: Option<EarlierStates>,
+    present_states: i64,
 }
 
 /// The nodes and events of a hop that no part has had yet.
@@ -151,11 +89,12 @@ impl Pending {
 impl Trace {
     pub(in crate::graph) async fn begin(history: &History, query: TraceQuery) -> Result<Self> {
         query.check()?;
-        let boundaries = PerSide {
-            artifacts: stop(query.stop_at_artifacts.as_ref()).parse(Kind::Artifact)?,
-            executions: stop(query.stop_at_executions.as_ref()).parse(Kind::Execution)?,
-        };
+        let boundaries = query.boundaries()?;
         let permit = history.database.long_read_permit().await?;
+        if query.as_of.is_some() {
+            // The states of the last commits are in the outbox until then.
+            history.sequence_outbox().await?;
+        }
         let mut tx = history.read_long().await?;
         let mut starts = PerSide {
             artifacts: query.starts(&mut tx, Side::Artifact).await?,
@@ -163,7 +102,7 @@ impl Trace {
         };
         let count = starts.artifacts.len() + starts.executions.len();
         if count == 0 {
-            return Err(Error::NotFound("there is no node to start from".into()));
+            return Err(query.without_start(&mut tx).await?);
         }
         let max_nodes = match usize::try_from(query.max_nodes) {
             Ok(0) | Err(_) => usize::MAX,
@@ -180,6 +119,7 @@ impl Trace {
             direction: query.direction,
             event_types: query.event_types,
             path_key: query.path_key,
+            as_of: query.as_of,
         };
         let mut traversal = Traversal::start(&mut tx, starts, followed, boundaries).await?;
         if run_lineage::exists(&mut tx).await? {
@@ -203,6 +143,9 @@ impl Trace {
             emitted_nodes: 0,
             is_cut: count > max_nodes,
             missing: HashSet::new(),
+            as_of: query.as_of,
+            earlier: None,
+            present_states: 0,
         })
     }
 
@@ -212,20 +155,28 @@ impl Trace {
     ///
     /// Those of the database.
     pub async fn next(&mut self, max_nodes: usize) -> Result<Option<TracePart>> {
+        if let (Some(time), None) = (self.as_of, &self.earlier) {
+            self.look_back(time).await?;
+        }
         loop {
             while self.pending.is_empty() {
                 if !self.advance(max_nodes).await? {
                     return Ok(None);
                 }
             }
-            let artifacts = self.take_nodes(Side::Artifact, max_nodes).await?;
+            let mut artifacts = self.take_nodes(Side::Artifact, max_nodes).await?;
             let room = max_nodes.saturating_sub(artifacts.len());
-            let executions = self.take_nodes(Side::Execution, room).await?;
+            let mut executions = self.take_nodes(Side::Execution, room).await?;
+            let present = PerSide {
+                artifacts: self.put_back(Kind::Artifact, &mut artifacts),
+                executions: self.put_back(Kind::Execution, &mut executions),
+            };
             let part = TracePart {
                 hop: self.hop,
                 artifacts,
                 executions,
                 events: self.take_events(),
+                present,
             };
             let count = part.artifacts.len() + part.executions.len();
             self.emitted_nodes += i64::try_from(count).unwrap_or(i64::MAX);
@@ -239,6 +190,12 @@ impl Trace {
     #[must_use]
     pub const fn end(&self) -> (i64, bool) {
         (self.emitted_nodes, self.is_cut)
+    }
+
+    /// How many of the nodes in all parts have the states of today, instead of those that they had.
+    #[must_use]
+    pub const fn present_states(&self) -> i64 {
+        self.present_states
     }
 
     /// Whether other readers wait for the connection that this holds.
@@ -298,12 +255,46 @@ impl Trace {
         if self.walked.is_empty() {
             self.walk(max_nodes).await?;
         }
-        let Some(next) = self.walked.pop_front() else {
+        let Some(mut next) = self.walked.pop_front() else {
             return Ok(false);
         };
+        if self.earlier.is_some() {
+            let followed = &mut next.events;
+            self.traversal.attach_paths(&mut self.tx, followed).await?;
+        }
         self.hop += 1;
         self.pending = next.into();
         Ok(true)
+    }
+
+    /// Goes to the end, and reads the states of all nodes at a time, so that the history is read
+    /// once. The paths of the events are read hop by hop.
+    async fn look_back(&mut self, time: i64) -> Result<()> {
+        while let Some(found) = self.hop_further().await? {
+            if !found.is_empty() {
+                self.walked.push_back(found);
+            }
+        }
+        let mut wanted: PerSide<Vec<i64>> = PerSide::default();
+        for side in Side::ALL {
+            let ids = wanted.get_mut(side);
+            ids.extend(self.pending.nodes.get(side).as_slice());
+            ids.extend(self.walked.iter().flat_map(|hop| hop.nodes.get(side)));
+        }
+        let wanted = Side::ALL.map(|side| (side.kind(), &**wanted.get(side)));
+        self.earlier = Some(EarlierStates::read(&mut self.tx, time, wanted).await?);
+        Ok(())
+    }
+
+    /// Puts nodes back into their earlier states, if these are asked for, and returns the ids of
+    /// those that stay as they are today.
+    fn put_back(&mut self, kind: Kind, nodes: &mut [Node]) -> Vec<i64> {
+        let earlier = self.earlier.as_mut();
+        let present = earlier
+            .map(|it| it.put_back(kind, nodes))
+            .unwrap_or_default();
+        self.present_states += i64::try_from(present.len()).unwrap_or(i64::MAX);
+        present
     }
 
     /// Goes one hop further, and on while hops are known beforehand and have no more nodes than one

@@ -46,6 +46,9 @@ pub(super) struct EventFilter {
     pub(super) event_types: Vec<EventType>,
     /// Events only whose path has this key.
     pub(super) path_key: Option<String>,
+    /// Events only that were there at this time, in milliseconds since epoch: their own times are
+    /// not later, and their ends were created by then.
+    pub(super) as_of: Option<i64>,
 }
 
 impl EventFilter {
@@ -81,6 +84,7 @@ impl EventFilter {
                 direction,
                 event_types: self.event_types.clone(),
                 path_key: None,
+                as_of: self.as_of,
             };
             Some(WayAhead {
                 to_artifacts: one_way.event_types(Side::Execution)?,
@@ -101,7 +105,7 @@ impl EventFilter {
         let Some(types) = self.event_types(side) else {
             return Ok(Vec::new());
         };
-        let found = events::of_nodes(tx, side, from, &types).await?;
+        let found = events::of_nodes_as_of(tx, (side, from), &types, self.as_of).await?;
         self.with_key(tx, found).await
     }
 
@@ -116,7 +120,8 @@ impl EventFilter {
         let Some(types) = self.event_types(side) else {
             return Ok(Some(Vec::new()));
         };
-        let found = events::of_nodes_up_to(tx, (side, from), &types, max_events).await?;
+        let of = (side, from);
+        let found = events::of_nodes_up_to(tx, of, &types, self.as_of, max_events).await?;
         match found {
             Some(found) => self.with_key(tx, found).await.map(Some),
             None => Ok(None),
@@ -322,9 +327,10 @@ impl Traversal {
             .events(tx, &self.filter, (side, from), reached)
             .await?;
         if self.follows_implied && self.filter.follows_outputs(side) {
+            let as_of = self.filter.as_of;
             let outputs = match side {
-                Side::Artifact => writers::implied_outputs(tx, from, &found).await?,
-                Side::Execution => writers::implied_outputs_of(tx, from).await?,
+                Side::Artifact => writers::implied_outputs(tx, from, &found, as_of).await?,
+                Side::Execution => writers::implied_outputs_of(tx, from, as_of).await?,
             };
             found.extend(outputs);
         }

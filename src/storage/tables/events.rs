@@ -175,15 +175,31 @@ pub async fn of_nodes(
     ids: &[i64],
     event_types: &[EventType],
 ) -> Result<Vec<Stored<Event>>> {
+    of_nodes_as_of(tx, (side, ids), event_types, None).await
+}
+
+/// [`of_nodes`]. With a time in milliseconds since epoch, only those events whose own times are not
+/// later, and whose other ends were created by then.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn of_nodes_as_of(
+    tx: &mut Tx,
+    (side, ids): (Side, &[i64]),
+    event_types: &[EventType],
+    as_of: Option<i64>,
+) -> Result<Vec<Stored<Event>>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let mut query = select_of_nodes(tx, "events::of_nodes", (side, ids), event_types);
-    query.push(" ORDER BY id");
+    let mut query = tx.sql("events::of_nodes", SELECT);
+    push_of_nodes(&mut query, (side, ids), event_types, as_of);
+    query.push(" ORDER BY e.id");
     tx.all(query).await
 }
 
-/// [`of_nodes`] in any order, or `None` if there are more than `max_events`.
+/// [`of_nodes_as_of`] in any order, or `None` if there are more than `max_events`.
 ///
 /// # Errors
 ///
@@ -192,34 +208,49 @@ pub async fn of_nodes_up_to(
     tx: &mut Tx,
     (side, ids): (Side, &[i64]),
     event_types: &[EventType],
+    as_of: Option<i64>,
     max_events: usize,
 ) -> Result<Option<Vec<Stored<Event>>>> {
     if ids.is_empty() {
         return Ok(Some(Vec::new()));
     }
-    let mut query = select_of_nodes(tx, "events::of_nodes_up_to", (side, ids), event_types);
+    let mut query = tx.sql("events::of_nodes_up_to", SELECT);
+    push_of_nodes(&mut query, (side, ids), event_types, as_of);
     let rows = i64::try_from(max_events).unwrap_or(i64::MAX);
     query.push(" LIMIT ?").bind(rows.saturating_add(1));
     let found: Vec<Stored<Event>> = tx.all(query).await?;
     Ok((found.len() <= max_events).then_some(found))
 }
 
-fn select_of_nodes(
-    tx: &Tx,
-    name: &'static str,
+/// The columns of an event without its path.
+const SELECT: &str = "SELECT e.id, e.artifact_id, e.execution_id, e.type, \
+     e.milliseconds_since_epoch FROM Event e WHERE e.";
+
+fn push_of_nodes(
+    query: &mut Query,
     (side, ids): (Side, &[i64]),
     event_types: &[EventType],
-) -> Query {
-    let mut query = tx.sql(
-        name,
-        "SELECT id, artifact_id, execution_id, type, milliseconds_since_epoch FROM Event WHERE ",
-    );
+    as_of: Option<i64>,
+) {
     let tables = NodeTables::of(side.kind());
     query.push(tables.foreign_key).push_in(ids);
     if !event_types.is_empty() {
-        query.push(" AND type").push_in(&numbers(event_types));
+        query.push(" AND e.type").push_in(&numbers(event_types));
     }
-    query
+    if let Some(time) = as_of {
+        let far = NodeTables::of(side.opposite().kind());
+        query
+            .push(
+                " AND COALESCE(e.milliseconds_since_epoch <= ?, 1 = 1) AND \
+                 (SELECT n.create_time_since_epoch FROM ",
+            )
+            .bind(time)
+            .push(far.nodes.name)
+            .push(" n WHERE n.id = e.")
+            .push(far.foreign_key)
+            .push(") <= ?")
+            .bind(time);
+    }
 }
 
 fn numbers(event_types: &[EventType]) -> Vec<i64> {

@@ -243,6 +243,53 @@ pub async fn existing(tx: &mut Tx, kind: Kind, ids: &[i64]) -> Result<HashSet<i6
     Ok(tx.all(query).await?.into_iter().collect())
 }
 
+/// The ids of those nodes that were created or changed after a time in milliseconds since epoch,
+/// each with the time of its creation; ascending.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn changed_after(
+    tx: &mut Tx,
+    kind: Kind,
+    ids: &[i64],
+    time: i64,
+) -> Result<Vec<(i64, i64)>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = tx.sql(
+        "nodes::changed_after",
+        "SELECT id, create_time_since_epoch FROM ",
+    );
+    query
+        .push(NodeTables::of(kind).nodes.name)
+        .push(" WHERE id")
+        .push_in(ids)
+        .push(" AND (create_time_since_epoch > ? OR last_update_time_since_epoch > ?) ORDER BY id")
+        .bind(time)
+        .bind(time);
+    tx.all(query).await
+}
+
+/// Keeps the ids of nodes that were created by a time in milliseconds since epoch.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn retain_created_by(
+    tx: &mut Tx,
+    kind: Kind,
+    ids: &mut Vec<i64>,
+    time: i64,
+) -> Result<()> {
+    let changed = changed_after(tx, kind, ids, time).await?;
+    let created = changed.into_iter().filter(|(_, created)| *created > time);
+    let created: HashSet<i64> = created.map(|(id, _)| id).collect();
+    ids.retain(|id| !created.contains(id));
+    Ok(())
+}
+
 /// Returns the ids of nodes with a type of one of these names, ascending.
 ///
 /// # Errors

@@ -50,9 +50,14 @@ async fn walk(mut trace: Trace, mut sink: ResponseSink<TraceResponse>) -> Result
         }
     }
     let (nodes, cut) = trace.end();
+    let present_states = trace.present_states();
     let last = TraceResponse {
         hop: trace.hop(),
-        end: Some(TraceEnd { nodes, cut }),
+        end: Some(TraceEnd {
+            nodes,
+            cut,
+            present_states,
+        }),
         ..TraceResponse::default()
     };
     // The database is not needed while the rest waits to be read. What is kept counts as a trace,
@@ -80,13 +85,20 @@ fn responses(part: TracePart) -> Vec<TraceResponse> {
         done: Vec::new(),
         size: RESPONSE_BYTES,
     };
-    for artifact in part.artifacts {
-        let artifact = Artifact::from(artifact);
-        packer.make_room(&artifact).artifacts.push(artifact);
+    let present = part.present;
+    for node in part.artifacts {
+        let id = present.artifacts.binary_search(&node.id).map(|_| node.id);
+        let artifact = Artifact::from(node);
+        let response = packer.make_room(&artifact);
+        response.artifacts.push(artifact);
+        response.present_artifact_ids.extend(id);
     }
-    for execution in part.executions {
-        let execution = Execution::from(execution);
-        packer.make_room(&execution).executions.push(execution);
+    for node in part.executions {
+        let id = present.executions.binary_search(&node.id).map(|_| node.id);
+        let execution = Execution::from(node);
+        let response = packer.make_room(&execution);
+        response.executions.push(execution);
+        response.present_execution_ids.extend(id);
     }
     for event in part.events {
         let event = Event::from(event);
@@ -151,6 +163,7 @@ impl TryFrom<TraceRequest> for TraceQuery {
             stop_at_artifacts: text(given.stop_at_artifacts),
             stop_at_executions: text(given.stop_at_executions),
             path_key: text(given.path_key),
+            as_of: given.as_of,
         })
     }
 }

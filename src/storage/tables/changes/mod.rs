@@ -17,6 +17,7 @@ mod subject;
 
 pub use page::{
     HistoryPage, HistoryRow, PageRows, RowDigest, digest_at, newest, outbox_after, page_after,
+    page_before,
 };
 
 use self::codec::EncodedRow;

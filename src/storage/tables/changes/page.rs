@@ -82,7 +82,7 @@ pub struct HistoryRow {
 pub struct HistoryPage {
     /// The digest of the row at the position after which the page begins; `None` without that row.
     pub before: Option<RowDigest>,
-    /// In the order of their positions.
+    /// In the order of their positions, or in the opposite one.
     pub rows: Vec<HistoryRow>,
     /// About how much memory the rows take.
     pub bytes: usize,
@@ -184,6 +184,21 @@ pub async fn outbox_after(tx: &mut Tx, id: i64, rows: PageRows) -> Result<Histor
     );
     query.bind(id).bind(rows.0);
     fetch(tx, query, id).await
+}
+
+/// The rows before a position, the newest first, as far as they are in one page.
+///
+/// # Errors
+///
+/// As [`page_after`].
+pub async fn page_before(tx: &mut Tx, position: i64, rows: PageRows) -> Result<HistoryPage> {
+    let mut query = tx.sql(
+        "changes::page_before",
+        "SELECT position, time_since_epoch, changes FROM PedigreeChange \
+         WHERE position < ? ORDER BY position DESC LIMIT ?",
+    );
+    query.bind(position).bind(rows.0);
+    fetch(tx, query, position).await
 }
 
 /// The rows that a query finds after a position, and the digest of the row at it.

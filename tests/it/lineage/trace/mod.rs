@@ -1,5 +1,6 @@
 //! `Trace`: what is found, hop by hop; limits, and what is refused.
 
+mod as_of;
 mod deep;
 mod random;
 mod unread;
@@ -107,7 +108,8 @@ async fn a_trace_counts_hops_and_sends_each_thing_once(store: Store) {
         up.end,
         Some(TraceEnd {
             nodes: 9,
-            cut: false
+            cut: false,
+            present_states: 0
         })
     );
     // An artifact and an execution side by side, and a start that is not there.
@@ -188,7 +190,8 @@ async fn a_trace_stops_where_it_is_told(store: Store) {
         found.end,
         Some(TraceEnd {
             nodes: 5,
-            cut: false
+            cut: false,
+            present_states: 0
         })
     );
     let at_start = TraceRequest {

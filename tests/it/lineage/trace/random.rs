@@ -139,7 +139,11 @@ pub fn reference(
         artifacts: of_kind(true),
         executions: of_kind(false),
         events: events.into_iter().collect(),
-        end: Some(TraceEnd { nodes, cut }),
+        end: Some(TraceEnd {
+            nodes,
+            cut,
+            ..TraceEnd::default()
+        }),
     }
 }
 

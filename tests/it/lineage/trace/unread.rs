@@ -57,6 +57,7 @@ fn along_the_chain() -> TraceRequest {
 const WHOLE: Option<TraceEnd> = Some(TraceEnd {
     nodes: 2 * LENGTH - 1,
     cut: false,
+    present_states: 0,
 });
 
 async fn read(mut responses: Streaming<TraceResponse>) -> Result<Found, Status> {
