@@ -192,6 +192,8 @@ function choose(figure) {
   }
   const url = new URL(location.href);
   url.searchParams.set("path", `${pathStart}.${keyOf(figure)}`);
+  // Paths are those of now.
+  url.searchParams.delete("at");
   pathStart = "";
   show(url, {});
 }

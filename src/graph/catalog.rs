@@ -94,6 +94,23 @@ impl GraphCatalog {
         Ok(CountedNodes { total, nodes })
     }
 
+    /// The ids of the artifacts or the executions in a context that were created by a time in
+    /// milliseconds since epoch, newest first.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn members_created_by(
+        &self,
+        kind: Kind,
+        context: i64,
+        time: i64,
+        limit: i64,
+    ) -> Result<Vec<i64>> {
+        let mut tx = self.0.single_read().await?;
+        catalog::members_created_by(&mut tx, kind, context, time, limit).await
+    }
+
     /// The texts that a custom property has among contexts of these types, ascending.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Traced nodes and edges, as a picture needs them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::str::FromStr;
 
@@ -112,6 +112,8 @@ pub struct TracedLineage {
     pub edges: Vec<TracedEdge>,
     /// Whether a limit ended the trace.
     pub is_cut: bool,
+    /// The nodes of an earlier time that have the states of today nevertheless.
+    pub present: BTreeSet<FigureKey>,
 }
 
 impl TracedLineage {

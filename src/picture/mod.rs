@@ -8,7 +8,7 @@
 //! * `layout`: from sizes and edges to positions and routes.
 //! * `glyph`: widths of texts, and texts that are cut; `svg`, `dot`: a scene as a text.
 //! * `chart`: curves of numbers; `ticks`: the ticks of their axes.
-//! * `path`: a path as rows of artifacts.
+//! * `path`: a path as rows of artifacts; `strip`: executions over time, as columns.
 
 /// Appends formatted text. Writing to a string does not fail.
 macro_rules! push {
@@ -27,6 +27,7 @@ pub mod lineage;
 pub mod mark;
 pub mod path;
 pub mod scene;
+pub mod strip;
 pub mod svg;
 pub mod ticks;
 

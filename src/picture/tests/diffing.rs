@@ -31,7 +31,7 @@ fn lineage(nodes: &[(FigureKey, &str)], edges: &[(FigureKey, FigureKey)]) -> Tra
             .map(|(key, label)| node(*key, label, 0))
             .collect(),
         edges: edges.iter().map(edge).collect(),
-        is_cut: false,
+        ..TracedLineage::default()
     };
     found.normalize();
     found

@@ -1,7 +1,7 @@
 //! Pages of contexts and of their members, and what is the latest of each, for catalogs: by offset,
 //! newest first.
 
-use super::schema::membership;
+use super::schema::{NodeTables, membership};
 use crate::error::Result;
 use crate::model::{Kind, OffsetPage};
 use crate::storage::Tx;
@@ -171,6 +171,38 @@ pub async fn members(tx: &mut Tx, kind: Kind, context: i64, page: OffsetPage) ->
         .push(members.node_column)
         .push(" DESC");
     push_page(&mut query, page);
+    tx.all(query).await
+}
+
+/// The ids of the artifacts or the executions in a context that were created by a time in
+/// milliseconds since epoch, newest first.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn members_created_by(
+    tx: &mut Tx,
+    kind: Kind,
+    context: i64,
+    time: i64,
+    limit: i64,
+) -> Result<Vec<i64>> {
+    let members = membership(kind);
+    let mut query = tx.sql("catalog::members_created_by", "SELECT m.");
+    query
+        .push(members.node_column)
+        .push(" FROM ")
+        .push(members.table.name)
+        .push(" m WHERE m.context_id = ? AND (SELECT n.create_time_since_epoch FROM ")
+        .bind(context)
+        .push(NodeTables::of(kind).nodes.name)
+        .push(" n WHERE n.id = m.")
+        .push(members.node_column)
+        .push(") <= ? ORDER BY m.")
+        .bind(time)
+        .push(members.node_column)
+        .push(" DESC LIMIT ?")
+        .bind(limit);
     tx.all(query).await
 }
 

@@ -285,6 +285,9 @@ async fn wrong_views_are_refused_by_their_fields(store: Store) {
         "view=map",
         "path=a1",
         "zoom=500",
+        "at=yesterday",
+        "path=a1.a2&at=2026-11-29",
+        "against=1&at=2999-01-01",
     ] {
         let answer = visit(store.port(), &format!("/lineage/artifacts/{model}?{query}")).await;
         assert_eq!(answer.status, 400, "{query}");

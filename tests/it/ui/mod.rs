@@ -1,6 +1,7 @@
 //! The web pages, as browsers ask for them.
 
 mod activity;
+mod as_of;
 mod browser;
 mod compare;
 mod diff;

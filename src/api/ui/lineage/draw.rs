@@ -9,7 +9,9 @@ use crate::api::call::Call;
 use crate::api::ui::text;
 use crate::error::Result;
 use crate::picture::layout::PictureLayout;
+use crate::picture::strip::{self, StripColumn};
 use crate::picture::{FigureKey, FoldRules, LineageFolder, Scene, TracedLineage};
+use crate::utc::utc_text;
 
 /// The most figures that are drawn unless hops are asked for.
 const MAX_AUTO_FIGURES: usize = 60;
@@ -27,30 +29,31 @@ pub(super) struct Drawn {
     earlier: Vec<Scene>,
     pub scene: Scene,
     pub hops: u32,
+    /// The time as of which it is, in milliseconds since epoch; `None` for now.
+    pub at: Option<i64>,
 }
 
 impl Drawn {
     /// Traces a hop further than it draws, to count what is not drawn.
     pub async fn new(call: &Call, subject: &LineageSubject, view: &LineageView) -> Result<Self> {
-        let auto = if view.is_list {
-            LIST_HOPS
-        } else {
-            MAX_AUTO_HOPS
-        };
-        let openings = u32::try_from(view.open.len()).unwrap_or(u32::MAX);
-        let hops = view.hops.unwrap_or(auto);
-        let lineage = if subject.starts.is_empty() {
-            TracedLineage::default()
-        } else {
-            let walk = WalkPlan {
-                starts: subject.starts.clone(),
-                direction: view.direction,
-                hops: hops + openings + 1,
-                max_nodes: MAX_TRACED_NODES,
-            };
-            walk::trace(call, &walk).await?
-        };
-        Ok(Self::of(lineage, &subject.focus(), view, hops))
+        let lineage = traced(call, &subject.starts, view, view.at).await?;
+        Ok(Self::of(lineage, &subject.focus(), view, hops_of(view)))
+    }
+
+    /// The executions of the lineage over time, as a strip: those of now, so that it leads to later
+    /// times too.
+    pub async fn strip(
+        &self,
+        call: &Call,
+        subject: &LineageSubject,
+        view: &LineageView,
+    ) -> Result<Vec<StripColumn>> {
+        if view.at.is_none() {
+            return Ok(strip::columns(&self.lineage.nodes));
+        }
+        let starts = subject.starts_at(call, None).await?;
+        let lineage = traced(call, &starts, view, None).await?;
+        Ok(strip::columns(&lineage.nodes))
     }
 
     /// What a view draws of a trace. `most_hops` are those of the view, or the most that it draws.
@@ -76,6 +79,7 @@ impl Drawn {
                 earlier: Vec::new(),
                 scene,
                 hops: most_hops,
+                at: view.at,
             };
         }
         let (mut scene, hops) = if view.hops.is_some() {
@@ -93,6 +97,7 @@ impl Drawn {
             earlier,
             scene,
             hops,
+            at: view.at,
         }
     }
 
@@ -111,11 +116,58 @@ impl Drawn {
         let nodes = self.lineage.nodes.len() - self.scene.hidden;
         let figures = text::count(self.scene.figures.len(), "figure");
         let nodes = text::count(nodes, "node");
-        if self.scene.hidden == 0 {
+        let mut summary = if self.scene.hidden == 0 {
             format!("{figures} for {nodes}, all that was found")
         } else {
             let hidden = text::count(self.scene.hidden, "node");
             format!("{figures} for {nodes}; {hidden} further away or not drawn")
+        };
+        if let Some(time) = self.at {
+            summary.push_str("; as of ");
+            summary.push_str(&utc_text(time));
+        }
+        summary
+    }
+
+    /// How much is in the state of today nevertheless, as a sentence; empty if nothing is.
+    pub fn present_states(&self) -> String {
+        match self.lineage.present.len() {
+            0 => String::new(),
+            count => format!(
+                "The history does not have the states of then of {}: states are today's.",
+                text::count(count, "node")
+            ),
         }
     }
+}
+
+/// The hops that are drawn, or the most of them.
+fn hops_of(view: &LineageView) -> u32 {
+    let auto = if view.is_list {
+        LIST_HOPS
+    } else {
+        MAX_AUTO_HOPS
+    };
+    view.hops.unwrap_or(auto)
+}
+
+/// What a view draws, and a hop further.
+async fn traced(
+    call: &Call,
+    starts: &[FigureKey],
+    view: &LineageView,
+    as_of: Option<i64>,
+) -> Result<TracedLineage> {
+    if starts.is_empty() {
+        return Ok(TracedLineage::default());
+    }
+    let openings = u32::try_from(view.open.len()).unwrap_or(u32::MAX);
+    let walk = WalkPlan {
+        starts: starts.to_vec(),
+        direction: view.direction,
+        hops: hops_of(view) + openings + 1,
+        max_nodes: MAX_TRACED_NODES,
+        as_of,
+    };
+    walk::trace(call, &walk).await
 }

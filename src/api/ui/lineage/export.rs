@@ -14,6 +14,7 @@ use super::draw::Drawn;
 use crate::api::ui::page::set_safety_headers;
 use crate::api::ui::text::{csv_cell, time};
 use crate::picture::{Figure, Mark, TracedNode, dot, svg};
+use crate::utc::utc_text;
 
 /// A drawing may load nothing; its only style is the one that we wrote.
 static DRAWING_POLICY: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
@@ -133,14 +134,20 @@ fn json_text(drawn: &Drawn) -> Json {
             "role": edge.role,
         })
     });
-    json!({
+    let mut json = json!({
         "nodes": drawn.lineage.nodes.iter().map(node).collect::<Vec<_>>(),
         "edges": edges.collect::<Vec<_>>(),
         "figures": drawn.scene.figures.iter().map(figure).collect::<Vec<_>>(),
         "hidden": drawn.scene.hidden,
         "hops": drawn.hops,
         "isCut": drawn.lineage.is_cut,
-    })
+    });
+    if let Some(time) = drawn.at {
+        let present = drawn.lineage.present.iter().map(ToString::to_string);
+        json["asOf"] = json!(utc_text(time));
+        json["presentStates"] = json!(present.collect::<Vec<_>>());
+    }
+    json
 }
 
 /// A row for each node that was found, the nearest first.

@@ -4,10 +4,11 @@
 //! * `query`: the URL, both ways; `walk`: the traces; `draw`: what is drawn of them.
 //! * `diff`: the lineage beside another one, `against=`.
 //! * `path`: the way of data between two nodes, instead of the lineage.
-//! * `highlight`: what stands out in the picture.
+//! * `highlight`: what stands out in the picture; `as_of`: the lineage of an earlier time.
 //! * `panel`: the selected node or fold; `list`: the same lineage as a tree of rows.
 //! * `export`: `.svg`, `.json`, `.dot` and `.csv` behind the id.
 
+mod as_of;
 pub(super) mod diff;
 mod draw;
 mod export;
@@ -30,11 +31,14 @@ use super::page::{Links, Section, Shell, html, kind_of};
 use super::text;
 use super::views::{NodeView, kind_glyph, label};
 use super::visit::{Visit, parse_id};
+use crate::api::call::Call;
 use crate::api::http::problem::Problem;
 use crate::error::{Error, Result};
 use crate::model::{Event, Kind, Node, Step};
 use crate::picture::svg::{MoreSide, SceneLinks};
 use crate::picture::{Figure, FigureKey, Grouping, svg};
+use crate::utc::utc_text;
+use as_of::{AsOfNotice, TimeStrip, nodes_at};
 use draw::Drawn;
 use export::Format;
 use highlight::Highlight;
@@ -75,22 +79,39 @@ struct LineageSubject {
 }
 
 impl LineageSubject {
-    async fn find(visit: &Visit, id: i64) -> Result<Self> {
+    async fn find(visit: &Visit, id: i64, at: Option<i64>) -> Result<Self> {
         let kinds = Kind::ALL.into_iter();
         let kind = kinds.clone().find(|kind| kind.plural() == visit.segment(0));
         let kind = kind.ok_or_else(|| Error::NotFound("no such kind of node".into()))?;
-        Self::of(visit, kind, id).await
+        Self::of(visit, kind, id, at).await
     }
 
-    /// A node or a context.
-    async fn of(visit: &Visit, kind: Kind, id: i64) -> Result<Self> {
-        let node = node::find(visit, kind, id).await?;
-        let starts = match kind {
+    /// A node or a context, as it is or as it was at a time.
+    async fn of(visit: &Visit, kind: Kind, id: i64, at: Option<i64>) -> Result<Self> {
+        let mut node = node::find(visit, kind, id).await?;
+        if let Some(time) = at {
+            let earlier = nodes_at(visit, kind, &[id], at).await?.pop();
+            let noun = kind.noun();
+            let younger = || format!("{noun} {id} was created after {}", utc_text(time));
+            node = earlier.ok_or_else(|| Error::NotFound(younger()))?;
+        }
+        let mut subject = Self {
+            kind,
+            node,
+            starts: Vec::new(),
+        };
+        subject.starts = subject.starts_at(&visit.call, at).await?;
+        Ok(subject)
+    }
+
+    /// Where walks begin, now or at a time.
+    async fn starts_at(&self, call: &Call, at: Option<i64>) -> Result<Vec<FigureKey>> {
+        let id = self.node.id;
+        Ok(match self.kind {
             Kind::Artifact => vec![FigureKey::artifact(id)],
             Kind::Execution => vec![FigureKey::execution(id)],
-            Kind::Context => walk::members(&visit.call, id).await?,
-        };
-        Ok(Self { kind, node, starts })
+            Kind::Context => walk::members(call, id, at).await?,
+        })
     }
 
     /// The figures that are never folded: a node, but not the members of a context.
@@ -132,6 +153,10 @@ struct LineagePage {
     stream: String,
     traced: String,
     cut: String,
+    as_of: Option<AsOfNotice>,
+    /// The time of the page, for the form; empty for now.
+    at: String,
+    strip: Option<TimeStrip>,
     artifact_glyph: &'static str,
     execution_glyph: &'static str,
 }
@@ -223,9 +248,12 @@ fn at_focus(base: &str, view: &LineageView) -> String {
 
 pub(super) async fn page(visit: Visit) -> Result<Response, Problem> {
     let (id, format) = Format::split(visit.segment(1));
-    let subject = LineageSubject::find(&visit, parse_id(id)?).await?;
     let view = LineageView::parse(visit.query())?;
+    let subject = LineageSubject::find(&visit, parse_id(id)?, view.at).await?;
     if let Some(other) = visit.asked("against") {
+        if view.at.is_some() {
+            return Err(Error::invalid("against: compares lineages of now, without at").into());
+        }
         return Ok(diff::answer(&visit, &subject, &view, (other, format)).await?);
     }
     let base = visit.links().lineage(subject.kind, subject.node.id);
@@ -244,8 +272,8 @@ pub(super) async fn page(visit: Visit) -> Result<Response, Problem> {
 
 /// `GET /lineage/{kind}/{id}/panel`: the panel of the page with the same query.
 pub(super) async fn panel_part(visit: Visit) -> Result<Response, Problem> {
-    let subject = LineageSubject::find(&visit, parse_id(visit.segment(1))?).await?;
     let view = LineageView::parse(visit.query())?;
+    let subject = LineageSubject::find(&visit, parse_id(visit.segment(1))?, view.at).await?;
     let drawn = Drawn::new(&visit.call, &subject, &view).await?;
     let base = visit.links().lineage(subject.kind, subject.node.id);
     let figure = selected(&subject, &view, &drawn)
@@ -356,6 +384,12 @@ async fn show(
         } else {
             String::new()
         },
+        as_of: AsOfNotice::of(drawn, (base, view)),
+        at: view.at.map(utc_text).unwrap_or_default(),
+        strip: TimeStrip::of(
+            &drawn.strip(&visit.call, subject, view).await?,
+            (base, view),
+        ),
         artifact_glyph: kind_glyph(Kind::Artifact),
         execution_glyph: kind_glyph(Kind::Execution),
     })

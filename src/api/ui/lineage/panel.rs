@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::query::{AskedPath, FigureOpening, LineageView, OpenPart};
-use super::{LineageSubject, centred, changed, with_query};
+use super::{LineageSubject, centred, changed, nodes_at, with_query};
 use crate::api::ui::page::kind_of;
 use crate::api::ui::text;
 use crate::api::ui::views::{NodeView, PropertyView, kind_glyph, properties, value_text};
@@ -68,7 +68,7 @@ impl Panel {
         let kind = kind_of(figure.key);
         let newest = figure.members.iter().rev().take(MAX_COMPARED_NODES);
         let ids: Vec<i64> = newest.map(|key| key.id).collect();
-        let mut nodes = visit.call.graph.nodes_by_ids(kind, &ids).await?;
+        let mut nodes = nodes_at(visit, kind, &ids, view.at).await?;
         nodes.reverse();
         let links = visit.links();
         let single = nodes.first().filter(|_| !figure.is_fold());
@@ -111,7 +111,8 @@ impl Panel {
                 let number = 1;
                 let path = AskedPath { from, to, number };
                 let view = changed(view, |view| view.path = Some(path));
-                (from != to && single.is_some()).then(|| with_query(base, &view))
+                let is_shown = from != to && single.is_some() && view.at.is_none();
+                is_shown.then(|| with_query(base, &view))
             }),
             properties,
             has_more_properties,

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::picture::fold::{MAX_FIGURES, MAX_UNFOLDED_FIGURES};
 use crate::picture::lineage::NoFigureKey;
 use crate::picture::{FigureKey, FoldRules, Grouping};
+use crate::utc::{time_of_text, utc_text};
 
 /// The most hops that can be asked for, and that are drawn unasked.
 const MAX_HOPS: u32 = 50;
@@ -22,6 +23,9 @@ const MAX_OPENINGS: usize = 100;
 
 /// The most letters of what is highlighted.
 const MAX_HIGHLIGHT_LETTERS: usize = 200;
+
+/// The last time that can be asked for: the end of the year 9999.
+const MAX_TIME: i64 = 253_402_300_799_999;
 
 /// The sizes of a picture on a screen, in percent.
 const ZOOM_PERCENTS: RangeInclusive<u32> = 10..=200;
@@ -123,6 +127,8 @@ pub struct LineageView {
     /// A path that is drawn instead of the lineage.
     pub path: Option<AskedPath>,
     pub is_list: bool,
+    /// The time as of which the lineage is, in milliseconds since epoch; `None` for now.
+    pub at: Option<i64>,
 }
 
 const DIRECTIONS: [(&str, WalkDirection); 3] = [
@@ -181,6 +187,7 @@ impl LineageView {
                     let rule = "path: must be two nodes with a dot between, such as a42.e77";
                     view.path = Some(text.parse().map_err(|_| Error::invalid(rule))?);
                 }
+                "at" => view.at = time(text)?,
                 // The scripts of the page read it; links do not repeat it.
                 "zoom" => check_zoom(text)?,
                 "view" => {
@@ -188,6 +195,9 @@ impl LineageView {
                 }
                 _ => {}
             }
+        }
+        if view.at.is_some() && view.path.is_some() {
+            return Err(Error::invalid("path: is that of now, without at"));
         }
         Ok(view)
     }
@@ -218,6 +228,9 @@ impl LineageView {
         }
         if self.is_list {
             query.append_pair("view", "list");
+        }
+        if let Some(time) = self.at {
+            query.append_pair("at", &utc_text(time));
         }
         query.finish()
     }
@@ -282,6 +295,23 @@ fn hops(text: &str) -> Result<Option<u32>> {
     hops.map(Some).ok_or_else(rule)
 }
 
+/// A time as RFC 3339, as a date, or in milliseconds since epoch; `None` for an empty text.
+fn time(text: &str) -> Result<Option<i64>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    let time = if is_number {
+        text.parse().ok()
+    } else {
+        time_of_text(text)
+    };
+    // The text of another time would be that of the nearest of these.
+    let time = time.filter(|time| (0..=MAX_TIME).contains(time));
+    let rule = "at: must be a time such as 2026-11-29T10:00:00Z, or milliseconds since 1970";
+    time.map(Some).ok_or_else(|| Error::invalid(rule))
+}
+
 fn check_zoom(text: &str) -> Result<()> {
     let percent = text.parse().ok();
     let is_known = percent.is_some_and(|percent| ZOOM_PERCENTS.contains(&percent));
@@ -331,6 +361,13 @@ mod url_tests {
             "path=a1.a2.0",
             "path=a1.a2.1.1",
             "view=map",
+            "at=yesterday",
+            "at=-1",
+            "at=1969-12-31",
+            "at=2026-02-30T00:00:00Z",
+            "at=99999999999999999999",
+            "at=253402300800000",
+            "path=a1.a2&at=1",
             "zoom=9",
             "zoom=x",
         ] {
@@ -373,6 +410,7 @@ mod url_tests {
             highlight in "[^\\s\\x00](.{0,30}[^\\s])?",
             path in proptest::option::of((key(), key(), 1..30_usize)),
             is_list in any::<bool>(),
+            at in proptest::option::of(0..=MAX_TIME),
         ) {
             let view = LineageView {
                 direction: DIRECTIONS[direction].1,
@@ -383,6 +421,7 @@ mod url_tests {
                 highlight: highlight.trim().to_owned(),
                 path: path.map(|(from, to, number)| AskedPath { from, to, number }),
                 is_list,
+                at: at.filter(|_| path.is_none()),
             };
             prop_assert_eq!(parse(&view.write()).unwrap(), view);
         }

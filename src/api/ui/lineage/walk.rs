@@ -5,7 +5,7 @@ use crate::api::call::Call;
 use crate::api::ui::views::{label, mark};
 use crate::error::{Error, Result};
 use crate::graph::{Direction, TraceQuery};
-use crate::model::{Event, Kind, Node, OffsetPage};
+use crate::model::{Event, Kind, Node};
 use crate::picture::{FigureKey, FigureKind, TracedEdge, TracedLineage, TracedNode};
 
 /// The most nodes that a walk in one direction finds.
@@ -33,6 +33,8 @@ pub struct WalkPlan {
     pub direction: WalkDirection,
     pub hops: u32,
     pub max_nodes: i64,
+    /// The time as of which the graph is walked, in milliseconds since epoch; `None` for now.
+    pub as_of: Option<i64>,
 }
 
 impl WalkPlan {
@@ -43,6 +45,7 @@ impl WalkPlan {
             direction: WalkDirection::Both,
             hops,
             max_nodes: MAX_TRACED_NODES,
+            as_of: None,
         }
     }
 
@@ -52,22 +55,21 @@ impl WalkPlan {
     }
 }
 
-/// The newest executions and artifacts in a context.
+/// The newest executions and artifacts in a context, or those that were the newest at a time.
 ///
 /// # Errors
 ///
 /// Those of the database.
-pub async fn members(call: &Call, context: i64) -> Result<Vec<FigureKey>> {
-    let page = OffsetPage {
-        limit: MAX_START_NODES,
-        offset: 0,
-    };
+pub async fn members(call: &Call, context: i64, as_of: Option<i64>) -> Result<Vec<FigureKey>> {
+    let time = as_of.unwrap_or(i64::MAX);
     let catalog = call.graph.catalog();
-    let executions = catalog.members(Kind::Execution, context, page).await?.nodes;
-    let artifacts = catalog.members(Kind::Artifact, context, page).await?.nodes;
-    let executions = executions.iter().map(|node| FigureKey::execution(node.id));
-    let artifacts = artifacts.iter().map(|node| FigureKey::artifact(node.id));
-    Ok(executions.chain(artifacts).collect())
+    let of = |kind| catalog.members_created_by(kind, context, time, MAX_START_NODES);
+    let executions = of(Kind::Execution).await?.into_iter();
+    let artifacts = of(Kind::Artifact).await?.into_iter();
+    let executions = executions.map(FigureKey::execution);
+    Ok(executions
+        .chain(artifacts.map(FigureKey::artifact))
+        .collect())
 }
 
 /// What is found both ways: what the starts came from has negative hops. A trace in both directions
@@ -108,6 +110,7 @@ async fn follow(
         execution_ids: walk.ids(FigureKind::Execution),
         max_hops: Some(i64::from(walk.hops)),
         max_nodes: walk.max_nodes,
+        as_of: walk.as_of,
         ..TraceQuery::default()
     };
     let mut trace = call.graph.trace(query).await?;
@@ -120,6 +123,10 @@ async fn follow(
         let executions = executions.map(|node| traced(FigureKey::execution(node.id), node, hop));
         found.nodes.extend(executions);
         found.edges.extend(part.events.iter().map(edge));
+        let present = part.present;
+        let artifacts = present.artifacts.into_iter().map(FigureKey::artifact);
+        let executions = present.executions.into_iter().map(FigureKey::execution);
+        found.present.extend(artifacts.chain(executions));
     }
     let (nodes, is_cut) = trace.end();
     found.is_cut |= is_cut && nodes >= walk.max_nodes;

@@ -1,6 +1,7 @@
 //! The rules of WCAG 2.2, levels A and AA, as axe-core checks them.
 
 use std::fs;
+use std::time::Duration;
 
 use serde_json::Value as Json;
 
@@ -25,9 +26,27 @@ const FINDINGS: &str = "
 /// The narrowest screen, in pixels.
 const NARROW_WIDTH: u32 = 320;
 
+/// Runs of later days that use a model, some of which fail.
+async fn put_late_runs(store: &Store, model: i64) {
+    let type_id = store.put_type::<Execution>("Late", &[]).await;
+    for (number, days) in (1..).zip([2, 0, 1, 6, 0, 0, 3]) {
+        store.wait(Duration::from_hours(24 * days));
+        let state = [pb::execution::State::Complete, pb::execution::State::Failed];
+        let run = Execution {
+            last_known_state: Some(state[usize::from(number % 3 == 0)].into()),
+            ..Execution::new(type_id, &format!("late {number}"))
+        };
+        let run = store.put(run).await;
+        store
+            .ask(put_events(vec![event(model, run, pb::event::Type::Input)]))
+            .await;
+    }
+}
+
 async fn pages_break_no_rule_of_wcag() {
     let store = Store::open(Backend::SqliteFile).await;
     let model = put_churn(&store).await;
+    put_late_runs(&store, model).await;
     let rules = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/tests/ui/node_modules/axe-core/axe.min.js"
@@ -41,6 +60,7 @@ async fn pages_break_no_rule_of_wcag() {
         "/search?q=churn".to_owned(),
         format!("/lineage/artifacts/{model}"),
         format!("/lineage/artifacts/{model}?view=list"),
+        format!("/lineage/artifacts/{model}?at=2999-01-01"),
         format!("/lineage/artifacts/{model}?path=a1.a{model}"),
         "/activity".to_owned(),
         "/about".to_owned(),
@@ -50,6 +70,9 @@ async fn pages_break_no_rule_of_wcag() {
         let mut broken = Vec::new();
         for page in &pages {
             browser.open(page).await;
+            // Screens of these are to be looked at.
+            let name = page.replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
+            let keeps = page.contains("?at=");
             browser.run(&format!("{rules}; arguments[0]();")).await;
             for (theme, width) in [("light", 1440), ("dark", 1440), ("light", NARROW_WIDTH)] {
                 browser.prefer(theme, true).await;
@@ -57,6 +80,11 @@ async fn pages_break_no_rule_of_wcag() {
                 let found = browser.run(FINDINGS).await;
                 if found != Json::Array(Vec::new()) {
                     broken.push(format!("{page}, {theme}, {width} px: {found:#}"));
+                }
+                if keeps {
+                    browser
+                        .keep_screen(&format!("wcag{name}-{theme}-{width}"))
+                        .await;
                 }
                 let shown = browser.js("document.documentElement.scrollWidth").await;
                 if shown.as_u64() > Some(width.into()) {

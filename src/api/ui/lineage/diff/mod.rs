@@ -145,7 +145,7 @@ async fn find_other(visit: &Visit, kind: Kind, text: &str) -> Result<LineageSubj
     let id = id.trim().strip_prefix('#').unwrap_or_else(|| id.trim());
     let id =
         parse_id(id).map_err(|_| Error::invalid("against: must be an id, or a kind and an id"));
-    LineageSubject::of(visit, kind, id?).await
+    LineageSubject::of(visit, kind, id?, None).await
 }
 
 /// What one lineage is.
@@ -163,6 +163,7 @@ async fn lineage_of(
         direction,
         hops,
         max_nodes: MAX_DIFF_NODES,
+        as_of: None,
     };
     walk::trace(&visit.call, &walk).await
 }
