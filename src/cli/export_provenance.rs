@@ -10,9 +10,10 @@ use serde_json::Value;
 
 use super::client::ServerArgs;
 use super::reproduce::{local_path, planned};
+use super::traced::{PresentNodes, TracedNodes, add_present};
 use super::{Failure, output};
 use crate::blobs::BlobDigest;
-use crate::proto::ml_metadata::{GetArtifactsByIdRequest, GetExecutionsByIdRequest};
+use crate::proto::pedigree::lineage::v1::TraceRequest;
 use crate::proto::pedigree::reproduction::v1::PlanResponse;
 use crate::provenance::{
     BomVersion, Package, Provenance, SigningKey, bom, crate_metadata, prov_document, statements,
@@ -57,8 +58,8 @@ impl ExportProvenanceArgs {
     pub(super) async fn run(&self) -> Result<(), Failure> {
         let key = self.key.as_deref().map(|path| self.signing_key(path));
         let key = key.transpose()?;
-        let plan = planned(&self.server, &self.model, &self.execution).await?;
-        let provenance = provenance_of(&self.server, plan).await?;
+        let plan = planned(&self.server, &self.model, &self.execution, None).await?;
+        let (provenance, _) = provenance_of(&self.server, plan, None).await?;
         let text = match self.format {
             ExportFormat::Slsa => signed_lines(&provenance, key.as_ref()),
             ExportFormat::Cyclonedx => document(&bom(&provenance, BomVersion::V1_6))?,
@@ -98,32 +99,31 @@ fn document(value: &Value) -> Result<String, Failure> {
     Ok(format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
-/// A plan with the nodes that it names, and the packages of the lists that are on this machine.
+/// A plan with the nodes that it names, as they are or as they were at a time, and the packages of
+/// the lists that are on this machine.
 pub(super) async fn provenance_of(
     server: &ServerArgs,
     plan: PlanResponse,
-) -> Result<Provenance, Failure> {
-    let mut client = server.store_client()?;
-    let request = GetArtifactsByIdRequest {
+    as_of: Option<i64>,
+) -> Result<(Provenance, PresentNodes), Failure> {
+    let named = TraceRequest {
         artifact_ids: plan.artifacts.iter().map(|artifact| artifact.id).collect(),
-        ..GetArtifactsByIdRequest::default()
-    };
-    let artifacts = client.get_artifacts_by_id(request).await?.into_inner();
-    let artifacts = artifacts.artifacts.into_iter();
-    let artifacts = artifacts.filter_map(|node| Some((node.id?, node)));
-    let request = GetExecutionsByIdRequest {
         execution_ids: plan.steps.iter().map(|step| step.execution_id).collect(),
-        ..GetExecutionsByIdRequest::default()
+        max_hops: Some(0),
+        as_of,
+        ..TraceRequest::default()
     };
-    let executions = client.get_executions_by_id(request).await?.into_inner();
-    let executions = executions.executions.into_iter();
-    let executions = executions.filter_map(|node| Some((node.id?, node)));
-    Ok(Provenance {
-        artifacts: artifacts.collect(),
-        executions: executions.collect(),
+    let mut found = TracedNodes::default();
+    found.add(server, named).await?;
+    add_present(&mut found.present, "artifact", &plan.present_artifact_ids);
+    add_present(&mut found.present, "execution", &plan.present_execution_ids);
+    let provenance = Provenance {
+        artifacts: found.artifacts,
+        executions: found.executions,
         packages: packages(&plan),
         plan,
-    })
+    };
+    Ok((provenance, found.present))
 }
 
 /// The packages of the lists that can be read here, by their digests.

@@ -33,6 +33,7 @@ mod serve;
 mod sink;
 mod token;
 mod trace;
+mod traced;
 mod watch;
 
 use std::ffi::OsString;

@@ -1,35 +1,24 @@
 //! `pedigree report`: prints what the graph says about an artifact for an audit.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::stdout;
 use std::path::{Path, PathBuf};
 
-use super::client::{ServerArgs, found};
-use super::export_provenance::provenance_of;
-use super::reproduce::planned;
-use super::{Failure, output};
-use crate::config::read_text;
-use crate::proto::ml_metadata::{
-    Context, GetContextsByArtifactRequest, GetParentContextsByContextRequest, Value,
-};
-use crate::proto::pedigree::lineage::v1::TraceRequest;
-use crate::proto::pedigree::lineage::v1::trace_request::Direction;
-use crate::proto::pedigree::registry::v1::{AliasHistoryRequest, AliasMove};
-use crate::report::{
-    Evidence, MAX_MAPPING_BYTES, RegisteredEvidence, Report, ReportLineage, ReportMapping,
-};
 use askama::Template;
 use clap::{Args, ValueEnum};
 
-/// The most nodes of a report's lineage.
-const MAX_LINEAGE_NODES: i64 = 20_000;
-
-/// The last moves of an alias that are printed.
-const MAX_ALIAS_MOVES: i32 = 1000;
-
-/// The type of contexts that are versions of registered models.
-const VERSION_TYPE: &str = "kf.ModelVersion";
+use super::as_of::AsOfArgs;
+use super::client::ServerArgs;
+use super::export_provenance::provenance_of;
+use super::reproduce::planned;
+use super::traced::{PresentNodes, TracedNodes, add_present};
+use super::{Failure, output};
+use crate::config::read_text;
+use crate::proto::pedigree::lineage::v1::TraceRequest;
+use crate::proto::pedigree::lineage::v1::trace_request::Direction;
+use crate::proto::pedigree::registry::v1::VersionsOfRequest;
+use crate::report::{
+    Evidence, MAX_MAPPING_BYTES, RegisteredEvidence, Report, ReportLineage, ReportMapping,
+};
 
 #[derive(Debug, Args)]
 pub struct ReportArgs {
@@ -44,6 +33,9 @@ pub struct ReportArgs {
     /// one of this version (src/report/mapping.toml)
     #[arg(long, value_name = "FILE")]
     mapping: Option<PathBuf>,
+
+    #[command(flatten)]
+    as_of: AsOfArgs,
 
     #[command(flatten)]
     server: ServerArgs,
@@ -62,12 +54,22 @@ impl ReportArgs {
             Some(path) => mapping(path)?,
             None => ReportMapping::built_in().map_err(Failure)?,
         };
-        let plan = planned(&self.server, &self.model, &[]).await?;
+        let as_of = self.as_of.time();
+        let plan = planned(&self.server, &self.model, &[], as_of).await?;
         let artifact = plan.artifact_id;
+        let (provenance, mut present) = provenance_of(&self.server, plan, as_of).await?;
+        let lineage = lineage(&self.server, artifact, as_of).await?;
+        present.extend(lineage.present);
         let evidence = Evidence {
-            provenance: provenance_of(&self.server, plan).await?,
-            lineage: lineage(&self.server, artifact).await?,
-            versions: versions(&self.server, artifact).await?,
+            provenance,
+            lineage: ReportLineage {
+                artifacts: lineage.artifacts,
+                executions: lineage.executions,
+                events: lineage.events,
+            },
+            versions: versions(&self.server, artifact, as_of, &mut present).await?,
+            as_of,
+            present_states: present.len(),
         };
         let report = Report::new(&evidence, &mapping);
         let report = report.ok_or_else(|| Failure(format!("there is no artifact {artifact}")))?;
@@ -87,111 +89,53 @@ fn mapping(path: &Path) -> Result<ReportMapping, Failure> {
 }
 
 /// The executions that read an artifact, and everything upstream of them and of the artifact.
-async fn lineage(server: &ServerArgs, artifact: i64) -> Result<ReportLineage, Failure> {
-    let mut lineage = ReportLineage::default();
+async fn lineage(
+    server: &ServerArgs,
+    artifact: i64,
+    as_of: Option<i64>,
+) -> Result<TracedNodes, Failure> {
+    let mut found = TracedNodes::default();
     let readers = TraceRequest {
         direction: Direction::Impact.into(),
         artifact_ids: vec![artifact],
         max_hops: Some(1),
-        max_nodes: MAX_LINEAGE_NODES,
+        as_of,
         ..TraceRequest::default()
     };
-    add(server, &mut lineage, readers).await?;
+    found.add(server, readers).await?;
+    // This trace has the events of the first one too.
     let upstream = TraceRequest {
         direction: Direction::Provenance.into(),
         artifact_ids: vec![artifact],
-        execution_ids: lineage.executions.keys().copied().collect(),
-        max_nodes: MAX_LINEAGE_NODES,
+        execution_ids: found.executions.keys().copied().collect(),
+        as_of,
         ..TraceRequest::default()
     };
-    // The second trace has the events of the first one too.
-    lineage.events.clear();
-    add(server, &mut lineage, upstream).await?;
-    Ok(lineage)
-}
-
-async fn add(
-    server: &ServerArgs,
-    lineage: &mut ReportLineage,
-    request: TraceRequest,
-) -> Result<(), Failure> {
-    let mut client = server.client()?;
-    let mut responses = client.trace(request).await?.into_inner();
-    while let Some(response) = responses.message().await? {
-        let nodes = response.artifacts.into_iter();
-        lineage
-            .artifacts
-            .extend(nodes.filter_map(|node| Some((node.id?, node))));
-        let nodes = response.executions.into_iter();
-        lineage
-            .executions
-            .extend(nodes.filter_map(|node| Some((node.id?, node))));
-        lineage.events.extend(response.events);
-        if response
-            .end
-            .is_some_and(|end| end.cut && end.nodes >= MAX_LINEAGE_NODES)
-        {
-            return Err(Failure(format!(
-                "the lineage has more than {MAX_LINEAGE_NODES} nodes"
-            )));
-        }
-    }
-    Ok(())
+    found.add(server, upstream).await?;
+    Ok(found)
 }
 
 /// The versions of registered models that an artifact is.
-async fn versions(server: &ServerArgs, artifact: i64) -> Result<Vec<RegisteredEvidence>, Failure> {
-    let mut client = server.store_client()?;
-    let request = GetContextsByArtifactRequest {
-        artifact_id: Some(artifact),
-        ..GetContextsByArtifactRequest::default()
-    };
-    let contexts = found(client.get_contexts_by_artifact(request).await)?;
-    let contexts = contexts.contexts.into_iter();
-    let mut versions = Vec::new();
-    let mut moves: BTreeMap<i64, Vec<(String, Vec<AliasMove>)>> = BTreeMap::new();
-    for version in contexts.filter(|context| context.r#type() == VERSION_TYPE) {
-        let request = GetParentContextsByContextRequest {
-            context_id: version.id,
-            ..GetParentContextsByContextRequest::default()
-        };
-        let parents = found(client.get_parent_contexts_by_context(request).await)?;
-        let Some(model) = parents.contexts.into_iter().next() else {
-            continue;
-        };
-        let moves = match moves.entry(model.id()) {
-            Entry::Occupied(known) => known.get().clone(),
-            Entry::Vacant(entry) => entry.insert(alias_moves(server, &model).await?).clone(),
-        };
-        versions.push(RegisteredEvidence {
-            model,
-            version,
-            moves,
-        });
-    }
-    Ok(versions)
-}
-
-/// The moves of each alias that a model has now.
-async fn alias_moves(
+async fn versions(
     server: &ServerArgs,
-    model: &Context,
-) -> Result<Vec<(String, Vec<AliasMove>)>, Failure> {
-    let properties: &BTreeMap<String, Value> = &model.custom_properties;
-    let names = properties.keys();
-    let aliases: BTreeSet<&str> = names
-        .filter_map(|name| name.strip_prefix("alias."))
-        .collect();
+    artifact: i64,
+    as_of: Option<i64>,
+    present: &mut PresentNodes,
+) -> Result<Vec<RegisteredEvidence>, Failure> {
     let mut client = server.registry_client()?;
-    let mut all = Vec::new();
-    for alias in aliases {
-        let request = AliasHistoryRequest {
-            model: model.name().to_owned(),
-            alias: alias.to_owned(),
-            max_moves: MAX_ALIAS_MOVES,
-        };
-        let moves = client.alias_history(request).await?.into_inner().moves;
-        all.push((alias.to_owned(), moves));
-    }
-    Ok(all)
+    let request = VersionsOfRequest {
+        artifact_id: artifact,
+        as_of,
+    };
+    let found = client.versions_of(request).await?.into_inner();
+    add_present(present, "context", &found.present_context_ids);
+    let versions = found.versions.into_iter().filter_map(|found| {
+        let aliases = found.aliases.into_iter();
+        Some(RegisteredEvidence {
+            model: found.model?,
+            version: found.version?,
+            moves: aliases.map(|it| (it.alias, it.moves)).collect(),
+        })
+    });
+    Ok(versions.collect())
 }

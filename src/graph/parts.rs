@@ -55,7 +55,7 @@ impl Graph {
     /// Registered models and their versions.
     #[must_use]
     pub fn registry(&self) -> GraphRegistry {
-        GraphRegistry(self.database.clone())
+        GraphRegistry(self.history.clone())
     }
 
     /// Groups of facts about nodes, as they were sent.

@@ -173,6 +173,7 @@ pub const METHODS: &[MethodActions] = &[
     row("/pedigree.registry.v1.RegistryService/Rollback", &[NodeWrite]),
     row("/pedigree.registry.v1.RegistryService/GetAlias", &[NodeRead]),
     row("/pedigree.registry.v1.RegistryService/AliasHistory", &[NodeRead]),
+    row("/pedigree.registry.v1.RegistryService/VersionsOf", &[NodeRead]),
     row("/pedigree.reproduction.v1.ReproductionService/Plan", &[LineageWalk]),
     row("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", &[TypeRead]),
     row("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &[TypeRead]),

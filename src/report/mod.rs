@@ -30,6 +30,11 @@ pub struct Evidence {
     /// Everything upstream of the artifact and of the executions that read it, and these.
     pub lineage: ReportLineage,
     pub versions: Vec<RegisteredEvidence>,
+    /// The time as of which all of it is, in milliseconds since epoch; `None` for now.
+    pub as_of: Option<i64>,
+    /// How many nodes are in the state of today nevertheless, because the history does not have
+    /// their earlier state.
+    pub present_states: usize,
 }
 
 /// Nodes and the events between them.
@@ -56,6 +61,9 @@ pub struct Report {
     pub title: String,
     /// The id of the artifact.
     pub artifact: i64,
+    /// The time as of which the report is; `None` for now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
     pub notice: String,
     /// The level of its reproduction, from 0 to 4, and the score in percent.
     pub level: i32,
@@ -132,6 +140,7 @@ impl Report {
         Some(Self {
             title: format!("Report about {}", evidence.provenance.subject_name()?),
             artifact: plan.artifact_id,
+            as_of: evidence.as_of.map(utc_text),
             notice: mapping.notice.clone(),
             level: plan.level,
             score: plan.score,

@@ -72,6 +72,14 @@ fn identity(evidence: &Evidence) -> Option<Vec<ReportEntry>> {
         let text = "no version of a registered model is this artifact";
         facts.push(ReportFact::missing("version", text, source("attributions")));
     }
+    if evidence.present_states > 0 {
+        let nodes = match evidence.present_states {
+            1 => "1 node is".to_owned(),
+            count => format!("{count} nodes are"),
+        };
+        let text = format!("{nodes} in the state of today: the history lacks the state of then");
+        facts.push(ReportFact::finding("states", text, source("history")));
+    }
     let mut entries = vec![ReportEntry {
         subject: format!("artifact {id}"),
         facts,

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::graph::registered::names::version_number_property;
 use crate::graph::registered::{
     AliasMove as Move, AliasTarget, ModelVersion as Version, MoveAlias, NewVersion,
-    RegisteredModel as Model, VersionSource,
+    RegisteredModel as Model, VersionOfArtifact as OfArtifact, VersionSource,
 };
 use crate::model::{
     Door, FieldCondition, FieldOrder, FieldTest, OffsetPage, RegistryField, TextOp, TrackingQuery,
@@ -16,8 +16,9 @@ use crate::proto::pedigree::registry::v1::registry_service_server::RegistryServi
 use crate::proto::pedigree::registry::v1::{
     AliasHistoryRequest, AliasHistoryResponse, AliasMove, CreateVersionRequest,
     CreateVersionResponse, GetAliasRequest, GetAliasResponse, ListModelsRequest,
-    ListModelsResponse, ListVersionsRequest, ListVersionsResponse, ModelVersion, RegisteredModel,
-    RollbackRequest, RollbackResponse, SetAliasRequest, SetAliasResponse,
+    ListModelsResponse, ListVersionsRequest, ListVersionsResponse, ModelVersion, MovesOfAlias,
+    RegisteredModel, RollbackRequest, RollbackResponse, SetAliasRequest, SetAliasResponse,
+    VersionOfArtifact, VersionsOfRequest, VersionsOfResponse,
 };
 
 /// The entries of a page whose length is not said, and the most of one.
@@ -136,6 +137,20 @@ impl From<Move> for AliasMove {
             to_version: moved.after,
             time: moved.time,
             principal: moved.principal,
+        }
+    }
+}
+
+impl From<OfArtifact> for VersionOfArtifact {
+    fn from(found: OfArtifact) -> Self {
+        let aliases = found.aliases.into_iter().map(|(alias, moves)| {
+            let moves = moves.into_iter().map(Into::into).collect();
+            MovesOfAlias { alias, moves }
+        });
+        Self {
+            version: Some(found.version.into()),
+            model: Some(found.model.into()),
+            aliases: aliases.collect(),
         }
     }
 }
@@ -274,6 +289,20 @@ impl RegistryService for RegistryHandler {
         let moves = moves.await?.into_iter().map(Into::into);
         Ok(Response::new(AliasHistoryResponse {
             moves: moves.collect(),
+        }))
+    }
+
+    async fn versions_of(
+        &self,
+        request: Request<VersionsOfRequest>,
+    ) -> Result<Response<VersionsOfResponse>, Status> {
+        let (call, asked) = self.call(request).await?;
+        let registry = call.graph.registry();
+        let found = registry.versions_of(asked.artifact_id, asked.as_of).await?;
+        let versions = found.versions.into_iter().map(Into::into);
+        Ok(Response::new(VersionsOfResponse {
+            versions: versions.collect(),
+            present_context_ids: found.present_ids,
         }))
     }
 }

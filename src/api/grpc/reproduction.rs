@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 use crate::api::call::Calls;
 use crate::error::{Error, Result};
 use crate::graph::{Direction, Graph, TraceQuery};
-use crate::model::{Door, Event, Side};
+use crate::model::{Door, Event, PerSide, Side};
 use crate::proto::pedigree::reproduction::v1::gap::Subject as WireSubject;
 use crate::proto::pedigree::reproduction::v1::observation::{Finding as WireFinding, Subject};
 use crate::proto::pedigree::reproduction::v1::reproduction_service_server::ReproductionService;
@@ -49,46 +49,63 @@ impl ReproductionService for ReproductionHandler {
             .await?;
         let request = request.into_inner();
         let artifact = request.artifact_id;
+        let as_of = request.as_of;
         let options = PlanOptions::try_from(request)?;
-        let lineage = lineage_of(&call.graph, artifact).await?;
+        let (lineage, present) = lineage_of(&call.graph, artifact, as_of).await?;
         let plan = plan(&lineage, artifact, &options);
         let plan =
             plan.ok_or_else(|| Error::NotFound(format!("there is no artifact {artifact}")))?;
-        Ok(Response::new(plan.into()))
+        Ok(Response::new(PlanResponse {
+            present_artifact_ids: present.artifacts,
+            present_execution_ids: present.executions,
+            ..plan.into()
+        }))
     }
 }
 
-/// Everything upstream of an artifact, the outputs of these executions, and their reproductions.
-async fn lineage_of(graph: &Graph, artifact: i64) -> Result<ArtifactLineage> {
-    let mut lineage = ArtifactLineage::default();
+/// Everything upstream of an artifact, the outputs of these executions, and their reproductions, as
+/// it is or as it was at a time. With the ids of the nodes whose states are today's nevertheless.
+async fn lineage_of(
+    graph: &Graph,
+    artifact: i64,
+    as_of: Option<i64>,
+) -> Result<(ArtifactLineage, PerSide<Vec<i64>>)> {
+    let mut found = (ArtifactLineage::default(), PerSide::default());
     let upstream = TraceQuery {
         direction: Direction::Upstream,
         artifact_ids: vec![artifact],
+        as_of,
         ..TraceQuery::default()
     };
-    add(graph, &mut lineage, upstream).await?;
+    add(graph, &mut found, upstream).await?;
     let outputs = TraceQuery {
         direction: Direction::Downstream,
-        execution_ids: lineage.executions.keys().copied().collect(),
+        execution_ids: found.0.executions.keys().copied().collect(),
         max_hops: Some(1),
+        as_of,
         ..TraceQuery::default()
     };
     if !outputs.execution_ids.is_empty() {
-        add(graph, &mut lineage, outputs).await?;
+        add(graph, &mut found, outputs).await?;
     }
     let reproductions = TraceQuery {
         direction: Direction::Downstream,
-        artifact_ids: lineage.artifacts.keys().copied().collect(),
+        artifact_ids: found.0.artifacts.keys().copied().collect(),
         max_hops: Some(1),
         path_key: Some(REPRODUCED_ROLE.to_owned()),
+        as_of,
         ..TraceQuery::default()
     };
-    add(graph, &mut lineage, reproductions).await?;
-    Ok(lineage)
+    add(graph, &mut found, reproductions).await?;
+    Ok(found)
 }
 
 /// Adds what a trace finds, but for what an earlier trace found.
-async fn add(graph: &Graph, lineage: &mut ArtifactLineage, query: TraceQuery) -> Result<()> {
+async fn add(
+    graph: &Graph,
+    (lineage, present): &mut (ArtifactLineage, PerSide<Vec<i64>>),
+    query: TraceQuery,
+) -> Result<()> {
     let identity = |event: &Event| (event.artifact_id, event.execution_id, event.event_type);
     let known: HashSet<_> = lineage.events.iter().map(identity).collect();
     let query = TraceQuery {
@@ -100,6 +117,8 @@ async fn add(graph: &Graph, lineage: &mut ArtifactLineage, query: TraceQuery) ->
     trace.leave_out(Side::Artifact, |id| lineage.artifacts.contains_key(&id));
     trace.leave_out(Side::Execution, |id| lineage.executions.contains_key(&id));
     while let Some(part) = trace.next(PART_NODES).await? {
+        present.artifacts.extend(part.present.artifacts);
+        present.executions.extend(part.present.executions);
         let nodes = part.artifacts.into_iter().map(|node| (node.id, node));
         lineage.artifacts.extend(nodes);
         let nodes = part.executions.into_iter().map(|node| (node.id, node));
@@ -158,6 +177,7 @@ impl From<ReproductionPlan> for PlanResponse {
             gaps: plan.gaps.into_iter().map(WireGap::from).collect(),
             level: Level::from(plan.level).into(),
             score: u32::try_from(plan.score.percent()).unwrap_or(u32::MAX),
+            ..Self::default()
         }
     }
 }

@@ -9,24 +9,29 @@ use crate::cli::client::{ServerArgs, found};
 use crate::cli::output::printable;
 use crate::cli::run::real_path;
 use crate::cli::{Failure, json};
-use crate::proto::ml_metadata::{GetArtifactByTypeAndNameRequest, GetArtifactsByUriRequest};
+use crate::proto::ml_metadata::{
+    Artifact, GetArtifactByTypeAndNameRequest, GetArtifactsByUriRequest,
+};
 use crate::proto::pedigree::reproduction::v1::{PlanRequest, PlanResponse};
 
 /// What URIs of files that the server has begin with.
 const SERVED_SCHEME: &str = "mlflow-artifacts:/";
 
 /// The plan of an artifact, with what is found where sources, blobs and commits should be. The
-/// executions are taken where several produced an artifact.
+/// executions are taken where several produced an artifact. With a time, it is the plan of the
+/// lineage as it was then.
 pub(in crate::cli) async fn planned(
     server: &ServerArgs,
     model: &str,
     executions: &[i64],
+    as_of: Option<i64>,
 ) -> Result<PlanResponse, Failure> {
     let mut client = server.reproduction_client()?;
     let mut request = PlanRequest {
-        artifact_id: artifact_id(server, model).await?,
+        artifact_id: artifact_as_of(server, model, as_of).await?,
         execution_ids: executions.to_vec(),
         observations: Vec::new(),
+        as_of,
     };
     let first = client.plan(request.clone()).await?.into_inner();
     let is_step = |id: i64| first.steps.iter().any(|step| step.execution_id == id);
@@ -47,6 +52,15 @@ pub(in crate::cli) async fn planned(
 /// The id of the artifact that is meant: by its id, TYPE/NAME, or a URI or path, which mean the
 /// newest one there.
 pub(in crate::cli) async fn artifact_id(server: &ServerArgs, model: &str) -> Result<i64, Failure> {
+    artifact_as_of(server, model, None).await
+}
+
+/// [`artifact_id`], where the newest one at a URI was created by a time.
+async fn artifact_as_of(
+    server: &ServerArgs,
+    model: &str,
+    as_of: Option<i64>,
+) -> Result<i64, Failure> {
     if let Ok(id) = model.parse() {
         return Ok(id);
     }
@@ -71,9 +85,12 @@ pub(in crate::cli) async fn artifact_id(server: &ServerArgs, model: &str) -> Res
         has_retired_uri: false,
     };
     let at_uri = client.get_artifacts_by_uri(request).await?.into_inner();
+    let was_there =
+        |artifact: &&Artifact| as_of.is_none_or(|time| artifact.create_time_since_epoch() <= time);
     let newest = at_uri
         .artifacts
         .iter()
+        .filter(was_there)
         .filter_map(|artifact| artifact.id)
         .max();
     newest.ok_or_else(|| Failure(format!("there is no artifact {}", printable(model))))

@@ -83,7 +83,7 @@ enum RecipeFormat {
 impl ReproduceArgs {
     /// Prints the plan or the recipe, and runs it if that is asked for.
     pub(super) async fn run(&self) -> Result<ExitCode, Failure> {
-        let plan = planned(&self.server, &self.model, &self.execution).await?;
+        let plan = planned(&self.server, &self.model, &self.execution, None).await?;
         let text = match (self.recipe, self.format) {
             (Some(_), _) if !plan.gaps.is_empty() => {
                 report(&mut stderr(), print::gaps(&plan).trim_end());

@@ -8,17 +8,18 @@ use super::names::{VERSION_PROPERTIES, alias_property, version_name};
 use super::schema::RegistryTypes;
 use super::versions::{self, ModelVersion};
 use crate::error::Result;
+use crate::graph::changes::history::History;
 use crate::graph::nodes::read::in_order;
 use crate::graph::tracking::fields::text;
 use crate::model::{Kind, Node, RegistryField, TrackingQuery, distinct_ids};
+use crate::storage::Tx;
 use crate::storage::tables::memberships::{self, MembershipEnd};
 use crate::storage::tables::tracking::registered as registered_rows;
 use crate::storage::tables::{alias_moves, nodes, versions as version_rows};
-use crate::storage::{Database, Tx};
 
 /// The registered models of a graph.
 #[derive(Clone, Debug)]
-pub struct GraphRegistry(pub(in crate::graph) Database);
+pub struct GraphRegistry(pub(in crate::graph) History);
 
 /// A registered model with the latest version in each stage, by their numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +41,7 @@ pub struct AliasedVersion {
 impl GraphRegistry {
     /// Begins a read. `None` for a store without registered models.
     async fn begin(&self) -> Result<Option<(Tx, RegistryTypes)>> {
-        let mut tx = self.0.read().await?;
+        let mut tx = self.0.database.read().await?;
         let types = RegistryTypes::find(&mut tx).await?;
         Ok(types.map(|types| (tx, types)))
     }
@@ -161,7 +162,7 @@ impl GraphRegistry {
     /// Those of the database.
     pub async fn artifacts(&self, versions: &[ModelVersion]) -> Result<BTreeMap<i64, Vec<i64>>> {
         let ids: Vec<i64> = versions.iter().map(|version| version.id).collect();
-        let mut tx = self.0.read().await?;
+        let mut tx = self.0.database.read().await?;
         let end = MembershipEnd::Context;
         let mut artifacts: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
         for member in memberships::find(&mut tx, Kind::Artifact, end, &ids).await? {

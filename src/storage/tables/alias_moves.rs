@@ -95,6 +95,41 @@ pub async fn last(
     tx.all(query).await
 }
 
+/// The last moves of each alias of these models until a time in milliseconds since epoch, if one is
+/// given: the models and the aliases ascending, and of each alias the newest move first.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn last_of_models(
+    tx: &mut Tx,
+    context_ids: &[i64],
+    until: Option<i64>,
+    limit: i64,
+) -> Result<Vec<AliasMoveRow>> {
+    if context_ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = tx.sql(
+        "alias_moves::last_of_models",
+        "SELECT context_id, alias, move_number, version_before, version_after, \
+         milliseconds_since_epoch, principal FROM ( \
+         SELECT m.*, ROW_NUMBER() OVER ( \
+         PARTITION BY m.context_id, m.alias ORDER BY m.move_number DESC) AS place \
+         FROM PedigreeAliasMove m WHERE m.context_id",
+    );
+    query.push_in(context_ids);
+    if let Some(time) = until {
+        query
+            .push(" AND m.milliseconds_since_epoch <= ?")
+            .bind(time);
+    }
+    query
+        .push(") AS numbered WHERE place <= ? ORDER BY context_id, alias, move_number DESC")
+        .bind(limit);
+    tx.all(query).await
+}
+
 /// The number of the last move of each alias of a model.
 ///
 /// # Errors

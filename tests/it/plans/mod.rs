@@ -9,6 +9,10 @@ mod tracking;
 use std::collections::{BTreeMap, BTreeSet};
 
 use pb::list_operation_options::order_by_field::Field;
+use pedigree::proto::pedigree::lineage::v1::TraceRequest;
+use pedigree::proto::pedigree::lineage::v1::lineage_service_client::LineageServiceClient;
+use pedigree::proto::pedigree::registry::v1::VersionsOfRequest;
+use pedigree::proto::pedigree::registry::v1::registry_service_client::RegistryServiceClient;
 use serde_json::{Value as Json, json};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 
@@ -337,7 +341,7 @@ const CATALOG_PATHS: [&str; 9] = [
 ];
 
 /// Pages of the web that show nodes of [`Asking::fill`].
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 14] = [
     "/",
     "/search?q=n7",
     "/search?q=s3://7",
@@ -351,6 +355,7 @@ const PAGES: [&str; 13] = [
     "/contexts/7",
     "/types",
     "/lineage/artifacts/7?hops=1",
+    "/lineage/contexts/7?hops=1&at=2999-01-01",
 ];
 
 async fn read_pages(port: u16) {
@@ -566,6 +571,31 @@ async fn watch_large(server: &Server) {
     watcher.take(1).await;
 }
 
+/// Traces the graph as it was before a node changed, and asks for the versions of then.
+async fn read_as_of(server: &Server) {
+    let asking = Asking::to(server).await;
+    let stored = asking.ask(Artifact::by_ids(&[7])).await.remove(0);
+    let as_of = Some(stored.create_time_since_epoch());
+    let channel = server.connect().await;
+    let mut client = LineageServiceClient::new(channel.clone());
+    let request = TraceRequest {
+        artifact_ids: vec![7],
+        as_of,
+        ..TraceRequest::default()
+    };
+    let mut responses = client.trace(request).await.unwrap().into_inner();
+    while responses.message().await.unwrap().is_some() {}
+    let of_versions = few_matching("contexts_a.type = 'kf.ModelVersion'");
+    let registered = asking.ask(Artifact::list(Some(of_versions))).await.nodes;
+    let request = VersionsOfRequest {
+        artifact_id: registered[0].id(),
+        as_of: Some(i64::MAX),
+    };
+    let mut client = RegistryServiceClient::new(channel);
+    let found = client.versions_of(request).await.unwrap().into_inner();
+    assert!(!found.versions.is_empty(), "{found:?}");
+}
+
 /// Lets the planner know how large the tables are.
 async fn analyze(database: &TestDatabase) {
     let sql = match database.backend {
@@ -611,11 +641,23 @@ async fn frequent_statements_use_indexes(backend: Backend) {
         let answer = openlineage::post(server.port, openlineage::PATH, late.as_bytes()).await;
         assert_eq!(answer.status, 201, "{answer:?}");
     }
+    read_as_of(&server).await;
     let statements = statements(&server.process.log());
     server.stop();
     assert!(statements.len() > 40, "{statements:?}");
     let is_first = |statement: &Statement| statement.name == "changes::first_since";
     assert!(statements.iter().any(is_first), "{statements:?}");
+    for name in [
+        "catalog::members_created_by",
+        "changes::page_before",
+        "nodes::changed_after",
+        "alias_moves::last_of_models",
+    ] {
+        assert!(
+            statements.iter().any(|it| it.name == name),
+            "{name}: {statements:?}"
+        );
+    }
     let is_ahead = |statement: &Statement| statement.name == "events::executions_ahead";
     let reads_ahead = matches!(backend, Backend::Postgres | Backend::MySql);
     let ways = statements.iter().filter(|it| is_ahead(it)).count();

@@ -8,6 +8,7 @@ mod kubeflow;
 mod plan;
 mod reader;
 mod reports;
+mod reports_as_of;
 mod rerun;
 mod run;
 mod toy;
@@ -28,7 +29,7 @@ use crate::support::{Backend, TestDatabase};
 pub struct Project {
     folder: TempDir,
     server: Server,
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 impl Project {
@@ -57,12 +58,16 @@ impl Project {
         Self {
             folder: TempDir::new().unwrap(),
             server: Server::on(&database, &[]),
-            _database: database,
+            database,
         }
     }
 
     pub fn port(&self) -> u16 {
         self.server.port
+    }
+
+    pub fn database_url(&self) -> &str {
+        &self.database.url
     }
 
     /// The folder around the project.
