@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::error::Result;
 use crate::graph::changes::history::History;
+use crate::graph::changes::states::AsOf;
 use crate::graph::changes::watch::NewestChanges;
 use crate::graph::filters::{parse_filter, permit_for};
 use crate::graph::lineage::as_of::{self, NodesAsOf};
@@ -135,14 +136,13 @@ impl GraphBrowse {
         self.history.newest_changes(most).await
     }
 
-    /// Those of the nodes with these ids that were there at a time in milliseconds since epoch, as
-    /// they were.
+    /// Those of the nodes with these ids that were there at a time, as they were.
     ///
     /// # Errors
     ///
     /// Those of the database.
-    pub async fn nodes_as_of(&self, kind: Kind, ids: &[i64], time: i64) -> Result<NodesAsOf> {
-        as_of::nodes_as_of(&self.history, kind, ids, time).await
+    pub async fn nodes_as_of(&self, kind: Kind, ids: &[i64], as_of: AsOf) -> Result<NodesAsOf> {
+        as_of::nodes_as_of(&self.history, kind, ids, as_of).await
     }
 
     /// The shortest ways of data from one node to another, at most 20.

@@ -67,6 +67,7 @@ pub use changes::audit::{AuditEntry, AuditPage, AuditRecord};
 pub use changes::history::Retention;
 pub use changes::memory::SentMemory;
 pub use changes::reconcile::ReconcileScope;
+pub use changes::states::AsOf;
 pub use changes::watch::{Changes, NewestChanges, Since, Topic, Watch, WatchQuery};
 pub use clock::Clock;
 pub use comparison::{ComparedNodes, CurveBucket, GraphComparison, MetricCurve, MetricSummary};

@@ -4,6 +4,7 @@ use tonic::{Request, Response, Status};
 
 use crate::api::call::{Call, Calls};
 use crate::error::{Error, Result};
+use crate::graph::AsOf;
 use crate::graph::registered::names::version_number_property;
 use crate::graph::registered::{
     AliasMove as Move, AliasTarget, ModelVersion as Version, MoveAlias, NewVersion,
@@ -298,7 +299,8 @@ impl RegistryService for RegistryHandler {
     ) -> Result<Response<VersionsOfResponse>, Status> {
         let (call, asked) = self.call(request).await?;
         let registry = call.graph.registry();
-        let found = registry.versions_of(asked.artifact_id, asked.as_of).await?;
+        let as_of = asked.as_of.map(AsOf::at);
+        let found = registry.versions_of(asked.artifact_id, as_of).await?;
         let versions = found.versions.into_iter().map(Into::into);
         Ok(Response::new(VersionsOfResponse {
             versions: versions.collect(),

@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status};
 
 use crate::api::call::Calls;
 use crate::error::{Error, Result};
-use crate::graph::{Direction, Graph, TraceQuery};
+use crate::graph::{AsOf, Direction, Graph, TraceQuery};
 use crate::model::{Door, Event, PerSide, Side};
 use crate::proto::pedigree::reproduction::v1::gap::Subject as WireSubject;
 use crate::proto::pedigree::reproduction::v1::observation::{Finding as WireFinding, Subject};
@@ -49,7 +49,7 @@ impl ReproductionService for ReproductionHandler {
             .await?;
         let request = request.into_inner();
         let artifact = request.artifact_id;
-        let as_of = request.as_of;
+        let as_of = request.as_of.map(AsOf::at);
         let options = PlanOptions::try_from(request)?;
         let (lineage, present) = lineage_of(&call.graph, artifact, as_of).await?;
         let plan = plan(&lineage, artifact, &options);
@@ -68,7 +68,7 @@ impl ReproductionService for ReproductionHandler {
 async fn lineage_of(
     graph: &Graph,
     artifact: i64,
-    as_of: Option<i64>,
+    as_of: Option<AsOf>,
 ) -> Result<(ArtifactLineage, PerSide<Vec<i64>>)> {
     let mut found = (ArtifactLineage::default(), PerSide::default());
     let upstream = TraceQuery {

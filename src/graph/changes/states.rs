@@ -11,17 +11,47 @@ use crate::storage::tables::changes::{self, HistoryRow, PageRows};
 /// clock of another server, in milliseconds.
 const MAX_COMMIT_DELAY: i64 = 10_000;
 
-/// The most rows that one search reads.
-const MAX_ROWS: usize = 1_000_000;
+/// The most rows of the history that one search reads, and that one for a page of the web reads.
+const MAX_SEARCHED_ROWS: usize = 1_000_000;
+const MAX_PAGE_SEARCHED_ROWS: usize = 100_000;
 
 /// The most memory that the states of one search take, in bytes.
 const MAX_STATES_BYTES: usize = 64 << 20;
 
+/// A time as of which the graph is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AsOf {
+    /// Milliseconds since epoch.
+    pub time: i64,
+    /// The most rows of the history in which earlier states are searched.
+    max_rows: usize,
+}
+
+impl AsOf {
+    /// For an answer that may take a while.
+    #[must_use]
+    pub const fn at(time: i64) -> Self {
+        Self {
+            time,
+            max_rows: MAX_SEARCHED_ROWS,
+        }
+    }
+
+    /// For a page of the web, which a person waits for.
+    #[must_use]
+    pub const fn for_page(time: i64) -> Self {
+        Self {
+            time,
+            max_rows: MAX_PAGE_SEARCHED_ROWS,
+        }
+    }
+}
+
 /// Nodes by their kinds and ids.
 pub(in crate::graph) type StatesByNode = HashMap<(Kind, i64), Node>;
 
-/// The states that nodes had at a time in milliseconds since epoch: of each the newest one in the
-/// history whose time of change is not later. `wanted` are the nodes with the times of their
+/// The states that nodes had at a time: of each the newest one in the history whose time of change
+/// is not later. `wanted` are the nodes with the times of their
 /// creation. Nodes of which the history has none, or that lie beyond the bounds of a search, are
 /// left out.
 ///
@@ -31,7 +61,7 @@ pub(in crate::graph) type StatesByNode = HashMap<(Kind, i64), Node>;
 pub(in crate::graph) async fn states_as_of(
     tx: &mut Tx,
     mut wanted: HashMap<(Kind, i64), i64>,
-    time: i64,
+    AsOf { time, max_rows }: AsOf,
 ) -> Result<StatesByNode> {
     let mut found = StatesByNode::new();
     let Some(created) = wanted.values().min().copied() else {
@@ -42,7 +72,7 @@ pub(in crate::graph) async fn states_as_of(
     let mut position = end.map_or(0, |end| end.saturating_add(1));
     let mut rows = PageRows::default();
     let (mut read_rows, mut bytes) = (0, 0);
-    while !wanted.is_empty() && read_rows < MAX_ROWS && bytes < MAX_STATES_BYTES {
+    while !wanted.is_empty() && read_rows < max_rows && bytes < MAX_STATES_BYTES {
         let page = changes::page_before(tx, position, rows).await?;
         let Some(oldest) = page.rows.last() else {
             break;

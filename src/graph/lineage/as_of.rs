@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::error::Result;
 use crate::graph::changes::history::History;
-use crate::graph::changes::states::{StatesByNode, states_as_of};
+use crate::graph::changes::states::{AsOf, StatesByNode, states_as_of};
 use crate::model::{Kind, Node};
 use crate::storage::Tx;
 use crate::storage::tables::nodes;
@@ -27,18 +27,19 @@ pub(super) struct EarlierStates {
 }
 
 impl EarlierStates {
-    /// The states at a time, in milliseconds since epoch, of nodes that were there.
+    /// The states at a time of nodes that were there.
     pub(super) async fn read<'i>(
         tx: &mut Tx,
-        time: i64,
+        as_of: AsOf,
         wanted: impl IntoIterator<Item = (Kind, &'i [i64])>,
     ) -> Result<Self> {
+        let time = as_of.time;
         let mut changed = HashMap::new();
         for (kind, ids) in wanted {
             let newer = nodes::changed_after(tx, kind, ids, time).await?;
             changed.extend(newer.into_iter().map(|(id, created)| ((kind, id), created)));
         }
-        let states = states_as_of(tx, changed, time).await?;
+        let states = states_as_of(tx, changed, as_of).await?;
         Ok(Self { time, states })
     }
 
@@ -61,8 +62,7 @@ impl EarlierStates {
     }
 }
 
-/// Those of the nodes with these ids that were there at a time in milliseconds since epoch, as they
-/// were.
+/// Those of the nodes with these ids that were there at a time, as they were.
 ///
 /// # Errors
 ///
@@ -71,12 +71,12 @@ pub(in crate::graph) async fn nodes_as_of(
     history: &History,
     kind: Kind,
     ids: &[i64],
-    time: i64,
+    as_of: AsOf,
 ) -> Result<NodesAsOf> {
     // The states of the last commits are in the outbox until then.
     history.sequence_outbox().await?;
     let mut tx = history.database.read().await?;
-    read_as_of(&mut tx, kind, ids, time).await
+    read_as_of(&mut tx, kind, ids, as_of).await
 }
 
 /// [`nodes_as_of`], within a transaction that began after the outbox was sequenced.
@@ -88,12 +88,12 @@ pub(in crate::graph) async fn read_as_of(
     tx: &mut Tx,
     kind: Kind,
     ids: &[i64],
-    time: i64,
+    as_of: AsOf,
 ) -> Result<NodesAsOf> {
     let mut found = nodes::by_ids(tx, kind, ids).await?;
-    found.retain(|node| node.create_time <= time);
+    found.retain(|node| node.create_time <= as_of.time);
     let ids: Vec<i64> = found.iter().map(|node| node.id).collect();
-    let mut earlier = EarlierStates::read(tx, time, [(kind, &*ids)]).await?;
+    let mut earlier = EarlierStates::read(tx, as_of, [(kind, &*ids)]).await?;
     let present_ids = earlier.put_back(kind, &mut found);
     Ok(NodesAsOf {
         nodes: found,

@@ -5,6 +5,7 @@ use std::vec::IntoIter;
 
 use crate::error::Result;
 use crate::graph::changes::history::History;
+use crate::graph::changes::states::AsOf;
 use crate::graph::lineage::as_of::EarlierStates;
 use crate::graph::lineage::trace_query::TraceQuery;
 use crate::graph::lineage::traverse::{EventFilter, Hop, Traversal};
@@ -52,7 +53,7 @@ pub struct Trace {
     is_cut: bool,
     /// Nodes that events refer to and that do not exist.
     missing: HashSet<(Side, i64)>,
-    as_of: Option<i64>,
+    as_of: Option<AsOf>,
     /// The states of nodes at that time, once the traversal is at its end.
     earlier: Option<EarlierStates>,
     present_states: i64,
@@ -119,7 +120,7 @@ impl Trace {
             direction: query.direction,
             event_types: query.event_types,
             path_key: query.path_key,
-            as_of: query.as_of,
+            as_of: query.as_of.map(|as_of| as_of.time),
         };
         let mut traversal = Traversal::start(&mut tx, starts, followed, boundaries).await?;
         if run_lineage::exists(&mut tx).await? {
@@ -155,8 +156,8 @@ impl Trace {
     ///
     /// Those of the database.
     pub async fn next(&mut self, max_nodes: usize) -> Result<Option<TracePart>> {
-        if let (Some(time), None) = (self.as_of, &self.earlier) {
-            self.look_back(time).await?;
+        if let (Some(as_of), None) = (self.as_of, &self.earlier) {
+            self.look_back(as_of).await?;
         }
         loop {
             while self.pending.is_empty() {
@@ -269,7 +270,7 @@ impl Trace {
 
     /// Goes to the end, and reads the states of all nodes at a time, so that the history is read
     /// once. The paths of the events are read hop by hop.
-    async fn look_back(&mut self, time: i64) -> Result<()> {
+    async fn look_back(&mut self, as_of: AsOf) -> Result<()> {
         while let Some(found) = self.hop_further().await? {
             if !found.is_empty() {
                 self.walked.push_back(found);
@@ -282,7 +283,7 @@ impl Trace {
             ids.extend(self.walked.iter().flat_map(|hop| hop.nodes.get(side)));
         }
         let wanted = Side::ALL.map(|side| (side.kind(), &**wanted.get(side)));
-        self.earlier = Some(EarlierStates::read(&mut self.tx, time, wanted).await?);
+        self.earlier = Some(EarlierStates::read(&mut self.tx, as_of, wanted).await?);
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::error::{Error, Result};
+use crate::graph::changes::states::AsOf;
 use crate::graph::filters::parse_filter;
 use crate::graph::lineage::boundary::{Boundary, ParsedBoundary};
 use crate::graph::lineage::traverse::Direction;
@@ -31,9 +32,8 @@ pub struct TraceQuery {
     pub event_types: Vec<EventType>,
     /// Events only whose path has this key.
     pub path_key: Option<String>,
-    /// The graph as it was at this time, in milliseconds since epoch. Filters match the states of
-    /// today.
-    pub as_of: Option<i64>,
+    /// The graph as it was at this time. Filters match the states of today.
+    pub as_of: Option<AsOf>,
 }
 
 impl TraceQuery {
@@ -73,7 +73,7 @@ impl TraceQuery {
             starts.extend(lists::ids(tx, side.kind(), None, Some(&filter), None).await?);
         }
         let mut starts = starts.into_iter().collect();
-        if let Some(time) = self.as_of {
+        if let Some(AsOf { time, .. }) = self.as_of {
             nodes::retain_created_by(tx, side.kind(), &mut starts, time).await?;
         }
         Ok(starts)
@@ -83,7 +83,7 @@ impl TraceQuery {
     /// the time that is asked for.
     pub(super) async fn without_start(&self, tx: &mut Tx) -> Result<Error> {
         let mut text = "there is no node to start from".to_owned();
-        if let Some(time) = self.as_of {
+        if let Some(AsOf { time, .. }) = self.as_of {
             for (side, ids) in [
                 (Side::Artifact, &self.artifact_ids),
                 (Side::Execution, &self.execution_ids),

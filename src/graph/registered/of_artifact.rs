@@ -6,6 +6,7 @@ use super::aliases::AliasMove;
 use super::names::{ALIAS_PREFIX, MODEL_VERSION_TYPE, REGISTERED_MODEL_TYPE};
 use super::read::GraphRegistry;
 use crate::error::Result;
+use crate::graph::changes::states::AsOf;
 use crate::graph::lineage::as_of::read_as_of;
 use crate::model::{Kind, Node, distinct_ids};
 use crate::storage::tables::memberships::{self, MembershipEnd};
@@ -34,7 +35,7 @@ pub struct VersionOfArtifact {
 }
 
 impl GraphRegistry {
-    /// The versions that an artifact is, or was at a time in milliseconds since epoch. None for an
+    /// The versions that an artifact is, or was at a time. None for an
     /// artifact that does not exist.
     ///
     /// # Errors
@@ -43,7 +44,7 @@ impl GraphRegistry {
     pub async fn versions_of(
         &self,
         artifact: i64,
-        as_of: Option<i64>,
+        as_of: Option<AsOf>,
     ) -> Result<VersionsOfArtifact> {
         if as_of.is_some() {
             // The states of the last commits are in the outbox until then.
@@ -60,9 +61,10 @@ impl GraphRegistry {
         let types = &[REGISTERED_MODEL_TYPE];
         let models = nodes::of_types(&mut tx, Kind::Context, &ids, types).await?;
         let both = distinct_ids(versions.iter().chain(&models).copied());
-        let time = as_of.unwrap_or(i64::MAX);
-        let found = read_as_of(&mut tx, Kind::Context, &both, time).await?;
-        let moves = alias_moves::last_of_models(&mut tx, &models, as_of, MAX_MOVES).await?;
+        let then = as_of.unwrap_or(AsOf::at(i64::MAX));
+        let found = read_as_of(&mut tx, Kind::Context, &both, then).await?;
+        let until = as_of.map(|as_of| as_of.time);
+        let moves = alias_moves::last_of_models(&mut tx, &models, until, MAX_MOVES).await?;
         let mut of_models: BTreeMap<(i64, String), Vec<AliasMove>> = BTreeMap::new();
         for it in moves {
             let key = (it.context_id, it.alias.clone());

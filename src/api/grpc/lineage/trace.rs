@@ -6,7 +6,7 @@ use super::{LineageRpc, Service, text};
 use crate::api::call::Call;
 use crate::api::grpc::sink::{ResponseSink, Responses};
 use crate::error::{Error, Result};
-use crate::graph::{Direction, Trace, TracePart, TraceQuery};
+use crate::graph::{AsOf, Direction, Trace, TracePart, TraceQuery};
 use crate::model::EventType as StoredType;
 use crate::proto::ml_metadata::{Artifact, Event, Execution};
 use crate::proto::pedigree::lineage::v1::trace_request::Direction as WireDirection;
@@ -163,7 +163,7 @@ impl TryFrom<TraceRequest> for TraceQuery {
             stop_at_artifacts: text(given.stop_at_artifacts),
             stop_at_executions: text(given.stop_at_executions),
             path_key: text(given.path_key),
-            as_of: given.as_of,
+            as_of: given.as_of.map(AsOf::at),
         })
     }
 }

@@ -6,6 +6,7 @@ use super::{at_focus, changed};
 use crate::api::ui::text;
 use crate::api::ui::visit::Visit;
 use crate::error::Result;
+use crate::graph::AsOf;
 use crate::model::{Kind, Node};
 use crate::picture::strip::{self, StripColumn};
 
@@ -19,7 +20,10 @@ pub(super) async fn nodes_at(
     let graph = &visit.call.graph;
     match at {
         None => graph.nodes_by_ids(kind, ids).await,
-        Some(time) => Ok(graph.browse().nodes_as_of(kind, ids, time).await?.nodes),
+        Some(time) => {
+            let then = AsOf::for_page(time);
+            Ok(graph.browse().nodes_as_of(kind, ids, then).await?.nodes)
+        }
     }
 }
 

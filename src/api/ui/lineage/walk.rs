@@ -4,7 +4,7 @@ use super::event_role;
 use crate::api::call::Call;
 use crate::api::ui::views::{label, mark};
 use crate::error::{Error, Result};
-use crate::graph::{Direction, TraceQuery};
+use crate::graph::{AsOf, Direction, TraceQuery};
 use crate::model::{Event, Kind, Node};
 use crate::picture::{FigureKey, FigureKind, TracedEdge, TracedLineage, TracedNode};
 
@@ -110,7 +110,7 @@ async fn follow(
         execution_ids: walk.ids(FigureKind::Execution),
         max_hops: Some(i64::from(walk.hops)),
         max_nodes: walk.max_nodes,
-        as_of: walk.as_of,
+        as_of: walk.as_of.map(AsOf::for_page),
         ..TraceQuery::default()
     };
     let mut trace = call.graph.trace(query).await?;
