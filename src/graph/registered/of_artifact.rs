@@ -35,8 +35,8 @@ pub struct VersionOfArtifact {
 }
 
 impl GraphRegistry {
-    /// The versions that an artifact is, or was at a time. None for an
-    /// artifact that does not exist.
+    /// The versions that an artifact is, or was at a time. None for an artifact that does not
+    /// exist, or did not.
     ///
     /// # Errors
     ///
@@ -51,8 +51,12 @@ impl GraphRegistry {
             self.0.sequence_outbox().await?;
         }
         let mut tx = self.0.database.read().await?;
+        let mut artifacts = vec![artifact];
+        if let Some(AsOf { time, .. }) = as_of {
+            nodes::retain_created_by(&mut tx, Kind::Artifact, &mut artifacts, time).await?;
+        }
         let at = MembershipEnd::Node;
-        let found = memberships::find(&mut tx, Kind::Artifact, at, &[artifact]).await?;
+        let found = memberships::find(&mut tx, Kind::Artifact, at, &artifacts).await?;
         let ids = distinct_ids(found.iter().map(|it| it.context_id));
         let types = &[MODEL_VERSION_TYPE];
         let versions = nodes::of_types(&mut tx, Kind::Context, &ids, types).await?;

@@ -107,6 +107,12 @@ async fn a_lineage_as_of_a_time_is_that_of_then(store: Store) {
     // In milliseconds it is the same page.
     let again = page(&store, &format!("{base}?direction=impact&at={before}")).await;
     assert_eq!(again, shown);
+    // An empty time is now, as a form sends it.
+    let empty = page(&store, &format!("{base}?direction=impact&at=")).await;
+    assert!(
+        empty.contains("data-key=\"a2\"") && !empty.contains("As of 20"),
+        "{empty}"
+    );
     // The run has the state of then, also in the panel, which leads on at the same time.
     let at = address(running);
     let asked = format!("{base}?selected=e{}&at={at}", tale.train);

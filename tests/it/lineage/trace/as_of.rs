@@ -16,6 +16,7 @@ use crate::support::{Backend, Random};
 
 on_every_database! {
     a_trace_finds_the_graph_of_then,
+    what_is_read_ahead_is_of_then_too,
     an_event_counts_from_its_own_time_on,
     a_start_that_is_younger_is_none,
     states_that_the_history_lacks_are_those_of_today,
@@ -214,6 +215,64 @@ async fn a_trace_finds_the_graph_of_then(store: Store) {
             .await,
             expected
         );
+    }
+}
+
+/// The executions of a chain, which a database server reads ahead.
+const STEPS: usize = 60;
+
+/// What a step of a chain reads and writes.
+fn step(number: usize) -> [pb::Event; 2] {
+    let number = i64::try_from(number).unwrap();
+    [
+        event(number, number, Type::Input),
+        event(number + 1, number, Type::Output),
+    ]
+}
+
+async fn what_is_read_ahead_is_of_then_too(store: Store) {
+    let artifact_type = store.put_type::<Artifact>("A", &[]).await;
+    let execution_type = store.put_type::<Execution>("E", &[]).await;
+    let names: Vec<String> = (0..=STEPS).map(|number| format!("n{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let half = STEPS / 2;
+    let put = |artifacts, executions, events| {
+        let store = store.clone();
+        async move {
+            store.put_named::<Artifact>(artifact_type, artifacts).await;
+            let put = store.put_named::<Execution>(execution_type, executions);
+            put.await;
+            store.ask(put_events(events)).await;
+        }
+    };
+    let old: Vec<pb::Event> = (1..=half).flat_map(step).collect();
+    put(&names[..=half], &names[..half], old.clone()).await;
+    let then = store.now();
+    store.wait(Duration::from_secs(1));
+    let mut new: Vec<pb::Event> = (half + 1..=STEPS).flat_map(step).collect();
+    // A shorter way between nodes of then.
+    new.push(event(1, 20, Type::Input));
+    put(&names[half + 1..], &names[half..STEPS], new.clone()).await;
+    let all = [old.clone(), new].concat();
+    let middle = i64::try_from(half).unwrap() + 1;
+    for (as_of, events) in [(Some(then), &old), (None, &all)] {
+        let ends = |event: &pb::Event| {
+            let (artifact, execution) = (event.artifact_id(), event.execution_id());
+            (artifact, execution, event.r#type().into())
+        };
+        let events: Vec<Ends> = events.iter().map(ends).collect();
+        for direction in [Direction::Provenance, Direction::Impact, Direction::Both] {
+            for start in [1, 15, middle] {
+                let request = TraceRequest {
+                    as_of,
+                    ..from_artifacts(&[start], direction)
+                };
+                let none = BTreeSet::new();
+                let expected = reference(&events, &[(true, start)], direction, -1, &none);
+                let what = format!("{direction:?} from {start} at {as_of:?}");
+                assert_eq!(trace(&store, request).await, expected, "{what}");
+            }
+        }
     }
 }
 

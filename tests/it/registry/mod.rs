@@ -1,5 +1,7 @@
 //! `RegistryService`, and `pedigree models`, run as a user runs it.
 
+mod versions_of;
+
 use pedigree::proto::pedigree::registry::v1::registry_service_client::RegistryServiceClient;
 use pedigree::proto::pedigree::registry::v1::{
     AliasHistoryRequest, AliasMove, CreateVersionRequest, GetAliasRequest, ListModelsRequest,
