@@ -116,7 +116,7 @@ impl fmt::Display for Collected {
         } = self;
         write!(
             f,
-            "{executions} executions: {added} facts added, {known} known, {kept} kept although they \
+            "executions: {executions}; facts: {added} added, {known} known, {kept} kept although they \
              differ, {missing} missing"
         )
     }
@@ -214,7 +214,10 @@ impl Collection<'_> {
         let container = task.and_then(|task| self.spec.container(task.component));
         let Some((task, container)) = task.zip(container) else {
             self.collected.missing += 1;
-            return Ok(": its task is not in the specification".to_owned());
+            let names = self.place(execution).map(|place| place.names);
+            let mut names = names.into_iter().flatten();
+            let name = names.find(|name| !name.is_empty()).unwrap_or_default();
+            return Ok(format!(": its task `{name}` is not in the specification"));
         };
         let mut step = self.facts(id, execution, task, container)?;
         let known = &execution.custom_properties;

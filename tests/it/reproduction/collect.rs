@@ -257,7 +257,7 @@ async fn a_run_gets_the_facts_of_its_cluster(store: Store) {
         lines[4].ends_with(": it was skipped, and execution 1 has the facts"),
         "{printed}"
     );
-    let end = "5 executions: 15 facts added, 0 known, 0 kept although they differ, 3 missing";
+    let end = "executions: 5; facts: 15 added, 0 known, 0 kept although they differ, 3 missing";
     assert_eq!(lines[5], end);
     // Images with digests need no pod.
     let asked = cluster.asked();
@@ -301,7 +301,7 @@ async fn a_run_gets_the_facts_of_its_cluster(store: Store) {
     assert_eq!(last.command, ["publish", "{in:model}", "{out:receipt}"]);
 
     let again = cluster.collect_run(&store).await;
-    let end = "5 executions: 0 facts added, 15 known, 0 kept although they differ, 3 missing";
+    let end = "executions: 5; facts: 0 added, 15 known, 0 kept although they differ, 3 missing";
     assert_eq!(again.lines().last(), Some(end), "{again}");
     assert_eq!(plan(&store, report).await, made);
 
@@ -345,9 +345,13 @@ async fn what_the_graph_says_otherwise_stays(store: Store) {
     // The run has its specification itself.
     let mut run = recorded_run(&store).await;
     run["pipeline_spec"] = pipeline();
+    // Without what it says of executions, a task has the names of the graph only.
+    run["run_details"] = json!(null);
     let cluster = Cluster::with(run).await;
 
     let printed = cluster.collect_run(&store).await;
+    let unknown = ": its task `unknown` is not in the specification";
+    assert_eq!(printed.matches(unknown).count(), 1, "{printed}");
     let line = printed.lines().next().unwrap();
     let facts = "added code.spec, environment.image, environment.variables, param.layers, \
                  param.note; kept although it differs command, param.rate";
@@ -436,7 +440,7 @@ async fn pods_that_cannot_be_read_cost_the_digests_of_images_only(store: Store) 
     let asked = cluster.asked();
     let pods = asked.iter().filter(|path| path.starts_with(PODS_PATH));
     assert_eq!(pods.count(), 1, "{asked:?}");
-    let known = "0 facts added, 14 known";
+    let known = "facts: 0 added, 14 known";
     assert!(ended.stdout.contains(known), "{ended:?}");
     cluster.collect_run(&store).await;
     let made = plan(&store, "uri LIKE '%/model'").await;
