@@ -161,7 +161,7 @@ async fn a_lineage_as_of_a_time_is_that_of_then(store: Store) {
     // Without the history, the page says so.
     run_sql(store.url(), "DELETE FROM PedigreeChange").await;
     let shown = page(&store, &asked).await;
-    let words = "The history does not have the states of then of 1 node: states are today&#39;s.";
+    let words = "The history lacks the earlier states of 1 node: today&#39;s are shown.";
     assert!(shown.contains(words) && shown.contains("Failed"), "{shown}");
 }
 

@@ -134,7 +134,7 @@ impl Drawn {
         match self.lineage.present.len() {
             0 => String::new(),
             count => format!(
-                "The history does not have the states of then of {}: states are today's.",
+                "The history lacks the earlier states of {}: today's are shown.",
                 text::count(count, "node")
             ),
         }

@@ -177,7 +177,7 @@ async fn a_trace_finds_the_graph_of_then(store: Store) {
                 assert_eq!(trace(&store, request.clone()).await, expected, "{what}");
                 let nodes = expected.artifacts.len();
                 sizes.insert(nodes);
-                // Nodes are whole, and in the states of then.
+                // Nodes are whole, and in their earlier states.
                 let mut responses = begin(&store, request).await.unwrap();
                 while let Some(response) = responses.message().await.unwrap() {
                     let present = response.end.map_or(0, |end| end.present_states);
