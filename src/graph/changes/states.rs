@@ -51,8 +51,8 @@ impl AsOf {
 pub(in crate::graph) type StatesByNode = HashMap<(Kind, i64), Node>;
 
 /// The states that nodes had at a time: of each the newest one in the history whose time of change
-/// is not later. `wanted` are the nodes with the times of their creation. Nodes of which the history
-/// has none, or that lie beyond the bounds of a search, are left out.
+/// is not later. `wanted` are the nodes with the times of their creation. Nodes of which the
+/// history has none, or that lie beyond the bounds of a search, are left out.
 ///
 /// # Errors
 ///
