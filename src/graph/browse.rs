@@ -222,30 +222,34 @@ impl GraphBrowse {
     }
 
     /// Nodes that have a text, which is an id, a name, a URI, an external id or a digest, or a part
-    /// of the name or the URI of one of the newest nodes. Of each sort at most `limit`.
+    /// of the name or the URI of one of the newest nodes. Of each sort at most `limit`. A digest
+    /// is found without its `sha256:` too. `naming` are the properties that are names.
     ///
     /// # Errors
     ///
     /// Those of the database.
-    pub async fn find(&self, text: &str, limit: i64) -> Result<FoundNodes> {
+    pub async fn find(&self, text: &str, naming: &[&str], limit: i64) -> Result<FoundNodes> {
         let mut tx = self.history.database.read().await?;
         let mut found = FoundNodes::default();
         let number = text.strip_prefix('#').unwrap_or(text).parse::<i64>();
         for kind in Kind::ALL {
             let mut exact: Vec<i64> = number.iter().copied().collect();
             exact.extend(browse::named(&mut tx, kind, text).await?);
+            exact.extend(browse::with_property(&mut tx, kind, naming, text, limit).await?);
             if kind == Kind::Artifact {
                 exact.extend(browse::with_digest(&mut tx, text, limit).await?);
+                if is_sha256(text) {
+                    let digest = ["sha256:", &text.to_ascii_lowercase()].concat();
+                    exact.extend(browse::with_digest(&mut tx, &digest, limit).await?);
+                }
                 let at_uri = nodes::by_uris(&mut tx, &[text]).await?;
                 exact.extend(at_uri.iter().map(|node| node.id));
             }
             let external = nodes::ids_by_external_ids(&mut tx, kind, &[text]).await?;
             exact.extend(external.into_values());
-            let similar = browse::named_like(&mut tx, kind, text, limit).await?;
-            let similar = similar
-                .into_iter()
-                .filter(|id| !exact.contains(id))
-                .collect();
+            let mut similar = browse::named_like(&mut tx, kind, text, limit).await?;
+            similar.extend(browse::with_property_like(&mut tx, kind, naming, text, limit).await?);
+            similar.retain(|id| !exact.contains(id));
             let exact = newest(&mut tx, kind, exact, limit).await?;
             let similar = newest(&mut tx, kind, similar, limit).await?;
             found
@@ -328,6 +332,11 @@ impl GraphBrowse {
         let ids = browse::children(&mut tx, context, most).await?;
         linked(&mut tx, ids, limit).await
     }
+}
+
+/// Whether a text is the hexadecimal digits of a SHA-256.
+fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The nodes with these ids, the newest first, and not too many.

@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use super::page::{Section, Shell, html};
 use super::text;
-use super::views::NodeView;
+use super::views::{NAMING_PROPERTIES, NodeView};
 use super::visit::Visit;
 use crate::api::http::problem::Problem;
 use crate::graph::GraphBrowse;
@@ -38,7 +38,7 @@ pub(super) async fn page(visit: Visit) -> Result<Response, Problem> {
             .call
             .graph
             .browse()
-            .find(asked, MAX_FOUND_NODES)
+            .find(asked, &NAMING_PROPERTIES, MAX_FOUND_NODES)
             .await?
     };
     if let ([(kind, node)], []) = (found.exact.as_slice(), found.similar.as_slice()) {

@@ -12,7 +12,7 @@ const MAX_SHOWN_LETTERS: usize = 200;
 const MAX_WHOLE_LETTERS: usize = 20_000;
 
 /// The properties that name a node, where it has no name.
-const NAMING_PROPERTIES: [&str; 5] = [
+pub(super) const NAMING_PROPERTIES: [&str; 5] = [
     "display_name",
     "task_name",
     "run_name",

@@ -92,6 +92,67 @@ pub async fn named_like(tx: &mut Tx, kind: Kind, text: &str, limit: i64) -> Resu
     tx.all(query).await
 }
 
+/// The ids of nodes with this text in a property with one of some names.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn with_property(
+    tx: &mut Tx,
+    kind: Kind,
+    names: &[&str],
+    text: &str,
+    limit: i64,
+) -> Result<Vec<i64>> {
+    let tables = NodeTables::of(kind);
+    let mut query = tx.sql("browse::with_property", "SELECT p.");
+    query
+        .push(tables.foreign_key)
+        .push(" FROM ")
+        .push(tables.properties.name)
+        .push(" p WHERE p.name")
+        .push_in_texts(names)
+        .push(" AND p.is_custom_property IN (TRUE, FALSE) AND ")
+        .push_in_long_texts(|query| _ = query.push("p.string_value"), &[text])
+        .push(" LIMIT ?")
+        .bind(limit);
+    tx.all(query).await
+}
+
+/// The ids of nodes with a text, in any case, in a property with one of some names: the newest
+/// first, and of the newest ones only.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn with_property_like(
+    tx: &mut Tx,
+    kind: Kind,
+    names: &[&str],
+    text: &str,
+    limit: i64,
+) -> Result<Vec<i64>> {
+    let tables = NodeTables::of(kind);
+    let mut query = tx.sql(
+        "browse::with_property_like",
+        "SELECT DISTINCT s.id FROM (SELECT n.id FROM ",
+    );
+    query
+        .push(tables.nodes.name)
+        .push(" n WHERE 1 = 1 ORDER BY n.id DESC LIMIT ?")
+        .bind(MAX_NEWEST_NODES)
+        .push(") s JOIN ")
+        .push(tables.properties.name)
+        .push(" p ON p.")
+        .push(tables.foreign_key)
+        .push(" = s.id WHERE p.name")
+        .push_in_texts(names)
+        .push(" AND LOWER(p.string_value) LIKE ? ESCAPE '!' ORDER BY s.id DESC LIMIT ?")
+        .bind(containing(text))
+        .bind(limit);
+    tx.all(query).await
+}
+
 /// The ids of artifacts with this text as their custom property or property `digest`.
 ///
 /// # Errors

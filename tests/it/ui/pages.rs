@@ -1,12 +1,16 @@
 //! Home, search, lists, nodes and types.
 
+use serde_json::json;
+
 use super::{links, page, put_tour, visit};
+use crate::mlflow;
 use crate::support::prelude::*;
 
 on_every_database! {
     an_empty_store_says_how_to_fill_it,
     home_shows_what_is_new_and_what_failed,
     search_finds_by_what_a_node_has,
+    search_finds_by_the_names_of_pages,
     lists_filter_and_go_on,
     a_bad_filter_stays_in_the_form,
     a_node_shows_what_it_is_and_what_is_around_it,
@@ -75,6 +79,31 @@ async fn search_finds_by_what_a_node_has(store: Store) {
     assert!(none.contains("Nothing has this text"), "{none}");
     let long = format!("/search?q={}", "x".repeat(3000));
     assert_eq!(visit(store.port(), &long).await.status, 400);
+}
+
+/// Runs of MLflow have ids as names, and pages show their other names.
+async fn search_finds_by_the_names_of_pages(store: Store) {
+    let number = mlflow::experiment(&store, "e").await;
+    let id = mlflow::run(&store, &number, "Quiet bear", 5).await;
+    let hex = "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8";
+    let dataset = json!({"name": "pds", "digest": "1", "source_type": "s3", "source": "{}"});
+    let tags = json!([{"key": "pedigree.digest", "value": format!("sha256:{hex}")}]);
+    let body = json!({"run_id": id, "datasets": [{"dataset": dataset, "tags": tags}]});
+    mlflow::tell(&store, "/runs/log-inputs", body).await;
+    for (text, place) in [
+        ("Quiet+bear", "/executions/"),
+        ("quiet", "/executions/"),
+        ("pds", "/artifacts/"),
+        (hex, "/artifacts/"),
+        (&hex.to_uppercase(), "/artifacts/"),
+    ] {
+        let answer = visit(store.port(), &format!("/search?q={text}")).await;
+        let found = match answer.header("location") {
+            Some(address) => address.to_owned(),
+            None => answer.text(),
+        };
+        assert!(found.contains(place), "{text}: {} {found}", answer.status);
+    }
 }
 
 /// The ids in the rows of a list.
