@@ -52,6 +52,8 @@ pub(super) struct FoundSource {
     pub run: Option<String>,
     /// Where the files are, if the version that is the source says so.
     pub download_uri: Option<String>,
+    /// The source for clients, if none was given.
+    pub uri: Option<String>,
 }
 
 /// Finds the artifact of a source. `run` is the run that the version names, and `given` the source
@@ -69,12 +71,11 @@ pub(super) async fn find(
 ) -> Result<FoundSource> {
     let uri = match source {
         VersionSource::Artifact(id) => {
-            let known = nodes::existing(tx, Kind::Artifact, &[*id]).await?;
-            if !known.contains(id) {
-                return Err(Error::NotFound(format!("there is no artifact {id}")));
-            }
+            let known = nodes::by_ids(tx, Kind::Artifact, &[*id]).await?.pop();
+            let missing = || Error::NotFound(format!("there is no artifact {id}"));
             return Ok(FoundSource {
                 artifacts: vec![*id],
+                uri: known.ok_or_else(missing)?.content.uri,
                 ..FoundSource::default()
             });
         }

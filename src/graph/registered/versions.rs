@@ -114,7 +114,8 @@ pub(super) async fn find(
 #[derive(Clone, Debug)]
 pub struct NewVersion {
     pub model: String,
-    /// Where it comes from, as its client says it.
+    /// Where it comes from, as its client says it. If it is empty, clients see the URI of the
+    /// artifact.
     pub given_source: String,
     pub source: VersionSource,
     /// The id of the run that it names, or an empty text.
@@ -215,8 +216,12 @@ impl NewVersion {
             _ => &self.run,
         };
         let download_uri = found.download_uri.as_deref().unwrap_or_default();
+        let source = match &found.uri {
+            Some(uri) if self.given_source.is_empty() => uri,
+            _ => self.given_source.as_str(),
+        };
         let custom = [
-            (SOURCE, self.given_source.as_str()),
+            (SOURCE, source),
             (RUN_ID, run),
             (RUN_LINK, &self.run_link),
             (DOWNLOAD_URI, download_uri),

@@ -119,6 +119,15 @@ async fn an_artifact_becomes_a_version(store: Store) {
     // MLflow's clients see the same row.
     let told = crate::mlflow::get(&store, "/model-versions/get?name=Reg&version=1").await;
     assert_eq!(told["model_version"]["description"], "what it is");
+    // The files are those of the artifact.
+    let mut node = Artifact::new(store.get::<Artifact>(id).await.type_id(), "other");
+    node.uri = Some("s3://bucket/forest".to_owned());
+    version(&store, "Other", store.put(node).await).await;
+    let told = crate::mlflow::get(&store, "/model-versions/get?name=Other&version=1").await;
+    assert_eq!(told["model_version"]["source"], "s3://bucket/forest");
+    let path = "/model-versions/get-download-uri?name=Other&version=1";
+    let told = crate::mlflow::get(&store, path).await;
+    assert_eq!(told["artifact_uri"], "s3://bucket/forest");
     let filter = "type = 'kf.ModelVersion' AND custom_properties.`tag.team`.string_value = 'red'";
     assert_eq!(store.find::<Context>(filter).await, [created.id]);
 }
