@@ -13,6 +13,7 @@ use super::registered::{
 use super::registry_views::{ModelVersionView, NO_STAGE};
 use super::{Answer, Empty, TrackingRequest, done, filter};
 use crate::api::call::Call;
+use crate::graph::registered::names::is_prompt;
 use crate::graph::registered::{
     EditVersion, ModelVersion, NewVersion, VersionChange, VersionSource,
 };
@@ -114,6 +115,18 @@ pub(super) fn version_source(source: &str, run: &str) -> Result<VersionSource, M
     })
 }
 
+/// What clients send as the source of a prompt, which has none.
+const PROMPT_SOURCES: [&str; 2] = ["dummy-source", "prompt-template"];
+
+fn prompt_source(source: &str) -> Result<VersionSource, MlflowRefusal> {
+    if PROMPT_SOURCES.contains(&source) {
+        return Ok(VersionSource::Nothing);
+    }
+    Err(MlflowRefusal::invalid(format!(
+        "Invalid prompt source: '{source}'. Prompt sources must use an MLflow placeholder."
+    )))
+}
+
 pub(super) async fn create(TrackingRequest(call, fields): TrackingRequest) -> Answer<FoundVersion> {
     let model = required_name(&fields)?;
     let given_source = fields.required_text("source")?.to_owned();
@@ -125,7 +138,9 @@ pub(super) async fn create(TrackingRequest(call, fields): TrackingRequest) -> An
     check_length("source", &given_source, MAX_REGISTRY_TEXT_CHARACTERS)?;
     let run = text("run_id", MAX_KEY_CHARACTERS)?;
     let model_id = text("model_id", MAX_KEY_CHARACTERS)?;
+    let tags = new_tags(&fields)?;
     let source = match model_id.as_str() {
+        _ if is_prompt(&tags) => prompt_source(&given_source)?,
         "" => version_source(&given_source, &run)?,
         _ => VersionSource::LoggedModel(model_id),
     };
@@ -136,7 +151,7 @@ pub(super) async fn create(TrackingRequest(call, fields): TrackingRequest) -> An
         run,
         run_link: text("run_link", MAX_REGISTRY_TEXT_CHARACTERS)?,
         description: description(&fields)?.unwrap_or_default(),
-        tags: new_tags(&fields)?,
+        tags,
         creates_model: false,
         number: None,
     };

@@ -104,3 +104,14 @@ pub(super) fn version_name(model: i64, version: &str) -> String {
 pub(super) fn version_text(name: &str) -> &str {
     name.split_once(':').map_or(name, |(_, version)| version)
 }
+
+/// The tag of registered models and versions that are prompts: texts without files. Clients ask for
+/// other models by a comparison with it, which models without it pass.
+pub const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
+
+/// Whether a version with these tags is a prompt. The last tag of a key counts.
+#[must_use]
+pub fn is_prompt(tags: &[(String, String)]) -> bool {
+    let tag = tags.iter().rfind(|(key, _)| key == PROMPT_TAG);
+    tag.is_some_and(|(_, value)| value.eq_ignore_ascii_case("true"))
+}

@@ -38,6 +38,8 @@ pub enum VersionSource {
     FileOfRun(String),
     /// Any other URI.
     Uri(String),
+    /// None: the version is a prompt, which has no files.
+    Nothing,
 }
 
 /// The artifacts of a version, and what else follows from its source.
@@ -130,6 +132,7 @@ pub(super) async fn find(
             uri.clone()
         }
         VersionSource::Uri(uri) => uri.clone(),
+        VersionSource::Nothing => return Ok(FoundSource::default()),
     };
     at_uri(tx, uri, run).await
 }

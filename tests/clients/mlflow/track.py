@@ -9,6 +9,7 @@ import sys
 import tempfile
 
 import mlflow
+import mlflow.genai
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 from mlflow.exceptions import MlflowException
@@ -61,6 +62,7 @@ def main() -> None:
 
     check_artifacts(client, outer.info.run_id)
     check_models(client, outer.info.run_id)
+    check_prompts()
 
     client.delete_tag(outer.info.run_id, "stage")
     client.set_terminated(inner.info.run_id, "FAILED")
@@ -167,6 +169,18 @@ def check_models(client: MlflowClient, run_id: str) -> None:
     assert client.get_registered_model("Renamed").latest_versions[0].current_stage == "Staging"
     client.delete_registered_model("Renamed")
     client.delete_logged_model(model.model_id)
+
+
+def check_prompts() -> None:
+    """Registers versions of a prompt, and loads them."""
+    for text in ["Hello {{name}}", "Good day, {{name}}"]:
+        mlflow.genai.register_prompt("greet", text, commit_message="why", tags={"tone": "kind"})
+    mlflow.genai.set_prompt_alias("greet", alias="live", version=1)
+    assert mlflow.genai.load_prompt("prompts:/greet@live").format(name="Ann") == "Hello Ann"
+    newest = mlflow.genai.load_prompt("prompts:/greet/2")
+    assert newest.template == "Good day, {{name}}" and newest.tags["tone"] == "kind", newest
+    assert [it.name for it in mlflow.genai.search_prompts()] == ["greet"]
+    assert MlflowClient().search_registered_models() == []
 
 
 if __name__ == "__main__":

@@ -443,4 +443,18 @@ async fn prompts_are_apart_from_models(store: Store) {
             .map(|it| it["name"].as_str().unwrap());
         assert_eq!(names.collect::<Vec<_>>(), expected, "{filter}");
     }
+    // A version of a prompt has a text in a tag, and no artifact.
+    let tags = |is_prompt: &str| json!([{"key": "mlflow.prompt.is_prompt", "value": is_prompt}]);
+    for (source, is_prompt, status) in [
+        ("dummy-source", "True", 200),
+        ("prompt-template", "true", 200),
+        ("s3://b/x", "true", 400),
+        ("dummy-source", "false", 400),
+    ] {
+        let body = json!({"name": "prompt", "source": source, "tags": tags(is_prompt)});
+        let answer = post(&store, "/model-versions/create", &body).await;
+        assert_eq!(answer.status, status, "{body}: {}", answer.text());
+    }
+    let made = store.find::<Artifact>("type = 'kf.ModelArtifact'").await;
+    assert!(made.is_empty(), "{made:?}");
 }

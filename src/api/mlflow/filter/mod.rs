@@ -14,6 +14,7 @@ mod tests;
 mod tokens;
 
 use super::refusal::MlflowRefusal;
+use crate::graph::registered::names::PROMPT_TAG;
 use crate::model::{
     ExperimentField, FieldCondition, FieldOrder, FieldTest, MetricDataset, ModelField, NumberOp,
     RegistryField, RunField, TextOp,
@@ -29,10 +30,6 @@ const MAX_TERMS: usize = 16;
 
 /// The most bytes of a filter.
 const MAX_FILTER_BYTES: usize = 64 << 10;
-
-/// The tag of registered models that are prompts. Clients ask for all others by a comparison with
-/// it, which those without the tag pass.
-const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
 
 type Parsed<T> = Result<T, MlflowRefusal>;
 

@@ -15,6 +15,7 @@ use crate::cli::Failure;
 use crate::cli::import::target::{ImportTarget, Imported, unless_there};
 use crate::cli::output::{printable, report};
 use crate::error::{Error, Result};
+use crate::graph::registered::names::is_prompt;
 use crate::graph::registered::{
     AliasTarget, EditVersion, MoveAlias, NewRegisteredModel, NewVersion, VersionChange,
     VersionSource,
@@ -425,7 +426,9 @@ impl<'s> MlflowImport<'s> {
     async fn version(&mut self, model: &str, version: SourceVersion) -> Result<(), Failure> {
         let number = version.version.parse();
         let number = number.map_err(|_| Failure("a version is no number".to_owned()))?;
+        let tags = pairs(version.tags);
         let source = match version.source.strip_prefix("models:/") {
+            _ if is_prompt(&tags) => VersionSource::Nothing,
             Some(id) if self.known_model(id).await?.is_some() => {
                 VersionSource::LoggedModel(id.to_owned())
             }
@@ -438,7 +441,7 @@ impl<'s> MlflowImport<'s> {
             run: version.run_id,
             run_link: version.run_link,
             description: version.description,
-            tags: pairs(version.tags),
+            tags,
             creates_model: false,
             number: Some(number),
         };
