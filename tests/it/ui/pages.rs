@@ -81,7 +81,7 @@ async fn search_finds_by_what_a_node_has(store: Store) {
     assert_eq!(visit(store.port(), &long).await.status, 400);
 }
 
-/// Runs of MLflow have ids as names, and pages show their other names.
+/// Runs of `MLflow` have ids as names, and pages show their other names.
 async fn search_finds_by_the_names_of_pages(store: Store) {
     let number = mlflow::experiment(&store, "e").await;
     let id = mlflow::run(&store, &number, "Quiet bear", 5).await;
