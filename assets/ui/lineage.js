@@ -89,11 +89,11 @@ function begin(anchor) {
   showLive();
   picture = frame && svg ? new Picture(frame, svg) : null;
   if (!picture || !svg) return;
-  const start = selected() ?? svg.querySelector(".focus") ?? svg.querySelector(".figure");
+  const start = selected() ?? svg.querySelector(".focus");
   if (before) morph(before, picture, anchor);
   else picture.open(/** @type {SVGGElement | null} */ (start), Number(askedZoom()) / 100);
   picture.onZoom = noteZoom;
-  rove(svg, figureOf(svg, anchor) ?? start);
+  rove(svg, figureOf(svg, anchor) ?? start ?? svg.querySelector(".figure"));
 }
 
 const askedZoom = () => new URL(location.href).searchParams.get("zoom");

@@ -148,14 +148,22 @@ export class Picture {
   }
 
   /**
-   * Shows a picture for the first time: all of it, or what is around a figure.
+   * Shows a picture for the first time: all of it, or what is around a figure, or its upper end.
    * @param {SVGGElement | null} figure @param {number} [scale] the asked one
    */
   open(figure, scale) {
     if (scale) this.scale = Math.min(MOST_SCALE, Math.max(LEAST_SCALE, scale));
-    const isSmall = this.fittingScale >= READABLE_SCALE;
-    if (figure && (scale || !isSmall)) this.centreOn(figure);
-    else this.fit();
+    if (!scale && this.fittingScale >= READABLE_SCALE) this.fit();
+    else if (figure) this.centreOn(figure);
+    else this.showTop();
+  }
+
+  /** Shows the upper end of the picture: the middle of it, or the left if it is wider than the frame. */
+  showTop() {
+    const { x, y, width } = this.natural;
+    this.x = Math.min(x, x + (width - this.width) / 2);
+    this.y = y;
+    this.draw();
   }
 
   /** Shows all of the picture, as the reader asks. */

@@ -82,6 +82,15 @@ pub(super) fn cell(text: &str) -> String {
     cut.map(shown).collect()
 }
 
+/// A name for a link or a title, which has words where the name is blank.
+pub(super) fn name(name: &str) -> String {
+    if name.trim().is_empty() {
+        "(no name)".to_owned()
+    } else {
+        cell(name)
+    }
+}
+
 /// A text as a cell of CSV: in quotes, and no formula of a spreadsheet.
 pub(super) fn csv_cell(text: &str) -> String {
     let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
@@ -112,6 +121,8 @@ mod shown_tests {
         assert_eq!(cut.chars().count(), MAX_CELL_LETTERS);
         assert_eq!(cell("a\u{202e}b\n"), "a\u{fffd}b\u{fffd}");
         assert_eq!(visible("a\u{202e}b\n"), "a\u{fffd}b\n");
+        assert_eq!(name(" a "), " a ");
+        assert_eq!(name(" \u{a0}"), "(no name)");
     }
 
     #[test]

@@ -77,7 +77,7 @@ pub(in crate::api::ui) async fn page(visit: Visit) -> Result<Response, Problem> 
     let last = found.last().map(|it| it.number);
     let row = |it: &Experiment| ExperimentRow {
         number: it.number,
-        name: text::cell(&it.name),
+        name: text::name(&it.name),
         link: links.to(&format!("/experiments/{}", it.number)),
         created: text::time(it.create_time),
         changed: text::time(it.update_time),

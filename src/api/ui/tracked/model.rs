@@ -93,7 +93,7 @@ pub(in crate::api::ui) async fn page(visit: Visit) -> Result<Response, Problem> 
     let next = last.filter(|_| has_more);
     let shown = ModelDetailPage {
         page: visit.page(Section::Models),
-        name: text::cell(&model.name),
+        name: text::name(&model.name),
         list_link: links.to("/models"),
         context: links.node(Kind::Context, model.id),
         description: text::visible(model.description.as_deref().unwrap_or_default()),

@@ -97,6 +97,6 @@ fn row(visit: &Visit, found: RegisteredModelData) -> ModelRow {
         owner: text::cell(&model.owner),
         created: text::time(model.create_time),
         changed: text::time(model.update_time),
-        name: text::cell(&model.name),
+        name: text::name(&model.name),
     }
 }

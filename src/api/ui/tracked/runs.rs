@@ -260,7 +260,7 @@ pub(in crate::api::ui) async fn page(visit: Visit) -> Result<Response, Problem> 
             is_descending: !present.is_some_and(|(_, is_descending)| is_descending),
         };
         MetricColumn {
-            name: text::cell(key),
+            name: text::name(key),
             link: link(query.write(&order, None)),
             sorted: match present {
                 Some((_, true)) => "descending",
@@ -272,7 +272,7 @@ pub(in crate::api::ui) async fn page(visit: Visit) -> Result<Response, Problem> 
     let is_refused = !error.is_empty();
     let shown = ExperimentRunsPage {
         page: visit.page(Section::Experiments),
-        title: text::cell(&experiment.name),
+        title: text::name(&experiment.name),
         number,
         context: context(&visit, number).await?,
         list_link: visit.links().to("/experiments"),

@@ -64,7 +64,7 @@ pub(in crate::api::ui) async fn page(visit: Visit) -> Result<Response, Problem> 
     let first = artifacts.first();
     let shown = ModelVersionPage {
         page: visit.page(Section::Models),
-        model: text::cell(&found.model),
+        model: text::name(&found.model),
         model_link: links.model(&found.model),
         list_link: links.to("/models"),
         version: text::cell(&found.version),

@@ -2,6 +2,7 @@
 //!
 //! A case that fails leaves what the screen showed in `target/ui/`.
 
+mod fits;
 mod live;
 mod picture;
 mod printed;
