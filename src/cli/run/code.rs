@@ -1,5 +1,6 @@
 //! The code of a run, from git: repository, commit, path, and what differs from the commit.
 
+use std::collections::BTreeMap;
 use std::io::stderr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,7 +25,7 @@ pub(super) struct CodeFacts {
     pub branch: String,
     /// The working directory in the repository; empty for its root.
     pub path: String,
-    /// What differs from the commit, as git's binary patch with untracked files.
+    /// What differs from the commit, as git's binary patch with untracked files, if anything does.
     pub diff: Option<Vec<u8>>,
 }
 
@@ -67,7 +68,7 @@ pub(super) fn code_facts(
     if must_be_clean && !changes.is_empty() {
         return Err(Failure(format!(
             "the work tree differs from its commit: {}; commit it, or leave out --clean",
-            changes.join(", ")
+            changes.into_keys().collect::<Vec<_>>().join(", ")
         )));
     }
     Ok(Some(CodeFacts {
@@ -77,10 +78,7 @@ pub(super) fn code_facts(
             .map(|name| name.trim().to_owned())
             .unwrap_or_default(),
         path: path.trim_end_matches('/').to_owned(),
-        diff: match changes.as_slice() {
-            [] => None,
-            changes => Some(tree.diff(changes)?),
-        },
+        diff: tree.diff(&changes)?,
     }))
 }
 
@@ -109,8 +107,8 @@ impl WorkTree {
             .collect()
     }
 
-    /// The files that differ from the commit.
-    fn changes(&self) -> Result<Vec<String>, Failure> {
+    /// The files that differ from the commit, and whether they differ from the index too.
+    fn changes(&self) -> Result<BTreeMap<String, bool>, Failure> {
         let words = [
             "status",
             "--porcelain",
@@ -120,14 +118,15 @@ impl WorkTree {
         ];
         let found = git(&self.root, &self.with_files(&words))?;
         let mut untracked = 0;
-        let mut changes = Vec::new();
+        let mut changes = BTreeMap::new();
         for entry in found.split('\0').filter(|entry| entry.len() > 3) {
             let (status, name) = entry.split_at(3);
             if status == "?? " {
                 let metadata = fs::symlink_metadata(self.root.join(name));
                 untracked += metadata.map_or(0, |metadata| metadata.len());
             }
-            changes.push(name.to_owned());
+            // A file whose deletion is staged has another entry if it is there again.
+            *changes.entry(name.to_owned()).or_default() |= !status.ends_with("  ");
         }
         if untracked > MAX_DIFF_BYTES {
             return Err(Failure(format!(
@@ -139,9 +138,13 @@ impl WorkTree {
         Ok(changes)
     }
 
-    /// The difference of these files to the commit. It is made with an index and objects of its
-    /// own, so that the repository stays as it is.
-    fn diff(&self, changes: &[String]) -> Result<Vec<u8>, Failure> {
+    /// The difference of these files to the commit, if there is one: what is staged may be undone
+    /// in the work tree. It is made with an index and objects of its own, so that the repository
+    /// stays as it is.
+    fn diff(&self, changes: &BTreeMap<String, bool>) -> Result<Option<Vec<u8>>, Failure> {
+        if changes.is_empty() {
+            return Ok(None);
+        }
         let own = TempDir::new()?;
         let index = own.path().join("index");
         let place = |name| -> Result<PathBuf, Failure> {
@@ -161,8 +164,12 @@ impl WorkTree {
                 .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", &objects);
             output(command)
         };
+        // The index has the others as they are. Git refuses names that neither it nor the work tree
+        // has, and takes all files if it is given no names.
+        let unstaged = changes.iter().filter(|(_, is_unstaged)| **is_unstaged);
+        let unstaged: Vec<&str> = unstaged.map(|(name, _)| name.as_str()).collect();
         let names = own.path().join("names");
-        fs::write(&names, changes.join("\0"))?;
+        fs::write(&names, unstaged.join("\0"))?;
         let from_file = format!("--pathspec-from-file={}", names.display());
         let add = [
             "--literal-pathspecs",
@@ -171,7 +178,9 @@ impl WorkTree {
             &from_file,
             "--pathspec-file-nul",
         ];
-        run(&add)?;
+        if !unstaged.is_empty() {
+            run(&add)?;
+        }
         let diff = run(&self.with_files(&[
             "diff",
             "--cached",
@@ -191,7 +200,7 @@ impl WorkTree {
                  commit it"
             )));
         }
-        Ok(diff)
+        Ok(Some(diff).filter(|diff| !diff.is_empty()))
     }
 
     /// The address of the remote `origin` without secrets, or that of the work tree.

@@ -12,6 +12,7 @@ use crate::support::{Backend, TestDatabase};
 blocking_once! {
     facts_are_recorded,
     the_difference_to_the_commit_has_no_inputs_and_outputs,
+    what_is_staged_is_part_of_the_difference,
     an_exit_code_is_passed_on_and_recorded,
     a_signal_reaches_the_command,
     what_cannot_be_run_has_an_end,
@@ -144,6 +145,77 @@ fn the_difference_to_the_commit_has_no_inputs_and_outputs() {
         "{diff}"
     );
     assert!(!diff.contains("an input"), "{diff}");
+}
+
+/// Writes the names, modes and bytes of the files of a work tree, but for those that git ignores.
+const LIST: (&str, &str) = (
+    "list.py",
+    "import os, sys\n\
+     lines = []\n\
+     for folder, folders, files in os.walk('.'):\n\
+     \x20   folders[:] = [it for it in folders if it not in ('.git', 'env', 'data', 'out')]\n\
+     \x20   for name in files:\n\
+     \x20       path = os.path.join(folder, name)\n\
+     \x20       if path not in ('./.git', './secret'):\n\
+     \x20           lines.append((path, os.stat(path).st_mode & 0o111, open(path, 'rb').read()))\n\
+     open(sys.argv[1], 'w').write('\\n'.join(map(str, sorted(lines))))\n",
+);
+
+fn what_is_staged_is_part_of_the_difference() {
+    for (script, changed, has_diff) in [
+        ("git mv f f2", "f, f2", true),
+        ("git rm -q g", "g", true),
+        ("git rm -q g; rm f", "f, g", true),
+        ("git mv f f2; echo more >> f2", "f, f2", true),
+        ("git mv f f2; rm f2", "f, f2", true),
+        ("git mv f f2; echo new > f", "f, f2", true),
+        (
+            "git mv sub new; echo u > u; chmod +x g; rm f",
+            "f, g, new/h, sub/h, u",
+            true,
+        ),
+        (
+            "echo s >> f; git add f; echo u >> f; git rm -q sub/h",
+            "f, sub/h",
+            true,
+        ),
+        ("echo n > n; git add n; rm n; git mv g '*'", "*, g, n", true),
+        ("git rm -q g; mkdir g; echo in > g/in", "g, g/in", true),
+        ("git rm -q --cached g; echo other > g", "g", true),
+        // An ignored file is no code.
+        (
+            "git mv g secret; git rm -q --cached secret; echo secret >> .gitignore",
+            ".gitignore, g",
+            true,
+        ),
+        // What is staged is undone in the work tree.
+        ("git rm -q --cached g", "g", false),
+        ("echo s >> f; git add f; git show HEAD:f > f", "f", false),
+        ("git mv f f2; mv f2 f", "f, f2", false),
+    ] {
+        let files = [LIST, ("f", "f\n"), ("g", "g\n"), ("sub/h", "h\n")];
+        let project = Project::new(&files);
+        project.shell(script);
+        let words = format!("differs from its commit: {changed}; commit it");
+        project.fail(1, &words, &["run", "--clean", "--", "true"]);
+        let before = project.shell("git status --porcelain; git count-objects");
+        let out = ["--out", "list=out/list", "--", "env/bin/python", "list.py"];
+        project.succeed(&[&["run"], &out[..], &["{out:list}"]].concat());
+        let after = project.shell("git status --porcelain; git count-objects");
+        assert_eq!(after, before, "{script}");
+        let node = &project.executions()[0];
+        assert_eq!(!fact(node, "code.diff").is_empty(), has_diff, "{script}");
+        let again = [
+            "reproduce",
+            "out/list",
+            "--run",
+            "--yes",
+            "--to",
+            "out/again",
+        ];
+        let ran = project.succeed(&again);
+        assert!(ran.contains(": identical (execution"), "{script}: {ran}");
+    }
 }
 
 fn an_exit_code_is_passed_on_and_recorded() {
