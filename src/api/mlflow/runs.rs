@@ -9,7 +9,7 @@ use super::checks::{MAX_KEY_CHARACTERS, MAX_RUN_TAG_CHARACTERS, check_key, check
 use super::fields::Fields;
 use super::refusal::MlflowRefusal;
 use super::run_names::new_id_and_name;
-use super::views::{RUN_STATES, RunAnswer, RunInfo};
+use super::views::{RUN_STATES, RunInfo, TrackedRunAnswer};
 use super::{Answer, Empty, TrackingRequest, done, experiments};
 use crate::api::call::Call;
 use crate::graph::tracking::names::{DEFAULT_EXPERIMENT, RUN_NAME_TAG};
@@ -17,7 +17,7 @@ use crate::graph::tracking::{EditRun, NewRun, SetRunDeleted};
 
 #[derive(Serialize)]
 pub(super) struct FoundRun {
-    run: RunAnswer,
+    run: TrackedRunAnswer,
 }
 
 #[derive(Serialize)]
@@ -72,7 +72,7 @@ pub(super) async fn create(TrackingRequest(call, fields): TrackingRequest) -> An
     };
     let run = call.graph.write(&call.caller, new).await?;
     Ok(Json(FoundRun {
-        run: RunAnswer::Created(run),
+        run: TrackedRunAnswer::Created(run),
     }))
 }
 
@@ -95,7 +95,7 @@ pub(super) async fn by_id(TrackingRequest(call, fields): TrackingRequest) -> Ans
     let found = call.graph.tracking().run(&id).await?;
     let missing = || MlflowRefusal::missing(format!("Run with id={id} not found"));
     Ok(Json(FoundRun {
-        run: RunAnswer::Found(found.ok_or_else(missing)?),
+        run: TrackedRunAnswer::Found(found.ok_or_else(missing)?),
     }))
 }
 

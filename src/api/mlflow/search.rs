@@ -7,7 +7,7 @@ use super::experiments::searched_experiments;
 use super::fields::Fields;
 use super::page::AskedPage;
 use super::refusal::MlflowRefusal;
-use super::views::{ExperimentView, RunAnswer};
+use super::views::{ExperimentView, TrackedRunAnswer};
 use super::{Answer, TrackingRequest, filter};
 use crate::graph::tracking::InputSummary;
 use crate::model::{LifecycleView, TrackingQuery};
@@ -29,7 +29,7 @@ pub(super) struct ExperimentPage {
 #[derive(Serialize)]
 pub(super) struct RunPage {
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    runs: Vec<RunAnswer>,
+    runs: Vec<TrackedRunAnswer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_page_token: Option<String>,
 }
@@ -106,7 +106,7 @@ pub(super) async fn runs(TrackingRequest(call, fields): TrackingRequest) -> Answ
     let mut found = call.graph.tracking().runs(&numbers, view, &query).await?;
     let next_page_token = page.next(&mut found);
     Ok(Json(RunPage {
-        runs: found.into_iter().map(RunAnswer::Found).collect(),
+        runs: found.into_iter().map(TrackedRunAnswer::Found).collect(),
         next_page_token,
     }))
 }

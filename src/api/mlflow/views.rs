@@ -78,13 +78,13 @@ fn pairs_of(texts: &[(String, String)]) -> Vec<Pair<&str>> {
 }
 
 /// A run.
-pub(super) enum RunAnswer {
+pub(super) enum TrackedRunAnswer {
     /// One that has been created now.
     Created(TrackedRun),
     Found(RunData),
 }
 
-impl Serialize for RunAnswer {
+impl Serialize for TrackedRunAnswer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let view = match self {
             Self::Created(run) => TrackedRunView::created(run),
