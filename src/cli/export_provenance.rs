@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use super::client::ServerArgs;
-use super::reproduce::{local_path, planned};
+use super::reproduce::{local_path, not_blank, planned};
 use super::traced::{PresentNodes, TracedNodes, add_present};
 use super::{Failure, output};
 use crate::blobs::BlobDigest;
@@ -22,6 +22,7 @@ use crate::provenance::{
 #[derive(Debug, Args)]
 pub struct ExportProvenanceArgs {
     /// The artifact: its id, TYPE/NAME, or its URI or path, which mean the newest one there
+    #[arg(value_parser = not_blank)]
     model: String,
 
     /// slsa: a line for each step, a statement of in-toto with SLSA provenance; cyclonedx: an

@@ -9,7 +9,7 @@ use prost::Message;
 use tonic::{Code, Status};
 
 use super::client::{RegistryClient, ServerArgs};
-use super::reproduce::artifact_id;
+use super::reproduce::{artifact_id, not_blank};
 use super::{Failure, json, output};
 use crate::proto::ml_metadata::event::Type;
 use crate::proto::ml_metadata::{Artifact, Event};
@@ -69,7 +69,7 @@ struct LsArgs {
 #[derive(Debug, Args)]
 struct VersionsArgs {
     /// The name of the model
-    #[arg(value_name = "MODEL")]
+    #[arg(value_name = "MODEL", value_parser = not_blank)]
     model: String,
 
     /// text: a line for each version; json: an object for each version
@@ -83,11 +83,11 @@ struct VersionsArgs {
 #[derive(Debug, Args)]
 struct RegisterArgs {
     /// The name of the model, which is registered too if it is missing
-    #[arg(value_name = "MODEL")]
+    #[arg(value_name = "MODEL", value_parser = not_blank)]
     model: String,
 
     /// The artifact: its id, TYPE/NAME, or its URI or path, which mean the newest one there
-    #[arg(long, value_name = "ARTIFACT")]
+    #[arg(long, value_name = "ARTIFACT", value_parser = not_blank)]
     artifact: String,
 
     /// What the version is
@@ -107,11 +107,11 @@ struct RegisterArgs {
 #[derive(Debug, Args)]
 struct AliasArgs {
     /// The name of the model
-    #[arg(value_name = "MODEL")]
+    #[arg(value_name = "MODEL", value_parser = not_blank)]
     model: String,
 
     /// The alias
-    #[arg(long, value_name = "NAME", default_value = DEFAULT_ALIAS)]
+    #[arg(long, value_name = "NAME", value_parser = not_blank, default_value = DEFAULT_ALIAS)]
     alias: String,
 }
 

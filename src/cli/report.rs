@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use super::as_of::AsOfArgs;
 use super::client::ServerArgs;
 use super::export_provenance::provenance_of;
-use super::reproduce::planned;
+use super::reproduce::{not_blank, planned};
 use super::traced::{PresentNodes, TracedNodes, add_present};
 use super::{Failure, output};
 use crate::config::read_text;
@@ -23,6 +23,7 @@ use crate::report::{
 #[derive(Debug, Args)]
 pub struct ReportArgs {
     /// The artifact: its id, TYPE/NAME, or its URI or path, which mean the newest one there
+    #[arg(value_parser = not_blank)]
     model: String,
 
     /// html: a page of its own, which prints well; json: docs/report.schema.json

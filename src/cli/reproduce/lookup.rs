@@ -66,7 +66,11 @@ async fn artifact_as_of(
     }
     let mut client = server.store_client()?;
     let is_uri = model.contains("://") || model.starts_with(SERVED_SCHEME);
-    if !is_uri && let Some((type_name, name)) = model.split_once('/') {
+    if !is_uri
+        && let Some((type_name, name)) = model.split_once('/')
+        && not_blank(type_name).is_ok()
+        && not_blank(name).is_ok()
+    {
         let request = GetArtifactByTypeAndNameRequest {
             type_name: Some(type_name.to_owned()),
             artifact_name: Some(name.to_owned()),
@@ -94,4 +98,12 @@ async fn artifact_as_of(
         .filter_map(|artifact| artifact.id)
         .max();
     newest.ok_or_else(|| Failure(format!("there is no artifact {}", printable(model))))
+}
+
+/// Reads what must be there: an empty text would be the URI of every artifact without one.
+pub(in crate::cli) fn not_blank(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    Ok(text.to_owned())
 }

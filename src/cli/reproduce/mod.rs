@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-pub(super) use self::lookup::{artifact_id, planned};
+pub(super) use self::lookup::{artifact_id, not_blank, planned};
 pub(super) use self::presence::local_path;
 use self::recipe::Recipe;
 use super::client::ServerArgs;
@@ -35,6 +35,7 @@ const STEPS_FOLDER: &str = "steps";
 #[derive(Debug, Args)]
 pub struct ReproduceArgs {
     /// The artifact: its id, TYPE/NAME, or its URI or path, which mean the newest one there
+    #[arg(value_parser = not_blank)]
     model: String,
 
     /// Take this execution where several produced an artifact, instead of the newest; may be

@@ -10,7 +10,7 @@ const MAX_ALIAS_CHARACTERS: usize = 249;
 const LATEST: &str = "latest";
 
 fn check_text(what: &str, text: &str, max: usize) -> Result<()> {
-    if text.is_empty() {
+    if text.trim().is_empty() {
         return Err(Error::invalid(format!("the {what} is empty")));
     }
     if text.chars().nth(max).is_some() {
@@ -75,7 +75,7 @@ mod tests {
         for name in ["a", "a.b c", "ü", &"é".repeat(255)] {
             assert!(check_model_name(name).is_ok(), "{name}");
         }
-        for name in ["", "a/b", "a:b", &"é".repeat(256)] {
+        for name in ["", " ", "\t\u{a0}", "a/b", "a:b", &"é".repeat(256)] {
             assert!(check_model_name(name).is_err(), "{name}");
         }
     }
@@ -85,7 +85,16 @@ mod tests {
         for alias in ["a", "v", "v1a", "1", "-_", "ü", &"é".repeat(249)] {
             assert!(check_alias(alias).is_ok(), "{alias}");
         }
-        for alias in ["", "v1", "V007", "Latest", "a b", "a.b", &"é".repeat(250)] {
+        for alias in [
+            "",
+            " ",
+            "v1",
+            "V007",
+            "Latest",
+            "a b",
+            "a.b",
+            &"é".repeat(250),
+        ] {
             assert!(check_alias(alias).is_err(), "{alias}");
         }
     }

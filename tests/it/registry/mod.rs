@@ -30,6 +30,7 @@ on_every_database! {
     what_is_no_model_version_or_alias_is_refused,
     the_history_says_who_moved_an_alias,
     commands_say_what_is_in_production,
+    an_empty_text_names_nothing,
 }
 
 type Registry = RegistryServiceClient<Channel>;
@@ -307,6 +308,7 @@ async fn what_is_no_model_version_or_alias_is_refused(store: Store) {
     for (model, artifact_id, code) in [
         ("Reg", 1000, Code::NotFound),
         ("", 1, Code::InvalidArgument),
+        (" ", 1, Code::InvalidArgument),
         ("a/b", 1, Code::InvalidArgument),
         (&"a".repeat(256), 1, Code::InvalidArgument),
     ] {
@@ -322,6 +324,7 @@ async fn what_is_no_model_version_or_alias_is_refused(store: Store) {
         ("no", "production", "1", Code::NotFound),
         ("Reg", "production", "2", Code::NotFound),
         ("Reg", "", "1", Code::InvalidArgument),
+        ("Reg", " ", "1", Code::InvalidArgument),
         ("Reg", "v1", "1", Code::InvalidArgument),
         ("Reg", "a b", "1", Code::InvalidArgument),
     ] {
@@ -505,4 +508,48 @@ async fn commands_say_what_is_in_production(store: Store) {
     );
     let (is_done, _, errors) = models(&["register", "Made", "--artifact", "999"]).await;
     assert!(!is_done && errors.contains("NOT_FOUND"), "{errors}");
+}
+
+async fn an_empty_text_names_nothing(store: Store) {
+    trained(&store).await;
+    // An artifact with neither a URI nor a name.
+    let of_model = store.put_type::<Artifact>("system.Model", &[]).await;
+    let unnamed = Artifact {
+        type_id: Some(of_model),
+        ..Artifact::default()
+    };
+    store.put(unnamed).await;
+    let missing = "there is no artifact";
+    let empty = "it is empty";
+    for (arguments, words) in [
+        (&["models", "register", "Reg", "--artifact", ""][..], empty),
+        (&["models", "register", "Reg", "--artifact", " "], empty),
+        (&["models", "register", "", "--artifact", "1"], empty),
+        (&["models", "register", "\t", "--artifact", "1"], empty),
+        (&["models", "versions", ""], empty),
+        (&["models", "promote", " ", "1"], empty),
+        (&["models", "promote", "Reg", "1", "--alias", ""], empty),
+        (&["models", "promote", "Reg", "", "--alias", " "], empty),
+        (&["models", "rollback", "Reg", "--alias", ""], empty),
+        (&["models", "where", "Reg", "--alias", " "], empty),
+        (&["reproduce", ""], empty),
+        (&["reproduce", " "], empty),
+        (&["report", ""], empty),
+        (&["export-provenance", ""], empty),
+        (&["reproduce", "system.Model/"], missing),
+        (&["report", "system.Model/ "], missing),
+        (&["export-provenance", "/"], missing),
+        (&["models", "register", "Reg", "--artifact", " / "], missing),
+    ] {
+        let ended = cli::ask(store.port(), arguments, "").await;
+        assert_eq!(ended.status.code(), Some(1), "{arguments:?}: {ended:?}");
+        assert_eq!(ended.stdout, "", "{arguments:?}");
+        let errors = &ended.stderr;
+        assert!(errors.contains(words), "{arguments:?}: {errors}");
+        assert_eq!(errors.lines().count(), 1, "{arguments:?}: {errors}");
+    }
+    let listed = cli::ask(store.port(), &["models", "ls"], "").await;
+    assert_eq!(listed.stdout, "Reg\n");
+    let listed = cli::ask(store.port(), &["models", "versions", "Reg"], "").await;
+    assert_eq!(listed.stdout.lines().count(), 2, "{listed:?}");
 }
