@@ -149,7 +149,7 @@ pub(super) async fn put_spec(client: &mut StoreClient, blob: &StoredBlob) -> Res
 }
 
 /// Adds facts to an execution, and the artifact of its specification to its inputs. What else the
-/// execution has stays, whoever writes it meanwhile.
+/// execution has stays, also what is written meanwhile.
 pub(super) async fn add(
     client: &mut StoreClient,
     execution: &Execution,

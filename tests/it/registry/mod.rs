@@ -538,7 +538,7 @@ async fn an_empty_text_names_nothing(store: Store) {
         (&["export-provenance", ""], empty),
         (&["reproduce", "system.Model/"], missing),
         (&["report", "system.Model/ "], missing),
-        (&["export-provenance", "/"], missing),
+        (&["export-provenance", "/", "--format", "slsa"], missing),
         (&["models", "register", "Reg", "--artifact", " / "], missing),
     ] {
         let ended = cli::ask(store.port(), arguments, "").await;
