@@ -76,6 +76,30 @@ pub fn is_safe(url: &Url) -> bool {
     !has_login && (url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url)))
 }
 
+/// Checks the URL of an API, `what`, that is given by a user of a command. `instead` is what takes
+/// the place of a login.
+///
+/// # Errors
+///
+/// A text: the URL is not of HTTP, has a login, or is no place for a token.
+pub fn check_api_url(
+    url: &Url,
+    has_token: bool,
+    (what, instead): (&str, &str),
+) -> Result<(), String> {
+    let has_login = !url.username().is_empty() || url.password().is_some();
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err(format!("the URL of {what} must be of http or https"));
+    }
+    if has_login {
+        return Err(format!("the URL of {what} must have no login: {instead}"));
+    }
+    if has_token && !is_safe(url) {
+        return Err("a token is sent by https, or to this machine".to_owned());
+    }
+    Ok(())
+}
+
 /// Whether the host of a URL is this machine.
 #[must_use]
 pub fn is_loopback(url: &Url) -> bool {

@@ -1,6 +1,5 @@
 //! APIs that answer in JSON.
 
-use std::error::Error;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,7 +12,8 @@ use url::Url;
 
 use crate::cli::Failure;
 use crate::cli::output::printable;
-use crate::web_client::{WebClient, WebError, bearer, is_safe};
+use crate::error::chain;
+use crate::web_client::{WebClient, WebError, bearer, check_api_url};
 
 /// The most bytes of an answer: far more than the specification of a pipeline or a pod has.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
@@ -50,19 +50,8 @@ impl JsonApi {
     /// If the URL cannot be one of an API, the token would not be safe, or a file cannot be used.
     pub(super) fn open(access: &ApiAccess) -> Result<Self, Failure> {
         let url = &access.url;
-        let has_login = !url.username().is_empty() || url.password().is_some();
-        let wrong = if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-            Some("the URL of an API must be of http or https")
-        } else if has_login {
-            Some("the URL of an API must have no login: give the file of a token")
-        } else if access.token_file.is_some() && !is_safe(url) {
-            Some("a token is sent by https, or to this machine")
-        } else {
-            None
-        };
-        if let Some(wrong) = wrong {
-            return Err(Failure(wrong.to_owned()));
-        }
+        let words = ("an API", "give the file of a token");
+        check_api_url(url, access.token_file.is_some(), words).map_err(Failure)?;
         let failed = |error: WebError| Failure(error.to_string());
         let token = access.token_file.as_deref();
         Ok(Self {
@@ -104,7 +93,7 @@ impl JsonApi {
         let request = request.body(Body::empty());
         let request = request.map_err(|error| error.to_string())?;
         let answer = self.client.request(request).await;
-        let answer = answer.map_err(|error| with_causes(&error))?;
+        let answer = answer.map_err(|error| chain(&error))?;
         let status = answer.status();
         if status == StatusCode::NOT_FOUND {
             return Ok(None);
@@ -124,17 +113,6 @@ impl JsonApi {
         let reason: String = reason.chars().take(MAX_REASON_CHARS).collect();
         Err(format!("{status} {reason}").trim_end().to_owned())
     }
-}
-
-/// An error and its causes in one line.
-fn with_causes(error: &dyn Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line = format!("{line}: {error}");
-        cause = error.source();
-    }
-    line
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::blobs::BlobStream;
 use crate::cli::Failure;
 use crate::cli::import::files::FailedFile;
 use crate::cli::output::printable;
-use crate::web_client::{WebClient, WebError, bearer, is_safe};
+use crate::web_client::{WebClient, WebError, bearer, check_api_url};
 
 /// The most bytes of an answer.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
@@ -115,19 +115,8 @@ impl MlflowSource {
         token_file: Option<&Path>,
         ca_file: Option<&Path>,
     ) -> Result<Self, Failure> {
-        let has_login = !url.username().is_empty() || url.password().is_some();
-        let wrong = if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-            Some("the URL of the server must be of http or https")
-        } else if has_login {
-            Some("the URL of the server must have no login: use --source-token-file")
-        } else if token_file.is_some() && !is_safe(url) {
-            Some("a token is sent by https, or to this machine")
-        } else {
-            None
-        };
-        if let Some(wrong) = wrong {
-            return Err(Failure(wrong.to_owned()));
-        }
+        let words = ("the server", "use --source-token-file");
+        check_api_url(url, token_file.is_some(), words).map_err(Failure)?;
         let failed = |error: WebError| Failure(error.to_string());
         Ok(Self {
             client: WebClient::open(ca_file, 1).map_err(failed)?,
