@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::blobs::BlobDigest;
 use crate::error::Result;
 use crate::graph::changes::history::History;
 use crate::graph::changes::states::AsOf;
@@ -238,8 +239,8 @@ impl GraphBrowse {
             exact.extend(browse::with_property(&mut tx, kind, naming, text, limit).await?);
             if kind == Kind::Artifact {
                 exact.extend(browse::with_digest(&mut tx, text, limit).await?);
-                if is_sha256(text) {
-                    let digest = ["sha256:", &text.to_ascii_lowercase()].concat();
+                if let Some(digest) = BlobDigest::parse(&text.to_ascii_lowercase()) {
+                    let digest = ["sha256:", digest.as_str()].concat();
                     exact.extend(browse::with_digest(&mut tx, &digest, limit).await?);
                 }
                 let at_uri = nodes::by_uris(&mut tx, &[text]).await?;
@@ -332,11 +333,6 @@ impl GraphBrowse {
         let ids = browse::children(&mut tx, context, most).await?;
         linked(&mut tx, ids, limit).await
     }
-}
-
-/// Whether a text is the hexadecimal digits of a SHA-256.
-fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The nodes with these ids, the newest first, and not too many.
